@@ -1,0 +1,38 @@
+# Everything runs in .venv/, which the first target that needs it creates.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+DATA := $(if $(ERRATA_DATA),$(ERRATA_DATA),$(if $(wildcard ../shared/data),$(abspath ../shared/data),data))
+
+.PHONY: demo test check bench audit clean
+
+demo: .venv/base
+	$(BIN)/python -m errata demo
+
+test: .venv/all
+	ERRATA_DATA=$(DATA) $(BIN)/python -m pytest
+
+check: .venv/all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/all
+	$(BIN)/python -m benchmarks
+
+audit: .venv/all
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/base: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	touch $@
+
+.venv/all: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[train,dev]'
+	touch $@ .venv/base
+
+clean:
+	rm -rf .venv build dist *.egg-info

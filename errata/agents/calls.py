@@ -1,0 +1,102 @@
+"""What an agent asks of the gateway, what a backend answers, and how a provider fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from errata.records import Call, Message, Verb
+from errata.settings import AgentSpec, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who and what a call is about. Logged, and visible to `recorded/`; never sent to a provider, never in a key."""
+
+    problem_id: str
+    question: str
+    about: str | None = None
+    """Id of the rationale asked about."""
+    author: str | None = None
+    """Author of that rationale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call an agent wants made. `sample` counts draws, `attempt` counts fresh tries of one draw."""
+
+    spec: AgentSpec
+    verb: Verb
+    stage: Stage
+    context: Context
+    prompt: str
+    prompt_hash: str
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, Any]
+    sample: int = 0
+    attempt: int = 0
+
+
+class Ask(Protocol):
+    """The gateway as agents see it.
+
+    Returns a Call that holds the reply or, where the provider failed for good, the failure. Raises BudgetExhausted and
+    AgentRefused, which stop the run; nothing else.
+    """
+
+    async def __call__(self, request: Request) -> Call: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a backend got from its provider."""
+
+    text: str
+    finish_reason: str | None = "stop"
+    reasoning: str | None = None
+    served: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ProviderFailure(Exception):
+    """A call the provider failed.
+
+    Args:
+        message: the provider's own words, without secrets.
+        transient: worth another try (429, 5xx, timeout, dropped connection, a body that is no completion).
+        retry_after: seconds the provider asks to wait.
+        fatal: every call of this agent would fail so (401, 403, unknown model).
+    """
+
+    def __init__(
+        self, message: str, *, transient: bool = False, retry_after: float | None = None, fatal: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.message, self.transient, self.retry_after, self.fatal = message, transient, retry_after, fatal
+
+
+class Backend(Protocol):
+    """One way to reach models. Raises ProviderFailure; any other exception is an error of ours."""
+
+    paid: bool
+    """Its replies are stored, budgeted and counted as paid. False for `recorded/`."""
+
+    async def complete(
+        self,
+        spec: AgentSpec,
+        messages: Sequence[Message],
+        parameters: Mapping[str, Any],
+        *,
+        seed: int,
+        verb: Verb,
+        context: Context,
+        sample: int,
+    ) -> Reply: ...
+
+    def fingerprint(self, spec: AgentSpec) -> str | None:
+        """Hash of the weights or file behind `local/` and `recorded/`; part of the call's key. None elsewhere."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,59 @@
+"""What can go wrong, told as found / why / do.
+
+    ErrataError          exit 1, anything else
+    +-- UsageError       exit 2, wrong use, recipe or input (also a ValueError)
+    +-- BudgetExhausted  exit 4, a budget would be exceeded
+    +-- AgentRefused     exit 1, every call of one agent would be refused (401, 403, unknown model)
+
+A provider failure of a single call is data (`records.Call.failure`), not an exception.
+"""
+
+EXIT_DONE = 0
+EXIT_OTHER = 1
+EXIT_USAGE = 2
+EXIT_SOME_FAILED = 3
+EXIT_BUDGET = 4
+EXIT_INTERRUPTED = 130
+
+
+class ErrataError(Exception):
+    """An error a person can act on.
+
+    Args:
+        found: what was found, with the values.
+        why: why that is a problem.
+        do: what to do instead.
+    """
+
+    exit_code = EXIT_OTHER
+
+    def __init__(self, found: str, why: str = "", do: str = "") -> None:
+        super().__init__(found, why, do)
+        self.found, self.why, self.do = found, why, do
+
+    def __str__(self) -> str:
+        parts = [("found", self.found), ("why", self.why), ("do", self.do)]
+        return "\n".join(f"{name + ':':<7}{text}" for name, text in parts if text)
+
+
+class UsageError(ErrataError, ValueError):
+    """Wrong use: a bad command line, recipe or input file."""
+
+    exit_code = EXIT_USAGE
+
+
+class BudgetExhausted(ErrataError):
+    """The next call would exceed a budget of the recipe."""
+
+    exit_code = EXIT_BUDGET
+
+
+class AgentRefused(ErrataError):
+    """A refusal that would hit every call of this agent: a bad key, no permission, an unknown model."""
+
+    def __init__(self, agent: str, found: str, why: str = "", do: str = "") -> None:
+        super().__init__(found, why, do)
+        self.agent = agent
+
+    def __reduce__(self) -> tuple[type["AgentRefused"], tuple[str, str, str, str]]:
+        return type(self), (self.agent, self.found, self.why, self.do)

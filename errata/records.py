@@ -1,0 +1,234 @@
+"""The nouns: problem, call, rationale, review, explanation, pair, transcript; typed, versioned, JSON in and out.
+
+    Problem --calls--> Rationale <- Review
+                         |  ^------ Explanation (of a mistake)
+                         +-- Pair (right, wrong)
+    Transcript = one problem's whole story, one line of transcripts.jsonl
+
+Records are frozen; a later state of the same thing (a reviewed rationale) is a new record with the same id. Ids are
+hashes of what identifies the thing: no clock, no uuid, no random generator enters them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal, NamedTuple
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 1
+"""Version of the transcript line. Raised when a reader of the old lines would misread the new ones."""
+
+AnswerKind = Literal["number", "latex", "choice", "boolean", "string"]
+Role = Literal["teacher", "student", "rectified", "corrupted", "revised"]
+MistakeKind = Literal["logical", "knowledge", "calculation", "other"]
+Origin = Literal["rectified", "corrupted", "natural", "student"]
+Status = Literal["done", "rejected", "failed"]
+Verb = Literal["solve", "explain", "classify", "rectify", "corrupt", "revise", "score"]
+
+
+class Span(NamedTuple):
+    """A stretch of a text as character offsets, end exclusive."""
+
+    start: int
+    end: int
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Problem(Record):
+    """One question with its gold answer. `position` is its place in the input, counted from 0; it is not in the id."""
+
+    id: str
+    task: str
+    question: str
+    answer: str
+    kind: AnswerKind
+    position: int = 0
+    split: str | None = None
+    choices: tuple[str, ...] = ()
+    """Option texts without their letters; option 0 is A."""
+    rationale: str | None = None
+    """The data set's own worked solution."""
+    meta: dict[str, Any] = Field(default_factory=dict)
+
+
+class Message(Record):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Call(Record):
+    """One logged call: what was asked of which model and what came back, reply or failure.
+
+    `price_usd` is that of the first payment and None where the price is unknown. Whether *this* run paid for it or had
+    it in its store stands in the manifest, so that a resumed run writes the same line.
+    """
+
+    id: str
+    agent: str
+    verb: Verb
+    about: str | None = None
+    """Id of the rationale the call is about: the one reviewed, explained, rectified, corrupted or revised."""
+    prompt: str
+    """Prompt id and version, as in `teacher/solve@1`."""
+    prompt_hash: str
+    model: str
+    served: str | None = None
+    """The model name the provider says it used."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    messages: tuple[Message, ...]
+    sample: int = 0
+    attempt: int = 0
+    """0 for the first try of this sample, 1 for the second, ..."""
+    reply: str | None = None
+    reasoning: str | None = None
+    """The provider's separate thinking, where it sends any."""
+    finish_reason: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    price_usd: float | None = 0.0
+    failure: str | None = None
+    """Why no reply came, after all retries; None when `reply` is there."""
+
+
+class Review(Record):
+    id: str
+    reviewer: str
+    score: int | None
+    """1 to 5; None where the reply held no valid score or the call was lost."""
+    valid: bool
+    text: str
+    blind: bool = False
+    """True where the reviewer was not shown the gold answer."""
+    lost: bool = False
+    """True where the provider failed, so that the reviewer has not spoken at all."""
+    call_ids: tuple[str, ...] = ()
+
+
+class Rationale(Record):
+    id: str
+    problem_id: str
+    author: str
+    role: Role
+    text: str
+    """As the model wrote it, unchanged."""
+    reasoning: str | None = None
+    sample: int = 0
+    answer: str | None = None
+    correct: bool | None = None
+    grade_rule: str | None = None
+    """The grading rule that fired."""
+    answer_span: Span | None = None
+    """Where in `text` the answer was read."""
+    sound: bool | None = None
+    """Every written step is true; None where that cannot be known (anything but the classroom)."""
+    saw_answer: bool = False
+    """The author was shown the gold answer (rectified, corrupted, revised from a non-blind critique)."""
+    truncated: bool = False
+    """The reply was cut off at the length limit."""
+    dropped: str | None = None
+    """Why a filter set it aside (near-duplicate, too long); None where it stays."""
+    accepted: bool | None = None
+    """The panel's verdict; None where no panel sat or its verdict is open because reviews were lost."""
+    reviews: tuple[Review, ...] = ()
+    parent_id: str | None = None
+    """The rationale this one rewrites."""
+    call_ids: tuple[str, ...] = ()
+
+
+class Explanation(Record):
+    """A teacher's explanation of the mistake in one rationale."""
+
+    id: str
+    author: str
+    rationale_id: str
+    text: str
+    kinds: tuple[MistakeKind, ...] = ()
+    call_ids: tuple[str, ...] = ()
+
+
+class Pair(Record):
+    """A right and a wrong rationale of one problem.
+
+    `edit_ratio` is the Levenshtein distance over whitespace-delimited words, divided by the longer length; the key
+    spans are the words of each side that the alignment does not match, as character offsets.
+    """
+
+    id: str
+    right: str
+    wrong: str
+    origin: Origin
+    edit_ratio: float
+    in_band: bool
+    right_spans: tuple[Span, ...] = ()
+    wrong_spans: tuple[Span, ...] = ()
+
+
+class Outcome(Record):
+    status: Status
+    reason: str | None = None
+
+
+class Transcript(Record):
+    """One problem's whole story. The line of transcripts.jsonl is `to_line()`."""
+
+    schema_version: int = Field(default=SCHEMA, alias="schema")
+    graph: str
+    problem: Problem
+    rationales: tuple[Rationale, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    calls: tuple[Call, ...] = ()
+    outcome: Outcome
+
+    def to_line(self) -> bytes:
+        """The transcript as one line of JSON, newline included."""
+        return to_json(self.model_dump(by_alias=True)) + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes | str) -> Transcript:
+        """Raises pydantic.ValidationError on a line that is not a transcript."""
+        return cls.model_validate_json(line)
+
+
+def to_json(value: Any) -> bytes:
+    """Compact JSON as UTF-8 bytes; a lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_encodable(value))
+
+
+def _encodable(value: Any) -> Any:
+    """`value` with everything JSON cannot hold exactly replaced: surrogates, integers over 64 bits, tuples."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_encodable(str(key)): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
+        return str(value)
+    return value
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys: equal values give equal bytes."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_encodable(value), option=orjson.OPT_SORT_KEYS)
+
+
+def digest(*parts: Any, length: int = 16) -> str:
+    """A hex id of `length` characters that depends on every part and its place."""
+    return hashlib.sha256(canonical(parts)).hexdigest()[:length]
+
+
+def draw(*parts: Any) -> float:
+    """A number in [0, 1) that is a hash of the parts: errata's only source of random choices."""
+    return int.from_bytes(hashlib.sha256(canonical(parts)).digest()[:7]) / 2**56
