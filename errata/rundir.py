@@ -1,0 +1,279 @@
+"""A run directory: one process's lock on it, its append-only log, its manifest.
+
+    runs/NAME/  recipe.yaml  manifest.json  transcripts.jsonl  calls/        .lock .holder (who runs here)
+
+A line enters the log by one write, so a killed process leaves at most one torn line, at the end; `repair` cuts it off.
+Of several lines about one problem the last counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from errata.errors import ErrataError, UsageError
+from errata.records import Outcome, to_json
+
+BLOCK = 1 << 20
+MANY_REASONS = 200
+"""Distinct reasons kept apart; later ones, should a provider put a request id in each message, count as OTHER."""
+OTHER = "other reasons"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        return self.path / "transcripts.jsonl"
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.yaml"
+
+    @property
+    def calls(self) -> Path:
+        return self.path / "calls"
+
+    def manifest(self) -> dict[str, Any]:
+        """What manifest.json holds; empty where it is missing or unreadable, for the log is what counts."""
+        with suppress(OSError, orjson.JSONDecodeError):
+            value = orjson.loads((self.path / "manifest.json").read_bytes())
+            return value if isinstance(value, dict) else {}
+        return {}
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        text = orjson.dumps(orjson.loads(to_json(manifest)), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        write_whole(self.path / "manifest.json", text)
+
+
+def find_run(path: str | Path) -> RunDir:
+    """The run directory at `path`; UsageError where none is."""
+    run = RunDir(Path(path))
+    if not run.log.is_file() and not run.recipe.is_file():
+        raise UsageError(
+            f"{path} holds neither transcripts.jsonl nor recipe.yaml",
+            "a run directory is expected",
+            "name the folder that `errata synth` wrote, by default runs/NAME",
+        )
+    return run
+
+
+@contextmanager
+def held(path: Path) -> Iterator[RunDir]:
+    """The run directory, created where it is missing, locked for this process.
+
+    Raises UsageError where another process holds it or it cannot be written. The lock dies with its process.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        holder = _holder(path)
+        raise UsageError(
+            f"{path} is in use by process {holder}",
+            "two writers in one run directory would pay for the same calls",
+            f"wait for process {holder} or end it, or give this run another name: name=...",
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror or error}",
+            "a run needs a directory of its own for its log",
+            "choose a folder that can be written: runs=... or name=...",
+        ) from error
+    try:
+        (path / ".holder").write_text(str(os.getpid()), encoding="ascii")
+        yield RunDir(path)
+    finally:
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    with suppress(OSError):
+        return (path / ".holder").read_text(encoding="ascii").strip() or "unknown"
+    return "unknown"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replaces the file at `path` with `data` at once: a reader sees the old or the new text, never a part."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ErrataError(f"{path} cannot be written: {error.strerror or error}", do="free space or rights") from error
+
+
+# ---- the log ---------------------------------------------------------------------------------------------------------
+
+
+def repair(log: Path) -> int:
+    """Cuts a torn last line off the log; returns the number of bytes cut, 0 for a whole log."""
+    if not log.exists():
+        return 0
+    with log.open("r+b") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - BLOCK)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end < size:
+            file.truncate(end)
+        return size - end
+
+
+class Log:
+    """The one writer of transcripts.jsonl."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._size = os.fstat(self._fd).st_size
+
+    def append(self, line: bytes) -> None:
+        """One line by one write. On a full disk the part written is taken back and ErrataError raised."""
+        try:
+            if os.write(self._fd, line) != len(line):
+                raise OSError(28, "no space left")
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._fd, self._size)
+            raise ErrataError(
+                f"{self._path} cannot be written: {error.strerror or error}",
+                "without its log a run has no product",
+                "make room, then run the same command again: paid replies are kept",
+            ) from error
+        self._size += len(line)
+
+    def sync(self) -> None:
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def id_hash(problem_id: str) -> int:
+    """64 bits that stand for a problem's id."""
+    return int.from_bytes(hashlib.blake2b(problem_id.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+@dataclass(frozen=True)
+class LogIndex:
+    """Where the last line of each problem is and how it ended: 22 bytes a problem, sorted by the id's hash."""
+
+    hashes: np.ndarray[Any, np.dtype[np.uint64]]
+    offsets: np.ndarray[Any, np.dtype[np.int64]]
+    positions: np.ndarray[Any, np.dtype[np.uint32]]
+    codes: np.ndarray[Any, np.dtype[np.uint16]]
+    outcomes: tuple[Outcome, ...]
+    """What the codes stand for."""
+    lines: int
+    unreadable: int
+    """Whole lines that are no transcript; their problems count as pending."""
+    torn: int
+    """Bytes after the last newline."""
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def outcome(self, problem_id: str) -> Outcome | None:
+        """How the problem ended; None where the log has no line of it."""
+        wanted = np.uint64(id_hash(problem_id))
+        place = int(np.searchsorted(self.hashes, wanted))
+        if place < len(self.hashes) and self.hashes[place] == wanted:
+            return self.outcomes[int(self.codes[place])]
+        return None
+
+    def counts(self) -> list[tuple[Outcome, int]]:
+        numbers = np.bincount(self.codes, minlength=len(self.outcomes))
+        return [(outcome, int(number)) for outcome, number in zip(self.outcomes, numbers, strict=True) if number]
+
+    def in_input_order(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Offsets of the last lines, by the problems' places in the input."""
+        order: np.ndarray[Any, np.dtype[np.int64]] = self.offsets[np.lexsort((self.hashes, self.positions))]
+        return order
+
+
+def index_log(log: Path) -> LogIndex:
+    """Reads the log once, a line at a time."""
+    hashes, offsets, positions, codes = array("Q"), array("q"), array("I"), array("H")
+    known: dict[tuple[str, str | None], int] = {}
+    offset = lines = unreadable = torn = 0
+    for line in _lines(log):
+        if not line.endswith(b"\n"):
+            torn = len(line)
+            break
+        lines += 1
+        entry = _entry(line)
+        if entry is None:
+            unreadable += 1
+        else:
+            problem_id, position, ending = entry
+            if ending not in known and len(known) >= MANY_REASONS:
+                ending = (ending[0], OTHER)
+            hashes.append(id_hash(problem_id))
+            offsets.append(offset)
+            positions.append(position)
+            codes.append(known.setdefault(ending, len(known)))
+        offset += len(line)
+    everything = np.frombuffer(hashes, np.uint64) if hashes else np.zeros(0, np.uint64)
+    unique, from_the_end = np.unique(everything[::-1], return_index=True)
+    last = len(everything) - 1 - from_the_end
+    return LogIndex(
+        unique,
+        np.array(offsets, np.int64)[last],
+        np.array(positions, np.uint32)[last],
+        np.array(codes, np.uint16)[last],
+        tuple(Outcome.model_validate({"status": status, "reason": reason}) for status, reason in known),
+        lines,
+        unreadable,
+        torn,
+    )
+
+
+def _lines(log: Path) -> Iterator[bytes]:
+    if log.exists():
+        with log.open("rb", buffering=BLOCK) as file:
+            yield from file
+
+
+def _entry(line: bytes) -> tuple[str, int, tuple[str, str | None]] | None:
+    """Problem id, position and ending of a line; None where it is no transcript."""
+    try:
+        value = orjson.loads(line)
+        problem, outcome = value["problem"], value["outcome"]
+        ending = (outcome["status"], outcome["reason"])
+        known = ending[0] in ("done", "rejected", "failed") and isinstance(ending[1], str | None)
+        return (str(problem["id"]), int(problem["position"]), ending) if known else None
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def read_lines(log: Path, offsets: np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[bytes]:
+    """The lines that start at `offsets`, in that order."""
+    if len(offsets):
+        with log.open("rb", buffering=1 << 16) as file:  # a far jump fills the buffer anew
+            for offset in offsets:
+                file.seek(int(offset))
+                yield file.readline()
