@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticSerializationError
 
 SCHEMA = 1
 """Version of the transcript line. Raised when a reader of the old lines would misread the new ones."""
@@ -187,7 +188,10 @@ class Transcript(Record):
 
     def to_line(self) -> bytes:
         """The transcript as one line of JSON, newline included."""
-        return to_json(self.model_dump(by_alias=True)) + b"\n"
+        try:
+            return self.model_dump_json(by_alias=True).encode() + b"\n"
+        except (PydanticSerializationError, UnicodeEncodeError):
+            return to_json(self.model_dump(by_alias=True)) + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes | str) -> Transcript:
