@@ -1,0 +1,39 @@
+"""The student sits exams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from errata.agents.inputs import answer_form, options_of
+from errata.agents.prompts import Prompts
+from errata.agents.replies import read_solution
+from errata.agents.voice import Errand, Said, Voice, written
+from errata.records import Message, Problem, Rationale
+from errata.settings import Sampling
+
+_PROMPT = "student/solve"
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    voice: Voice
+
+    @property
+    def name(self) -> str:
+        return self.voice.name
+
+    async def solve(self, problem: Problem, sampling: Sampling, sample: int = 0) -> Said[Rationale]:
+        """One answer in the exam. What cannot be read is a wrong answer like others: a student has one try."""
+        errand = Errand("solve", "exam", _PROMPT, _shown(problem))
+        said = await self.voice.say(errand, problem, sampling, partial(read_solution, problem), sample)
+        return written(said, problem, self.name, "student", sample=sample)
+
+
+def student_messages(prompts: Prompts, problem: Problem, system: str | None = None) -> tuple[Message, ...]:
+    """The exam's messages for a problem, so that training and evals show the student the very same text."""
+    return prompts[_PROMPT].messages(system, _shown(problem))
+
+
+def _shown(problem: Problem) -> dict[str, str]:
+    return {"question": problem.question, "options": options_of(problem), "answer_form": answer_form(problem)}
