@@ -1,0 +1,50 @@
+"""Which rationales of a problem are set aside: too long, or too much like one that stays (MCC-KD)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from errata.records import Problem, Rationale
+from errata.settings import DiversityFilter, RationalesSettings
+
+NGrams = frozenset[tuple[str, ...]]
+
+
+def ngrams(text: str, n: int) -> NGrams:
+    """The text's word n-grams, case ignored; a shorter text is one gram of its own."""
+    words = text.casefold().split()
+    return frozenset(tuple(words[start : start + n]) for start in range(max(len(words) - n + 1, 1)))
+
+
+def jaccard(left: NGrams, right: NGrams) -> float:
+    """|A ∩ B| / |A ∪ B|, from 0 to 1; two n-gram sets are never empty."""
+    return len(left & right) / len(left | right)
+
+
+def set_aside(problem: Problem, rationales: Iterable[Rationale], settings: RationalesSettings) -> list[Rationale]:
+    """Those that a filter drops, with its name in `dropped`.
+
+    The length limit holds for right and wrong ones; near-duplicates are looked for among the right ones, which are
+    gone through in the order given, so that the first of several like ones stays.
+    """
+    dropped, right = [], []
+    for each in rationales:
+        if settings.max_chars is not None and len(problem.question) + len(each.text) > settings.max_chars:
+            dropped.append(each.model_copy(update={"dropped": "too_long"}))
+        elif each.correct:
+            right.append(each)
+    return dropped if settings.diversity is None else dropped + _alike(right, settings.diversity)
+
+
+def _alike(rationales: Iterable[Rationale], limits: DiversityFilter) -> list[Rationale]:
+    kept: list[NGrams] = []
+    dropped = []
+    for each in rationales:
+        grams = ngrams(each.text, limits.ngram)
+        if any(jaccard(grams, other) >= limits.max_similarity for other in kept):
+            dropped.append(each.model_copy(update={"dropped": "near_duplicate"}))
+        elif limits.keep is not None and len(kept) >= limits.keep:
+            dropped.append(each.model_copy(update={"dropped": "beyond_keep"}))
+        else:
+            kept.append(grams)
+    return dropped

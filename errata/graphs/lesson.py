@@ -1,0 +1,88 @@
+"""The lesson: all parts, or those the recipe names, one after the other over one problem's story.
+
+    START -> exam -> rationales -> peer_review -> mistake_explanation -> dual_cot -> conclude -> END
+               |                                                                        ^
+               +------------------------------------------------------------------------+
+                      no mistake, and the recipe wants only problems with one
+
+Every graph that runs by name is such a chain: its own part, those it needs before it, and `conclude`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import get_args
+
+from langgraph.graph import END, START, StateGraph
+
+from errata.agents.cast import Cast
+from errata.graphs.dual_cot import build_dual_cot
+from errata.graphs.exam import build_exam
+from errata.graphs.mistake_explanation import build_mistake_explanation
+from errata.graphs.outcome import outcome_of
+from errata.graphs.peer_review import build_peer_review
+from errata.graphs.rationales import build_rationales
+from errata.graphs.state import Story, mistakes_of
+from errata.graphs.steps import StoryGraph
+from errata.settings import GraphName, GraphSettings, Stage
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+_BUILD: dict[Stage, Callable[[Cast, GraphSettings], StoryGraph]] = {
+    "exam": build_exam,
+    "rationales": build_rationales,
+    "peer_review": build_peer_review,
+    "mistake_explanation": build_mistake_explanation,
+    "dual_cot": build_dual_cot,
+}
+_NEEDS: dict[Stage, Stage] = {"peer_review": "rationales", "mistake_explanation": "exam", "dual_cot": "rationales"}
+
+
+def stages_of(name: GraphName, settings: GraphSettings) -> tuple[Stage, ...]:
+    """The parts that run, in the order of the graph: those named and those they need before them."""
+    named = (settings.stages or STAGES) if name == "lesson" else (name,)
+    needed: set[Stage] = {_NEEDS[stage] for stage in named if stage in _NEEDS}
+    if settings.only_mistakes:
+        needed.add("exam")
+    return tuple(stage for stage in STAGES if stage in named or stage in needed)
+
+
+def goals_of(name: GraphName, settings: GraphSettings) -> tuple[Stage, ...]:
+    """The parts whose yield counts. An exam in a lesson is a means, and where a panel sits only what it accepts counts.
+
+    In the order in which a lack of them is told: rationales, panel, pairs, explanations.
+    """
+    stages = stages_of(name, settings)
+    if name != "lesson":
+        return (name,)
+    written: Stage = "peer_review" if "peer_review" in stages else "rationales"
+    goals: tuple[Stage, ...] = (written, "dual_cot", "mistake_explanation")
+    return tuple(stage for stage in goals if stage in stages)
+
+
+def build_graph(name: GraphName, settings: GraphSettings, cast: Cast) -> StoryGraph:
+    """The graph of a recipe: takes `{"problem": ...}`, gives the finished story with its outcome.
+
+    Raises UsageError where the cast lacks an agent that the graph needs.
+    """
+    stages, goals = stages_of(name, settings), goals_of(name, settings)
+
+    def conclude(state: Story) -> Story:
+        return {"outcome": outcome_of(state, goals, only_mistakes=settings.only_mistakes)}
+
+    def after_exam(state: Story) -> bool:
+        return bool(mistakes_of(state))
+
+    graph = StateGraph(Story)
+    for stage in stages:
+        graph.add_node(stage, _BUILD[stage](cast, settings))
+    graph.add_node("conclude", conclude)
+    graph.add_edge(START, stages[0])
+    for earlier, later in pairwise((*stages, "conclude")):
+        if earlier == "exam" and settings.only_mistakes and later != "conclude":
+            graph.add_conditional_edges(earlier, after_exam, {True: later, False: "conclude"})
+        else:
+            graph.add_edge(earlier, later)
+    graph.add_edge("conclude", END)
+    return graph.compile(name=name)

@@ -1,0 +1,73 @@
+"""Teachers explain this student's mistakes and name their kinds.
+
+START -> explain -> classify -> END
+  |         |
+  |         +-------------------> END      kinds are not asked for
+  +-----------------------------> END      the student made no mistake
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from langgraph.graph import END, START, StateGraph
+
+from errata.agents.cast import Cast
+from errata.agents.teacher import Teacher
+from errata.errors import UsageError
+from errata.graphs.state import Story, mistakes_of
+from errata.graphs.steps import StoryGraph, calls_of, together
+from errata.records import Problem, Rationale, draw
+from errata.settings import GraphSettings
+
+
+def build_mistake_explanation(cast: Cast, settings: GraphSettings) -> StoryGraph:
+    """Explanations of the student's wrong answers. UsageError where the cast has no teacher."""
+    rules = settings.mistake_explanation
+    teachers = {teacher.name: teacher for teacher in cast.teachers}
+    if not teachers:
+        raise UsageError("there is no teacher", "Mistakes are explained by teachers.", "Add agents.teachers.")
+
+    def explainers(problem: Problem, mistake: Rationale) -> tuple[Teacher, ...]:
+        if rules.explainers == "all":
+            return cast.teachers
+        drawn = draw(cast.seed, problem.id, "explainer", mistake.id)
+        return (cast.teachers[int(drawn * len(cast.teachers))],)
+
+    async def explain(state: Story) -> Story:
+        problem = state["problem"]
+        asked = [
+            (teacher, mistake)
+            for mistake in to_explain(state, rules.max_mistakes)
+            for teacher in explainers(problem, mistake)
+        ]
+        said = await together(teacher.explain(problem, mistake, rules.sampling) for teacher, mistake in asked)
+        return {"explanations": {each.value.id: each.value for each in said if each.value}, "calls": calls_of(said)}
+
+    async def classify(state: Story) -> Story:
+        problem, written = state["problem"], state["rationales"]
+        said = await together(
+            teachers[each.author].classify(problem, written[each.rationale_id], each, rules.sampling)
+            for each in state.get("explanations", {}).values()
+        )
+        return {"explanations": {each.value.id: each.value for each in said if each.value}, "calls": calls_of(said)}
+
+    def after_start(state: Story) -> Literal["explain", "__end__"]:
+        return "explain" if to_explain(state, rules.max_mistakes) else "__end__"
+
+    def after_explain(state: Story) -> Literal["classify", "__end__"]:
+        return "classify" if rules.classify else "__end__"
+
+    graph = StateGraph(Story)
+    graph.add_node("explain", explain)
+    graph.add_node("classify", classify)
+    graph.add_conditional_edges(START, after_start)
+    graph.add_conditional_edges("explain", after_explain)
+    graph.add_edge("classify", END)
+    return graph.compile(name="mistake_explanation")
+
+
+def to_explain(story: Story, at_most: int | None) -> list[Rationale]:
+    """The student's mistakes that have a text to explain, each distinct text once."""
+    distinct = {each.text: each for each in reversed(mistakes_of(story)) if each.text.strip()}
+    return sorted(distinct.values(), key=lambda each: each.sample)[:at_most]

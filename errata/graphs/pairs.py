@@ -1,0 +1,113 @@
+"""Dual chains of thought: which rewrites are wanted, and which right and wrong rationales make a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from errata.dual import align
+from errata.graphs.state import Story, mistakes_of, rationales_of
+from errata.records import Origin, Pair, Rationale, digest
+from errata.settings import DualCotSettings
+
+Band = tuple[float, float]
+
+
+class Rewrite(NamedTuple):
+    """One rewrite to ask for; `round` counts those asked of the same rationale before."""
+
+    verb: Literal["rectify", "corrupt"]
+    source: Rationale
+    round: int
+
+
+def sources(story: Story, settings: DualCotSettings) -> list[tuple[Literal["rectify", "corrupt"], Rationale]]:
+    """What there is to rewrite: the wrong to rectify, the right (and, where a panel sat, accepted) to corrupt.
+
+    A rationale without a readable or with a cut-off end has no dual; of equal texts by one author the first counts.
+    """
+    teachers = rationales_of(story, "teacher")
+    wrong = [each for each in teachers if each.correct is False] + (mistakes_of(story) if settings.student else [])
+    right = [each for each in rationales_of(story, "teacher", "revised") if each.correct and each.accepted is not False]
+    rectified = _distinct(wrong)[: settings.max_per_problem] if settings.rectify else []
+    corrupted = _distinct(right)[: settings.max_per_problem] if settings.corrupt else []
+    return [("rectify", each) for each in rectified] + [("corrupt", each) for each in corrupted]
+
+
+def wanted(story: Story, settings: DualCotSettings) -> list[Rewrite]:
+    """The rewrites still to ask for: no pair in the band yet, tries left, none lost to the provider."""
+    paired = {parent for pair in story.get("pairs", {}).values() if pair.in_band for parent in _rewritten(pair)}
+    rewrites = []
+    for verb, source in sources(story, settings):
+        asked = [call for call in story.get("calls", {}).values() if call.verb == verb and call.about == source.id]
+        rounds = len({call.sample for call in asked})
+        if source.id not in paired and rounds < settings.tries and all(call.failure is None for call in asked):
+            rewrites.append(Rewrite(verb, source, rounds))
+    return rewrites
+
+
+def rewritten_pairs(story: Story, band: Band) -> list[Pair]:
+    """Each rewrite that flipped its source's answer, with its source."""
+    pairs = []
+    for each in story.get("rationales", {}).values():
+        if each.role not in ("rectified", "corrupted") or each.parent_id is None or not _whole(each):
+            continue
+        source = story["rationales"][each.parent_id]
+        if each.role == "rectified" and each.correct is True:
+            pairs.append(pair_of(each, source, "student" if source.role == "student" else "rectified", band))
+        elif each.role == "corrupted" and each.correct is False:
+            pairs.append(pair_of(source, each, "corrupted", band))
+    return pairs
+
+
+def natural_pairs(story: Story, settings: DualCotSettings) -> list[Pair]:
+    """For each author with a right and a wrong rationale of the problem, the two that are least apart."""
+    of_author: dict[str, list[Rationale]] = {}
+    for each in rationales_of(story, "teacher", *(("student",) if settings.student else ())):
+        of_author.setdefault(each.author, []).append(each)
+    return [
+        min(
+            (pair_of(right, wrong, "natural", settings.band) for right, wrong in both),
+            key=lambda pair: (pair.edit_ratio, pair.id),
+        )
+        for rationales in of_author.values()
+        if (both := _right_and_wrong(rationales))
+    ]
+
+
+def _right_and_wrong(rationales: Iterable[Rationale]) -> list[tuple[Rationale, Rationale]]:
+    whole = _distinct(rationales)
+    return [(right, wrong) for right in whole if right.correct for wrong in whole if wrong.correct is False]
+
+
+def pair_of(right: Rationale, wrong: Rationale, origin: Origin, band: Band) -> Pair:
+    aligned = align(right.text, wrong.text)
+    return Pair(
+        id=digest("pair", right.problem_id, right.id, wrong.id, origin),
+        right=right.id,
+        wrong=wrong.id,
+        origin=origin,
+        edit_ratio=aligned.ratio,
+        in_band=aligned.ratio > 0 and band[0] <= aligned.ratio <= band[1],
+        right_spans=aligned.left_spans,
+        wrong_spans=aligned.right_spans,
+    )
+
+
+def _rewritten(pair: Pair) -> set[str]:
+    """The rewritten rationale behind a pair of a rewrite; none for a natural pair."""
+    if pair.origin == "natural":
+        return set()
+    return {pair.right if pair.origin == "corrupted" else pair.wrong}
+
+
+def _whole(each: Rationale) -> bool:
+    return each.answer is not None and not each.truncated
+
+
+def _distinct(rationales: Iterable[Rationale]) -> list[Rationale]:
+    first: dict[tuple[str, str], Rationale] = {}
+    for each in rationales:
+        if _whole(each):
+            first.setdefault((each.author, each.text), each)
+    return list(first.values())

@@ -1,0 +1,69 @@
+"""The panel: who reviews what, and the verdict its scores come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from errata.agents.cast import Cast
+from errata.errors import UsageError
+from errata.graphs.state import Story
+from errata.graphs.steps import calls_of, together
+from errata.records import Rationale, Review
+from errata.settings import AcceptRule, PeerReviewSettings, Stage
+
+
+def verdict(rule: AcceptRule, reviews: Sequence[Review]) -> bool | None:
+    """Accepted or not, by the valid scores; without any it is not. None while a review is lost to the provider."""
+    if any(review.lost for review in reviews):
+        return None
+    scores = [review.score for review in reviews if review.valid and review.score is not None]
+    if not scores:
+        return False
+    match rule.rule:
+        case "mean":
+            return fmean(scores) > rule.threshold
+        case "min":
+            return min(scores) > rule.threshold
+        case "k_of_n":
+            return sum(score > rule.threshold for score in scores) >= rule.k
+        case "veto":
+            return fmean(scores) > rule.threshold and min(scores) > rule.veto_at
+
+
+def require_panel(cast: Cast) -> None:
+    """UsageError where some teacher's work would have nobody to review it."""
+    for teacher in cast.teachers:
+        if not cast.reviewers_of(teacher.name):
+            raise UsageError(
+                f"nobody can review {teacher.name}",
+                "A rationale is reviewed by the others on the panel, never by its author.",
+                "Add a second teacher, or agents.reviewers.",
+            )
+
+
+async def sit(
+    cast: Cast, story: Story, settings: PeerReviewSettings, waiting: Sequence[Rationale], stage: Stage = "peer_review"
+) -> Story:
+    """Every rationale in `waiting` scored by everyone on the panel but its author, with the verdict."""
+    problem = story["problem"]
+    # A blank text is rejected unread.
+    panels = [cast.reviewers_of(each.author) if each.text.strip() else () for each in waiting]
+    said = await together(
+        reviewer.score(problem, rationale, settings.sampling, blind=settings.blind, stage=stage)
+        for rationale, panel in zip(waiting, panels, strict=True)
+        for reviewer in panel
+    )
+    rest = iter(said)
+    reviewed = {}
+    for rationale, panel in zip(waiting, panels, strict=True):
+        reviews = tuple(review for _ in panel if (review := next(rest).value))
+        seen = {"reviews": reviews, "accepted": verdict(settings.accept, reviews)}
+        reviewed[rationale.id] = rationale.model_copy(update=seen)
+    return {"rationales": reviewed, "calls": calls_of(said)}
+
+
+def unreviewed(rationales: Sequence[Rationale], settings: PeerReviewSettings) -> list[Rationale]:
+    """Those the panel has not seen; only the right ones where the recipe says so."""
+    fresh = [each for each in rationales if not each.reviews and each.accepted is None]
+    return [each for each in fresh if each.correct] if settings.only_correct else fresh
