@@ -1,0 +1,63 @@
+"""Ways to reach models, chosen by the model string; each is imported when first needed."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from errata.agents.calls import Backend
+from errata.errors import UsageError
+from errata.settings import AgentSpec
+
+Kind = Literal["openai", "litellm", "simulated", "recorded", "local"]
+
+
+def kind_of(model: str) -> Kind:
+    """Which backend serves this model string. Raises UsageError for a bare name."""
+    provider, _, name = model.partition("/")
+    if not provider or not name:
+        raise UsageError(
+            f"model {model!r}",
+            "a model is written provider/NAME, so that it is clear who is asked",
+            f"write openai/{model}, anthropic/{model}, ..., simulated/NAME, recorded/NAME or local/PATH",
+        )
+    match provider:
+        case "openai" | "simulated" | "recorded" | "local":
+            return provider
+        case _:
+            return "litellm"
+
+
+def backend_for(model: str) -> Backend:
+    """A fresh backend for this model string; one instance serves any number of agents of its kind."""
+    match kind_of(model):
+        case "openai":
+            from errata.agents.backends.openai import OpenAI
+
+            return OpenAI()
+        case "simulated":
+            from errata.agents.backends.simulated import Simulated
+
+            return Simulated()
+        case "recorded":
+            from errata.agents.backends.recorded import Recorded
+
+            return Recorded()
+        case "local":
+            from errata.agents.backends.local import Local
+
+            return Local()
+        case "litellm":
+            from errata.agents.backends.litellm import LiteLLM
+
+            return LiteLLM()
+
+
+def api_base_of(spec: AgentSpec) -> str | None:
+    """Where the agent's calls go, None for the provider's own address.
+
+    For openai/ the usual environment variables count, since another server gives other replies.
+    """
+    if spec.api_base or not spec.model.startswith("openai/"):
+        return spec.api_base
+    return os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or None

@@ -1,0 +1,108 @@
+"""Every provider that litellm knows: anthropic/NAME, gemini/NAME, ...; litellm/provider/NAME forces it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import openai
+
+from errata.agents.backends.failures import failure_of
+from errata.agents.calls import Context, ProviderFailure, Reply
+from errata.records import Message, Verb
+from errata.settings import AgentSpec
+
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices over the net when imported
+import litellm
+
+litellm.telemetry = False
+litellm.suppress_debug_info = True
+logging.getLogger("LiteLLM").setLevel(logging.ERROR)
+
+
+class LiteLLM:
+    """The backend of every model string without one of its own."""
+
+    paid = True
+
+    def __init__(self) -> None:
+        self._seeded: dict[str, bool] = {}
+
+    async def complete(
+        self,
+        spec: AgentSpec,
+        messages: Sequence[Message],
+        parameters: Mapping[str, Any],
+        *,
+        seed: int,
+        verb: Verb,
+        context: Context,
+        sample: int,
+    ) -> Reply:
+        model = spec.model.removeprefix("litellm/")
+        sent = _access(spec) | dict(parameters)
+        if "seed" not in spec.extra and self._takes_seed(model):
+            sent["seed"] = seed
+        try:
+            async with asyncio.timeout(spec.timeout):
+                answer = await litellm.acompletion(
+                    model=model,
+                    messages=[{"role": message.role, "content": message.content} for message in messages],
+                    num_retries=0,
+                    max_retries=0,
+                    timeout=spec.timeout,
+                    **sent,
+                )
+        except TimeoutError as error:
+            raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True) from error
+        except litellm.UnsupportedParamsError as error:
+            raise ProviderFailure(error.message, fatal=True) from error
+        except openai.APIError as error:
+            raise failure_of(error) from error
+        return _reply(answer)
+
+    def _takes_seed(self, model: str) -> bool:
+        """Whether the provider takes a seed. Raises a fatal ProviderFailure for a provider litellm does not know."""
+        if model not in self._seeded:
+            try:
+                name, provider, _, _ = litellm.get_llm_provider(model)
+            except openai.BadRequestError as error:
+                raise ProviderFailure(error.message, fatal=True) from error
+            self._seeded[model] = "seed" in (litellm.get_supported_openai_params(name, provider) or ())
+        return self._seeded[model]
+
+    def fingerprint(self, spec: AgentSpec) -> None:
+        return None
+
+    async def close(self) -> None:
+        await litellm.close_litellm_async_clients()
+
+
+def _access(spec: AgentSpec) -> dict[str, Any]:
+    """Address and key, where the recipe names them; else litellm reads the provider's usual variables."""
+    access: dict[str, Any] = {"api_base": spec.api_base} if spec.api_base else {}
+    if spec.api_key_env:
+        access["api_key"] = os.environ.get(spec.api_key_env)
+        if not access["api_key"]:
+            raise ProviderFailure(f"no API key: the environment variable {spec.api_key_env} is not set", fatal=True)
+    elif spec.api_base and spec.model.startswith("litellm/openai/") and not os.environ.get("OPENAI_API_KEY"):
+        access["api_key"] = "none"
+    return access
+
+
+def _reply(answer: Any) -> Reply:
+    choices = getattr(answer, "choices", None)
+    if not choices:
+        raise ProviderFailure("the completion holds no choices", transient=True)
+    message, usage = choices[0].message, getattr(answer, "usage", None)
+    return Reply(
+        text=message.content or getattr(message, "refusal", None) or "",
+        finish_reason=choices[0].finish_reason,
+        reasoning=getattr(message, "reasoning_content", None),
+        served=answer.model,
+        prompt_tokens=(usage and usage.prompt_tokens) or 0,
+        completion_tokens=(usage and usage.completion_tokens) or 0,
+    )

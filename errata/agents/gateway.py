@@ -1,0 +1,343 @@
+"""Where every call to a model goes through: paid for once, within budget and limits, logged.
+
+    store -> join a call in flight -> budget -> retries ( limits -> backend ) -> store
+
+The gateway owns its calls: a graph that is cancelled stops waiting, while a call that was sent runs to its end and its
+reply is stored. A call that nobody waits for and that was not sent yet is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from errata.agents.backends import api_base_of, backend_for, kind_of
+from errata.agents.budget import Need, Payment, Purse, Spent
+from errata.agents.calls import Backend, ProviderFailure, Reply, Request
+from errata.agents.limits import Clock, Limits, Sleep
+from errata.agents.prices import cost, price_of
+from errata.agents.retries import retrying
+from errata.agents.rows import Answer, answer_of, cleaned, public, row_of, secrets_of, surrogate_free, without_user
+from errata.agents.store import Store, StoreError
+from errata.errors import AgentRefused, UsageError
+from errata.records import Call, Message, digest, draw
+from errata.settings import Agents, AgentSpec, Budget
+
+UNSTATED = 1024
+"""Completion tokens reserved for a call that states no max_tokens."""
+RESERVED = {"model", "messages", "stream", "n"}
+
+
+@dataclass(slots=True)
+class Flight:
+    """One call under way, with those who wait for it."""
+
+    task: asyncio.Task[Answer] | None = None
+    waiting: int = 0
+    sent: bool = False
+    """The provider has it or its reply is being stored: it runs to its end."""
+
+
+class Gateway:
+    """Implements errata.agents.calls.Ask. Open it with `Gateway.open` and `async with`."""
+
+    def __init__(
+        self, agents: Agents, *, seed: int, budget: Budget, concurrency: int, store: Store, clock: Clock, sleep: Sleep
+    ) -> None:
+        specs = agents.everyone
+        self._seed, self._sleep, self._store = seed, sleep, store
+        self._prices = {spec.name: price_of(spec) for spec in specs}
+        self._backends: dict[str, Backend] = {}
+        self._fingerprints = {spec.name: self._backend(spec).fingerprint(spec) for spec in specs}
+        self._limits = Limits(specs, concurrency, clock=clock, sleep=sleep)
+        self._purse = Purse(budget, store.paid)
+        self._flights: dict[str, Flight] = {}
+        self._tasks: set[asyncio.Task[Answer]] = set()
+        self._refused: dict[str, AgentRefused] = {}
+        self._broken: StoreError | None = None
+        self._secrets = secrets_of(specs)
+        self.spent = Spent(before=store.paid)
+
+    @classmethod
+    def open(
+        cls,
+        agents: Agents,
+        *,
+        seed: int,
+        budget: Budget,
+        concurrency: int,
+        store: Path,
+        ledger: str,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> Self:
+        """A gateway over the response store in `store`, counting payments for the run directory named `ledger`.
+
+        Raises UsageError for a model string without a provider, a dollar budget over an unknown price, a recording
+        that cannot be read; StoreError where the store cannot be opened. No call is made.
+        """
+        check(agents, budget)
+        opened = Store(store, ledger)
+        try:
+            return cls(
+                agents, seed=seed, budget=budget, concurrency=concurrency, store=opened, clock=clock, sleep=sleep
+            )
+        except BaseException:
+            opened.close()
+            raise
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Waits for calls in flight, so that every paid reply is committed, and closes backends and store."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        try:
+            for backend in self._backends.values():
+                await backend.close()
+        finally:
+            await asyncio.to_thread(self._store.close)
+
+    async def __call__(self, request: Request) -> Call:
+        backend = self._backend(request.spec)
+        if not backend.paid:
+            return _call(request, await self._replay(backend, request), {})
+        parameters = public(request.parameters)
+        key = self._key(request, parameters)
+        flight = self._flights.get(key)
+        joined = flight is not None
+        if flight is None:
+            flight = self._launch(key, request, backend)
+        answer = await self._await(key, flight)
+        if joined:
+            self._count(request, answer)
+        if "seed" not in request.spec.extra:
+            parameters["seed"] = seed_of(self._seed, request)
+        return _call(request, answer, parameters)
+
+    # ---- calls under way ---------------------------------------------------------------------------------------------
+
+    def _launch(self, key: str, request: Request, backend: Backend) -> Flight:
+        flight = Flight()
+        task = flight.task = asyncio.create_task(self._fly(flight, key, request, backend))
+        self._flights[key] = flight
+        self._tasks.add(task)
+
+        def landed(task: asyncio.Task[Answer]) -> None:
+            self._tasks.discard(task)
+            if self._flights.get(key) is flight:
+                del self._flights[key]
+            if not task.cancelled():
+                task.exception()  # seen, also where everyone who waited was cancelled
+
+        task.add_done_callback(landed)
+        return flight
+
+    async def _await(self, key: str, flight: Flight) -> Answer:
+        assert flight.task is not None
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.sent and not flight.task.done():
+                del self._flights[key]
+                flight.task.cancel()
+
+    async def _fly(self, flight: Flight, key: str, request: Request, backend: Backend) -> Answer:
+        """One call, from the store or the provider; counted here, since whoever asked may be gone."""
+        answer = answer_of(await self._store.get(key))
+        if answer is not None:
+            self._count(request, answer)
+            return answer
+        self._check_open(request.spec)
+        need = self._need(request)
+        payment: Payment | None = None
+        await self._purse.reserve(request.stage, need)
+        try:
+            repeat = retrying(request.spec.retries, key, self._sleep)
+            reply = cleaned(await repeat(self._attempt, flight, request, backend, need))
+            price, payment = self._paid(request, reply, need)
+            self.spent.at(request).pay(payment)
+            await self._commit(key, reply, price, payment)
+            return Answer(reply, price)
+        except ProviderFailure as failure:
+            answer = self._failed(request.spec, failure)
+            self._count(request, answer)
+            return answer
+        finally:
+            self._purse.settle(request.stage, need, payment)
+
+    async def _attempt(self, flight: Flight, request: Request, backend: Backend, need: Need) -> Reply:
+        async with self._limits.slot(request.spec.name, need.tokens) as settle:
+            self._check_open(request.spec)
+            flight.sent = True
+            try:
+                reply = await self._ask(backend, request)
+            except BaseException:
+                flight.sent = False
+                raise
+            settle(reply.prompt_tokens + reply.completion_tokens or need.tokens)
+            return reply
+
+    async def _commit(self, key: str, reply: Reply, price: float | None, payment: Payment) -> None:
+        try:
+            await self._store.put(key, row_of(reply, price), payment)
+        except StoreError as error:
+            self._broken = error  # later calls would be paid and lost as well
+            raise
+
+    async def _replay(self, backend: Backend, request: Request) -> Answer:
+        try:
+            return Answer(cleaned(await self._ask(backend, request)))
+        except ProviderFailure as failure:
+            answer = self._failed(request.spec, failure)
+            self._count(request, answer)
+            return answer
+
+    async def _ask(self, backend: Backend, request: Request) -> Reply:
+        return await backend.complete(
+            request.spec,
+            request.messages,
+            request.parameters,
+            seed=seed_of(self._seed, request),
+            verb=request.verb,
+            context=request.context,
+            sample=request.sample,
+        )
+
+    # ---- parts -------------------------------------------------------------------------------------------------------
+
+    def _backend(self, spec: AgentSpec) -> Backend:
+        kind = kind_of(spec.model)
+        if kind not in self._backends:
+            self._backends[kind] = backend_for(spec.model)
+        return self._backends[kind]
+
+    def _key(self, request: Request, parameters: dict[str, Any]) -> str:
+        spec = request.spec
+        call = {
+            "model": spec.model,
+            "agent": spec.name,
+            "api_base": without_user(api_base_of(spec)),
+            "messages": [(message.role, message.content) for message in request.messages],
+            "parameters": parameters,
+            "sample": request.sample,
+            "attempt": request.attempt,
+            "seed": self._seed,
+            "fingerprint": self._fingerprints[spec.name],
+        }
+        return digest(call, length=64)
+
+    def _need(self, request: Request) -> Need:
+        """The most the call is expected to take: the prompt by its length, the completion by its limit."""
+        prompt = estimate(request.messages)
+        limit = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens") or UNSTATED
+        price = self._prices[request.spec.name]
+        return Need(cost(price, prompt, limit) if price else 0.0, prompt + limit)
+
+    def _paid(self, request: Request, reply: Reply, need: Need) -> tuple[float | None, Payment]:
+        """The price of a reply, None where it is unknown, and what is booked for it.
+
+        A provider that does not say how many tokens it took is booked with the reservation.
+        """
+        agent, stage, price = request.spec.name, request.stage, self._prices[request.spec.name]
+        told = reply.prompt_tokens + reply.completion_tokens > 0
+        if price is not None and (told or price.prompt == price.completion == 0):
+            usd = cost(price, reply.prompt_tokens, reply.completion_tokens)
+            return usd, Payment(agent, stage, reply.prompt_tokens, reply.completion_tokens, usd)
+        if told:
+            return None, Payment(agent, stage, reply.prompt_tokens, reply.completion_tokens, 0.0, priced=False)
+        prompt = estimate(request.messages)
+        return None, Payment(agent, stage, prompt, need.tokens - prompt, need.usd, priced=False)
+
+    def _count(self, request: Request, answer: Answer) -> None:
+        tally = self.spent.at(request)
+        if answer.failure is None:
+            tally.cached += 1
+        else:
+            tally.failed += 1
+
+    def _check_open(self, spec: AgentSpec) -> None:
+        if self._broken:
+            raise self._broken.with_traceback(None)
+        if spec.name in self._refused:
+            raise self._refused[spec.name].with_traceback(None)  # raised many times: else it grows
+
+    def _failed(self, spec: AgentSpec, failure: ProviderFailure) -> Answer:
+        """The failure, without secrets. Raises AgentRefused where it would hit every call of the agent."""
+        text = surrogate_free(failure.message)
+        for secret in self._secrets:
+            text = text.replace(secret, "[hidden]")
+        if failure.fatal:
+            refused = AgentRefused(
+                spec.name,
+                f"agent {spec.name} ({spec.model}) was refused: {text}",
+                "every call of this agent would be refused",
+                "check its model, api_base and key, then run the same command again: what was paid is stored",
+            )
+            raise self._refused.setdefault(spec.name, refused) from failure
+        return Answer(failure=text)
+
+
+def check(agents: Agents, budget: Budget) -> None:
+    """Raises UsageError for what would go wrong at the first call: also without a gateway, as in `plan`."""
+    for spec in agents.everyone:
+        wrong = sorted(RESERVED & spec.extra.keys())
+        if wrong:
+            raise UsageError(
+                f"agent {spec.name}: extra sets {', '.join(wrong)}",
+                "errata sets these itself: one reply a call, not streamed",
+                "leave them out; more samples are asked for by the graph's settings",
+            )
+    unknown = sorted(spec.name for spec in agents.everyone if price_of(spec) is None)
+    if unknown and any(amounts.usd is not None for amounts in (budget, *budget.stages.values())):
+        raise UsageError(
+            f"the price of {', '.join(unknown)} is unknown",
+            "a dollar budget cannot hold what it cannot count",
+            "give the agent a price: {prompt: ..., completion: ...} in dollars for a million tokens, "
+            "or budget tokens or calls",
+        )
+
+
+def seed_of(run_seed: int, request: Request) -> int:
+    """The seed sent to the provider: 31 bits that depend on run, agent, sample and attempt."""
+    return int(draw(run_seed, request.spec.name, request.sample, request.attempt) * 2**31)
+
+
+def estimate(messages: tuple[Message, ...]) -> int:
+    """Prompt tokens, rather too many: one for three bytes, and the wrapping of each message."""
+    return sum(len(message.content.encode()) // 3 + 8 for message in messages)
+
+
+def _call(request: Request, answer: Answer, parameters: dict[str, Any]) -> Call:
+    context, reply = request.context, answer.reply
+    identity = (context.problem_id, request.spec.name, request.stage, request.verb, request.prompt, context.about)
+    return Call(
+        id=digest("call", *identity, request.sample, request.attempt),
+        agent=request.spec.name,
+        verb=request.verb,
+        about=context.about,
+        prompt=request.prompt,
+        prompt_hash=request.prompt_hash,
+        model=request.spec.model,
+        served=reply.served if reply else None,
+        parameters=parameters,
+        messages=request.messages,
+        sample=request.sample,
+        attempt=request.attempt,
+        reply=reply.text if reply else None,
+        reasoning=reply.reasoning if reply else None,
+        finish_reason=reply.finish_reason if reply else None,
+        prompt_tokens=reply.prompt_tokens if reply else 0,
+        completion_tokens=reply.completion_tokens if reply else 0,
+        price_usd=answer.price,
+        failure=answer.failure,
+    )

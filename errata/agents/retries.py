@@ -1,0 +1,69 @@
+"""How long a failed call is repeated, and how long to wait in between."""
+
+from __future__ import annotations
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from errata.agents.calls import ProviderFailure
+from errata.agents.limits import Sleep
+from errata.records import draw
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+"""Seconds before the first repeat, doubled each time, and at most; a Retry-After overrules both."""
+LONGEST_RETRY_AFTER = 3600.0
+"""Seconds; a provider that asks for more has failed the call."""
+RATE_LIMIT_PATIENCE = 4
+"""A 429 is no fault of the call: it may be repeated this many times as often as other failures."""
+
+
+class RateLimited(ProviderFailure):
+    """The provider said 429: come back later."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message, transient=True, retry_after=retry_after)
+
+
+def retrying(retries: int, key: str, sleep: Sleep) -> AsyncRetrying:
+    """For one call: repeats transient provider failures up to `retries` times and then raises the last.
+
+    Waits as long as the provider asks, else exponentially with jitter, which is a hash of `key` and the attempt.
+    """
+    patience = _Patience(retries, key)
+    return AsyncRetrying(
+        retry=retry_if_exception(lambda error: isinstance(error, ProviderFailure) and error.transient),
+        stop=patience.is_over,
+        wait=patience.wait,
+        sleep=sleep,
+        reraise=True,
+    )
+
+
+class _Patience:
+    def __init__(self, retries: int, key: str) -> None:
+        self._retries, self._key = retries, key
+        self._failures = 0
+        self._rate_limits = 0
+
+    def is_over(self, state: RetryCallState) -> bool:
+        error = _error(state)
+        if isinstance(error, RateLimited):
+            self._rate_limits += 1
+        else:
+            self._failures += 1
+        too_long = error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER
+        too_often = self._rate_limits > RATE_LIMIT_PATIENCE * self._retries
+        return self._failures > self._retries or too_often or too_long
+
+    def wait(self, state: RetryCallState) -> float:
+        jitter = draw(self._key, state.attempt_number)
+        asked = _error(state).retry_after
+        if asked is not None:
+            return asked + jitter * FIRST_WAIT
+        doubled: float = FIRST_WAIT * 2 ** min(state.attempt_number - 1, 16)
+        return min(LONGEST_WAIT, doubled) * (0.5 + jitter / 2)
+
+
+def _error(state: RetryCallState) -> ProviderFailure:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, ProviderFailure)
+    return error

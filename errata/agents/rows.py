@@ -1,0 +1,97 @@
+"""A reply as the store keeps it and the log shows it: sound JSON, without secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from errata.agents.calls import Reply
+from errata.settings import AgentSpec
+
+_SECRET = re.compile(r"api_?key|authorization|secret|password|credential|headers|(access|auth|bearer)_?token", re.I)
+_SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
+
+
+class Answer(NamedTuple):
+    """What came of one call, whoever asked: a reply with its price in US dollars (None: unknown), or a failure."""
+
+    reply: Reply | None = None
+    price: float | None = 0.0
+    failure: str | None = None
+
+
+def row_of(reply: Reply, price: float | None) -> dict[str, Any]:
+    """What is stored of a reply."""
+    return {
+        "text": reply.text,
+        "reasoning": reply.reasoning,
+        "finish_reason": reply.finish_reason,
+        "served": reply.served,
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+        "price_usd": price,
+    }
+
+
+def answer_of(row: Any) -> Answer | None:
+    """The stored reply; None where the row is not one."""
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        return None
+    parts = dict(row)
+    price = parts.pop("price_usd", None)
+    try:
+        reply = Reply(**parts)
+    except TypeError:
+        return None
+    texts = (reply.reasoning, reply.finish_reason, reply.served)
+    counts = (reply.prompt_tokens, reply.completion_tokens)
+    sound = all(text is None or isinstance(text, str) for text in texts) and all(isinstance(n, int) for n in counts)
+    return Answer(reply, price) if sound and isinstance(price, float | int | None) else None
+
+
+def cleaned(reply: Reply) -> Reply:
+    """The reply with its parts as JSON can hold them, so that a stored and a fresh reply are equal."""
+
+    def text(value: object) -> str | None:
+        return None if value is None else surrogate_free(str(value))
+
+    return Reply(
+        text=surrogate_free(reply.text),
+        finish_reason=text(reply.finish_reason),
+        reasoning=text(reply.reasoning),
+        served=text(reply.served),
+        prompt_tokens=max(0, int(reply.prompt_tokens)),
+        completion_tokens=max(0, int(reply.completion_tokens)),
+    )
+
+
+def surrogate_free(text: str) -> str:
+    """The text with lone surrogates, which UTF-8 cannot hold, as U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def public(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters without what may hold a secret."""
+    return {
+        name: public(value) if isinstance(value, Mapping) else value
+        for name, value in parameters.items()
+        if not _SECRET.search(name)
+    }
+
+
+def without_user(url: str | None) -> str | None:
+    """The address without a user and password."""
+    return re.sub(r"(?<=//)[^/@]*@", "", url) if url else url
+
+
+def secrets_of(specs: Sequence[AgentSpec]) -> list[str]:
+    """What must stand in no log: the values of the agents' and the usual secret variables, longest first."""
+    named = {spec.api_key_env for spec in specs}
+    found = {value for name, value in os.environ.items() if name in named or _SECRET_VARIABLE.search(name)}
+    return sorted((value for value in found if len(value) >= 8), key=len, reverse=True)

@@ -1,0 +1,222 @@
+"""Replies that were paid for, kept on disk so that they are paid for once.
+
+    key          -> the reply, its tokens and price
+    ledger RUN   -> what that run directory has paid, moved in the same transaction as the reply
+
+One thread owns the database: it takes what has queued up and commits it together, and a reply is handed on only once
+it is committed. The store outlives `kill -9`. A tampered or damaged reply counts as missing and cannot run code: rows
+are compressed JSON and nothing else, within the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+import zlib
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import diskcache
+import orjson
+from diskcache.core import MODE_RAW
+
+from errata.agents.budget import Ledger, Payment, Tally
+from errata.errors import ErrataError
+
+BATCH = 256
+"""Operations committed together at most."""
+LARGEST = 256 * 2**20
+"""Bytes a row may unpack to."""
+_FAULTS = (sqlite3.Error, diskcache.Timeout, OSError)
+
+
+class JSONRows(diskcache.JSONDisk):  # type: ignore[misc]
+    """Compressed JSON inside the database: no pickle (CVE-2025-69872), no files beside it to be pointed elsewhere."""
+
+    def get(self, key: Any, raw: bool) -> Any:
+        if not raw:
+            raise ValueError("pickled key refused")
+        return super().get(key, raw)
+
+    def store(self, value: Any, read: bool, key: Any = None) -> tuple[int, int, None, sqlite3.Binary]:
+        return 0, MODE_RAW, None, sqlite3.Binary(zlib.compress(orjson.dumps(value), self.compress_level))
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+        if mode != MODE_RAW or not isinstance(value, bytes):
+            raise ValueError("a row that is no compressed JSON was refused")
+        unpacker = zlib.decompressobj()
+        text = unpacker.decompress(value, LARGEST)
+        if not unpacker.eof:
+            raise ValueError("a row that unpacks to too much or is cut off was refused")
+        return orjson.loads(text)
+
+    def remove(self, file_path: str) -> None:
+        """Rows have no files; a row that claims one was tampered with."""
+
+
+class StoreError(ErrataError):
+    """The response store cannot be read or written."""
+
+
+class _Get(NamedTuple):
+    key: str
+    done: asyncio.Future[Any]
+
+
+class _Put(NamedTuple):
+    key: str
+    row: dict[str, Any]
+    payment: Payment
+    done: asyncio.Future[Any]
+
+
+class Store:
+    """The response store in `directory`, opened for the run directory `run`. Raises StoreError."""
+
+    def __init__(self, directory: Path, run: str) -> None:
+        self.directory = directory
+        self._ledger_key = f"ledger {run}"
+        self._queue: queue.SimpleQueue[_Get | _Put | None] = queue.SimpleQueue()
+        opened: Future[Ledger] = Future()
+        self._thread = threading.Thread(target=self._serve, args=(opened,), name="errata-store", daemon=True)
+        self._thread.start()
+        self.paid = opened.result()
+        """What the run directory had paid when the store was opened."""
+
+    async def get(self, key: str) -> Any:
+        """The row under `key`; None where there is none or what is there cannot be read."""
+        done = asyncio.get_running_loop().create_future()
+        self._queue.put(_Get(key, done))
+        return await done
+
+    async def put(self, key: str, row: dict[str, Any], payment: Payment) -> None:
+        """Commits a paid reply and its payment. Raises StoreError where the disk does not take it."""
+        done = asyncio.get_running_loop().create_future()
+        self._queue.put(_Put(key, row, payment, done))
+        await done
+
+    def close(self) -> None:
+        """Commits what is queued and closes the database."""
+        self._queue.put(None)
+        self._thread.join()
+
+    # ---- the thread --------------------------------------------------------------------------------------------------
+
+    def _serve(self, opened: Future[Ledger]) -> None:
+        try:
+            cache = _open(self.directory)
+            opened.set_result(_ledger(cache, self._ledger_key))
+        except BaseException as error:
+            opened.set_exception(self._fault(error) if isinstance(error, _FAULTS) else error)
+            return
+        with cache:
+            while batch := self._batch():
+                _hand_back(self._work(cache, batch))
+
+    def _batch(self) -> list[_Get | _Put]:
+        """What has queued up, at least one operation; empty at the end."""
+        first = self._queue.get()
+        batch = [first] if first else []
+        while batch and len(batch) < BATCH:
+            try:
+                operation = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if operation is None:
+                self._queue.put(None)  # for the next round
+                break
+            batch.append(operation)
+        return batch
+
+    def _work(self, cache: Any, batch: list[_Get | _Put]) -> list[tuple[asyncio.Future[Any], Any]]:
+        results: list[tuple[asyncio.Future[Any], Any]] = []
+        for operation in batch:
+            if isinstance(operation, _Get):
+                results.append((operation.done, self._read(cache, operation.key)))
+        puts = [operation for operation in batch if isinstance(operation, _Put)]
+        if puts:
+            outcome = self._commit(cache, puts)
+            results += [(operation.done, outcome) for operation in puts]
+        return results
+
+    def _read(self, cache: Any, key: str) -> Any:
+        try:
+            return cache.get(key)
+        except sqlite3.Error as error:
+            return self._fault(error)
+        except Exception:  # whatever a damaged row raises
+            return None
+
+    def _commit(self, cache: Any, puts: list[_Put]) -> Exception | None:
+        try:
+            with cache.transact():
+                for put in puts:
+                    cache.set(put.key, put.row)
+                ledger = _ledger(cache, self._ledger_key)
+                for put in puts:
+                    ledger.setdefault((put.payment.agent, put.payment.stage), Tally()).pay(put.payment)
+                cache.set(self._ledger_key, _ledger_row(ledger))
+        except _FAULTS as error:
+            return self._fault(error)
+        except Exception as error:  # those who wait must hear of it
+            return error
+        return None
+
+    def _fault(self, error: BaseException) -> StoreError:
+        reason = "locked by another process" if isinstance(error, diskcache.Timeout) else str(error)
+        return StoreError(
+            f"the response store {self.directory}: {reason}",
+            "a reply is used only once it is stored, so that it is never paid for twice",
+            "free the disk or make it writable, then run the same command again",
+        )
+
+
+def _open(directory: Path) -> Any:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    return diskcache.Cache(
+        str(directory), disk=JSONRows, eviction_policy="none", size_limit=2**62, cull_limit=0, statistics=0, tag_index=0
+    )
+
+
+def _ledger(cache: Any, key: str) -> Ledger:
+    try:
+        rows = cache.get(key) or []
+        return {
+            (agent, stage): Tally(
+                paid=paid, prompt_tokens=prompt, completion_tokens=completion, usd=usd, unpriced=unpriced
+            )
+            for agent, stage, paid, prompt, completion, usd, unpriced in rows
+        }
+    except (ValueError, TypeError, zlib.error) as error:
+        raise StoreError(
+            f"the response store's {key} is damaged",
+            "without it the budget cannot count what was paid before",
+            "move the store away; its replies are then paid for again",
+        ) from error
+
+
+def _ledger_row(ledger: Ledger) -> list[list[Any]]:
+    return [
+        [agent, stage, tally.paid, tally.prompt_tokens, tally.completion_tokens, tally.usd, tally.unpriced]
+        for (agent, stage), tally in sorted(ledger.items())
+    ]
+
+
+def _hand_back(results: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    def resolve() -> None:
+        for done, result in results:
+            if done.done():
+                continue
+            if isinstance(result, Exception):
+                done.set_exception(result)
+            else:
+                done.set_result(result)
+
+    if results:
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it everyone who waited
+            results[0][0].get_loop().call_soon_threadsafe(resolve)
