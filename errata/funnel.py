@@ -1,0 +1,252 @@
+"""What became of a run's problems, rationales, calls and dollars: `errata status RUN`.
+
+The log is streamed; of several lines about one problem the last counts. What is meant by the figures:
+
+- problems: `total` = done + rejected + failed + pending: the problems of the recipe under its limit, and any the log
+  holds beyond it. A failed problem stays failed until the same command has tried it again.
+- rationales: everything written, by teachers, the student and as rewrites; `correct` by the answer grader, `accepted`
+  by the panel. `authors` breaks them down by author and role.
+- acceptance: over the *judged* rationales: role teacher or revised, with a panel verdict. `answer` takes the grader as
+  the truth: precision = accepted and right / accepted, recall = accepted and right / right. `sound` takes soundness as
+  the truth, over the judged rationales whose soundness is known; the `grader_only` figures are those of a panel that
+  accepts what the grader finds right. A share of nothing is null.
+- agreement: Krippendorff's alpha (ordinal) over all reviewed rationales with two or more valid scores.
+- calls, tokens, cost_usd: what this run directory asked for, over all its runs; tokens and dollars of paid calls only,
+  null where a price is unknown. `log` holds the same sums over the calls in the log at the price of their first
+  payment, whoever paid (another run, where the store is shared).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from errata.rundir import LogIndex, RunDir, find_run, index_log, read_lines
+
+JUDGED_ROLES = ("teacher", "revised")
+MOST_UNITS = 100_000
+"""Rationales that enter the agreement at most; beyond, their score patterns are thinned in proportion."""
+
+
+class Funnel:
+    """Sums over transcripts, given one at a time as parsed JSON."""
+
+    def __init__(self) -> None:
+        self.authors: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self.judged: Counter[tuple[bool, bool, bool | None]] = Counter()
+        """By (accepted, correct, sound)."""
+        self.patterns: Counter[tuple[int, ...]] = Counter()
+        """How many reviewed rationales got n1 ones, n2 twos, ... n5 fives."""
+        self.reviewers: dict[str, Counter[str]] = defaultdict(Counter)
+        self.dropped: Counter[str] = Counter()
+        self.pairs: dict[str, Counter[str]] = defaultdict(Counter)
+        self.explanations: Counter[str] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.agents: dict[str, Counter[str]] = defaultdict(Counter)
+        self.usd: dict[str, float] = defaultdict(float)
+
+    def add(self, transcript: dict[str, Any]) -> None:
+        for rationale in transcript["rationales"]:
+            self._rationale(rationale)
+        for pair in transcript["pairs"]:
+            self.pairs[pair["origin"]].update(written=1, in_band=int(pair["in_band"]))
+        for explanation in transcript["explanations"]:
+            self.explanations[explanation["author"]] += 1
+            self.kinds.update(explanation["kinds"])
+        for call in transcript["calls"]:
+            self._call(call)
+
+    def _rationale(self, rationale: dict[str, Any]) -> None:
+        accepted, correct, sound = rationale["accepted"], bool(rationale["correct"]), rationale["sound"]
+        self.authors[rationale["author"], rationale["role"]].update(
+            written=1,
+            correct=int(correct),
+            accepted=int(accepted is True),
+            reviewed=int(bool(rationale["reviews"])),
+            open=int(bool(rationale["reviews"]) and accepted is None),
+            sound=int(sound is True),
+            soundness_known=int(sound is not None),
+            unreadable=int(rationale["answer"] is None),
+            truncated=int(rationale["truncated"]),
+        )
+        if rationale["dropped"]:
+            self.dropped[rationale["dropped"]] += 1
+        if rationale["role"] in JUDGED_ROLES and rationale["reviews"] and accepted is not None:
+            self.judged[accepted, correct, sound] += 1
+        scores = [review["score"] for review in rationale["reviews"] if review["valid"]]
+        if len(scores) > 1:
+            self.patterns[tuple(scores.count(score) for score in range(1, 6))] += 1
+        for review in rationale["reviews"]:
+            self.reviewers[review["reviewer"]].update(
+                asked=1, valid=int(review["valid"]), lost=int(review["lost"]), points=review["score"] or 0
+            )
+
+    def _call(self, call: dict[str, Any]) -> None:
+        agent = call["agent"]
+        self.agents[agent].update(
+            calls=1,
+            failed=int(call["failure"] is not None),
+            prompt_tokens=call["prompt_tokens"],
+            completion_tokens=call["completion_tokens"],
+            unpriced=int(call["price_usd"] is None),
+        )
+        self.usd[agent] += call["price_usd"] or 0.0
+
+    # ---- figures
+
+    def _count(self, **wanted: bool) -> int:
+        names = ("accepted", "correct", "sound")
+        return sum(
+            number
+            for key, number in self.judged.items()
+            if all(dict(zip(names, key, strict=True))[name] is value for name, value in wanted.items())
+        )
+
+    def acceptance(self) -> dict[str, Any]:
+        accepted, right = self._count(accepted=True), self._count(correct=True)
+        both = self._count(accepted=True, correct=True)
+        known = {value: self._count(sound=value) for value in (True, False)}
+        sound = None
+        if sum(known.values()):
+            accepted_known = sum(self._count(accepted=True, sound=value) for value in known)
+            right_known = sum(self._count(correct=True, sound=value) for value in known)
+            accepted_sound, right_sound = self._count(accepted=True, sound=True), self._count(correct=True, sound=True)
+            sound = {
+                "precision": share(accepted_sound, accepted_known),
+                "recall": share(accepted_sound, known[True]),
+                "grader_only_precision": share(right_sound, right_known),
+                "grader_only_recall": share(right_sound, known[True]),
+            }
+        return {
+            "judged": sum(self.judged.values()),
+            "answer": {"precision": share(both, accepted), "recall": share(both, right)},
+            "sound": sound,
+            "disagreements": {"accepted_wrong": accepted - both, "rejected_right": right - both},
+        }
+
+    def rationales(self) -> dict[str, int]:
+        totals: Counter[str] = sum(self.authors.values(), Counter())
+        return {key: totals[key] for key in ("written", "correct", "accepted")}
+
+    def by_author(self) -> list[dict[str, Any]]:
+        rows = []
+        for (author, role), counted in sorted(self.authors.items()):
+            sound = counted["sound"] if counted["soundness_known"] else None
+            rows.append({"author": author, "role": role} | dict(counted) | {"sound": sound})
+        return rows
+
+    def by_agent(self) -> dict[str, dict[str, Any]]:
+        return {
+            agent: {key: counted[key] for key in ("calls", "failed", "prompt_tokens", "completion_tokens")}
+            | {"usd": None if counted["unpriced"] else round(self.usd[agent], 8)}
+            for agent, counted in sorted(self.agents.items())
+        }
+
+    def by_reviewer(self) -> dict[str, dict[str, Any]]:
+        return {
+            name: {key: counted[key] for key in ("asked", "valid", "lost")}
+            | {"mean": share(counted["points"], counted["valid"])}
+            for name, counted in sorted(self.reviewers.items())
+        }
+
+    def student(self) -> dict[str, int]:
+        counted = sum((c for (_, role), c in self.authors.items() if role == "student"), Counter[str]())
+        return {"answers": counted["written"], "correct": counted["correct"]}
+
+    def logged(self) -> dict[str, Any]:
+        """Tokens and price of the calls in the log."""
+        totals: Counter[str] = sum(self.agents.values(), Counter())
+        usd = None if totals["unpriced"] else round(sum(self.usd.values()), 8)
+        return {key: totals[key] for key in ("calls", "failed", "prompt_tokens", "completion_tokens")} | {"usd": usd}
+
+
+def share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def alpha(patterns: Counter[tuple[int, ...]]) -> float | None:
+    """Krippendorff's ordinal alpha of score patterns (counts of the scores 1 to 5); None where it is undefined."""
+    used = [score for score in range(5) if any(pattern[score] for pattern in patterns)]
+    if len(used) < 2:
+        return None  # no two different scores: chance agreement is complete and alpha is 0/0
+    import krippendorff
+
+    thin = max(1.0, sum(patterns.values()) / MOST_UNITS)
+    rows = np.array([[pattern[score] for score in used] for pattern in sorted(patterns)])
+    times = np.array([max(1, round(patterns[pattern] / thin)) for pattern in sorted(patterns)])
+    value_counts, domain = np.repeat(rows, times, axis=0), [score + 1 for score in used]
+    return float(krippendorff.alpha(value_counts=value_counts, value_domain=domain, level_of_measurement="ordinal"))
+
+
+def funnel_of(run: RunDir, index: LogIndex) -> Funnel:
+    """The sums over the last lines of a log, read in file order."""
+    funnel = Funnel()
+    for line in read_lines(run.log, np.sort(index.offsets)):
+        funnel.add(orjson.loads(line))
+    return funnel
+
+
+def problems(index: LogIndex, total: int | None) -> dict[str, Any]:
+    """Problems by ending; `total` as the manifest has it, None where it is unknown."""
+    counts: dict[str, Counter[str]] = {"done": Counter(), "rejected": Counter(), "failed": Counter()}
+    for outcome, number in index.counts():
+        counts[outcome.status][outcome.reason or "unknown"] += number
+    total = max(total or 0, len(index))
+    return {
+        "total": total,
+        "done": counts["done"].total(),
+        "rejected": dict(counts["rejected"].most_common()),
+        "failed": dict(counts["failed"].most_common()),
+        "pending": total - len(index),
+    }
+
+
+def status(run_dir: str | Path) -> dict[str, Any]:
+    """The figures of one run directory as JSON-able values; UsageError where there is none."""
+    run = find_run(run_dir)
+    index, manifest = index_log(run.log), run.manifest()
+    funnel = funnel_of(run, index)
+    spent = manifest.get("spent", {}).get("all_runs", {})
+    rationales, usd = funnel.rationales(), spent.get("usd", 0.0 if spent else None)
+    return {
+        "run": str(run.path),
+        "graph": manifest.get("graph"),
+        "problems": problems(index, manifest.get("problems", {}).get("total")),
+        "rationales": rationales,
+        "acceptance": funnel.acceptance(),
+        "calls": {key: spent.get(key, 0) for key in ("paid", "cached", "failed")},
+        "tokens": {"prompt": spent.get("prompt_tokens", 0), "completion": spent.get("completion_tokens", 0)},
+        "cost_usd": usd,
+        "cost_per_accepted_usd": None if usd is None else share(usd, rationales["accepted"]),
+        "authors": funnel.by_author(),
+        "reviewers": funnel.by_reviewer(),
+        "agreement": {"alpha": alpha(funnel.patterns), "units": funnel.patterns.total()},
+        "student": funnel.student(),
+        "dropped": dict(funnel.dropped),
+        "pairs": {origin: dict(counted) for origin, counted in sorted(funnel.pairs.items())},
+        "explanations": {"written": funnel.explanations.total(), "kinds": dict(funnel.kinds.most_common())},
+        "agents": funnel.by_agent(),
+        "input": manifest.get("input", {}),
+        "this_run": manifest.get("spent", {}).get("this_run", {}),
+        "log": funnel.logged(),
+        "notes": notes(index, manifest, funnel),
+    }
+
+
+def notes(index: LogIndex, manifest: dict[str, Any], funnel: Funnel) -> list[str]:
+    """What a reader of the figures must know."""
+    said = []
+    if not manifest:
+        said.append("manifest.json is missing: pending problems, paid calls and cost are unknown")
+    if index.torn:
+        said.append(f"the log ends in a torn line of {index.torn} bytes: the next run cuts it off")
+    if index.unreadable:
+        said.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
+    unpriced = [agent for agent, counted in funnel.agents.items() if counted["unpriced"]]
+    if unpriced:
+        said.append(f"no price is known for {', '.join(sorted(unpriced))}: give the agent a price: in the recipe")
+    return said

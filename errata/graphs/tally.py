@@ -1,0 +1,124 @@
+"""How a run stands at one moment: its problems by ending, its calls and dollars, and whether it was asked to end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from errata.agents.budget import Tally as Calls
+from errata.agents.gateway import Spent
+from errata.records import Outcome
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Brake:
+    """Asks a run to end early. Pulled once: no new problem begins, those in flight end. Pulled twice: they are cut
+    off and stay pending; replies already paid for are still stored."""
+
+    def __init__(self) -> None:
+        self.pulls = 0
+        self.stopped = asyncio.Event()
+
+    def pull(self) -> None:
+        self.pulls += 1
+        if self.pulls > 1:
+            self.stopped.set()
+
+    @contextmanager
+    def by_signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM pull it, as long as this holds."""
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self.pull)
+        try:
+            yield
+        finally:
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
+
+
+@dataclass
+class Tally:
+    """How the problems stand: those in the log by ending, the others pending."""
+
+    total: int
+    done: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    in_flight: int = 0
+
+    def move(self, before: Outcome | None, after: Outcome) -> None:
+        """A problem has ended `after`; its last line so far, if any, said `before`."""
+        if before is not None:
+            self.count(before, -1)
+        self.count(after, 1)
+
+    def count(self, outcome: Outcome, number: int) -> None:
+        if outcome.status == "done":
+            self.done += number
+        else:
+            reasons = self.rejected if outcome.status == "rejected" else self.failed
+            reasons[outcome.reason or "unknown"] += number
+
+    @property
+    def logged(self) -> int:
+        return self.done + self.rejected.total() + self.failed.total()
+
+    @property
+    def pending(self) -> int:
+        return self.total - self.logged
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "total": self.total,
+            "done": self.done,
+            "rejected": dict(+self.rejected),
+            "failed": dict(+self.failed),
+            "pending": self.pending,
+        }
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run at one moment, for whoever shows it."""
+
+    tally: Tally
+    spent: dict[str, Any]
+    """As `told` gives it."""
+    settled: int
+    """Problems this process has settled."""
+    left: int
+    """Problems it has still to settle."""
+    elapsed_s: float
+    draining: bool
+
+
+Watch = Callable[[Snapshot], None]
+
+
+def told(spent: Spent, earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for and paid, as JSON-able values: by this process, and by all runs in the directory.
+
+    `earlier` holds the figures of the runs before: the ledger of the store knows what they paid, but not what they
+    found in it or what failed.
+    """
+    agents: dict[str, Calls] = {}
+    for (agent, _), calls in sorted(spent.now.items()):
+        mine = agents.setdefault(agent, Calls())
+        mine += calls
+    ever = _figures(spent.run)
+    for key in ("cached", "failed"):
+        ever[key] += earlier.get(key, 0)
+    now = _figures(spent.process) | {"agents": {name: _figures(calls) for name, calls in agents.items()}}
+    return {"this_run": now, "all_runs": ever}
+
+
+def _figures(calls: Calls) -> dict[str, Any]:
+    counts = {key: getattr(calls, key) for key in ("paid", "cached", "failed", "prompt_tokens", "completion_tokens")}
+    return counts | {"usd": None if calls.cost is None else round(calls.cost, 8)}

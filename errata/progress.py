@@ -1,0 +1,143 @@
+"""What a person sees while a run is on: a live panel on a terminal, a line every few seconds elsewhere.
+
+Everything goes to stderr; stdout is for results. Names and reasons come from recipes and providers: they are shown as
+plain text, never as markup.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from errata.graphs.tally import Snapshot, Watch
+
+LINE_EVERY_S = 5.0
+RATE_OVER_S = 10.0
+
+
+def plain(text: str) -> str:
+    """`text` without what could steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def money(usd: float | None) -> str:
+    """Dollars with as many digits as small sums need; an unknown price is said."""
+    if usd is None:
+        return "$?"
+    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}"
+
+
+def duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def projected(snapshot: Snapshot) -> float | None:
+    """Dollars at the end if the rest costs what this process's problems cost on average; None while unknown."""
+    spent, so_far = snapshot.spent["this_run"]["usd"], snapshot.spent["all_runs"]["usd"]
+    if spent is None or so_far is None or not snapshot.settled:
+        return None
+    return float(so_far + spent / snapshot.settled * snapshot.left)
+
+
+class Rate:
+    """Calls a second over the last seconds."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque([(0.0, 0)])
+
+    def __call__(self, snapshot: Snapshot) -> float:
+        spent = snapshot.spent["this_run"]
+        self._seen.append((snapshot.elapsed_s, spent["paid"] + spent["cached"] + spent["failed"]))
+        while len(self._seen) > 2 and self._seen[-1][0] - self._seen[0][0] > RATE_OVER_S:
+            self._seen.popleft()
+        (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
+        return (last - first) / (last_s - first_s) if last_s > first_s else 0.0
+
+
+def describe(snapshot: Snapshot, rate: float) -> list[tuple[str, str]]:
+    """The figures of a run at one moment, as (what, value)."""
+    tally, spent = snapshot.tally, snapshot.spent["this_run"]
+    left = "-" if not snapshot.settled else duration(snapshot.elapsed_s / snapshot.settled * snapshot.left)
+    dollars = money(snapshot.spent["all_runs"]["usd"])
+    ahead = projected(snapshot)
+    return [
+        (
+            "problems",
+            f"{tally.logged}/{tally.total}: {tally.done} done, {tally.rejected.total()} rejected, "
+            f"{tally.failed.total()} failed, {tally.pending} pending ({tally.in_flight} in flight)",
+        ),
+        ("calls", f"{spent['paid']} paid, {spent['cached']} cached, {spent['failed']} failed, {rate:.0f}/s"),
+        ("tokens", f"{spent['prompt_tokens']:,} prompt, {spent['completion_tokens']:,} completion"),
+        ("cost", dollars + (f", about {money(ahead)} in all" if ahead is not None else "")),
+        ("time", f"{duration(snapshot.elapsed_s)}, {left} left" + (", draining" if snapshot.draining else "")),
+    ]
+
+
+@contextmanager
+def watching(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Watch | None]:
+    """Something to show snapshots with: nothing, a live panel or lines, as the stream is."""
+    out = stream or sys.stderr
+    if quiet:
+        yield None
+    elif out.isatty():
+        with _panel(out) as show:
+            yield show
+    else:
+        yield _lines(out)
+
+
+def _lines(out: TextIO) -> Watch:
+    rate, last = Rate(), -LINE_EVERY_S
+
+    def show(snapshot: Snapshot) -> None:
+        nonlocal last
+        speed = rate(snapshot)
+        if snapshot.elapsed_s - last >= LINE_EVERY_S:
+            last = snapshot.elapsed_s
+            print(plain(" | ".join(value for _, value in describe(snapshot, speed))), file=out, flush=True)
+
+    return show
+
+
+@contextmanager
+def _panel(out: TextIO) -> Iterator[Watch]:
+    from rich.console import Console
+    from rich.live import Live
+
+    rate = Rate()
+    with Live(console=Console(file=out), auto_refresh=False, transient=True) as live:
+
+        def show(snapshot: Snapshot) -> None:
+            live.update(_drawn(snapshot, rate(snapshot)), refresh=True)
+
+        yield show
+
+
+def _drawn(snapshot: Snapshot, rate: float) -> Any:
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    tally = snapshot.tally
+    figures = Table.grid(padding=(0, 2))
+    for what, value in describe(snapshot, rate):
+        figures.add_row(Text(what, style="bold"), Text(value))
+    agents = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("agent", "paid", "cached", "failed", "tokens", "cost"):
+        agents.add_column(heading, justify="left" if heading == "agent" else "right")
+    for name, spent in sorted(snapshot.spent["this_run"]["agents"].items()):
+        tokens = spent["prompt_tokens"] + spent["completion_tokens"]
+        counts = (str(spent[key]) for key in ("paid", "cached", "failed"))
+        agents.add_row(Text(plain(name)), *counts, f"{tokens:,}", money(spent["usd"]))
+    bar = ProgressBar(total=max(tally.total, 1), completed=tally.logged)
+    return Panel(Group(bar, figures, agents), title="errata synth", expand=False)
