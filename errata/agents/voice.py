@@ -71,7 +71,7 @@ class Voice:
             parameters=self.spec.parameters(sampling),
             sample=sample,
         )
-        said = Said[T](None, ())
+        said: Said[T] = Said(None, ())
         for attempt in range(self._tries()):
             call = await self.ask(replace(request, attempt=attempt))
             calls = (*said.calls, call)
