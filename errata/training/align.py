@@ -1,0 +1,57 @@
+"""Key steps: the tokens in which a right and a wrong rationale differ (EDIT, arXiv 2405.19737, section 3.3).
+
+right  ... 3 + 4 = [7]  so the answer is [7]
+wrong  ... 3 + 4 = [12] so the answer is [12]        unmatched tokens of the shortest edit path: the key tokens
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from rapidfuzz.distance import Levenshtein
+
+from errata.records import draw
+
+AlignMode = Literal["edit", "random", "none"]
+"""edit: unmatched tokens are key. random: as many tokens of each side, drawn by hash (ablation). none: every token is
+key (ablation: the sides as wholes)."""
+
+
+class Keys(NamedTuple):
+    """Positions of the key tokens on each side, ascending, counted from the first token of the completion."""
+
+    right: list[int]
+    wrong: list[int]
+
+
+def key_tokens(right: Sequence[int], wrong: Sequence[int]) -> Keys:
+    """Tokens of either side that the shortest edit path (insert, delete, replace at cost 1 each) does not match.
+
+    Equal sides have none; one replaced token is one key token a side. Where several paths are as short, the
+    compiled library's choice stands: it depends on the two sequences alone.
+    """
+    keys = Keys([], [])
+    for step in Levenshtein.opcodes(right, wrong):
+        if step.tag != "equal":
+            keys.right.extend(range(step.src_start, step.src_end))
+            keys.wrong.extend(range(step.dest_start, step.dest_end))
+    return keys
+
+
+def select_keys(mode: AlignMode, right: Sequence[int], wrong: Sequence[int], *identity: object) -> Keys:
+    """Key tokens by the chosen mode; `identity` (run seed, row, pair) fixes what `random` draws."""
+    if mode == "none":
+        return Keys(list(range(len(right))), list(range(len(wrong))))
+    keys = key_tokens(right, wrong)
+    if mode == "edit":
+        return keys
+    return Keys(
+        _some(len(keys.right), len(right), *identity, "right"),
+        _some(len(keys.wrong), len(wrong), *identity, "wrong"),
+    )
+
+
+def _some(count: int, length: int, *identity: object) -> list[int]:
+    """`count` of the positions below `length`, each as likely as the others, ascending."""
+    return sorted(sorted(range(length), key=lambda position: draw(*identity, position))[:count])

@@ -1,0 +1,224 @@
+"""One row, one group: the sequences of one problem that are trained on together, as token ids.
+
+    member = prompt ids (from the one renderer) + completion ids (the text, then the end token once)
+    row    = the members of one problem + the pairs among them with their key tokens
+
+A row is what a data set holds, a shuffle moves and a shard receives, so no sampler can part a group. Nothing is ever
+cut: a member that does not fit is refused or left out as a whole, because the end of a rationale is its answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypedDict, get_args
+
+from errata.errors import UsageError
+from errata.records import Span, digest
+from errata.training.align import AlignMode, select_keys
+
+Kind = Literal["right", "wrong", "mistake", "chosen", "rejected"]
+"""right, wrong: a rationale by its grade. mistake: the explanation of a student's mistake. chosen, rejected: the sides
+of a pair that are in the row for the pair alone; a pair may as well join a right and a wrong member."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+RIGHT_KINDS: tuple[Kind, ...] = ("right", "chosen")
+WRONG_KINDS: tuple[Kind, ...] = ("wrong", "rejected")
+
+
+class Member(TypedDict):
+    """One sequence. `prompt` counts the prompt's tokens; `answer` is [start, end) of the answer's tokens within
+    `input_ids`, [0, 0] where no span is marked."""
+
+    kind: Kind
+    input_ids: list[int]
+    prompt: int
+    answer: list[int]
+
+
+class RowPair(TypedDict):
+    """Two members by their places in the row, and their key tokens as positions within `input_ids`."""
+
+    right: int
+    wrong: int
+    right_keys: list[int]
+    wrong_keys: list[int]
+
+
+class Row(TypedDict):
+    """One problem's group. `tokenizer` is the fingerprint of what made the ids."""
+
+    id: str
+    tokenizer: str
+    members: list[Member]
+    pairs: list[RowPair]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A completion as text, with its prompt already rendered to ids; `answer` marks the answer's characters."""
+
+    kind: Kind
+    prompt_ids: Sequence[int]
+    text: str
+    answer: Span | None = None
+
+
+class Tokenizer(Protocol):
+    """What is used of a fast Hugging Face tokenizer."""
+
+    eos_token_id: int
+
+    def __call__(self, text: str, **options: Any) -> Any: ...
+    def decode(self, ids: Sequence[int], **options: Any) -> str: ...
+    def get_vocab(self) -> dict[str, int]: ...
+
+
+def fingerprint(tokenizer: Tokenizer) -> str:
+    """Equal for tokenizers with the same vocabulary and end token."""
+    return digest(tokenizer.get_vocab(), tokenizer.eos_token_id)
+
+
+class Encoder:
+    """Texts to token ids with one tokenizer. `end_id`: what closes a completion, by default the tokenizer's EOS."""
+
+    def __init__(self, tokenizer: Tokenizer, end_id: int | None = None) -> None:
+        self.tokenizer = tokenizer
+        self.end_id = tokenizer.eos_token_id if end_id is None else end_id
+        self.fingerprint = fingerprint(tokenizer)
+
+    def completion(self, text: str, answer: Span | None = None) -> tuple[list[int], Span]:
+        """Ids of `text`, ended by the end token once, and the token span of `answer` (Span(0, 0) without one).
+
+        A marked answer is tokenized apart, so that equal answers give equal ids whatever stands before them; a single
+        space before it goes with it, as in ordinary text. A special token's name within the text is plain text.
+        """
+        if not text.strip():
+            raise UsageError("an empty completion", "there is nothing to learn from it", "leave the row out")
+        ids, offsets = self._tokenize(text)
+        span = Span(0, 0)
+        if answer is not None:
+            ids, span = self._apart(text, answer, ids, offsets)
+        if self.end_id in ids:
+            raise UsageError(
+                f"the end token (id {self.end_id}) within the text {text[:60]!r}",
+                "the student would learn to stop there",
+                "use a fast tokenizer, which can read special tokens' names as plain text, or clean the text",
+            )
+        return [*ids, self.end_id], span
+
+    def _tokenize(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        out = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True, verbose=False
+        )
+        return list(out["input_ids"]), list(out["offset_mapping"])
+
+    def _apart(self, text: str, answer: Span, ids: list[int], offsets: list[tuple[int, int]]) -> tuple[list[int], Span]:
+        if not 0 <= answer.start < answer.end <= len(text):
+            raise UsageError(
+                f"answer span {list(answer)} in a text of {len(text)} characters",
+                "it marks no character",
+                "grade the rationale again, so that the span is that of its answer",
+            )
+        start = answer.start - (text[answer.start - 1 : answer.start] == " ")
+        pieces = [self._tokenize(piece)[0] for piece in (text[:start], text[start : answer.end], text[answer.end :])]
+        apart = [token for piece in pieces for token in piece]
+        if self.tokenizer.decode(apart) == self.tokenizer.decode(ids):
+            return apart, Span(len(pieces[0]), len(pieces[0]) + len(pieces[1]))
+        span = token_span(offsets, answer)  # such a tokenizer marks the start of every text it is given
+        if offsets[span.start][0] < start or offsets[span.end - 1][1] > answer.end:
+            raise UsageError(
+                f"the answer {text[answer.start : answer.end]!r} shares a token with its surroundings",
+                "this tokenizer cannot write it apart, so its tokens differ from rationale to rationale",
+                "set the answer off by a space, or train with another term",
+            )
+        return ids, span
+
+
+def token_span(offsets: Sequence[tuple[int, int]], span: Span) -> Span:
+    """The tokens that hold any character of `span`, by the tokens' character offsets; empty if none does."""
+    inside = [i for i, (start, end) in enumerate(offsets) if start < span.end and end > span.start]
+    return Span(inside[0], inside[-1] + 1) if inside else Span(0, 0)
+
+
+def make_row(
+    id: str,
+    written: Sequence[Written],
+    pairs: Sequence[tuple[int, int]],
+    encoder: Encoder,
+    align: AlignMode = "edit",
+    seed: int = 0,
+) -> Row:
+    """One problem's group as token ids; the key tokens of its pairs are found here, once, not at every step.
+
+    Args:
+        id: names the problem in messages and fixes the row's random draws.
+        pairs: (right, wrong) as places in `written`.
+        seed: of what `align="random"` draws.
+
+    Raises:
+        UsageError: an empty group, prompt or completion; a pair of two equal sides or of unfit kinds.
+    """
+    if not written:
+        raise UsageError(f"row {id}: an empty group", "a group without a sequence trains nothing", "leave it out")
+    members = [_member(id, one, encoder) for one in written]
+    return Row(
+        id=id,
+        tokenizer=encoder.fingerprint,
+        members=members,
+        pairs=[_pair(id, members, right, wrong, align, seed) for right, wrong in pairs],
+    )
+
+
+def _member(id: str, written: Written, encoder: Encoder) -> Member:
+    prompt = len(written.prompt_ids)
+    if not prompt:
+        raise UsageError(f"row {id}: an empty prompt", "the first token of a sequence is never predicted", "add one")
+    try:
+        ids, (start, end) = encoder.completion(written.text, written.answer)
+    except UsageError as error:
+        raise UsageError(f"row {id}: {error.found}", error.why, error.do) from error
+    answer = [prompt + start, prompt + end] if end else [0, 0]
+    return Member(kind=written.kind, input_ids=[*written.prompt_ids, *ids], prompt=prompt, answer=answer)
+
+
+def _pair(id: str, members: Sequence[Member], right: int, wrong: int, align: AlignMode, seed: int) -> RowPair:
+    one, other = members[right], members[wrong]
+    if one["kind"] not in RIGHT_KINDS or other["kind"] not in WRONG_KINDS:
+        raise UsageError(
+            f"row {id}: a pair of kinds {one['kind']} and {other['kind']}",
+            "its first side is learned and its second unlearned",
+            f"pair one of {', '.join(RIGHT_KINDS)} with one of {', '.join(WRONG_KINDS)}",
+        )
+    right_ids, wrong_ids = completion_ids(one), completion_ids(other)
+    if right_ids == wrong_ids:
+        raise UsageError(
+            f"row {id}: a pair whose sides are equal", "it has no key step", "leave it out, or grade it again"
+        )
+    keys = select_keys(align, right_ids, wrong_ids, seed, id, right, wrong)
+    return RowPair(
+        right=right,
+        wrong=wrong,
+        right_keys=[one["prompt"] + key for key in keys.right],
+        wrong_keys=[other["prompt"] + key for key in keys.wrong],
+    )
+
+
+def completion_ids(member: Member) -> list[int]:
+    return member["input_ids"][member["prompt"] :]
+
+
+def longest(row: Row) -> int:
+    """Tokens of the row's longest member."""
+    return max(len(member["input_ids"]) for member in row["members"])
+
+
+def refuse_truncation(rows: Iterable[Row], max_length: int) -> None:
+    """Raises UsageError with the count if a member of any row is longer than `max_length` tokens."""
+    lengths = [len(member["input_ids"]) for row in rows for member in row["members"]]
+    over = [length for length in lengths if length > max_length]
+    if over:
+        raise UsageError(
+            f"{len(over)} of {len(lengths)} sequences are longer than {max_length} tokens (the longest: {max(over)})",
+            "cut off at the end they would lose their answers",
+            f"set --max_length {max(over)} if the student can hold it, or leave those rows out",
+        )

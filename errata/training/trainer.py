@@ -1,0 +1,302 @@
+"""TRL's SFTTrainer with an objective of several terms: one forward pass, denominators of the whole step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+from transformers import TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from errata.errors import ErrataError, UsageError
+from errata.training.collate import IGNORED, Batch, Collator
+from errata.training.groups import KINDS, Row, fingerprint, refuse_truncation
+from errata.training.objective import Objective, Seen, Teacher
+
+MODEL_COLUMNS = ("input_ids", "attention_mask", "position_ids", "labels")
+
+
+class GroupTrainer(SFTTrainer):  # type: ignore[misc]
+    """Trains on rows (groups.Row) by an Objective.
+
+    Logged at every `logging_steps`, for each part of each term: `loss/NAME`, its value before its factor, and
+    `grad_share/NAME`, the norm of its gradient at the last hidden state as a share of all parts' norms at that step; so
+    a term that does nothing shows. And for each kind of sequence `logp/KIND`, its mean log-probability a token.
+    """
+
+    loss_is_scaled_for_ga = True  # by our own denominators, which count the whole step
+
+    def __init__(self, *args: Any, objective: Objective, teacher: Teacher | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.objective, self.teacher = objective, teacher
+        self._refuse_settings()
+        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        add_readout(base)
+        self._sums: dict[str, Tensor] = {}
+        if isinstance(self.data_collator, Collator):
+            self.add_callback(_TellEpoch(self.data_collator))
+
+    def _refuse_settings(self) -> None:
+        spread = self.accelerator.parallelism_config
+        settings = {
+            "label_smoothing_factor": self.args.label_smoothing_factor > 0,
+            f"loss_type {self.args.loss_type}": self.args.loss_type != "nll",
+            "router_aux_loss_coef": self.aux_loss_enabled,
+            "context or sequence parallelism": spread is not None and (spread.cp_enabled or spread.sp_enabled),
+        }
+        for name in (name for name, found in settings.items() if found):
+            raise UsageError(f"the setting {name}", "the objective's terms do not know it", "leave it at its default")
+
+    # ---- TRL's and transformers' hooks ----
+
+    def _set_signature_columns_if_needed(self) -> None:
+        self._signature_columns = list(Row.__annotations__)
+
+    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
+        """The K denominators of the step: over all micro-batches and processes."""
+        counts_K = torch.zeros(len(self.objective.parts), device=device)
+        for batch in batch_samples:
+            counts_K += self.objective.counts(batch).to(device)
+        return self.accelerator.reduce(counts_K, "sum") if self.accelerator.num_processes > 1 else counts_K
+
+    def compute_loss(
+        self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Tensor | None = None
+    ) -> Any:
+        training = self.model.training
+        local_K = self.objective.counts(inputs)
+        counts_K = local_K if num_items_in_batch is None else num_items_in_batch
+        outputs, seen = self._forward(model, inputs)
+        sums = self.objective.sums(seen, inputs)
+        terms = [
+            part.factor * value / count
+            for part, value, count in zip(self.objective.parts, sums, counts_K.clamp(min=1e-8), strict=True)
+        ]
+        shares = self._squared_norms(terms, seen.hidden_BTD) if training and self._share_due() else []
+        self._note(inputs, outputs, sums, local_K, shares)
+        loss = torch.stack(terms).sum()
+        if num_items_in_batch is not None:
+            loss = loss * self.accelerator.num_processes  # gradients are averaged over processes
+        return (loss, outputs) if return_outputs else loss
+
+    def _forward(self, model: Any, batch: Batch) -> tuple[Any, Seen]:
+        consistency = self.objective.consistency
+        read: dict[str, Any] = {}
+
+        def readout(hidden_BTD: Tensor, project: Any) -> None:
+            read.update(hidden_BTD=hidden_BTD, project=project)
+            if consistency is not None:
+                with torch.set_grad_enabled(torch.is_grad_enabled() and consistency.weight > 0):
+                    read["answer_NV"] = project(hidden_BTD.flatten(0, 1)[batch["answer_rows"]])
+
+        inputs = {name: batch[name] for name in MODEL_COLUMNS if name in batch}
+        outputs = model(**inputs, use_cache=False, fused_lm_head=True, readout=readout)
+        return outputs, Seen(logp_BT=outputs.log_probs, teacher=self.teacher, **read)
+
+    # ---- what is logged ----
+
+    def _share_due(self) -> bool:
+        step = self.state.global_step + 1
+        due = step % self.state.logging_steps == 0 or (step == 1 and self.args.logging_first_step)
+        return due and self.args.logging_strategy == "steps" and len(self.objective.parts) > 1
+
+    @staticmethod
+    def _squared_norms(terms: Sequence[Tensor], hidden_BTD: Tensor) -> list[Tensor]:
+        zero = hidden_BTD.new_zeros((), dtype=torch.float32)
+        norms = []
+        for term in terms:
+            gradient = (
+                torch.autograd.grad(term, hidden_BTD, retain_graph=True, allow_unused=True)[0]
+                if term.requires_grad
+                else None
+            )
+            norms.append(zero if gradient is None else gradient.float().square().sum())
+        return norms
+
+    def _note(
+        self, batch: Batch, outputs: Any, sums: Sequence[Tensor], counts: Tensor, shares: Sequence[Tensor]
+    ) -> None:
+        """Adds this micro-batch to the sums of its step (in evaluation: of the whole evaluation)."""
+        with torch.no_grad():
+            told_B = outputs.label_mask.sum(1)
+            zeros = counts.new_zeros(len(KINDS))
+            noted = {
+                "value": torch.stack([value.detach().float() for value in sums]),
+                "count": counts,
+                "squared": torch.stack(list(shares)) if shares else torch.zeros_like(counts),
+                "logp": zeros.index_add(0, batch["kind"], outputs.log_probs.sum(1).float()),
+                "told": zeros.index_add(0, batch["kind"], told_B.float()),
+                "other": torch.stack(
+                    [
+                        outputs.entropy.sum().float(),
+                        outputs.is_top1.sum().float(),
+                        batch["attention_mask"].sum().float(),
+                    ]
+                ),
+            }
+        self._sums = {name: self._sums[name] + value if self._sums else value for name, value in noted.items()}
+        if self.model.training and self.accelerator.gradient_state.sync_gradients:
+            self._flush("train", shared=bool(shares))
+
+    def _flush(self, mode: str, shared: bool = False) -> None:
+        """One entry a step into TRL's metrics, which averages entries; raises if the loss is no number."""
+        names, sizes = list(self._sums), [len(value) for value in self._sums.values()]
+        flat = torch.cat(list(self._sums.values()))
+        flat = self.accelerator.reduce(flat, "sum") if self.accelerator.num_processes > 1 else flat
+        self._sums = {}
+        found = dict(zip(names, (part.tolist() for part in flat.split(sizes)), strict=True))
+        metrics, told = self._metrics[mode], max(1.0, sum(found["told"]))
+        norm = sum(square**0.5 for square in found["squared"])
+        columns = zip(self.objective.parts, found["value"], found["count"], found["squared"], strict=True)
+        for part, value, count, squared in columns:
+            if count:
+                metrics[f"loss/{part.name}"].append(value / count)
+            if shared and norm:
+                metrics[f"grad_share/{part.name}"].append(squared**0.5 / norm)
+        for kind, logp, tokens in zip(KINDS, found["logp"], found["told"], strict=True):
+            if tokens:
+                metrics[f"logp/{kind}"].append(logp / tokens)
+        entropy, right, seen = found["other"]
+        metrics["entropy"].append(entropy / told)
+        metrics["mean_token_accuracy"].append(right / told)
+        if mode == "train":
+            self._total_train_tokens += int(seen)
+            self._refuse_nan(found["value"])
+        metrics["num_tokens"] = [self._total_train_tokens]
+
+    def _refuse_nan(self, values: Sequence[float]) -> None:
+        lost = [part.name for part, value in zip(self.objective.parts, values, strict=True) if value - value != 0]
+        if lost:
+            raise ErrataError(
+                f"the loss of {', '.join(lost)} is no finite number in step {self.state.global_step + 1}",
+                "the student has diverged; this step has changed no weight and the last checkpoint stands",
+                "lower the learning rate, or the weight of what pushes down (beta; bounded: true)",
+            )
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if not self.model.training and self._sums:
+            self._flush("eval")
+        super().log(logs, start_time)
+
+
+class _TellEpoch(TrainerCallback):  # type: ignore[misc]
+    """Tells the collator the epoch, so that pair draws depend on it, also after a resume."""
+
+    def __init__(self, collator: Collator) -> None:
+        self.collator = collator
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.collator.set_epoch(int(state.epoch or 0))
+
+
+def add_readout(model: Any) -> None:
+    """Lets `model(..., readout=f)` call f(hidden_BTD, project) within the forward pass.
+
+    `hidden_BTD` are the last hidden states, `project` turns some of them into fp32 logits. Within the forward pass the
+    head's parameters are at hand also where they are sharded; and no BTV tensor is made.
+    """
+    forward = model.forward
+    config = model.config.get_text_config()
+    cap = getattr(config, "final_logit_softcapping", None)
+    odd = [name for name in ("logit_scale", "output_multiplier", "lm_head_multiplier", "logits_scaling")
+           if getattr(config, name, None) not in (None, 1, 1.0)]  # fmt: skip
+
+    def project(hidden_ND: Tensor) -> Tensor:
+        if odd:
+            raise UsageError(
+                f"a student whose logits are scaled by {', '.join(odd)}",
+                "the terms that compare whole distributions do not know this scale",
+                "train it with likelihood and key-steps terms",
+            )
+        logits_NV = model.get_output_embeddings()(hidden_ND).float()
+        return cap * torch.tanh(logits_NV / cap) if cap else logits_NV
+
+    def read_forward(*args: Any, readout: Any = None, **kwargs: Any) -> Any:
+        if readout is None:
+            return forward(*args, **kwargs)
+        hook = model.base_model.register_forward_hook(lambda _, __, out: readout(out.last_hidden_state, project))
+        try:
+            return forward(*args, **kwargs)
+        finally:
+            hook.remove()
+
+    model.forward = read_forward
+
+
+def build_trainer(
+    model: Any,
+    args: SFTConfig,
+    rows: Any,
+    tokenizer: Any,
+    objective: Objective,
+    *,
+    eval_rows: Any = None,
+    teacher: Teacher | None = None,
+    **kwargs: Any,
+) -> SFTTrainer:
+    """The trainer for rows and an objective; TRL's own where packing is asked for, which plain distillation allows.
+
+    Args:
+        rows: a datasets.Dataset whose rows are groups.Row.
+        kwargs: passed on to SFTTrainer (`peft_config`, `callbacks`, ...).
+
+    Raises:
+        UsageError: rows of another tokenizer, rows longer than `args.max_length`, or a combination that is refused.
+    """
+    objective.refuse(packing=args.packing, teacher=teacher is not None)
+    check_rows(rows, tokenizer, objective, args.max_length)
+    args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
+    if args.packing:
+        return _packed(model, args, rows, eval_rows, tokenizer, **kwargs)
+    args.max_length = None  # nothing is left to cut, and TRL would not know our columns
+    collator = Collator(
+        pad_id=tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
+        reading=objective.reading(args.seed if args.data_seed is None else args.data_seed),
+        side="left" if tokenizer.padding_side == "left" else "right",
+        multiple_of=args.pad_to_multiple_of,
+    )
+    return GroupTrainer(
+        model,
+        args,
+        collator,
+        rows,
+        eval_rows,
+        processing_class=tokenizer,
+        objective=objective,
+        teacher=teacher,
+        **kwargs,
+    )
+
+
+def check_rows(rows: Any, tokenizer: Any, objective: Objective, max_length: int | None) -> None:
+    """Raises UsageError for rows that this tokenizer, context and objective cannot be trained with."""
+    own = fingerprint(tokenizer)
+    if any(row["tokenizer"] != own for row in rows):
+        raise UsageError(
+            "rows made with another tokenizer than the student's",
+            "their ids mean other tokens to this student",
+            "make the rows again with this student's tokenizer",
+        )
+    if max_length is not None:
+        refuse_truncation(rows, max_length)
+    objective.check(rows)
+
+
+def _packed(model: Any, args: SFTConfig, rows: Any, eval_rows: Any, tokenizer: Any, **kwargs: Any) -> SFTTrainer:
+    args.dataset_kwargs["skip_prepare_dataset"] = False  # TRL packs while it prepares
+
+    def flat(batch: dict[str, Any]) -> dict[str, Any]:
+        members = [one for group in batch["members"] for one in group if one["kind"] == "right"]
+        prompts = [[IGNORED] * one["prompt"] for one in members]
+        return {
+            "input_ids": [one["input_ids"] for one in members],
+            "labels": [prompt + one["input_ids"][len(prompt) :] for prompt, one in zip(prompts, members, strict=True)],
+        }
+
+    columns = [
+        None if data is None else data.map(flat, batched=True, remove_columns=data.column_names)
+        for data in (rows, eval_rows)
+    ]
+    return SFTTrainer(model, args, None, *columns, processing_class=tokenizer, **kwargs)
