@@ -85,6 +85,11 @@ def load_prompts(folder: str | None = None) -> Prompts:
     return Prompts(shipped | overrides)
 
 
+def load_prompt(path: Path, name: str) -> Prompt:
+    """One prompt of one's own, for an agent of one's own; checked as the shipped ones are. UsageError where it fails."""
+    return _parse(name, str(path), _read(path))
+
+
 def _shipped_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():

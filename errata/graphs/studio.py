@@ -1,0 +1,127 @@
+"""The graphs over the simulated faculty, ready to be looked at and run: what langgraph.json points to.
+
+Each factory takes nothing and gives a compiled graph. Its input is a story: `{"problem": {...}}` as in a transcript,
+or nothing at all for a problem of the classroom. No file is read or written and no server is needed.
+
+    START -> begin -> the graph -> END
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from langgraph.graph import END, START, StateGraph
+
+from errata.agents.backends import backend_for
+from errata.agents.calls import Backend, ProviderFailure, Request
+from errata.agents.cast import Cast, assemble
+from errata.agents.gateway import seed_of
+from errata.agents.simulated import classroom
+from errata.agents.simulated.persona import COMMITTEE, STUDENT
+from errata.grading import Grader
+from errata.graphs.lesson import build_graph
+from errata.graphs.state import Story
+from errata.graphs.steps import StoryGraph
+from errata.records import Call, Problem, digest
+from errata.settings import Agents, AgentSpec, GraphName, GraphSettings
+
+SEED = 17
+NAMES: tuple[GraphName, ...] = get_args(GraphName)
+
+
+class InProcess:
+    """Asks the simulated faculty directly: it is free and answers the same request the same, so nothing is stored.
+
+    No dataclass, since langgraph's server may run this file without listing it among the modules.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def __call__(self, request: Request) -> Call:
+        context, parameters = request.context, dict(request.parameters)
+        place = (context.problem_id, request.spec.name, request.stage, request.verb, context.about)
+        logged = Call(
+            id=digest("call", *place, request.sample, request.attempt),
+            agent=request.spec.name,
+            verb=request.verb,
+            about=context.about,
+            prompt=request.prompt,
+            prompt_hash=request.prompt_hash,
+            model=request.spec.model,
+            parameters=parameters,
+            messages=request.messages,
+            sample=request.sample,
+            attempt=request.attempt,
+        )
+        try:
+            reply = await self.backend.complete(
+                request.spec,
+                request.messages,
+                parameters,
+                seed=seed_of(SEED, request),
+                verb=request.verb,
+                context=context,
+                sample=request.sample,
+            )
+        except ProviderFailure as failure:
+            return logged.model_copy(update={"failure": failure.message})
+        said = {"reply": reply.text, "finish_reason": reply.finish_reason, "served": reply.served}
+        counted = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
+        return logged.model_copy(update=said | counted)
+
+
+def faculty_cast() -> Cast:
+    """Three simulated teachers, who review each other, and a student."""
+    agents = Agents(
+        teachers=tuple(AgentSpec(name=name, model=f"simulated/{name}") for name in COMMITTEE[:3]),
+        student=AgentSpec(name=STUDENT, model=f"simulated/{STUDENT}"),
+    )
+    return assemble(agents, InProcess(backend_for("simulated/any")), Grader(), seed=SEED)
+
+
+def mermaid(name: GraphName, settings: GraphSettings | None = None) -> str:
+    """The graph as Mermaid text, its parts drawn out."""
+    return build_graph(name, settings or GraphSettings(), faculty_cast()).get_graph(xray=True).draw_mermaid()
+
+
+def begin(state: Story) -> Story:
+    """The problem as a record, whatever form it came in; without one, the first of the classroom."""
+    given = state.get("problem")
+    if not given:
+        return {"problem": next(classroom.problems({}))}
+    return {"problem": Problem.model_validate(given)}
+
+
+def _ready(name: GraphName) -> StoryGraph:
+    graph = StateGraph(Story)
+    graph.add_node("begin", begin)
+    graph.add_node(name, build_graph(name, GraphSettings(), faculty_cast()))
+    graph.add_edge(START, "begin")
+    graph.add_edge("begin", name)
+    graph.add_edge(name, END)
+    return graph.compile(name=name)
+
+
+def exam() -> StoryGraph:
+    return _ready("exam")
+
+
+def rationales() -> StoryGraph:
+    return _ready("rationales")
+
+
+def peer_review() -> StoryGraph:
+    return _ready("peer_review")
+
+
+def mistake_explanation() -> StoryGraph:
+    return _ready("mistake_explanation")
+
+
+def dual_cot() -> StoryGraph:
+    return _ready("dual_cot")
+
+
+def lesson() -> StoryGraph:
+    return _ready("lesson")
