@@ -1,0 +1,66 @@
+"""Prices: the recipe's, the offline table's, or unknown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from errata.agents.prices import FREE, cost, price_of
+from errata.errors import UsageError
+from errata.settings import AgentSpec, Price, Recording
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def agent(model: str, **settings: object) -> AgentSpec:
+    return AgentSpec(name="ada", model=model, **settings)  # type: ignore[arg-type]
+
+
+def test_what_the_table_lists() -> None:
+    listed = price_of(agent("openai/gpt-4o-mini"))
+    assert listed is not None
+    assert listed.prompt == pytest.approx(0.15)
+    assert listed.completion == pytest.approx(0.6)
+    assert price_of(agent("litellm/openai/gpt-4o-mini")) == listed
+    assert price_of(agent("openai/gpt-4o-mini", api_base="https://api.openai.com/v1")) == listed
+
+
+@pytest.mark.parametrize("model", ["openai/no-such-model", "nobody/knows", "anthropic/gpt-4o-mini"])
+def test_what_it_does_not_list_is_unknown(model: str) -> None:
+    assert price_of(agent(model)) is None
+
+
+def test_ones_own_server_has_no_listed_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert price_of(agent("openai/gpt-4o-mini", api_base="http://127.0.0.1:8000/v1")) is None
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
+    assert price_of(agent("openai/gpt-4o-mini")) is None
+
+
+def test_the_recipes_price_wins_but_a_recording_is_free() -> None:
+    price = Price(prompt=1, completion=2)
+    recorded = {"solve": Recording(file="f", match="question", reply="answer")}
+    assert price_of(agent("openai/gpt-4o-mini", price=price)) == price
+    assert price_of(agent("simulated/teacher")) == price_of(agent("local/ckpt")) == FREE
+    assert price_of(agent("simulated/teacher", price=price)) == price
+    assert price_of(agent("recorded/gpt", price=price, recorded=recorded)) == FREE
+    assert cost(price, 1_000_000, 500_000) == 2.0
+
+
+def test_a_bare_name_is_wrong_use() -> None:
+    for model in ("gpt-4o", "", "/x", "openai/"):
+        with pytest.raises(UsageError):
+            price_of(agent(model))
+
+
+def test_reading_the_table_imports_no_litellm() -> None:
+    code = (
+        "import sys; from errata.agents.prices import price_of; from errata.settings import AgentSpec;"
+        "assert price_of(AgentSpec(name='a', model='openai/gpt-4o')); assert 'litellm' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
