@@ -25,7 +25,9 @@ _FATAL_CODES = {"insufficient_quota", "model_not_found", "invalid_api_key"}
 def failure_of(error: openai.APIError) -> ProviderFailure:
     """The provider failure behind an error of the openai or litellm client, in the provider's own words."""
     if isinstance(error, openai.APIStatusError):
-        return failure_of_status(error.status_code, _said(error), error.body, error.response.headers)
+        # litellm keeps the provider's headers apart from the response it makes up
+        headers = getattr(error, "litellm_response_headers", None) or error.response.headers
+        return failure_of_status(error.status_code, _said(error), error.body, headers)
     status = getattr(error, "status_code", None)  # litellm's own errors carry one without a response
     if isinstance(status, int) and 400 <= status < 500 and not isinstance(error, openai.APIConnectionError):
         return failure_of_status(status, error.message, error.body, {})
