@@ -1,1 +1,130 @@
-"""Is this answer right, and by which rule."""
+"""Is this answer right, and by which rule.
+
+    text --read--> answer --compare--> strings, numbers --undecided--> math-verify in a worker process
+
+`Grade.rule` joins how the answer was read and how it was compared: `box+string`, `final_line+number`,
+`box+math_verify`, `none`. The readings are those of errata.reading. The comparisons:
+
+    string               equal in the form of the kind, or words that cannot be equal otherwise
+    number               as exact rational numbers
+    math_verify          by algebra; math_verify_timeout where that did not end in time, which counts as wrong
+    too_long             wrong: different strings, too long for algebra
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from errata.answers import canonical
+from errata.errors import ErrataError
+from errata.latex import alike, normal
+from errata.reading import NOTHING, Reading, read_answer, readings
+from errata.records import AnswerKind, Problem, Span
+from errata.verifier import Verifier
+
+__all__ = ["Grade", "Grader", "Reading", "read_answer"]
+
+_MOST_VERDICTS = 200_000
+_RULES = {"equal": (True, "math_verify"), "different": (False, "math_verify"), "timeout": (False, "math_verify_timeout")}
+
+
+class Grade(NamedTuple):
+    """Whether the answer read is right; what it is and where it stands; how it was read and compared."""
+
+    correct: bool
+    answer: str | None
+    span: Span | None
+    rule: str
+
+
+class Grader:
+    """Grades texts and compares answers; an async context manager that owns the math-verify workers.
+
+    Workers start when algebra is first needed, as many as there are processors. Usable from any number of tasks;
+    verdicts are remembered.
+    """
+
+    def __init__(self) -> None:
+        self._verifier = Verifier()
+        self._threads: ThreadPoolExecutor | None = None
+        self._verdicts: dict[tuple[str, str], tuple[bool, str]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the workers. Checks on their way end first, each within its time limit."""
+        self._verifier.close()
+        if self._threads:
+            await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+            self._threads = None
+
+    async def grade(self, problem: Problem, text: str) -> Grade:
+        """Whether `text` answers `problem` rightly.
+
+        For LaTeX the box and the final sentence both count: the grade is that of the first of them that is right.
+        ErrataError if no math-verify worker can be started.
+        """
+        found = [*readings(problem.kind, text, problem.choices)]
+        grades: list[Grade] = []
+        for reading in found:
+            correct, rule = await self._compare(problem.kind, problem.answer, reading.answer or "", problem.choices)
+            grades.append(Grade(correct, reading.answer, reading.span, f"{reading.rule}+{rule}"))
+            if correct:
+                return grades[-1]
+        return grades[0] if grades else Grade(False, *NOTHING)
+
+    async def same(self, kind: AnswerKind, a: str, b: str, choices: Sequence[str] = ()) -> bool:
+        """Whether two bare answers are the same. ErrataError if no math-verify worker can be started."""
+        return (await self._compare(kind, a, b, choices))[0]
+
+    async def _compare(self, kind: AnswerKind, gold: str, answer: str, choices: Sequence[str]) -> tuple[bool, str]:
+        if kind != "latex":
+            return _equal(kind, gold, answer, tuple(choices))
+        correct, rule = alike(gold, answer)
+        if correct is not None:
+            return correct, rule
+        key = normal(gold), normal(answer)
+        if key not in self._verdicts:
+            verdict = await self._verify(*key)
+            if len(self._verdicts) >= _MOST_VERDICTS:
+                self._verdicts.clear()
+            self._verdicts[key] = verdict
+        return self._verdicts[key]
+
+    async def _verify(self, gold: str, answer: str) -> tuple[bool, str]:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="grading")
+        try:
+            verdict = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._verifier.check, gold, answer
+            )
+        except RuntimeError as error:
+            raise ErrataError(str(error), "LaTeX answers are compared by it", "reinstall errata") from error
+        return _RULES[verdict]
+
+
+@lru_cache(maxsize=65_536)
+def _equal(kind: AnswerKind, gold: str, answer: str, choices: tuple[str, ...]) -> tuple[bool, str]:
+    """Compare two answers of any kind but LaTeX."""
+    left, right = canonical(kind, gold, choices), canonical(kind, answer, choices)
+    if kind == "string":
+        return _folded(left) == _folded(right), "string"
+    return left == right, kind
+
+
+def _folded(text: str) -> str:
+    """Case, commas between words and white space do not count; brackets may be written apart or together."""
+    words = text.casefold().replace(",", " ").split()
+    return ("" if not any(char.isalnum() for char in text) else " ").join(words)

@@ -1,0 +1,246 @@
+"""Finding the answer in a text: what was read, where it stands, and by which rule.
+
+    hash         a line `#### 18`
+    final_line   a sentence that states the answer: "The answer is X", "Final answer: X"
+    box          the last \\boxed{X} up to the end of that sentence
+    opening      the text starts with its answer: "False. ...", "(B) because ..."
+    therefore    the last sentence that concludes: "Therefore, there are 18 left"
+    closing      the last line or sentence is or names the answer
+    only_word    all the text's truth words agree
+    last_number  the last number of the text; for numbers only
+    whole        the text is nothing but its answer
+    none         no answer
+
+The *first* final sentence counts, since a model may run on into other talk. Every pattern takes linear time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from errata.answers import Found, find, find_choice, find_letter, find_number, find_trimmed, find_truth
+from errata.latex import last_box
+from errata.records import AnswerKind, Span
+
+LONGEST = 400_000
+"""Characters of a text that are read."""
+_LONGEST_SENTENCE = 2_000
+
+
+class Reading(NamedTuple):
+    """An answer in the form of its kind, where it stands, and the rule that read it; None, None, "none" without one."""
+
+    answer: str | None
+    span: Span | None
+    rule: str
+
+
+NOTHING = Reading(None, None, "none")
+
+
+def read_answer(kind: AnswerKind, text: str, choices: Sequence[str] = ()) -> Reading:
+    """The answer that `text` gives, by the first rule that finds one of this kind. Pure; never raises."""
+    return next(readings(kind, text, choices), NOTHING)
+
+
+def readings(kind: AnswerKind, text: str, choices: Sequence[str] = ()) -> Iterator[Reading]:
+    """What `read_answer` chooses from, best first: one answer, or for LaTeX the box and the final sentence."""
+    start, end = thinking_ends(text), min(len(text), LONGEST)
+    line, line_start, line_end = _final_sentence(kind, text, start, end, choices) or (None, end, end)
+    inside = last_box(text, start, line_end)
+    boxed = _find(kind, text, *inside, choices) if inside else None
+    box = Reading(*boxed, "box") if boxed else None
+    if box and inside and inside.start >= line_start:
+        line = None  # "The answer is \boxed{X}" is one statement
+    stated = [reading for reading in ((box, line) if kind == "latex" else (line, box)) if reading]
+    if stated:
+        yield from stated
+    elif reading := _unstated(kind, text, start, end, choices):
+        yield reading
+
+
+def thinking_ends(text: str) -> int:
+    """Where the text after a leading <think> block starts; at its end where the block is never closed."""
+    opened = re.match(r"\s*+<think>", text)
+    if not opened:
+        return 0
+    close = text.find("</think>", opened.end())
+    return len(text) if close < 0 else close + len("</think>")
+
+
+def _find(kind: AnswerKind, text: str, start: int, end: int, choices: Sequence[str]) -> Found | None:
+    """The answer a box holds."""
+    if kind in ("latex", "string"):
+        return find_trimmed(text, start, end)
+    return find(kind, text, start, end, choices)
+
+
+# ---- final sentences -------------------------------------------------------------------------------------------------
+
+_MARK = re.compile(
+    r"""(?P<hash>^[ \t]{0,9}\#\#\#\#[ \t]{0,9}(?=\S))
+    | \b(?:answer|ans|(?:correct|right|best)[ ](?:option|choice))\b [*_")]{0,4}
+      (?: [ ]to[ ](?:the|this)[ ](?:question|problem)[^.:\n]{0,300}? )?
+      (?: \s{0,3}(?: \b(?:is|are|was|would[ ]be|will[ ]be|must[ ]be|should[ ]be|equals)\b | [:：=] )
+          [*_]{0,4} (?: [ ]?(?:therefore|thus|then|hence|simply|that)\b,? )? [ ]{0,3} [:：]? [*_]{0,4}
+        | (?P<letter>[ ]{0,3}[-–—]?[ ]{0,3}(?:option[ ])?(?=\(?[A-Z]\b)) )""",
+    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+)
+_DOUBTFUL = re.compile(
+    r"\b(?:whether|if|suppose|assume|unless|possible|wrong|incorrect|your|student['’]?s)\W{1,3}(?:\w{1,20}\W{1,3})?$", re.I
+)
+_REFUSED = re.compile(r"\s{0,9}(?:not|in\sthe\sform|of\sthe\sform|one\sof)\b", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"(?<![ .][A-Za-z])[.!?](?=\s+[A-Z(\"'“$\\*#]|\s*$)")
+_LINE = re.compile(r"[^\n]*\S[^\n]*")
+_OPENER = re.compile(r"[\s*_]*(?:\$\$|\\\[)?[\s*_]*$")
+_MATHS = re.compile(r"\s*(?:\*\*)?(?:\$|\\\[|\\\(|\\boxed|\\text)")
+_EXPLAINED = re.compile(r"[\s*_#]*(?:explanation|reasoning|rationale|because)\b", re.IGNORECASE)
+_SHORT = re.compile(r"[\s*_]*[^\s]+(?:[ \t]+[^\s]+){0,3}\s*$")
+
+
+def _final_sentence(
+    kind: AnswerKind, text: str, start: int, end: int, choices: Sequence[str]
+) -> tuple[Reading, int, int] | None:
+    """What the first readable final sentence says, where it starts and where it ends."""
+    for mark in _MARK.finditer(text, start, end):
+        if mark["letter"] is not None and kind != "choice":
+            continue
+        if not mark["hash"] and _DOUBTFUL.search(text, max(start, mark.start() - 50), mark.start()):
+            continue
+        begin, stop = _rest(kind, text, mark, end)
+        if kind != "boolean" and _REFUSED.match(text, begin, stop):
+            continue
+        if mark["hash"] and not _SHORT.match(text, begin, stop):
+            continue
+        if found := _stated(kind, text, begin, stop, choices):
+            return Reading(*found, "hash" if mark["hash"] else "final_line"), mark.start(), stop
+    return None
+
+
+def _rest(kind: AnswerKind, text: str, mark: re.Match[str], end: int) -> tuple[int, int]:
+    """The stretch that a mark announces: the rest of its sentence, or the next line where it is a heading.
+
+    A heading over a worked solution ("Answer:" and several lines) announces nothing: the stretch is empty.
+    """
+    begin, limit = mark.end(), min(end, mark.end() + _LONGEST_SENTENCE)
+    line_end = text.find("\n", begin, limit)
+    line_end = limit if line_end < 0 else line_end
+    if _OPENER.match(text[begin:line_end]):
+        lines = [line for line in _LINE.finditer(text, begin, limit) if not _OPENER.match(line[0])][:2]
+        if not lines:
+            return begin, begin
+        displayed = "$$" in text[begin : lines[0].start()] or r"\[" in text[begin : lines[0].start()]
+        alone = len(lines) == 1 or displayed or _MATHS.match(lines[0][0]) or _EXPLAINED.match(lines[1][0])
+        if not alone:
+            return begin, begin
+        begin, line_end = lines[0].span()
+    if kind == "string":  # names may hold full stops
+        return begin, line_end
+    sentence_end = _SENTENCE_END.search(text, begin, line_end)
+    return begin, sentence_end.start() if sentence_end else line_end
+
+
+def _stated(kind: AnswerKind, text: str, start: int, end: int, choices: Sequence[str]) -> Found | None:
+    """The answer in the rest of a final sentence."""
+    if kind == "latex":
+        return _formula(text, start, end)
+    return find(kind, text, start, end, choices)
+
+
+_INLINE = re.compile(r"[\s*_]{0,9}\$([^$\n]{1,500})\$(?!\s*(?:,|and\b|or\b|,\s*and\b)\s*\$)")
+_EXPRESSIVE = re.compile(r"[\d\\$^=<>]")
+
+
+def _formula(text: str, start: int, end: int) -> Found | None:
+    """The formula a sentence gives: what its first $...$ holds, unless that begins a list; else all of it."""
+    inline = _INLINE.match(text, start, end)
+    found = find_trimmed(text, *inline.span(1)) if inline else find_trimmed(text, start, end)
+    if found and (_EXPRESSIVE.search(found.answer) or len(found.answer.split()) <= 4):
+        return found
+    return None
+
+
+# ---- texts without a final sentence ----------------------------------------------------------------------------------
+
+_CONCLUDES = re.compile(r"\b(?:therefore|thus|hence|so|consequently|in\sconclusion|overall)\b[\s,:]", re.IGNORECASE)
+_MOST_CONCLUSIONS = 20
+_NAMED = re.compile(r"\b(?:option|choice|ans|answer)[\s:*\-–(]{1,4}([A-Z])(?![\w'’])|\b([A-Z])\)?\s+is\s+(?:the\s+)?(?:correct|right|best|answer)\b")  # noqa: E501
+_ALONE = re.compile(r"[\s*_(\[]{0,9}([A-Z])[\s*_)\].]{0,9}$")
+_TRUTH_OPENS = re.compile(r"\W{0,9}(?:yes|no|true|false|valid|invalid)\b(?!\s*(?:or|/)\s)", re.IGNORECASE)
+_LONGEST_WHOLE = 300
+
+
+def _unstated(kind: AnswerKind, text: str, start: int, end: int, choices: Sequence[str]) -> Reading | None:
+    match kind:
+        case "number":
+            return _conclusion(kind, text, start, end, choices) or _last_number(text, start, end)
+        case "boolean":
+            return _truth(text, start, end)
+        case "choice":
+            return _choice(text, start, end, choices)
+        case _:
+            return _whole(kind, text, start, end)
+
+
+def _conclusion(kind: AnswerKind, text: str, start: int, end: int, choices: Sequence[str]) -> Reading | None:
+    for mark in reversed([*_CONCLUDES.finditer(text, start, end)][-_MOST_CONCLUSIONS:]):
+        begin, limit = mark.end(), min(end, mark.end() + _LONGEST_SENTENCE)
+        stop = _SENTENCE_END.search(text, begin, limit)
+        if found := find(kind, text, begin, stop.start() if stop else limit, choices):
+            return Reading(*found, "therefore")
+    return None
+
+
+def _last_number(text: str, start: int, end: int) -> Reading | None:
+    found = find_number(text, start, end, last=True)
+    return Reading(*found, "last_number") if found else None
+
+
+def _truth(text: str, start: int, end: int) -> Reading | None:
+    opens = _TRUTH_OPENS.match(text, start, end)
+    if opens and (found := find_truth(text, start, opens.end() + 1)):
+        return Reading(*found, "opening")
+    if reading := _conclusion("boolean", text, start, end, ()):
+        return reading
+    words, at = [], start
+    while found := find_truth(text, at, end):
+        words.append(found)
+        at = found.span.end
+    if len({word.answer for word in words}) == 1:
+        return Reading(*words[-1], "only_word")
+    return None
+
+
+def _choice(text: str, start: int, end: int, choices: Sequence[str]) -> Reading | None:
+    last = _last_line(text, start, end)
+    if found := find_letter(_ALONE.match(text, *last), choices):
+        return Reading(*found, "closing")
+    for mark in reversed([*_NAMED.finditer(text, start, end)][-_MOST_CONCLUSIONS:]):
+        if found := find_letter(mark, choices):
+            return Reading(*found, "closing")
+    first = _LINE.search(text, start, end)
+    if first and (found := find_letter(re.match(r"[\s*_]{0,9}\(?([A-Z])[).:]", first[0]), choices, first.start())):
+        return Reading(*found, "opening")
+    if reading := _conclusion("choice", text, start, end, choices):
+        return reading
+    found = find_choice(text, *last, choices)
+    return Reading(*found, "closing") if found else None
+
+
+def _last_line(text: str, start: int, end: int) -> tuple[int, int]:
+    body = text[start:end].rstrip()
+    stop = start + len(body)
+    return max(start, text.rfind("\n", start, stop) + 1, stop - _LONGEST_SENTENCE), stop
+
+
+def _whole(kind: AnswerKind, text: str, start: int, end: int) -> Reading | None:
+    if end - start > 2 * _LONGEST_WHOLE:
+        return None
+    found = find_trimmed(text, start, end)
+    if not found or "\n" in found.answer or len(found.answer) > _LONGEST_WHOLE:
+        return None
+    if kind == "latex" and len(found.answer.split()) > 6 and "\\" not in found.answer:
+        return None
+    return Reading(*found, "whole")
