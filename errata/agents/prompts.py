@@ -86,7 +86,7 @@ def load_prompts(folder: str | None = None) -> Prompts:
 
 
 def load_prompt(path: Path, name: str) -> Prompt:
-    """One prompt of one's own, for an agent of one's own; checked as the shipped ones are. UsageError where it fails."""
+    """A prompt of one's own, for an agent of one's own; checked as the shipped ones are (UsageError)."""
     return _parse(name, str(path), _read(path))
 
 

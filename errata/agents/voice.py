@@ -75,9 +75,9 @@ class Voice:
         for attempt in range(self._tries()):
             call = await self.ask(replace(request, attempt=attempt))
             calls = (*said.calls, call)
-            if call.failure is not None or call.reply is None:
-                return Said(None, calls, failure=call.failure or "no reply")
-            reasoning, text = split_thinking(call.reply, call.reasoning)
+            if call.failure is not None:
+                return Said(None, calls, failure=call.failure)
+            reasoning, text = split_thinking(call.reply or "", call.reasoning)
             try:
                 return Said(parse(text), calls, text, reasoning)
             except Unreadable as why:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from errata.errors import UsageError
 from errata.records import AnswerKind, Problem
 from errata.settings import Demonstration, DualCotSettings
 
@@ -15,6 +16,17 @@ def shown_for(problem: Problem, offered: Sequence[Demonstration], settings: Dual
     if not fit and settings.demonstrations is None:
         fit = list(shipped(problem.kind))
     return fit[: settings.shots]
+
+
+def require_wrong(settings: DualCotSettings) -> None:
+    """UsageError on a demonstration of the recipe that could not be shown."""
+    for place, each in enumerate(settings.demonstrations or ()):
+        if not each.wrong:
+            raise UsageError(
+                f"dual_cot.demonstrations[{place}] has no wrong solution",
+                "Both rewrites are shown a right and a wrong one.",
+                "Add wrong: to it.",
+            )
 
 
 def shipped(kind: AnswerKind) -> tuple[Demonstration, ...]:

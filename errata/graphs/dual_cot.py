@@ -19,7 +19,7 @@ from errata.agents.cast import Cast
 from errata.agents.teacher import Teacher
 from errata.agents.voice import Said
 from errata.errors import UsageError
-from errata.graphs.demonstrations import shown_for
+from errata.graphs.demonstrations import require_wrong, shown_for
 from errata.graphs.pairs import Rewrite, natural_pairs, rewritten_pairs, wanted
 from errata.graphs.panel import require_panel, sit, unreviewed
 from errata.graphs.state import Story, rationales_of
@@ -34,9 +34,10 @@ def build_dual_cot(cast: Cast, settings: GraphSettings) -> StoryGraph:
     if not cast.teachers:
         raise UsageError("there is no teacher", "Solutions are rewritten by teachers.", "Add agents.teachers.")
     if rules.review:
-        require_panel(cast)
+        require_panel(cast, settings.peer_review.accept)
+    require_wrong(rules)
 
-    def mine(state: Story) -> Story:
+    async def mine(state: Story) -> Story:
         return {"pairs": {pair.id: pair for pair in natural_pairs(state, rules)}}
 
     async def rewrite(state: Story) -> Story:
@@ -53,17 +54,17 @@ def build_dual_cot(cast: Cast, settings: GraphSettings) -> StoryGraph:
     async def grade(state: Story) -> Story:
         return await grade_all(cast, state)
 
-    def pair(state: Story) -> Story:
+    async def pair(state: Story) -> Story:
         return {"pairs": {pair.id: pair for pair in rewritten_pairs(state, rules.band)}}
 
     async def review(state: Story) -> Story:
         waiting = unreviewed(rationales_of(state, "rectified"), settings.peer_review) if rules.review else []
         return await sit(cast, state, settings.peer_review, waiting, stage="dual_cot")
 
-    def after_mine(state: Story) -> Literal["rewrite", "__end__"]:
+    async def after_mine(state: Story) -> Literal["rewrite", "__end__"]:
         return "rewrite" if wanted(state, rules) else "__end__"
 
-    def after_pair(state: Story) -> Literal["rewrite", "review"]:
+    async def after_pair(state: Story) -> Literal["rewrite", "review"]:
         return "rewrite" if wanted(state, rules) else "review"
 
     graph = StateGraph(Story)

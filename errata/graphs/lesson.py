@@ -17,6 +17,7 @@ from typing import get_args
 from langgraph.graph import END, START, StateGraph
 
 from errata.agents.cast import Cast
+from errata.errors import UsageError
 from errata.graphs.dual_cot import build_dual_cot
 from errata.graphs.exam import build_exam
 from errata.graphs.mistake_explanation import build_mistake_explanation
@@ -64,14 +65,16 @@ def goals_of(name: GraphName, settings: GraphSettings) -> tuple[Stage, ...]:
 def build_graph(name: GraphName, settings: GraphSettings, cast: Cast) -> StoryGraph:
     """The graph of a recipe: takes `{"problem": ...}`, gives the finished story with its outcome.
 
-    Raises UsageError where the cast lacks an agent that the graph needs.
+    Raises UsageError where the cast lacks an agent that the graph needs, or a setting would have no effect.
     """
+    if settings.stages is not None and name != "lesson":
+        raise UsageError(f"stages are given to graph {name}", "Only a lesson has them.", "Use graph: lesson.")
     stages, goals = stages_of(name, settings), goals_of(name, settings)
 
-    def conclude(state: Story) -> Story:
+    async def conclude(state: Story) -> Story:
         return {"outcome": outcome_of(state, goals, only_mistakes=settings.only_mistakes)}
 
-    def after_exam(state: Story) -> bool:
+    async def after_exam(state: Story) -> bool:
         return bool(mistakes_of(state))
 
     graph = StateGraph(Story)

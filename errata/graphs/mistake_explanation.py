@@ -52,10 +52,10 @@ def build_mistake_explanation(cast: Cast, settings: GraphSettings) -> StoryGraph
         )
         return {"explanations": {each.value.id: each.value for each in said if each.value}, "calls": calls_of(said)}
 
-    def after_start(state: Story) -> Literal["explain", "__end__"]:
+    async def after_start(state: Story) -> Literal["explain", "__end__"]:
         return "explain" if to_explain(state, rules.max_mistakes) else "__end__"
 
-    def after_explain(state: Story) -> Literal["classify", "__end__"]:
+    async def after_explain(state: Story) -> Literal["classify", "__end__"]:
         return "classify" if rules.classify else "__end__"
 
     graph = StateGraph(Story)

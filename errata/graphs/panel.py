@@ -31,14 +31,21 @@ def verdict(rule: AcceptRule, reviews: Sequence[Review]) -> bool | None:
             return fmean(scores) > rule.threshold and min(scores) > rule.veto_at
 
 
-def require_panel(cast: Cast) -> None:
-    """UsageError where some teacher's work would have nobody to review it."""
+def require_panel(cast: Cast, rule: AcceptRule) -> None:
+    """UsageError where some teacher's work would have nobody to review it, or too few to be accepted."""
     for teacher in cast.teachers:
-        if not cast.reviewers_of(teacher.name):
+        panel = cast.reviewers_of(teacher.name)
+        if not panel:
             raise UsageError(
                 f"nobody can review {teacher.name}",
                 "A rationale is reviewed by the others on the panel, never by its author.",
                 "Add a second teacher, or agents.reviewers.",
+            )
+        if rule.rule == "k_of_n" and len(panel) < rule.k:
+            raise UsageError(
+                f"accept: {rule.k} of n, and {teacher.name} has {len(panel)} reviewers",
+                "Nothing of this author could be accepted.",
+                "Lower k, or add reviewers.",
             )
 
 

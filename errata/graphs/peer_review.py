@@ -23,9 +23,9 @@ from errata.settings import GraphSettings
 
 def build_peer_review(cast: Cast, settings: GraphSettings) -> StoryGraph:
     """The panel over the teachers' rationales. UsageError where some teacher would have no reviewer."""
-    require_panel(cast)
-    authors = {teacher.name: teacher for teacher in cast.teachers}
     rules = settings.peer_review
+    require_panel(cast, rules.accept)
+    authors = {teacher.name: teacher for teacher in cast.teachers}
 
     async def review(state: Story) -> Story:
         return await sit(cast, state, rules, unreviewed(rationales_of(state, "teacher", "revised"), rules))
@@ -40,7 +40,7 @@ def build_peer_review(cast: Cast, settings: GraphSettings) -> StoryGraph:
     async def grade(state: Story) -> Story:
         return await grade_all(cast, state)
 
-    def after_review(state: Story) -> Literal["revise", "__end__"]:
+    async def after_review(state: Story) -> Literal["revise", "__end__"]:
         return "revise" if revisable(state, rules.revise_rounds) else "__end__"
 
     graph = StateGraph(Story)

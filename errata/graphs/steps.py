@@ -1,4 +1,7 @@
-"""What the nodes of several graphs do: ask together, collect what was said, grade it."""
+"""What the nodes of several graphs do: ask together, collect what was said, grade it.
+
+Nodes and routes are `async def` also where they await nothing: LangGraph sends plain functions to a thread.
+"""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def mermaid(name: GraphName, settings: GraphSettings | None = None) -> str:
     return build_graph(name, settings or GraphSettings(), faculty_cast()).get_graph(xray=True).draw_mermaid()
 
 
-def begin(state: Story) -> Story:
+async def begin(state: Story) -> Story:
     """The problem as a record, whatever form it came in; without one, the first of the classroom."""
     given = state.get("problem")
     if not given:
