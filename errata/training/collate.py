@@ -85,7 +85,7 @@ class Collator:
         side: Literal["right", "left"] = "right",
         multiple_of: int | None = None,
     ) -> None:
-        self.pad_id, self.reading, self.side, self.multiple_of = pad_id, draws, side, multiple_of
+        self.pad_id, self.reading, self.side, self.multiple_of = pad_id, reading, side, multiple_of
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:

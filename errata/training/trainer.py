@@ -14,7 +14,9 @@ from trl import SFTConfig, SFTTrainer
 from errata.errors import ErrataError, UsageError
 from errata.training.collate import IGNORED, Batch, Collator
 from errata.training.groups import KINDS, Row, fingerprint, refuse_truncation
-from errata.training.objective import Objective, Seen, Teacher
+from errata.training.objective import Objective
+from errata.training.readout import add_readout, refuse_scaled_logits
+from errata.training.terms import Seen, Teacher
 
 MODEL_COLUMNS = ("input_ids", "attention_mask", "position_ids", "labels")
 
@@ -34,6 +36,8 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
         self.objective, self.teacher = objective, teacher
         self._refuse_settings()
         base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        if objective.consistency or objective.calibrated:
+            refuse_scaled_logits(base)
         add_readout(base)
         self._sums: dict[str, Tensor] = {}
         if isinstance(self.data_collator, Collator):
@@ -189,40 +193,6 @@ class _TellEpoch(TrainerCallback):  # type: ignore[misc]
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.collator.set_epoch(int(state.epoch or 0))
-
-
-def add_readout(model: Any) -> None:
-    """Lets `model(..., readout=f)` call f(hidden_BTD, project) within the forward pass.
-
-    `hidden_BTD` are the last hidden states, `project` turns some of them into fp32 logits. Within the forward pass the
-    head's parameters are at hand also where they are sharded; and no BTV tensor is made.
-    """
-    forward = model.forward
-    config = model.config.get_text_config()
-    cap = getattr(config, "final_logit_softcapping", None)
-    odd = [name for name in ("logit_scale", "output_multiplier", "lm_head_multiplier", "logits_scaling")
-           if getattr(config, name, None) not in (None, 1, 1.0)]  # fmt: skip
-
-    def project(hidden_ND: Tensor) -> Tensor:
-        if odd:
-            raise UsageError(
-                f"a student whose logits are scaled by {', '.join(odd)}",
-                "the terms that compare whole distributions do not know this scale",
-                "train it with likelihood and key-steps terms",
-            )
-        logits_NV = model.get_output_embeddings()(hidden_ND).float()
-        return cap * torch.tanh(logits_NV / cap) if cap else logits_NV
-
-    def read_forward(*args: Any, readout: Any = None, **kwargs: Any) -> Any:
-        if readout is None:
-            return forward(*args, **kwargs)
-        hook = model.base_model.register_forward_hook(lambda _, __, out: readout(out.last_hidden_state, project))
-        try:
-            return forward(*args, **kwargs)
-        finally:
-            hook.remove()
-
-    model.forward = read_forward
 
 
 def build_trainer(

@@ -1,0 +1,240 @@
+"""The terms of an objective: what each reads of a batch, its denominator, its sum.
+
+A term has one or two *parts*, logged apart. Every part is a sum over the batch, divided by its own denominator over the
+whole step, which is everything between two optimizer steps: all micro-batches of all processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, Self
+
+from pydantic import Field, model_validator
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from errata.errors import UsageError
+from errata.settings import Settings
+from errata.training.collate import IGNORED, Batch
+from errata.training.groups import KINDS, RIGHT_KINDS, WRONG_KINDS, Kind, Row
+from errata.training.losses import calibrated_sum, consistency_sum, unlikelihood_sum, weighted_nll_sum
+
+
+class Teacher(Protocol):
+    """A frozen NAT student seen two ways: with both adapters through the gate, and with the negative one alone."""
+
+    def hidden(self, view: Literal["mixed", "negative"], batch: Batch) -> Tensor:
+        """Last hidden states BTD, without gradient."""
+
+    def project(self, hidden_ND: Tensor) -> Tensor:
+        """Their logits NV."""
+
+
+@dataclass
+class Seen:
+    """One forward pass as the terms see it. `answer_NV` is there only if a term asked for it."""
+
+    logp_BT: Tensor
+    """log p of label t + 1 at entry t; 0 where nothing is to be predicted."""
+    hidden_BTD: Tensor
+    project: Callable[[Tensor], Tensor]
+    """Hidden states to logits."""
+    answer_NV: Tensor | None = None
+    teacher: Teacher | None = None
+
+
+class Part(NamedTuple):
+    """`value` is a sum over the batch; `factor` what it is multiplied with in the loss."""
+
+    name: str
+    factor: float
+
+
+class Term(Settings):
+    weight: float = 1.0
+    reads: tuple[Kind, ...] = ()
+    """Which members it reads, beside the sides of pairs."""
+
+    def parts(self) -> tuple[Part, ...]:
+        raise NotImplementedError
+
+    def counts(self, batch: Batch) -> list[Tensor]:
+        """Each part's share of its denominator in this batch; scalars."""
+        raise NotImplementedError
+
+    def sums(self, seen: Seen, batch: Batch) -> list[Tensor]:
+        """Each part's sum over this batch, before division; scalars."""
+        raise NotImplementedError
+
+    def found(self, row: Row) -> int:
+        """How much of the row the term reads; raises UsageError if it cannot read it."""
+        raise NotImplementedError
+
+
+class Likelihood(Term):
+    """A mean over completion tokens of -log p, or of -log(1 - p) in the form `unlikelihood`.
+
+    weight 1 on right: plain distillation. On right and wrong: MIX. weight -0.05 on wrong: negative training (NT).
+    unlikelihood, 0.05 on wrong: UL. MAPD: two of them, on right and on mistake, with weights 1 - alpha and alpha,
+    `per_item`: an item counts once, however many rationales or explanations it has.
+    """
+
+    term: Literal["likelihood"] = "likelihood"
+    reads: tuple[Kind, ...] = ("right",)
+    form: Literal["nll", "unlikelihood"] = "nll"
+    per_item: bool = False
+
+    @model_validator(mode="after")
+    def _pushes_only_wrong_down(self) -> Self:
+        down = self.weight < 0 if self.form == "nll" else self.weight > 0
+        spared = [kind for kind in self.reads if kind not in WRONG_KINDS]
+        if not self.reads or (down and spared):
+            raise ValueError(f"reads {list(self.reads)}: only {' and '.join(WRONG_KINDS)} may be pushed down")
+        if self.form == "unlikelihood" and self.weight < 0:
+            raise ValueError(f"weight {self.weight}: an unlikelihood is minimised, so its weight is 0 or more")
+        return self
+
+    def parts(self) -> tuple[Part, ...]:
+        return (Part(f"{self.form}/{'+'.join(self.reads)}", self.weight),)
+
+    def _weights(self, batch: Batch) -> Tensor:
+        weight_B = reading(batch, self.reads)
+        if self.per_item:
+            weight_B = weight_B * batch["share"]
+        return weight_B[:, None] * batch["labels"][:, 1:].ne(IGNORED)
+
+    def counts(self, batch: Batch) -> list[Tensor]:
+        return [self._weights(batch).sum()]
+
+    def sums(self, seen: Seen, batch: Batch) -> list[Tensor]:
+        loss = weighted_nll_sum if self.form == "nll" else unlikelihood_sum
+        return [loss(seen.logp_BT, self._weights(batch))]
+
+    def found(self, row: Row) -> int:
+        return sum(member["kind"] in self.reads for member in row["members"])
+
+
+class KeySteps(Term):
+    """EDIT: learn the key tokens of a pair's right side, unlearn those of its wrong side (arXiv 2405.19737, eq. 4).
+
+    Each side is divided by its response length, then the mean over the pairs of the step. `beta` is subtracted, so it
+    is 0 or more; `gamma` weighs the right side's other tokens. `bounded` puts -log(1 - p) in place of log p, which
+    falls without end.
+    """
+
+    term: Literal["key-steps"] = "key-steps"
+    alpha: float = Field(default=1.0, ge=0)
+    beta: float = Field(default=0.025, ge=0)
+    gamma: float = Field(default=0.0, ge=0)
+    bounded: bool = False
+    weight: float = Field(default=1.0, ge=0)
+
+    def parts(self) -> tuple[Part, ...]:
+        sign = 1 if self.bounded else -1
+        return Part("key/right", self.weight), Part("key/wrong", sign * self.weight * self.beta)
+
+    def counts(self, batch: Batch) -> list[Tensor]:
+        return [(reading(batch, kinds) * batch["sides"]).sum() for kinds in (RIGHT_KINDS, WRONG_KINDS)]
+
+    def sums(self, seen: Seen, batch: Batch) -> list[Tensor]:
+        told_BT = batch["labels"][:, 1:].ne(IGNORED)
+        per_length_BT = told_BT / told_BT.sum(1, keepdim=True).clamp(min=1)
+        key_BT = batch["key"][:, 1:]
+        plain_BT = batch["sides"][:, None] - key_BT
+        right_BT = reading(batch, RIGHT_KINDS)[:, None] * (self.alpha * key_BT + self.gamma * plain_BT)
+        wrong_BT = reading(batch, WRONG_KINDS)[:, None] * key_BT
+        push_down = unlikelihood_sum if self.bounded else weighted_nll_sum
+        return [
+            weighted_nll_sum(seen.logp_BT, right_BT * per_length_BT),
+            push_down(seen.logp_BT, wrong_BT * per_length_BT),
+        ]
+
+    def found(self, row: Row) -> int:
+        return len(row["pairs"])
+
+
+class Consistency(Term):
+    """MCC-KD: the student shall give the answer's tokens alike after any rationale (arXiv 2310.14747, eq. 3 and 4).
+
+    Bidirectional KL on the answers' positions, a mean over them, then over the pairs of the step. `pairs` of each
+    row's rationales are drawn at every epoch, and only the drawn rationales are seen in that step; None takes all.
+    """
+
+    term: Literal["consistency"] = "consistency"
+    weight: float = Field(default=0.1, ge=0)
+    temperature: float = Field(default=1.0, gt=0)
+    pairs: int | None = Field(default=1, ge=1)
+    reads: tuple[Kind, ...] = ("right",)
+
+    @model_validator(mode="after")
+    def _reads_right_rationales(self) -> Self:
+        unfit = [kind for kind in self.reads if kind not in RIGHT_KINDS]
+        if unfit or not self.reads:
+            raise ValueError(f"reads {list(self.reads)}: answers can be made consistent among right rationales only")
+        return self
+
+    def parts(self) -> tuple[Part, ...]:
+        return (Part("consistency", self.weight),)
+
+    def counts(self, batch: Batch) -> list[Tensor]:
+        return [batch["drawn"].sum()]
+
+    def sums(self, seen: Seen, batch: Batch) -> list[Tensor]:
+        assert seen.answer_NV is not None
+        columns = batch["left"], batch["right"], batch["per_answer"]
+        return [consistency_sum(seen.answer_NV, *columns, temperature=self.temperature)]
+
+    def found(self, row: Row) -> int:
+        marked = [member for member in row["members"] if member["kind"] in self.reads and member["answer"][1]]
+        answers = {tuple(member["input_ids"][slice(*member["answer"])]) for member in marked}
+        if len(answers) > 1:
+            raise UsageError(
+                f"row {row['id']}: {len(answers)} answers of different tokens within one group",
+                "the consistency term compares answers token by token",
+                "group rationales by their answer and end each with the same sentence",
+            )
+        return len(marked) - 1 if marked else 0
+
+
+class Calibrated(Term):
+    """NCE: distil a NAT student into a plain one, most where its two views disagree (arXiv 2312.12832, eq. 6 to 8).
+
+    A mean over completion tokens; the weight of a sequence is 0.5 + beta, or 1 without `calibrate`.
+    """
+
+    term: Literal["calibrated"] = "calibrated"
+    weight: float = Field(default=0.5, ge=0)
+    reads: tuple[Kind, ...] = ("right",)
+    temperature: float = Field(default=1.0, gt=0)
+    calibrate: bool = True
+
+    def parts(self) -> tuple[Part, ...]:
+        return (Part("calibrated", self.weight),)
+
+    def counts(self, batch: Batch) -> list[Tensor]:
+        return [(reading(batch, self.reads)[:, None] * batch["labels"][:, 1:].ne(IGNORED)).sum()]
+
+    def sums(self, seen: Seen, batch: Batch) -> list[Tensor]:
+        teacher = seen.teacher
+        assert teacher is not None
+        mixed_BTD, negative_BTD = teacher.hidden("mixed", batch), teacher.hidden("negative", batch)
+
+        def loss(student_ND: Tensor, mixed_ND: Tensor, negative_ND: Tensor) -> Tensor:
+            logits = seen.project(student_ND), teacher.project(mixed_ND), teacher.project(negative_ND)
+            return calibrated_sum(*logits, temperature=self.temperature, calibrate=self.calibrate)
+
+        told_BT = batch["labels"][:, 1:].ne(IGNORED)
+        total = seen.hidden_BTD.sum() * 0
+        for b in reading(batch, self.reads).nonzero().flatten().tolist():
+            rows = [hidden_BTD[b, :-1][told_BT[b]] for hidden_BTD in (seen.hidden_BTD, mixed_BTD, negative_BTD)]
+            total = total + checkpoint(loss, *rows, use_reentrant=False)  # one sequence's logits at a time, none kept
+        return [total]
+
+    def found(self, row: Row) -> int:
+        return sum(member["kind"] in self.reads for member in row["members"])
+
+
+def reading(batch: Batch, kinds: Sequence[Kind]) -> Tensor:
+    """1.0 for the sequences of these kinds, else 0.0; B values."""
+    return sum((batch["kind"] == KINDS.index(kind)).float() for kind in kinds)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from errata.training.align import key_tokens, select_keys
+
+ids = st.lists(st.integers(0, 5), min_size=1, max_size=30)
+
+
+def distance(a: list[int], b: list[int]) -> int:
+    """Textbook edit distance."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        above, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            above, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, above + (x != y))
+    return row[-1]
+
+
+def matched(tokens: list[int], keys: list[int]) -> list[int]:
+    return [token for i, token in enumerate(tokens) if i not in keys]
+
+
+@given(ids, ids)
+def test_what_is_not_key_is_a_common_subsequence_of_a_shortest_path(right: list[int], wrong: list[int]) -> None:
+    keys = key_tokens(right, wrong)
+
+    assert matched(right, keys.right) == matched(wrong, keys.wrong)
+    assert distance(right, wrong) >= max(len(keys.right), len(keys.wrong))
+    assert distance(right, wrong) <= len(keys.right) + len(keys.wrong)
+
+
+@given(ids)
+def test_equal_sides_have_no_key_token(tokens: list[int]) -> None:
+    assert key_tokens(tokens, list(tokens)) == ([], [])
+
+
+@given(ids, st.data())
+def test_one_replaced_token_is_one_key_token_a_side(tokens: list[int], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(tokens) - 1))
+    wrong = [*tokens[:place], 99, *tokens[place + 1 :]]
+
+    assert key_tokens(tokens, wrong) == ([place], [place])
+
+
+@given(ids, st.data())
+def test_one_inserted_token_is_one_key_token_of_its_side(tokens: list[int], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(tokens)))
+
+    assert key_tokens(tokens, [*tokens[:place], 99, *tokens[place:]]) == ([], [place])
+
+
+@given(ids, ids)
+def test_swapped_sides_have_as_many_key_tokens(right: list[int], wrong: list[int]) -> None:
+    one, other = key_tokens(right, wrong), key_tokens(wrong, right)
+
+    assert len(one.right) - len(one.wrong) == len(other.wrong) - len(other.right)
+
+
+@given(ids, ids, st.integers(0, 3))
+def test_random_mode_takes_as_many_tokens_and_the_same_ones_every_time(
+    right: list[int], wrong: list[int], seed: int
+) -> None:
+    edit = select_keys("edit", right, wrong)
+    drawn = select_keys("random", right, wrong, seed, "p1")
+
+    assert [len(side) for side in drawn] == [len(side) for side in edit]
+    assert all(side == sorted(set(side)) for side in drawn)
+    assert drawn == select_keys("random", right, wrong, seed, "p1")
+
+
+def test_random_draws_depend_on_the_row() -> None:
+    right, wrong = list(range(100)), [*range(50), *range(150, 200)]
+
+    assert select_keys("random", right, wrong, 0, "p1") != select_keys("random", right, wrong, 0, "p2")
+
+
+@pytest.mark.parametrize("lengths", [(3, 5), (1, 1)])
+def test_without_alignment_every_token_is_key(lengths: tuple[int, int]) -> None:
+    right, wrong = ([0] * length for length in lengths)
+
+    assert select_keys("none", right, wrong) == (list(range(lengths[0])), list(range(lengths[1])))
