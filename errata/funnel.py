@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from errata.errors import UsageError
 from errata.rundir import LogIndex, RunDir, find_run, index_log, read_lines
 
 JUDGED_ROLES = ("teacher", "revised")
@@ -133,10 +134,10 @@ class Funnel:
         return {key: totals[key] for key in ("written", "correct", "accepted")}
 
     def by_author(self) -> list[dict[str, Any]]:
-        rows = []
+        rows: list[dict[str, Any]] = []
         for (author, role), counted in sorted(self.authors.items()):
             sound = counted["sound"] if counted["soundness_known"] else None
-            rows.append({"author": author, "role": role} | dict(counted) | {"sound": sound})
+            rows.append({"author": author, "role": role, **counted, "sound": sound})
         return rows
 
     def by_agent(self) -> dict[str, dict[str, Any]]:
@@ -186,7 +187,14 @@ def funnel_of(run: RunDir, index: LogIndex) -> Funnel:
     """The sums over the last lines of a log, read in file order."""
     funnel = Funnel()
     for line in read_lines(run.log, np.sort(index.offsets)):
-        funnel.add(orjson.loads(line))
+        try:
+            funnel.add(orjson.loads(line))
+        except (KeyError, TypeError) as error:
+            raise UsageError(
+                f"{run.log}: a line is no transcript of this version: {error}",
+                "its figures cannot be read",
+                "use the version of errata named in manifest.json",
+            ) from error
     return funnel
 
 

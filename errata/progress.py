@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from errata.graphs.runner import Summary
 from errata.graphs.tally import Snapshot, Watch
 
 LINE_EVERY_S = 5.0
@@ -92,6 +93,47 @@ def watching(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Watch | N
             yield show
     else:
         yield _lines(out)
+
+
+def interrupted(pulls: int) -> str:
+    """What a person who pressed Ctrl-C is told."""
+    if pulls == 1:
+        return "draining: no new problem begins, those in flight end; once more stops them"
+    return "stopping: problems in flight stay pending, replies already paid for are being stored"
+
+
+def report(summary: Summary) -> list[str]:
+    """What a run came to, as lines for stderr."""
+    counts, spent, ever = summary.problems, summary.spent["this_run"], summary.spent["all_runs"]
+    lines = []
+    if summary.torn_bytes:
+        lines.append(f"the log ended in a torn line of {summary.torn_bytes} bytes: cut off, its problem ran again")
+    if summary.resumed:
+        lines.append(
+            f"resumed: {summary.settled_before} problems were settled before, "
+            f"{spent['cached']} calls were found in the store and not paid again"
+        )
+    ended = ", ".join(
+        f"{number} {status}" + "".join(f"; {n} {plain(reason)}" for reason, n in reasons.items())
+        for status, number, reasons in (
+            ("done", counts["done"], {}),
+            ("rejected", sum(counts["rejected"].values()), counts["rejected"]),
+            ("failed", sum(counts["failed"].values()), counts["failed"]),
+            ("pending", counts["pending"], {}),
+        )
+    )
+    lines.append(f"{counts['total']} problems: {ended}")
+    lines.append(
+        f"calls: {spent['paid']} paid, {spent['cached']} cached, {spent['failed']} failed; "
+        f"cost: {money(spent['usd'])} this time, {money(ever['usd'])} in all"
+    )
+    if summary.error:
+        lines.append(str(summary.error))
+    elif summary.problems["pending"]:
+        lines.append("the same command goes on with the pending problems")
+    if counts["failed"]:
+        lines.append("the same command tries failed problems again; what was paid is not paid again")
+    return lines
 
 
 def _lines(out: TextIO) -> Watch:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from errata.agents.budget import Spent
 from errata.agents.budget import Tally as Calls
-from errata.agents.gateway import Spent
 from errata.records import Outcome
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -21,14 +21,17 @@ class Brake:
     """Asks a run to end early. Pulled once: no new problem begins, those in flight end. Pulled twice: they are cut
     off and stay pending; replies already paid for are still stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[int], None] | None = None) -> None:
         self.pulls = 0
         self.stopped = asyncio.Event()
+        self._tell = tell
 
     def pull(self) -> None:
         self.pulls += 1
         if self.pulls > 1:
             self.stopped.set()
+        if self._tell:
+            self._tell(self.pulls)
 
     @contextmanager
     def by_signals(self) -> Iterator[None]:

@@ -1,0 +1,239 @@
+"""The verbs of `errata`. Nothing heavy is imported before a verb needs it: `errata --help` must answer at once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from errata import __version__
+from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
+
+GRAPHS = ("exam", "rationales", "peer_review", "mistake_explanation", "dual_cot", "lesson")
+
+
+class Verbs(click.Group):
+    """Turns errors into found / why / do on stderr and the exit codes of errata; every verb takes --debug."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        cmd.params.append(_debug_option())
+        super().add_command(cmd, name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ErrataError as error:
+            _traceback_if_debug(ctx)
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            _traceback_if_debug(ctx)
+            told = ErrataError(f"{type(error).__name__}: {error}", "errata itself is at fault", "see more with --debug")
+            click.echo(str(told), err=True)
+            ctx.exit(EXIT_OTHER)
+
+
+def _debug_option() -> click.Option:
+    return click.Option(
+        ["--debug"], is_flag=True, expose_value=False, callback=_set_debug, help="Show tracebacks and a debug log."
+    )
+
+
+def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.find_root().meta["errata.debug"] = True
+        import logging
+
+        logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+        logging.getLogger("errata").setLevel(logging.DEBUG)
+
+
+def _traceback_if_debug(ctx: click.Context) -> None:
+    if ctx.find_root().meta.get("errata.debug"):
+        import traceback
+
+        traceback.print_exc()
+
+
+@click.group(cls=Verbs, params=[_debug_option()])
+@click.version_option(__version__, package_name="errata")
+def cli() -> None:
+    """Turns large models' reasoning, right and wrong, into small models that reason."""
+    if Path(".env").is_file():
+        from dotenv import load_dotenv
+
+        load_dotenv(Path(".env").absolute())
+
+
+@cli.command()
+@click.option(
+    "--problems", default=200, show_default=True, type=click.IntRange(min=1), help="Problems of the classroom."
+)
+@click.option("--quiet", is_flag=True, help="No progress.")
+def demo(problems: int, quiet: bool) -> None:
+    """Run the whole lesson on simulated models: no key, no network, under a minute."""
+    from errata.recipe import load_recipe
+    from errata.starter import DEMO
+
+    recipe = load_recipe(DEMO, [f"problems.options.count={problems}"])
+    click.echo(f"demo: {problems} classroom problems through the graph {recipe.graph}, simulated teachers and student")
+    code = _synth(recipe, quiet=quiet)
+    run = Path(recipe.runs) / recipe.name
+    _show_status(run)
+    for form in ("sft", "messages"):
+        _export((str(run),), form, run / "exports" / f"{form}.jsonl")
+    click.echo(f"log       {run / 'transcripts.jsonl'}\nnext      errata init my-project")
+    sys.exit(code)
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+def init(directory: Path) -> None:
+    """Write a commented recipe, sample problems and prompts to start from into DIRECTORY."""
+    from errata.starter import write_starter
+
+    for path in write_starter(directory):
+        click.echo(f"wrote   {path}")
+    click.echo(f"next    cd {directory} && errata plan recipe.yaml && errata synth recipe.yaml")
+
+
+@cli.command()
+@click.argument("recipe")
+@click.argument("overrides", nargs=-1, metavar="[key=value ...]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--pilot", type=click.IntRange(min=1), metavar="N", help="Run N problems first and measure the rates.")
+@click.option("--assume", multiple=True, metavar="RATE=X", help="Set a rate, e.g. teacher_right=0.7; see the output.")
+def plan(recipe: str, overrides: tuple[str, ...], as_json: bool, pilot: int | None, assume: tuple[str, ...]) -> None:
+    """Estimate least, expected and most calls, tokens and cost of RECIPE. Makes no call without --pilot."""
+    from errata.plan import estimate, show
+    from errata.recipe import load_recipe
+
+    result = estimate(load_recipe(Path(recipe), overrides), assume=assume, pilot=pilot)
+    if as_json:
+        _print_json(result)
+    else:
+        show(result)
+
+
+@cli.command()
+@click.argument("recipe")
+@click.argument("overrides", nargs=-1, metavar="[key=value ...]")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def synth(recipe: str, overrides: tuple[str, ...], quiet: bool) -> None:
+    """Drive RECIPE's problems through its graph. The same command resumes a run.
+
+    Overrides are dotted: limit=10 budget.usd=5 agents.teachers.0.temperature=0.7
+    """
+    from errata.recipe import load_recipe
+
+    sys.exit(_synth(load_recipe(Path(recipe), overrides), quiet=quiet))
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(run: Path, as_json: bool) -> None:
+    """Show what became of RUN's problems, rationales, calls and dollars."""
+    if as_json:
+        from errata.funnel import status as status_of
+
+        _print_json(status_of(run))
+    else:
+        _show_status(run)
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--format", "format_name", required=True, type=click.Choice(["messages", "sft"]), help="Kind of rows.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .jsonl file to write.")
+def export(runs: tuple[str, ...], format_name: str, out: Path) -> None:
+    """Write a data set from the logs of one or more runs, with a data-set card beside it."""
+    _export(runs, format_name, out)
+
+
+@cli.command()
+@click.argument("name", type=click.Choice(GRAPHS))
+def graph(name: Any) -> None:
+    """Print the graph NAME as Mermaid."""
+    from errata.graphs.studio import mermaid
+
+    click.echo(mermaid(name))
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address; this machine only unless told.")
+@click.option("--port", default=8017, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--latency", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds each reply waits.")
+@click.option("--fault-rate", default=0.0, show_default=True, type=float, help="Share of tries that meet a fault.")
+@click.option("--fault", "kinds", multiple=True, metavar="KIND", help="429, 429-bare, 500, 503, drop, stall, html, ...")
+@click.option("--fault-seed", default=0, show_default=True, help="Which tries meet one.")
+@click.option("--retry-after", default=1.0, show_default=True, help="Seconds a 429 asks for.")
+@click.option("--refuse-after", type=int, metavar="N", help="From the Nth request on every one is refused (401).")
+def serve(
+    host: str,
+    port: int,
+    latency: float,
+    fault_rate: float,
+    kinds: tuple[str, ...],
+    fault_seed: int,
+    retry_after: float,
+    refuse_after: int | None,
+) -> None:
+    """Offer the simulated faculty over an OpenAI-compatible endpoint, with faults if asked."""
+    from errata.agents.simulated.server import Faults
+    from errata.agents.simulated.server import serve as serve_until_signalled
+
+    kinds = kinds or Faults.kinds
+    faults = Faults(fault_rate, kinds, fault_seed, retry_after=retry_after, refuse_after=refuse_after)
+    serve_until_signalled(host, port, faults=faults, latency=latency)
+
+
+# ---- shared ----------------------------------------------------------------------------------------------------------
+
+
+def _synth(recipe: Any, *, quiet: bool) -> int:
+    """Runs a recipe with progress on stderr; returns the exit code after saying what it means."""
+    import asyncio
+
+    from errata.graphs.runner import synthesize
+    from errata.graphs.tally import Brake
+    from errata.progress import interrupted, report, watching
+
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
+    brake = Brake(lambda pulls: click.echo(interrupted(pulls), err=True))
+    with watching(quiet=quiet) as watch:
+        summary = asyncio.run(synthesize(recipe, brake=brake, signals=True, watch=watch))
+    for line in report(summary):
+        click.echo(line, err=True)
+    click.echo(str(summary.run))
+    return summary.exit_code
+
+
+def _show_status(run: Path) -> None:
+    from errata.funnel import status as status_of
+    from errata.tables import show_status
+
+    show_status(status_of(run))
+
+
+def _export(runs: tuple[str, ...], format_name: str, out: Path) -> None:
+    from errata.export import export as write
+
+    done = write(runs, format_name, out)
+    click.echo(
+        f"{format_name:<10}{done.rows} rows, {done.duplicates} near-duplicates\nwrote   {done.out}\nwrote   {done.card}"
+    )
+
+
+def _print_json(value: Any) -> None:
+    import orjson
+
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())

@@ -1,0 +1,345 @@
+"""Drives a data set of problems through one graph and logs one transcript each.
+
+    problems -> workers (as many as `concurrency`) -> story_of(problem) -> one writer -> transcripts.jsonl
+                   |                                                        done | rejected | failed
+                   +-> cut off by budget, refusal or Ctrl-C: no line, the problem is pending
+
+The same command resumes: problems whose last line is done or rejected are skipped, failed ones are tried again. Every
+problem is read once before the first call, so that a bad record costs nothing; memory holds the problems in flight
+and a few bytes for each in the log. With `dual_cot.warmup` the first problems run to their end first, and their natural
+pairs are the demonstrations of all others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AsyncExitStack, nullcontext, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from errata.agents.budget import Spent
+from errata.agents.calls import Ask, Request
+from errata.agents.cast import assemble
+from errata.agents.gateway import Gateway
+from errata.agents.prompts import Prompts, load_prompts
+from errata.errors import (
+    EXIT_BUDGET,
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_OTHER,
+    EXIT_SOME_FAILED,
+    BudgetExhausted,
+    ErrataError,
+    UsageError,
+)
+from errata.grading import Grader
+from errata.graphs.lesson import build_graph
+from errata.graphs.state import natural_demonstrations, transcript_of
+from errata.graphs.tally import Brake, Snapshot, Tally, Watch, told
+from errata.manifest import provenance
+from errata.problems import Problems
+from errata.recipe import dump_recipe, expand, refuse_other_recipe
+from errata.records import Call, Outcome, Problem, Transcript
+from errata.roles import stages_of
+from errata.rundir import Log, LogIndex, RunDir, held, index_log, repair, write_whole
+from errata.settings import Demonstration, GraphName, SynthRecipe
+
+TICK_S = 0.5
+MANIFEST_EVERY_S = 5.0
+PRECEDENCE = (EXIT_INTERRUPTED, EXIT_BUDGET, EXIT_OTHER, EXIT_SOME_FAILED, EXIT_DONE)
+"""Which exit code stands where several apply."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run came to. `error` is what ended it early, if anything did."""
+
+    run: Path
+    exit_code: int
+    problems: dict[str, Any]
+    spent: dict[str, Any]
+    error: ErrataError | None
+    resumed: bool
+    settled_before: int
+    torn_bytes: int
+
+
+# ---- one problem -----------------------------------------------------------------------------------------------------
+
+_made: ContextVar[list[Call]] = ContextVar("calls made for the problem at hand")
+
+
+def remembering(ask: Ask) -> Ask:
+    """`ask`, which also keeps the calls made for the problem at hand, should its graph break before it tells."""
+
+    async def remember(request: Request) -> Call:
+        call = await ask(request)
+        with suppress(LookupError):
+            _made.get().append(call)
+        return call
+
+    return remember
+
+
+async def story_of(
+    graph: Any, name: GraphName, problem: Problem, demonstrations: tuple[Demonstration, ...] = ()
+) -> Transcript:
+    """One problem through one graph. An exception of our own code is a failed problem, with the calls made so far.
+
+    Raises ErrataError (budget, refusal, a store that cannot be written), which concerns the whole run.
+    """
+    made: list[Call] = []
+    token = _made.set(made)
+    try:
+        return transcript_of(name, await graph.ainvoke({"problem": problem, "demonstrations": demonstrations}))
+    except ErrataError:
+        raise
+    except Exception as error:
+        logger.debug("problem %s", problem.id, exc_info=True)
+        reason = f"error: {type(error).__name__}: {error}"[:300]
+        calls = tuple({call.id: call for call in sorted(made, key=lambda call: call.id)}.values())
+        return Transcript(graph=name, problem=problem, calls=calls, outcome=Outcome(status="failed", reason=reason))
+    finally:
+        _made.reset(token)
+
+
+# ---- a data set ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Run:
+    """One process's work on a run directory."""
+
+    recipe: SynthRecipe
+    dir: RunDir
+    index: LogIndex
+    log: Log
+    graph: Any
+    accounts: Spent
+    tally: Tally
+    brake: Brake
+    about: dict[str, Any]
+    """What the manifest says of the run beside its counts."""
+    demonstrations: tuple[Demonstration, ...] = ()
+    settled: int = 0
+    errors: list[ErrataError] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.todo = self.tally.pending + self.tally.failed.total()
+        self._earlier = self.dir.manifest().get("spent", {}).get("all_runs", {})
+
+    @property
+    def draining(self) -> bool:
+        return bool(self.brake.pulls or self.errors)
+
+    async def drive(self, problems: Iterable[Problem]) -> None:
+        """Runs the problems that are not settled; ends early when braked or when an error concerns the whole run."""
+        todo = (problem for problem in problems if not is_settled(self.index.outcome(problem.id)))
+        workers = [asyncio.create_task(self._work(todo)) for _ in range(self.recipe.concurrency)]
+        stopper = asyncio.create_task(self._stop(workers))
+        try:
+            for result in await asyncio.gather(*workers, return_exceptions=True):
+                if isinstance(result, Exception):
+                    raise result
+        finally:
+            stopper.cancel()
+
+    async def _work(self, todo: Iterator[Problem]) -> None:
+        while not self.draining:
+            try:
+                problem = next(todo, None)
+                if problem is None:
+                    return
+                self.tally.in_flight += 1
+                try:
+                    self._settle(problem, await story_of(self.graph, self.recipe.graph, problem, self.demonstrations))
+                finally:
+                    self.tally.in_flight -= 1
+            except ErrataError as error:
+                self.errors.append(error)
+
+    def _settle(self, problem: Problem, transcript: Transcript) -> None:
+        self.log.append(transcript.to_line())
+        self.tally.move(self.index.outcome(problem.id), transcript.outcome)
+        self.settled += 1
+
+    async def _stop(self, workers: list[asyncio.Task[None]]) -> None:
+        await self.brake.stopped.wait()
+        for worker in workers:
+            worker.cancel()
+
+    async def tick(self, watch: Watch | None, over: asyncio.Event) -> None:
+        """Shows the run and refreshes its manifest until it is over."""
+        written = time.monotonic()
+        while not over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), TICK_S)
+            if watch:
+                watch(self.snapshot())
+            if time.monotonic() - written >= MANIFEST_EVERY_S:
+                try:
+                    await asyncio.to_thread(self.save, self.manifest())
+                except ErrataError as error:
+                    self.errors.append(error)
+                written = time.monotonic()
+
+    def snapshot(self) -> Snapshot:
+        elapsed, left = time.monotonic() - self.started, self.todo - self.settled
+        return Snapshot(self.tally, self.spent(), self.settled, left, elapsed, self.draining)
+
+    def spent(self) -> dict[str, Any]:
+        return told(self.accounts, self._earlier)
+
+    def manifest(self) -> dict[str, Any]:
+        return {**self.about, "problems": self.tally.to_json(), "spent": self.spent()}
+
+    def save(self, manifest: dict[str, Any]) -> None:
+        self.log.sync()
+        self.dir.write_manifest(manifest)
+
+    def exit_code(self) -> int:
+        codes = {error.exit_code for error in self.errors}
+        if self.brake.pulls:
+            codes.add(EXIT_INTERRUPTED)
+        if self.tally.failed.total():
+            codes.add(EXIT_SOME_FAILED)
+        return next((code for code in PRECEDENCE if code in codes), max(codes, default=EXIT_DONE))
+
+    def error(self) -> ErrataError | None:
+        """The first budget reached, else the first other error."""
+        return next(
+            (error for error in self.errors if isinstance(error, BudgetExhausted)), next(iter(self.errors), None)
+        )
+
+
+def is_settled(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.status != "failed"
+
+
+def warmup_of(recipe: SynthRecipe) -> int:
+    """How many problems run first so that their natural pairs can be shown to the others."""
+    dual = recipe.settings.dual_cot
+    used = "dual_cot" in stages_of(recipe.graph, recipe.settings)
+    return dual.warmup if used and dual.demonstrations is None else 0
+
+
+def read_warmup(log: Path, ids: set[str]) -> list[Transcript]:
+    """The warm-up's transcripts, in input order, as they stood when the first other problem was logged.
+
+    Later lines do not count, so that every resume finds the same demonstrations.
+    """
+    last: dict[str, Transcript] = {}
+    with log.open("rb") as lines:
+        for line in lines:
+            with suppress(ValueError):
+                transcript = Transcript.from_line(line)
+                if transcript.problem.id not in ids:
+                    break
+                last[transcript.problem.id] = transcript
+    return sorted(last.values(), key=lambda transcript: transcript.problem.position)
+
+
+def survey(problems: Problems, index: LogIndex) -> Tally:
+    """Reads every problem once: all bad records are found before a call is paid for."""
+    pending = sum(index.outcome(problem.id) is None for problem in problems)
+    tally = Tally(pending + len(index))
+    for outcome, number in index.counts():
+        tally.count(outcome, number)
+    return tally
+
+
+async def synthesize(
+    recipe: SynthRecipe, *, brake: Brake | None = None, signals: bool = False, watch: Watch | None = None
+) -> Summary:
+    """Runs a recipe in its run directory, from the start or from where it stands.
+
+    With `signals`, Ctrl-C and SIGTERM pull the brake while problems run. Raises UsageError on a directory in use or of
+    another recipe, on a bad input or agent. What ends a run that has begun is told by the summary.
+    """
+    brake = brake or Brake()
+    with held(Path(expand(recipe.runs)) / recipe.name) as directory:
+        refuse_other_recipe(directory.recipe, recipe)
+        prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
+        refuse_other_prompts(directory, prompts)
+        resumed = bool(directory.manifest())
+        torn = repair(directory.log)
+        index = index_log(directory.log)
+        problems = Problems(recipe.problems, recipe.limit)
+        tally = survey(problems, index)
+        before = tally.logged - tally.failed.total()
+        about = provenance(recipe, prompts)
+        about["input"] = {"duplicates": problems.duplicates, "excluded": problems.excluded}
+        log = Log(directory.log)
+        try:
+            async with AsyncExitStack() as stack:
+                gateway, graph = await _company(recipe, directory, stack)
+                write_whole(directory.recipe, dump_recipe(recipe).encode())
+                run = Run(recipe, directory, index, log, graph, gateway.spent, tally, brake, about)
+                with brake.by_signals() if signals else nullcontext():
+                    await _all(run, problems, watch)
+            run.save(run.manifest())  # after the gateway has waited for calls in flight
+        finally:
+            log.close()
+        return Summary(
+            directory.path, run.exit_code(), tally.to_json(), run.spent(), run.error(), resumed, before, torn
+        )
+
+
+def refuse_other_prompts(directory: RunDir, prompts: Prompts) -> None:
+    """Raises UsageError where the run directory's problems were asked with other prompt texts."""
+    there, here = directory.manifest().get("prompts", {}), prompts.hashes()
+    changed = sorted(name for name in there.keys() | here.keys() if there.get(name) != here.get(name))
+    if there and changed:
+        raise UsageError(
+            f"{directory.path} was run with other texts of {', '.join(changed)}",
+            "one run directory holds the transcripts of one recipe and its prompts",
+            "give this run a name of its own: name=..., or restore the prompts",
+        )
+
+
+async def _company(recipe: SynthRecipe, directory: RunDir, stack: AsyncExitStack) -> tuple[Gateway, Any]:
+    """The gateway and the graph over it; closing the stack waits for calls in flight, so that none is paid in vain."""
+    store, ledger = directory.calls, "run"
+    if recipe.store:
+        store, ledger = Path(expand(recipe.store)), str(directory.path.resolve())
+    gateway = await stack.enter_async_context(
+        Gateway.open(
+            recipe.agents,
+            seed=recipe.seed,
+            budget=recipe.budget,
+            concurrency=recipe.concurrency,
+            store=store,
+            ledger=ledger,
+        )
+    )
+    grader = await stack.enter_async_context(Grader())
+    prompts = recipe.prompts and expand(recipe.prompts)
+    cast = assemble(recipe.agents, remembering(gateway), grader, prompts, seed=recipe.seed)
+    return gateway, build_graph(recipe.graph, recipe.settings, cast)
+
+
+async def _all(run: Run, problems: Problems, watch: Watch | None) -> None:
+    """The warm-up, then the rest, with the manifest written before the first call and kept fresh."""
+    run.save(run.manifest())
+    over = asyncio.Event()
+    ticker = asyncio.create_task(run.tick(watch, over))
+    try:
+        first = list(islice(problems, warmup_of(run.recipe)))
+        if first:
+            await run.drive(first)
+            taught = read_warmup(run.dir.log, {problem.id for problem in first})
+            run.demonstrations = tuple(shown for each in taught for shown in natural_demonstrations(each))
+        if not run.draining:
+            await run.drive(islice(problems, len(first), None))
+    finally:
+        over.set()
+        await ticker

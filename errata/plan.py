@@ -1,0 +1,329 @@
+"""What a run will take before it is paid for: least, expected and most calls, tokens and dollars, by stage and agent.
+
+    recipe -> calls for one problem (errata.expect) x problems x tokens of a call x price
+
+Nothing is asked of a model unless a pilot is: the first N problems then run in a directory of their own, with the
+replies kept in the run's own store, so that the run does not pay for them again; calls and tokens of a problem are
+taken from what the pilot's log shows. Without one, rates and tokens are assumptions, all of them shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from errata.agents.gateway import UNSTATED, check
+from errata.agents.inputs import answer_form, options_of, shown_answer
+from errata.agents.prices import cost, price_of
+from errata.agents.prompts import Prompts, load_prompts
+from errata.errors import EXIT_INTERRUPTED, UsageError
+from errata.expect import RATES, Range, Rates, Work, tries_of, work_of
+from errata.graphs.demonstrations import shown_for
+from errata.problems import Problems
+from errata.recipe import expand
+from errata.records import Problem, Transcript, Verb
+from errata.rundir import index_log, read_lines
+from errata.settings import Sampling, Stage, SynthRecipe
+
+COMPLETION: dict[Verb, int] = {
+    "solve": 200, "score": 150, "explain": 150, "classify": 60, "rectify": 200, "corrupt": 200, "revise": 200,
+}  # fmt: skip
+"""Completion tokens of a reply where no pilot has measured them; half of it at least."""
+PROMPT_FILES: dict[Verb, str] = {
+    "solve": "teacher/solve", "score": "reviewer/score", "explain": "teacher/explain", "classify": "teacher/classify",
+    "rectify": "teacher/rectify", "corrupt": "teacher/corrupt", "revise": "teacher/revise",
+}  # fmt: skip
+CHARS_A_TOKEN = 4
+LOOKED_AT = 50
+"""Problems whose prompts are rendered to estimate their length."""
+
+Key = tuple[Stage, Verb, str]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Prompt and completion tokens of one call."""
+
+    prompt: float
+    completion: Range
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What a pilot has measured: calls of a problem and tokens of a call."""
+
+    problems: int
+    calls: Mapping[Key, float]
+    tokens: Mapping[Key, Tokens]
+
+
+def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | None = None) -> dict[str, Any]:
+    """The estimate as JSON-able values. `assume` holds `rate=share` texts. Raises UsageError."""
+    check(recipe.agents, recipe.budget)
+    rates = rates_of(assume)
+    prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
+    first, number = _look(Problems(recipe.problems, recipe.limit))
+    measured = run_pilot(recipe, pilot) if pilot else None
+    rows = []
+    for work in work_of(recipe, rates):
+        key = (work.stage, work.verb, work.agent.name)
+        calls = work.calls.times(number)
+        tokens = _tokens(recipe, work, prompts, first)
+        if measured:
+            expected = measured.calls.get(key, 0.0) * number
+            calls = Range(min(calls.least, expected), expected, max(calls.most, expected))
+            tokens = measured.tokens.get(key, tokens)
+        rows.append(_row(work, calls, tokens))
+    return {
+        "recipe": recipe.name,
+        "graph": recipe.graph,
+        "problems": number,
+        **_totals(rows),
+        "fresh_tries_at_most": _fresh(recipe, rates, number),
+        "stages": {stage: _totals(row for row in rows if row["stage"] == stage) for stage in _stages(rows)},
+        "agents": {name: _totals(row for row in rows if row["agent"] == name) for name in _agents(rows)},
+        "rows": [{key: value for key, value in row.items() if key != "drawn"} for row in rows],
+        "assumptions": {} if measured else asdict(rates) | {"completion_tokens": COMPLETION},
+        "pilot": {"problems": measured.problems} if measured else None,
+        "notes": _notes(recipe, rates, measured),
+    }
+
+
+def rates_of(assume: Iterable[str]) -> Rates:
+    """The default rates with those given as `name=share`. Raises UsageError."""
+    given = {}
+    for text in assume:
+        name, _, value = text.partition("=")
+        if name not in RATES:
+            near = get_close_matches(name, RATES, n=1, cutoff=0)
+            raise UsageError(f"--assume {text}", f"the nearest known rate is {near[0]}", f"known: {', '.join(RATES)}")
+        try:
+            given[name] = float(value)
+        except ValueError:
+            given[name] = -1.0
+        if not 0 <= given[name] <= 1:
+            raise UsageError(f"--assume {text}", "a rate is a share from 0 to 1", f"e.g. {name}=0.7")
+    return replace(Rates(), **given)
+
+
+def _look(problems: Problems) -> tuple[list[Problem], int]:
+    """The first problems and the number of all."""
+    rest = iter(problems)
+    first = list(islice(rest, LOOKED_AT))
+    return first, len(first) + sum(1 for _ in rest)
+
+
+# ---- tokens ----------------------------------------------------------------------------------------------------------
+
+
+def _tokens(recipe: SynthRecipe, work: Work, prompts: Prompts, problems: Sequence[Problem]) -> Tokens:
+    limit = work.agent.parameters(sampling_of(recipe, work.stage)).get("max_tokens")
+    usual = COMPLETION[work.verb]
+    completion = Range(usual / 2, usual, limit or max(UNSTATED, usual)).capped(limit)
+    length = prompt_length(recipe, work, prompts, problems)
+    return Tokens(length / CHARS_A_TOKEN, completion)
+
+
+def prompt_length(recipe: SynthRecipe, work: Work, prompts: Prompts, problems: Sequence[Problem]) -> float:
+    """Characters of a prompt, on average over the problems, with texts of the usual length where replies go in."""
+    name = "student/solve" if work.stage == "exam" else PROMPT_FILES[work.verb]
+    written = "x" * (COMPLETION["solve"] * CHARS_A_TOKEN)
+    total = 0
+    for problem in problems:
+        shown = recipe.settings.rationales.demonstrations
+        if work.stage == "dual_cot":
+            shown = tuple(shown_for(problem, (), recipe.settings.dual_cot))
+        inputs = {
+            "question": problem.question,
+            "options": options_of(problem),
+            "answer_form": answer_form(problem),
+            "answer": "" if work.verb == "score" and recipe.settings.peer_review.blind else shown_answer(problem),
+            "rationale": written,
+            "explanation": "x" * (COMPLETION["explain"] * CHARS_A_TOKEN),
+            "critiques": ("x" * (COMPLETION["score"] * CHARS_A_TOKEN),),
+            "demonstrations": shown,
+        }
+        total += sum(len(message.content) for message in prompts[name].messages(work.agent.system, inputs))
+    return total / len(problems)
+
+
+def sampling_of(recipe: SynthRecipe, stage: Stage) -> Sampling:
+    sampling: Sampling = getattr(recipe.settings, stage).sampling
+    return sampling
+
+
+# ---- sums ------------------------------------------------------------------------------------------------------------
+
+
+def _row(work: Work, calls: Range, tokens: Tokens) -> dict[str, Any]:
+    prompt = calls.times(tokens.prompt)
+    completion = calls.times(*tokens.completion)
+    price = price_of(work.agent)
+    dollars = None
+    if price is not None:
+        dollars = Range(*(cost(price, p, c) for p, c in zip(prompt, completion, strict=True)))  # type: ignore[arg-type]
+    return {
+        "stage": work.stage,
+        "verb": work.verb,
+        "agent": work.agent.name,
+        "model": work.agent.model,
+        "drawn": work.drawn,
+        "calls": _told(calls),
+        "tokens": _told(prompt + completion),
+        "cost_usd": _told(dollars, digits=6),
+    }
+
+
+def _told(range_: Range | None, digits: int = 1) -> dict[str, float | int | None]:
+    """Whole numbers as such; null where a price is unknown."""
+    if range_ is None:
+        return {"least": None, "expected": None, "most": None}
+    rounded = {name: round(value, digits) for name, value in range_._asdict().items()}
+    return {name: int(value) if value == int(value) else value for name, value in rounded.items()}
+
+
+def _totals(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Sums over rows. Of rows that share drawn work, the largest `most` counts once: any one of them may do it all."""
+    kept = list(rows)
+    return {what: _total(kept, what) for what in ("calls", "tokens", "cost_usd")}
+
+
+def _total(rows: list[dict[str, Any]], what: str) -> dict[str, Any]:
+    if any(row[what]["expected"] is None for row in rows):
+        return _told(None)
+    drawn: dict[tuple[str, str], float] = defaultdict(float)
+    total = Range(0, 0, 0)
+    for row in rows:
+        least, expected, most = row[what].values()
+        if row["drawn"]:
+            group = (row["stage"], row["verb"])
+            drawn[group] = max(drawn[group], most)
+            most = 0
+        total += (least, expected, most)
+    total += (0, 0, sum(drawn.values()))
+    return _told(total, digits=6 if what == "cost_usd" else 1)
+
+
+def _stages(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(row["stage"] for row in rows))
+
+
+def _agents(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(row["agent"] for row in rows))
+
+
+def _fresh(recipe: SynthRecipe, rates: Rates, number: int) -> int:
+    """Calls that fresh tries would add at most, should no reply be readable; 0 where they are counted already."""
+    if rates.unreadable:
+        return 0
+    return round(
+        sum(work.calls.most * (tries_of(work) - 1) for work in work_of(recipe, rates) if not work.drawn) * number
+    )
+
+
+def _notes(recipe: SynthRecipe, rates: Rates, measured: Pilot | None) -> list[str]:
+    unknown = sorted({spec.name for spec in recipe.agents.everyone if price_of(spec) is None})
+    notes = [f"the price of {', '.join(unknown)} is unknown: give the agent a price: in the recipe"] if unknown else []
+    if not measured:
+        notes.append("rates and reply lengths are assumptions: set them with --assume, or measure them with --pilot N")
+    if not rates.unreadable:
+        notes.append("replies are taken to be readable; fresh tries come on top (fresh_tries_at_most)")
+    return notes
+
+
+# ---- the pilot -------------------------------------------------------------------------------------------------------
+
+
+def run_pilot(recipe: SynthRecipe, problems: int) -> Pilot:
+    """Runs the first problems for real. Raises what ends the run early, and UsageError where no problem was settled."""
+    from errata.graphs.runner import synthesize
+
+    own = str(Path(expand(recipe.runs)) / recipe.name / "calls")
+    with tempfile.TemporaryDirectory(prefix="errata-pilot-") as folder:
+        changed = {"runs": folder, "limit": problems, "store": recipe.store or own}
+        summary = asyncio.run(synthesize(recipe.model_copy(update=changed), signals=True))
+        if summary.error:
+            raise summary.error
+        if summary.exit_code == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
+        log = summary.run / "transcripts.jsonl"
+        transcripts = [Transcript.from_line(line) for line in read_lines(log, index_log(log).offsets)]
+    settled = [each for each in transcripts if each.outcome.status != "failed"]
+    if not settled:
+        raise UsageError("no problem of the pilot was settled", "there is nothing to measure", "see its failures above")
+    return measure(settled)
+
+
+def measure(transcripts: Sequence[Transcript]) -> Pilot:
+    """Calls of a problem and tokens of a call, by stage, verb and agent."""
+    seen: dict[Key, list[tuple[int, int]]] = defaultdict(list)
+    for transcript in transcripts:
+        roles = {rationale.id: rationale.role for rationale in transcript.rationales}
+        students = {rationale.author for rationale in transcript.rationales if rationale.role == "student"}
+        for call in transcript.calls:
+            stage = stage_of(call.verb, call.agent in students, roles.get(call.about or ""))
+            seen[stage, call.verb, call.agent].append((call.prompt_tokens, call.completion_tokens))
+    tokens = {}
+    for key, counts in seen.items():
+        completions = [completion for _, completion in counts]
+        mean = sum(completions) / len(counts)
+        prompt = sum(prompt for prompt, _ in counts) / len(counts)
+        tokens[key] = Tokens(prompt, Range(min(completions), mean, max(completions)))
+    return Pilot(len(transcripts), {key: len(counts) / len(transcripts) for key, counts in seen.items()}, tokens)
+
+
+def stage_of(verb: Verb, by_student: bool, about: str | None) -> Stage:
+    """The stage a logged call belongs to; `about` is the role of the rationale it is about."""
+    match verb:
+        case "solve":
+            return "exam" if by_student else "rationales"
+        case "score":
+            return "dual_cot" if about == "rectified" else "peer_review"
+        case "revise":
+            return "peer_review"
+        case "explain" | "classify":
+            return "mistake_explanation"
+        case "rectify" | "corrupt":
+            return "dual_cot"
+
+
+def show(result: dict[str, Any]) -> None:
+    """Prints the estimate as tables."""
+    from rich.text import Text
+
+    from errata.tables import show as print_
+    from errata.tables import table
+
+    def cells(row: Mapping[str, Any]) -> list[str]:
+        return [_shown(row[what], dollars=what == "cost_usd") for what in ("calls", "tokens", "cost_usd")]
+
+    headings = ("calls", "tokens", "dollars")
+    by_stage = [(name, *cells(row)) for name, row in result["stages"].items()]
+    by_agent = [(name, *cells(row)) for name, row in result["agents"].items()]
+    title = f"{result['recipe']}: {result['problems']:,} problems through {result['graph']}; least / expected / most"
+    parts: list[Any] = [
+        table(title, ("stage", *headings), [*by_stage, ("total", *cells(result))]),
+        table("By agent", ("agent", *headings), by_agent),
+    ]
+    if result["assumptions"]:
+        told = (f"{name}={value}" for name, value in result["assumptions"].items() if name in RATES)
+        parts.append(Text("assumed: " + " ".join(told)))
+    if result["fresh_tries_at_most"]:
+        parts.append(Text(f"fresh tries for unreadable replies: at most {result['fresh_tries_at_most']:,} calls more"))
+    parts += [Text(f"note: {note}") for note in result["notes"]]
+    print_(parts)
+
+
+def _shown(values: Mapping[str, float | None], *, dollars: bool) -> str:
+    from errata.progress import money
+
+    if dollars:
+        return " / ".join(money(value) for value in values.values())
+    return " / ".join(f"{round(value or 0):,}" for value in values.values())

@@ -1,0 +1,34 @@
+"""What a newcomer starts from: the demo's recipe, and a folder to make one's own."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from errata.errors import UsageError
+
+HERE = Path(__file__).parent
+DEMO = HERE / "demo.yaml"
+"""The lesson on simulated models; recipes/lesson.yaml is the same text."""
+
+FILES = {"recipe.yaml": "recipe.yaml", "problems.jsonl": "problems.jsonl", "env.example": ".env.example"}
+
+
+def write_starter(directory: Path) -> list[Path]:
+    """Writes a recipe, problems, a prompt to change and a list of keys; returns the paths.
+
+    Raises UsageError where one of them is there already, before anything is written.
+    """
+    texts = {directory / name: (HERE / source).read_bytes() for source, name in FILES.items()}
+    prompt = files("errata") / "prompts" / "teacher" / "solve.md"
+    texts[directory / "prompts" / "teacher" / "solve.md"] = prompt.read_bytes()
+    there = [path for path in texts if path.exists()]
+    if there:
+        raise UsageError(f"{there[0]} is there already", "it would be overwritten", "name a new or empty folder")
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text)
+    except OSError as error:
+        raise UsageError(f"{directory} cannot be written: {error.strerror or error}", do="name another") from error
+    return list(texts)

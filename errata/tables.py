@@ -1,0 +1,132 @@
+"""Figures as tables for people: the funnel of a run, the estimate of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from errata.progress import money, plain
+
+
+def percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """The first column is text, the others are figures."""
+    drawn = Table(title=Text(title), title_justify="left", box=None, padding=(0, 2, 0, 0), title_style="bold")
+    for place, heading in enumerate(headings):
+        drawn.add_column(heading, justify="right" if place else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(plain(_shown(cell))) for cell in row))
+    return drawn
+
+
+def _shown(cell: Any) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def show(parts: Iterable[RenderableType], console: Console | None = None) -> None:
+    """Prints the parts with an empty line between them."""
+    console = console or Console(highlight=False, soft_wrap=False)
+    for part in parts:
+        console.print(part)
+        console.print()
+
+
+def show_status(status: dict[str, Any], console: Console | None = None) -> None:
+    """The funnel of `errata status`."""
+    show([part for part in _parts(status) if part is not None], console)
+
+
+def _parts(status: dict[str, Any]) -> list[RenderableType | None]:
+    return [
+        _problems(status["problems"]),
+        _authors(status["authors"]),
+        _verdicts(status["acceptance"], status["agreement"]) if status["acceptance"]["judged"] else None,
+        _reviewers(status["reviewers"]) if status["reviewers"] else None,
+        _yield(status),
+        _agents(status["agents"]) if status["agents"] else None,
+        _costs(status),
+        Text("\n".join(f"note: {plain(note)}" for note in status["notes"])) if status["notes"] else None,
+    ]
+
+
+def _problems(problems: dict[str, Any]) -> Table:
+    rows: list[tuple[str, int]] = [("done", problems["done"])]
+    for ending in ("rejected", "failed"):
+        rows.append((ending, sum(problems[ending].values())))
+        rows += [(f"  {reason}", number) for reason, number in problems[ending].items()]
+    rows += [("pending", problems["pending"]), ("total", problems["total"])]
+    return table("Problems", ("", "number"), rows)
+
+
+def _authors(authors: list[dict[str, Any]]) -> Table:
+    headings = ("author", "role", "written", "right", "reviewed", "accepted", "sound")
+    keys = ("author", "role", "written", "correct", "reviewed", "accepted", "sound")
+    return table("Rationales", headings, ([row[key] for key in keys] for row in authors))
+
+
+def _verdicts(acceptance: dict[str, Any], agreement: dict[str, Any]) -> Table:
+    answer, sound, differ = acceptance["answer"], acceptance["sound"], acceptance["disagreements"]
+    rows = [("panel against the answer", percent(answer["precision"]), percent(answer["recall"]))]
+    if sound:
+        rows.append(("panel against soundness", percent(sound["precision"]), percent(sound["recall"])))
+        grader = percent(sound["grader_only_precision"]), percent(sound["grader_only_recall"])
+        rows.append(("grader alone against soundness", *grader))
+    drawn = table(f"Acceptance of {acceptance['judged']:,} judged rationales", ("", "precision", "recall"), rows)
+    alpha = "undefined" if agreement["alpha"] is None else f"{agreement['alpha']:.2f}"
+    drawn.caption = Text(
+        f"accepted though wrong {differ['accepted_wrong']:,}, rejected though right {differ['rejected_right']:,}; "
+        f"Krippendorff's alpha {alpha} over {agreement['units']:,} rationales"
+    )
+    drawn.caption_justify = "left"
+    return drawn
+
+
+def _reviewers(reviewers: dict[str, dict[str, Any]]) -> Table:
+    rows = (
+        (name, row["asked"], row["valid"], row["lost"], None if row["mean"] is None else f"{row['mean']:.2f}")
+        for name, row in reviewers.items()
+    )
+    return table("Reviewers", ("reviewer", "asked", "valid scores", "lost", "mean score"), rows)
+
+
+def _yield(status: dict[str, Any]) -> Table:
+    student, explanations = status["student"], status["explanations"]
+    rows: list[tuple[str, int]] = []
+    if student["answers"]:
+        rows += [("student's answers", student["answers"]), ("  found right", student["correct"])]
+    rows.append(("explanations of mistakes", explanations["written"]))
+    rows += [(f"  {kind}", number) for kind, number in explanations["kinds"].items()]
+    for origin, counted in status["pairs"].items():
+        rows.append((f"pairs, {origin}", counted["written"]))
+        rows.append(("  in the band", counted["in_band"]))
+    rows += [(f"rationales dropped: {reason}", number) for reason, number in status["dropped"].items()]
+    rows += [(f"input {kind}", number) for kind, number in status["input"].items() if number]
+    return table("Yield", ("", "number"), rows)
+
+
+def _agents(agents: dict[str, dict[str, Any]]) -> Table:
+    rows = (
+        (name, row["calls"], row["failed"], row["prompt_tokens"], row["completion_tokens"], money(row["usd"]))
+        for name, row in agents.items()
+    )
+    headings = ("agent", "calls", "failed", "prompt tokens", "completion tokens", "price at first payment")
+    return table("Calls in the log", headings, rows)
+
+
+def _costs(status: dict[str, Any]) -> Text:
+    calls, tokens = status["calls"], status["tokens"]
+    each = status["cost_per_accepted_usd"]
+    per = "" if each is None else f", {money(each)} an accepted rationale"
+    return Text(
+        f"{calls['paid']:,} calls paid, {calls['cached']:,} from the store, {calls['failed']:,} failed; "
+        f"{tokens['prompt']:,} + {tokens['completion']:,} tokens; cost {money(status['cost_usd'])}{per}"
+    )
