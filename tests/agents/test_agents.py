@@ -1,0 +1,145 @@
+"""What agents are told of a problem, how often they are asked, and what a request carries."""
+
+import pytest
+
+from errata.agents.inputs import answer_form, options_of, shown_answer
+from errata.agents.prompts import load_prompts
+from errata.agents.reviewer import Reviewer
+from errata.agents.student import Student, student_messages
+from errata.agents.teacher import Teacher
+from errata.agents.voice import Voice
+from errata.grading import read_answer
+from errata.records import Problem
+from errata.settings import AgentSpec, Sampling
+from tests.helpers import CutOff, Lost, Script, apples
+
+PROMPTS = load_prompts()
+
+
+def voice(script: Script, model: str = "openai/ada", **spec: object) -> Voice:
+    return Voice(AgentSpec(name="ada", model=model, **spec), script, PROMPTS)  # type: ignore[arg-type]
+
+
+def choice() -> Problem:
+    return apples(kind="choice", answer="b", choices=("4", "5"))
+
+
+def test_options_are_lettered_and_the_gold_letter_is_shown_with_its_text() -> None:
+    assert options_of(choice()) == "A. 4\nB. 5"
+    assert shown_answer(choice()) == "B. 5"
+    assert (options_of(apples()), shown_answer(apples())) == ("", "5")
+    assert shown_answer(apples(kind="choice", answer="D", choices=("4", "5"))) == "D"
+
+
+@pytest.mark.parametrize(
+    ("problem", "line", "answer"),
+    [
+        (apples(), "The answer is 5.", "5"),
+        (apples(kind="latex", answer=r"\frac{1}{2}"), r"The answer is \boxed{\frac{1}{2}}.", r"\frac{1}{2}"),
+        (choice(), "The answer is B.", "B"),
+        (apples(kind="boolean", answer="yes"), "The answer is yes.", "yes"),
+        (apples(kind="boolean", answer="False"), "The answer is false.", "false"),
+        (apples(kind="string", answer="Paris"), "The answer is Paris.", "Paris"),
+    ],
+)
+def test_the_line_asked_for_can_be_read(problem: Problem, line: str, answer: str) -> None:
+    asked = answer_form(problem)
+
+    assert asked.split("(")[0].strip() in (line, line.replace(answer, "X")) or line in asked
+    read = read_answer(problem.kind, f"First this.\nThen that.\n{line}", problem.choices)
+    assert read.answer is not None
+
+
+def test_the_form_of_a_boolean_does_not_depend_on_which_one_is_right() -> None:
+    for one, other in (("yes", "no"), ("true", "False")):
+        assert answer_form(apples(kind="boolean", answer=one)) == answer_form(apples(kind="boolean", answer=other))
+
+
+async def test_training_shows_the_student_the_very_text_of_the_exam() -> None:
+    script = Script(lambda request: "5")
+    student = Student(voice(script, system="Be brief."))
+
+    await student.solve(choice(), Sampling())
+
+    assert script.asked[0].messages == student_messages(PROMPTS, choice(), "Be brief.")
+
+
+async def test_a_request_carries_what_it_is_about_and_how_to_decode() -> None:
+    script = Script(lambda request: "The answer is 5." if request.verb == "solve" else "[5]")
+    written = await Teacher(voice(script, temperature=0.1, extra={"seed": 3})).solve(
+        apples(), Sampling(temperature=0.9, top_p=0.5), sample=2
+    )
+    assert written.value
+
+    review = await Reviewer(Voice(AgentSpec(name="bea", model="openai/bea"), script, PROMPTS)).score(
+        apples(), written.value, Sampling(max_tokens=9)
+    )
+
+    solve, score = script.asked
+    assert dict(solve.parameters) == {"temperature": 0.1, "top_p": 0.5, "seed": 3}
+    assert (solve.sample, solve.prompt, solve.stage, solve.context.about) == (2, "teacher/solve@1", "rationales", None)
+    assert dict(score.parameters) == {"max_tokens": 9}
+    assert (score.stage, score.context.about, score.context.author) == ("peer_review", written.value.id, "ada")
+    assert review.value
+    assert (review.value.score, review.value.valid, review.value.text) == (5, True, "[5]")
+
+
+@pytest.mark.parametrize(
+    ("model", "spec", "tries"), [("openai/ada", {}, 3), ("openai/ada", {"tries": 5}, 5), ("local/x", {"tries": 1}, 1)]
+)
+async def test_tries_are_those_of_the_recipe(model: str, spec: dict, tries: int) -> None:
+    script = Script(lambda request: "")
+
+    await Teacher(voice(script, model, **spec)).solve(apples(), Sampling())
+
+    assert [request.attempt for request in script.asked] == list(range(tries))
+
+
+async def test_a_recording_has_no_fresh_try() -> None:
+    script = Script(lambda request: "")
+    recorded = {"solve": {"file": "x.json", "match": "q", "reply": "r"}}
+
+    await Teacher(voice(script, "recorded/ada", recorded=recorded, tries=3)).solve(apples(), Sampling())
+
+    assert len(script.asked) == 1
+
+
+async def test_a_lost_call_is_not_tried_again() -> None:
+    script = Script(lambda request: Lost("503"))
+
+    said = await Teacher(voice(script)).solve(apples(), Sampling())
+
+    assert (said.value, said.failure, len(script.asked)) == (None, "503", 1)
+
+
+async def test_a_second_try_lost_keeps_the_first_in_the_log() -> None:
+    script = Script(lambda request: Lost("503") if request.attempt else "")
+
+    said = await Teacher(voice(script)).solve(apples(), Sampling())
+
+    assert (said.value, said.failure) == (None, "503")
+    assert [call.failure for call in said.calls] == [None, "503"]
+
+
+async def test_ids_depend_on_author_sample_and_parent_and_on_nothing_else() -> None:
+    teacher = Teacher(voice(Script(lambda request: f"Try {request.attempt}. The answer is {5 + request.sample}.")))
+    again = Teacher(voice(Script(lambda request: "Another text. The answer is 5.")))
+
+    first, second, same = [
+        (await each.solve(apples(), Sampling(), sample=sample)).value
+        for each, sample in ((teacher, 0), (teacher, 1), (again, 0))
+    ]
+
+    assert first
+    assert second
+    assert same
+    assert first.id == same.id != second.id
+    rectified = [(await teacher.rectify(apples(), each, Sampling(), 0, ())).value for each in (first, second)]
+    assert len({each.id for each in rectified if each}) == 2
+
+
+async def test_a_cut_off_reply_says_so() -> None:
+    said = await Teacher(voice(Script(lambda request: CutOff("The answer is 5. And")))).solve(apples(), Sampling())
+
+    assert said.value
+    assert said.value.truncated

@@ -1,0 +1,23 @@
+from dataclasses import dataclass
+
+from errata.agents.prompts import Prompts, load_prompt
+from errata.agents.replies import read_prose
+from errata.agents.voice import Errand, Voice, written
+from errata.settings import Sampling
+
+
+@dataclass(frozen=True)
+class Editor:
+    """Shortens a solution. An unreadable reply is a fresh try, and every try is logged."""
+
+    voice: Voice
+
+    async def shorten(self, problem, long):
+        inputs = {"question": problem.question, "rationale": long.text}
+        errand = Errand("revise", "rationales", "editor/shorten", inputs, about=long)
+        said = await self.voice.say(errand, problem, Sampling(temperature=0), read_prose)
+        return written(said, problem, self.voice.name, "revised", sample=long.sample, parent=long)
+
+
+def editor(spec, ask, prompt_file):
+    return Editor(Voice(spec, ask, Prompts({"editor/shorten": load_prompt(prompt_file, "editor/shorten")})))

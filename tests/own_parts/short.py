@@ -1,0 +1,26 @@
+from langgraph.graph import END, START, StateGraph
+
+from errata.graphs.rationales import build_rationales
+from errata.graphs.state import Story, rationales_of
+from errata.graphs.steps import grade_all, together, written_by
+
+
+def build_short(cast, settings, editor):
+    """START -> rationales -> shorten -> grade -> END"""
+
+    async def shorten(state: Story) -> Story:
+        right = [each for each in rationales_of(state, "teacher") if each.correct]
+        return written_by(await together(editor.shorten(state["problem"], each) for each in right))
+
+    async def grade(state: Story) -> Story:
+        return await grade_all(cast, state)
+
+    graph = StateGraph(Story)
+    graph.add_node("rationales", build_rationales(cast, settings))
+    graph.add_node("shorten", shorten)
+    graph.add_node("grade", grade)
+    graph.add_edge(START, "rationales")
+    graph.add_edge("rationales", "shorten")
+    graph.add_edge("shorten", "grade")
+    graph.add_edge("grade", END)
+    return graph.compile()
