@@ -1,0 +1,324 @@
+"""Which parts of a record make a problem: ready mappings for the known data sets, and the recipe's own.
+
+A mapping is a pure function from a record to `Fields`. What a record lacks is told as `BadField`; whoever knows the
+file and the line adds them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from errata.errors import UsageError
+from errata.fields import (
+    BadField,
+    Fields,
+    Record,
+    at,
+    joined_at,
+    letter,
+    options_at,
+    plain_number,
+    shown,
+    text_at,
+    truth,
+)
+from errata.latex import last_box
+from errata.records import AnswerKind, digest
+from errata.settings import Mapping
+
+Reader = Callable[[Record], Fields]
+
+
+def gsm8k(record: Record) -> Fields:
+    """The answer stands after ####; calculator marks <<48/2=24>> are no part of the solution's text."""
+    solution, mark, answer = text_at(record, "answer").rpartition("####")
+    if not mark:
+        raise BadField("answer", "it has no line `#### N`", "the gold answer stands after ####")
+    return Fields(
+        question=text_at(record, "question"),
+        answer=plain_number(answer, "answer"),
+        kind="number",
+        rationale=re.sub(r"<<[^<>\n]*>>", "", solution).strip(),
+    )
+
+
+def svamp(record: Record) -> Fields:
+    """Body and question joined by a space, as in the data derived from it, even where the body ends without a mark."""
+    return Fields(
+        question=joined_at(record, "{Body} {Question}"),
+        answer=plain_number(at(record, "Answer"), "Answer"),
+        kind="number",
+        id=text_at(record, "ID"),
+        meta={key: record[key] for key in ("Type", "Equation") if key in record},
+    )
+
+
+def multiarith(record: Record) -> Fields:
+    return Fields(
+        question=text_at(record, "sQuestion"),
+        answer=plain_number(at(record, "lSolutions.0"), "lSolutions.0"),
+        kind="number",
+        id=str(at(record, "iIndex")),
+        meta={"lEquations": record["lEquations"]} if "lEquations" in record else {},
+    )
+
+
+def aqua(record: Record) -> Fields:
+    labels, choices = options_at(record, "options")
+    return Fields(
+        question=text_at(record, "question"),
+        answer=letter(text_at(record, "correct"), labels, choices, "correct"),
+        kind="choice",
+        choices=tuple(choices),
+        rationale=text_at(record, "rationale"),
+    )
+
+
+def commonsenseqa(record: Record) -> Fields:
+    labels, choices = options_at(record, "question.choices")
+    return Fields(
+        question=text_at(record, "question.stem"),
+        answer=letter(text_at(record, "answerKey"), labels, choices, "answerKey"),
+        kind="choice",
+        id=text_at(record, "id"),
+        choices=tuple(choices),
+        meta={"question_concept": text_at(record, "question.question_concept")},
+    )
+
+
+def strategyqa(record: Record) -> Fields:
+    """Facts are the gold reasoning; the decomposition into questions is kept as meta."""
+    facts = at(record, "facts")
+    return Fields(
+        question=text_at(record, "question"),
+        answer=truth(at(record, "answer"), "answer"),
+        kind="boolean",
+        id=text_at(record, "qid"),
+        rationale="\n".join(str(fact).strip() for fact in facts) if isinstance(facts, list) else None,
+        meta={"decomposition": record["decomposition"]} if "decomposition" in record else {},
+    )
+
+
+_LABEL = re.compile(r"([A-D](?=[.?、\s])|[a-d](?=\.))[.?、]?\s*(?=\S)")
+
+
+def logiqa(record: Record) -> Fields:
+    """Options stand in the order of their own letters.
+
+    In 20 blocks of Test.txt they come in two columns, A C B D, and the right letter is that of the label. A translated
+    file: a few labels are misplaced within the text ("Professor C.Lin quit"), which is left as it is.
+    """
+    lines = at(record, "options")
+    found = [_LABEL.match(line) for line in lines]
+    names = [match[1].upper() if match else None for match in found]
+    if sorted(name or "" for name in names) != list("ABCD"):
+        names = [name if name == own else own for name, own in zip(names, "ABCD", strict=True)]
+        found = [m if m and m[1].upper() == own else None for m, own in zip(found, "ABCD", strict=True)]
+    texts = [line[match.end() if match else 0 :].strip() for line, match in zip(lines, found, strict=True)]
+    choices = [text for _, text in sorted(zip(names, texts, strict=True), key=lambda pair: str(pair[0]))]
+    return Fields(
+        question=joined_at(record, "{context}\n{question}"),
+        answer=letter(text_at(record, "answer"), (), choices, "answer"),
+        kind="choice",
+        choices=tuple(choices),
+    )
+
+
+BBH: dict[str, AnswerKind] = {
+    "boolean_expressions": "boolean",
+    "causal_judgement": "boolean",
+    "date_understanding": "choice",
+    "disambiguation_qa": "choice",
+    "dyck_languages": "string",
+    "formal_fallacies": "choice",
+    "geometric_shapes": "choice",
+    "hyperbaton": "choice",
+    "logical_deduction_five_objects": "choice",
+    "logical_deduction_seven_objects": "choice",
+    "logical_deduction_three_objects": "choice",
+    "movie_recommendation": "choice",
+    "multistep_arithmetic_two": "number",
+    "navigate": "boolean",
+    "object_counting": "number",
+    "penguins_in_a_table": "choice",
+    "reasoning_about_colored_objects": "choice",
+    "ruin_names": "choice",
+    "salient_translation_error_detection": "choice",
+    "snarks": "choice",
+    "sports_understanding": "boolean",
+    "temporal_sequences": "choice",
+    "tracking_shuffled_objects_five_objects": "choice",
+    "tracking_shuffled_objects_seven_objects": "choice",
+    "tracking_shuffled_objects_three_objects": "choice",
+    "web_of_lies": "boolean",
+    "word_sorting": "string",
+}
+
+
+def bbh(task: str, record: Record) -> Fields:
+    """One of the 27 tasks. Options leave the question and become choices; of yes and no they just leave it.
+
+    The id covers the target: causal_judgement asks two questions twice, each time with another answer. Three records of
+    movie_recommendation and ruin_names have options cut apart at commas and a text as target: they stay strings.
+    """
+    asked, target, kind = text_at(record, "input"), text_at(record, "target"), BBH[task]
+    stem, mark, listed = asked.rpartition("\nOptions:\n")
+    options = [re.sub(r"^(?:\([A-Z]\)|-)\s*", "", line).strip() for line in listed.splitlines()]
+    name = digest("bbh", task, asked, target)
+    if kind == "choice" and re.fullmatch(r"\([A-Z]\)|valid|invalid", target) and mark:
+        answer = letter(target, (), options, "target")
+        return Fields(stem.strip(), answer, "choice", name, tuple(options))
+    if kind == "boolean":
+        return Fields(stem.strip() if mark else asked, truth(target, "target"), "boolean", name)
+    if kind == "number":
+        return Fields(asked, plain_number(target, "target"), "number", name)
+    return Fields(asked, target, "string", name)
+
+
+_EMPTY_BOXES = (r"Therefore there are $\boxed{}$ primes in that range.", r"for any $n$, so the answer is $\boxed{}$.")
+
+
+def tdg_math(record: Record) -> Fields:
+    """MATH as in the NAT data: gold is the solution's last box; one file has `Problem:` before each question.
+
+    Two solutions of MATH show that there are no such primes and end in an empty box: their gold answer is 0.
+    """
+    solution = text_at(record, "answer")
+    return Fields(
+        question=text_at(record, "question").removeprefix("Problem:").lstrip(),
+        answer="0" if solution.endswith(_EMPTY_BOXES) else boxed(solution, "answer"),
+        kind="latex",
+        rationale=solution,
+        split="train",
+        meta={"level": text_at(record, "level"), "type": text_at(record, "type")},
+    )
+
+
+def boxed(solution: str, path: str) -> str:
+    r"""What the last \boxed{} of a solution holds."""
+    span = last_box(solution)
+    answer = solution[span.start : span.end].strip().rstrip(".") if span else ""
+    if not answer:
+        raise BadField(path, r"it has no \boxed{}", "the gold answer stands in the solution's last box")
+    return answer
+
+
+def mcc_kd_svamp(record: Record) -> Fields:
+    """The sampled rationales (`output`) are no part of the problem: recorded/ replays them."""
+    answer = plain_number(at(record, "label"), "label")
+    return Fields(text_at(record, "instruction"), answer, "number", split="train")
+
+
+def committee_svamp(record: Record) -> Fields:
+    answer = plain_number(at(record, "gold_answer"), "gold_answer")
+    return Fields(text_at(record, "question"), answer, "number", str(at(record, "id")), split="train")
+
+
+def committee_strategyqa(record: Record) -> Fields:
+    """The gold answer is a word, a full stop, and the facts."""
+    word, _, facts = text_at(record, "gold_answer").partition(".")
+    answer = truth(word, "gold_answer")
+    question, name = text_at(record, "question"), str(at(record, "id"))
+    return Fields(question, answer, "boolean", name, rationale=facts.strip() or None, split="train")
+
+
+READY: dict[str, Reader] = {
+    "gsm8k": gsm8k,
+    "svamp": svamp,
+    "multiarith": multiarith,
+    "aqua": aqua,
+    "commonsenseqa": commonsenseqa,
+    "strategyqa": strategyqa,
+    "logiqa": logiqa,
+    "tdg_math": tdg_math,
+    "mcc_kd_svamp": mcc_kd_svamp,
+    "committee_svamp": committee_svamp,
+    "committee_strategyqa": committee_strategyqa,
+}
+"""By name; `bbh` comes on top, which needs to know the task."""
+
+
+# ---- the recipe's own ------------------------------------------------------------------------------------------------
+
+
+def own(mapping: Mapping, record: Record) -> Fields:
+    """A mapping written in the recipe. A worked solution as the answer is read by its #### or its last box."""
+    labels, choices = options_at(record, mapping.choices) if mapping.choices else ([], [])
+    question = joined_at(record, mapping.question).removeprefix(mapping.prefix.strip()).strip()
+    if not question:
+        raise BadField(mapping.question, "it is empty but for the prefix", "a problem needs it")
+    return Fields(
+        question=question,
+        answer=_own_answer(mapping, record, labels, choices),
+        kind=mapping.kind,
+        id=_own_id(mapping, record),
+        choices=tuple(choices),
+        rationale=joined_at(record, mapping.rationale) if mapping.rationale else None,
+        split=text_at(record, mapping.split) if mapping.split else None,
+        meta={path: at(record, path) for path in mapping.meta},
+    )
+
+
+def _own_answer(mapping: Mapping, record: Record, labels: Sequence[str], choices: Sequence[str]) -> str:
+    path = mapping.answer
+    value = joined_at(record, path) if "{" in path else at(record, path)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise BadField(path, "it is empty", "without a gold answer nothing can be graded")
+    match mapping.kind:
+        case "number":
+            return plain_number(value.rpartition("####")[2] if isinstance(value, str) else value, path)
+        case "boolean":
+            return truth(value, path)
+        case "choice" if choices:
+            return letter(value, labels, choices, path)
+        case "choice":
+            if not re.fullmatch(r"\(?[A-Za-z][).]?", str(value).strip()):
+                raise BadField(path, f"it is {shown(value)}", "a letter is expected", "name the options as choices?")
+            return str(value).strip("(). ").upper()
+        case "latex" if isinstance(value, str) and re.search(r"\\f?box", value):
+            return boxed(value, path)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise BadField(path, f"it is {shown(value)}", "a text or a number is expected")
+    return plain_number(value, path) if isinstance(value, float) else str(value).strip()
+
+
+def _own_id(mapping: Mapping, record: Record) -> str | None:
+    if mapping.id is None:
+        return None
+    value = at(record, mapping.id)
+    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
+        raise BadField(mapping.id, f"it is {shown(value)}", "an id is a text or a whole number")
+    return str(value).strip()
+
+
+def reader(mapping: str | Mapping | None, names: Sequence[str]) -> tuple[Reader, str]:
+    """The mapping as a function, and the task its problems are named by.
+
+    `names` say what the source may be called, the most telling first; `bbh` takes its task from them. Raises UsageError
+    where a mapping is missing or unknown.
+    """
+    if isinstance(mapping, Mapping):
+        return partial(own, mapping), names[-1]
+    known = ", ".join([*READY, "bbh"])
+    if mapping is None:
+        raise UsageError(
+            f"{names[-1]}: no mapping is given",
+            "it says which fields of a record make a problem",
+            f"set problems.mapping to a ready one ({known}), or to question, answer and kind of your own",
+        )
+    if mapping == "bbh":
+        task = next((name for name in names if name in BBH), None)
+        if task is None:
+            raise UsageError(
+                f"{names[0]} is no task of BIG-Bench Hard",
+                "mapping bbh takes the task from problems.task, problems.config or the file's name",
+                f"name one of {', '.join(BBH)}",
+            )
+        return partial(bbh, task), f"bbh_{task}"
+    if mapping not in READY:
+        near = difflib.get_close_matches(mapping, [*READY, "bbh"], n=1, cutoff=0)[0]
+        raise UsageError(f"no mapping is called {mapping}", f"the ready ones are {known}", f"did you mean {near}?")
+    return READY[mapping], mapping

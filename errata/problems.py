@@ -1,0 +1,264 @@
+"""A file, hub id or the classroom becomes problems: a stream that can be begun again, each problem once.
+
+    rows (rows.py) -> where -> mapping (mappings.py) -> split -> exclude -> duplicates out -> Problem
+
+Ids are `task:ID` from the data's own ids, else `task:` and a hash of the question and its options. Memory is that of
+one row, plus at most 86 bytes for each problem seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from errata.errors import UsageError
+from errata.fields import BadField, Fields, at, shown
+from errata.mappings import reader
+from errata.recipe import expand
+from errata.records import Problem, canonical, digest
+from errata.rows import rows_of
+from errata.settings import ProblemSource
+
+EXAMPLES = 3
+_SPLITS = {"train", "test", "dev", "validation", "valid", "val", "eval"}
+_MARKS = re.compile(r"(?<!\d)[.,;:!?\"'“”‘’]|[.,;:!?\"'“”‘’](?!\d)")
+
+
+class Problems:
+    """The problems of a source in input order, `position` counted from 0; `limit` cuts off what comes after it.
+
+    Iterating raises UsageError naming file, place and field: a record that is no problem, two problems of one id, a
+    set that is empty. The counts are those of the latest iteration, as far as it went.
+    """
+
+    def __init__(self, source: ProblemSource, limit: int | None = None) -> None:
+        self._source, self._limit = source, limit
+        self._name = expand(source.source)
+        self._banned: Fingerprints | None = None
+        self._begin()
+        if self._name == "classroom":
+            self._read = None
+        else:
+            if source.options:
+                raise UsageError(
+                    f"problems.options is set for {self._name}",
+                    "options belong to the classroom",
+                    "remove problems.options",
+                )
+            names = [name for name in (source.task, source.config, Path(self._name).stem) if name]
+            self._read, task = reader(source.mapping, names)
+            self._task = source.task or task
+
+    def _begin(self) -> None:
+        self.duplicates = 0
+        """Records left out because they stood there before, the same in id and content."""
+        self.repeated = 0
+        """Problems kept whose question and options stood there before under another id."""
+        self.excluded = 0
+        """Problems left out because a source in `exclude` asks the same question."""
+        self._examples: dict[str, list[str]] = {"duplicates": [], "repeated": [], "excluded": []}
+
+    def notes(self) -> list[str]:
+        """What was left out or looks twice, in words, with the places of the first few."""
+        said = {
+            "duplicates": "left out: the same record stood there before",
+            "repeated": "kept: the same question stood there before under another id",
+            "excluded": "left out: an excluded source asks the same question",
+        }
+        notes = []
+        for what, words in said.items():
+            if count := getattr(self, what):
+                places = ", ".join(self._examples[what]) + (", ..." if count > EXAMPLES else "")
+                notes.append(f"{count} {what}, {words} ({places})")
+        return notes
+
+    def __iter__(self) -> Iterator[Problem]:
+        self._begin()
+        contents, questions = Fingerprints(), Fingerprints()
+        banned = self._banned_questions()
+        position = 0
+        for place, problem, own_id in self._mapped():
+            asked = fingerprint(overlap_key(problem))
+            if banned is not None and banned.get(asked) is not None:
+                self._count("excluded", place)
+                continue
+            content = fingerprint(canonical([problem.question, problem.answer, problem.choices, problem.kind]))
+            before = contents.add(fingerprint(problem.id), content)
+            if before == content:
+                self._count("duplicates", place)
+                continue
+            if before is not None:
+                raise self._clash(place, problem, own_id)
+            if own_id and questions.add(asked, 1) is not None:
+                self._count("repeated", place)
+            yield problem.model_copy(update={"position": position})
+            position += 1
+            if position == self._limit:
+                return
+        if not position:
+            raise self._empty()
+
+    def _count(self, what: str, place: str) -> None:
+        setattr(self, what, getattr(self, what) + 1)
+        if len(self._examples[what]) < EXAMPLES:
+            self._examples[what].append(place)
+
+    def _mapped(self) -> Iterator[tuple[str, Problem, bool]]:
+        """Place, problem, and whether its id is the data's own."""
+        source, split = self._source, self._source.split
+        if self._read is None:
+            from errata.agents.simulated import classroom
+
+            options = source.options if split is None else {"split": split, **source.options}
+            for number, problem in enumerate(classroom.problems(options), 1):
+                yield f"problem {number}", problem, False
+            return
+        presumed = _presumed_split(self._name, source)
+        for place, data in rows_of(source):
+            try:
+                if any(at(data, path) != wanted for path, wanted in source.where.items()):
+                    continue
+                fields = self._read(data)
+                if (fields.split or presumed) is None and split is not None:
+                    raise BadField(
+                        "split", "it is not known", "problems.split is set", "name it in the mapping: split: FIELD"
+                    )
+                if split is None or (fields.split or presumed) == split:
+                    yield place, self._problem(fields, presumed), fields.id is not None
+            except BadField as bad:
+                where = f"{self._name}, {place}, field {bad.path}"
+                raise UsageError(f"{where}: {bad.found}", bad.why, bad.do) from None
+
+    def _problem(self, fields: Fields, presumed: str | None) -> Problem:
+        name = fields.id if fields.id is not None else digest(fields.question, *fields.choices)
+        try:
+            return Problem(
+                id=f"{self._task}:{name}",
+                task=self._task,
+                question=fields.question,
+                answer=fields.answer,
+                kind=fields.kind,
+                split=fields.split or presumed,
+                choices=fields.choices,
+                rationale=fields.rationale,
+                meta=_plain(fields.meta),
+            )
+        except ValidationError as error:  # e.g. half a surrogate pair
+            first = error.errors(include_url=False)[0]
+            path = ".".join(map(str, first["loc"]))
+            raise BadField(path, shown(first.get("input")), first["msg"]) from None
+
+    def _banned_questions(self) -> Fingerprints | None:
+        if self._banned is None and self._source.exclude:
+            banned = Fingerprints()
+            for source in self._source.exclude:
+                for problem in Problems(source):
+                    banned.add(fingerprint(overlap_key(problem)), 1)
+            self._banned = banned
+        return self._banned
+
+    def _clash(self, place: str, problem: Problem, own_id: bool) -> UsageError:
+        return UsageError(
+            f"{self._name}, {place}, field {'id' if own_id else 'question'}: another record has the id {problem.id}",
+            "the two differ in question, options or answer, and an id stands for one problem",
+            "mend the ids" if own_id else "remove one of the two, or name a field with ids in the mapping",
+        )
+
+    def _empty(self) -> UsageError:
+        source = self._source
+        narrowed = [key for key in ("split", "where", "exclude") if getattr(source, key)]
+        passes = f" that passes {', '.join(narrowed)}" if narrowed else ""
+        return UsageError(
+            f"{self._name} holds no problem{passes}",
+            f"{self.excluded} were excluded" if self.excluded else "there is nothing to work on",
+            f"widen problems.{narrowed[0]}, or check the file" if narrowed else "check the file",
+        )
+
+
+def _presumed_split(name: str, source: ProblemSource) -> str | None:
+    """The split a whole source belongs to: what a data set was loaded as, else what the file's name says."""
+    path = Path(name)
+    if (path.is_dir() and not (path / "state.json").exists()) or not path.exists():
+        return source.split or "train"
+    named = {word for word in re.split(r"[^a-z]+", path.stem.lower()) if word in _SPLITS}
+    return named.pop() if len(named) == 1 else None
+
+
+def _plain(value: Any) -> Any:
+    """Meta as JSON can hold it; tables may hold dates, decimals and bytes."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+# ---- the same question? ----------------------------------------------------------------------------------------------
+
+
+def normalised(question: str) -> str:
+    """A question without what two prints of it may differ in: case, white space, punctuation not within a number."""
+    text = unicodedata.normalize("NFKC", question).casefold()
+    return " ".join(_MARKS.sub(" ", text).split())
+
+
+def overlap_key(problem: Problem) -> bytes:
+    """Equal for problems that ask the same: the normalised question and, in any order, its options."""
+    return canonical([normalised(problem.question), sorted(normalised(choice) for choice in problem.choices)])
+
+
+def fingerprint(text: str | bytes) -> int:
+    """64 bits that stand for a text; never 0."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little") or 1
+
+
+class Fingerprints:
+    """A map from fingerprints to fingerprints in 21 to 43 bytes an entry: a dict of integers takes over 100.
+
+    Open addressing with linear probing, at most three quarters full; key 0 marks an empty slot.
+    """
+
+    def __init__(self) -> None:
+        self._keys, self._values = array("Q", bytes(8 * 64)), array("Q", bytes(8 * 64))
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def get(self, key: int) -> int | None:
+        slot = self._slot(key)
+        return self._values[slot] if self._keys[slot] else None
+
+    def add(self, key: int, value: int) -> int | None:
+        """The value this key has already; None where it is new and now has `value`."""
+        slot = self._slot(key)
+        if self._keys[slot]:
+            return self._values[slot]
+        self._keys[slot], self._values[slot] = key, value
+        self._count += 1
+        if 4 * self._count > 3 * len(self._keys):
+            self._grow()
+        return None
+
+    def _slot(self, key: int) -> int:
+        mask = len(self._keys) - 1
+        slot = key & mask
+        while self._keys[slot] not in (0, key):
+            slot = (slot + 1) & mask
+        return slot
+
+    def _grow(self) -> None:
+        keys, values = self._keys, self._values
+        self._keys, self._values = array("Q", bytes(16 * len(keys))), array("Q", bytes(16 * len(keys)))
+        for key, value in zip(keys, values, strict=True):
+            if key:
+                slot = self._slot(key)
+                self._keys[slot], self._values[slot] = key, value
