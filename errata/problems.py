@@ -13,6 +13,7 @@ import re
 import unicodedata
 from array import array
 from collections.abc import Iterator
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pydantic import ValidationError
 
 from errata.errors import UsageError
 from errata.fields import BadField, Fields, at, shown
-from errata.mappings import reader
+from errata.mappings import Reader, reader
 from errata.recipe import expand
 from errata.records import Problem, canonical, digest
 from errata.rows import rows_of
@@ -44,17 +45,18 @@ class Problems:
         self._banned: Fingerprints | None = None
         self._begin()
         if self._name == "classroom":
-            self._read = None
-        else:
-            if source.options:
-                raise UsageError(
-                    f"problems.options is set for {self._name}",
-                    "options belong to the classroom",
-                    "remove problems.options",
-                )
-            names = [name for name in (source.task, source.config, Path(self._name).stem) if name]
-            self._read, task = reader(source.mapping, names)
-            self._task = source.task or task
+            return
+        if source.options:
+            found = f"problems.options is set for {self._name}"
+            raise UsageError(found, "options belong to the classroom", "remove problems.options")
+        for name in _files(self._name):
+            self._reader(name)
+
+    def _reader(self, name: str) -> tuple[Reader, str]:
+        """How the records of this file are read, and the task they are named by."""
+        source = self._source
+        read, task = reader(source.mapping, [each for each in (source.task, source.config, Path(name).stem) if each])
+        return read, source.task or task
 
     def _begin(self) -> None:
         self.duplicates = 0
@@ -108,52 +110,39 @@ class Problems:
     def _count(self, what: str, place: str) -> None:
         setattr(self, what, getattr(self, what) + 1)
         if len(self._examples[what]) < EXAMPLES:
-            self._examples[what].append(place)
+            self._examples[what].append(place.rpartition("/")[2])
 
     def _mapped(self) -> Iterator[tuple[str, Problem, bool]]:
         """Place, problem, and whether its id is the data's own."""
-        source, split = self._source, self._source.split
-        if self._read is None:
-            from errata.agents.simulated import classroom
-
-            options = source.options if split is None else {"split": split, **source.options}
-            for number, problem in enumerate(classroom.problems(options), 1):
-                yield f"problem {number}", problem, False
+        if self._name != "classroom":
+            for name in _files(self._name):
+                yield from self._of_file(name)
             return
-        presumed = _presumed_split(self._name, source)
-        for place, data in rows_of(source):
-            try:
-                if any(at(data, path) != wanted for path, wanted in source.where.items()):
-                    continue
-                fields = self._read(data)
-                if (fields.split or presumed) is None and split is not None:
-                    raise BadField(
-                        "split", "it is not known", "problems.split is set", "name it in the mapping: split: FIELD"
-                    )
-                if split is None or (fields.split or presumed) == split:
-                    yield place, self._problem(fields, presumed), fields.id is not None
-            except BadField as bad:
-                where = f"{self._name}, {place}, field {bad.path}"
-                raise UsageError(f"{where}: {bad.found}", bad.why, bad.do) from None
+        from errata.agents.simulated import classroom
 
-    def _problem(self, fields: Fields, presumed: str | None) -> Problem:
-        name = fields.id if fields.id is not None else digest(fields.question, *fields.choices)
-        try:
-            return Problem(
-                id=f"{self._task}:{name}",
-                task=self._task,
-                question=fields.question,
-                answer=fields.answer,
-                kind=fields.kind,
-                split=fields.split or presumed,
-                choices=fields.choices,
-                rationale=fields.rationale,
-                meta=_plain(fields.meta),
-            )
-        except ValidationError as error:  # e.g. half a surrogate pair
-            first = error.errors(include_url=False)[0]
-            path = ".".join(map(str, first["loc"]))
-            raise BadField(path, shown(first.get("input")), first["msg"]) from None
+        split = self._source.split
+        options = self._source.options if split is None else {"split": split, **self._source.options}
+        for number, problem in enumerate(classroom.problems(options), 1):
+            yield f"problem {number}", problem, False
+
+    def _of_file(self, name: str) -> Iterator[tuple[str, Problem, bool]]:
+        source, split = self._source, self._source.split
+        read, task = self._reader(name)
+        presumed = _presumed_split(name, source)
+        for row in rows_of(name, source):
+            place = f"{name}, {row.place}"
+            try:
+                if any(at(row.data, path) != wanted for path, wanted in source.where.items()):
+                    continue
+                fields = read(row.data)
+                belongs = fields.split or presumed
+                if split is not None and belongs is None:
+                    do = "name it in the mapping (split: FIELD), or leave problems.split out"
+                    raise BadField("split", "it is not known", "problems.split asks for it", do)
+                if split is None or belongs == split:
+                    yield place, _problem(fields, task, belongs), fields.id is not None
+            except BadField as bad:
+                raise UsageError(f"{place}, field {bad.path}: {bad.found}", bad.why, bad.do) from None
 
     def _banned_questions(self) -> Fingerprints | None:
         if self._banned is None and self._source.exclude:
@@ -166,7 +155,7 @@ class Problems:
 
     def _clash(self, place: str, problem: Problem, own_id: bool) -> UsageError:
         return UsageError(
-            f"{self._name}, {place}, field {'id' if own_id else 'question'}: another record has the id {problem.id}",
+            f"{place}, field {'id' if own_id else 'question'}: another record has the id {problem.id}",
             "the two differ in question, options or answer, and an id stands for one problem",
             "mend the ids" if own_id else "remove one of the two, or name a field with ids in the mapping",
         )
@@ -180,6 +169,35 @@ class Problems:
             f"{self.excluded} were excluded" if self.excluded else "there is nothing to work on",
             f"widen problems.{narrowed[0]}, or check the file" if narrowed else "check the file",
         )
+
+
+def _files(name: str) -> list[str]:
+    """The files that a name with * or ? in it stands for, sorted; else the name itself."""
+    if not set(name) & set("*?") or Path(name).exists():
+        return [name]
+    files = sorted(each for each in glob(name) if Path(each).is_file())
+    if not files:
+        raise UsageError(f"{name}: no such file", "problems are read from the files it stands for", "check the path")
+    return files
+
+
+def _problem(fields: Fields, task: str, split: str | None) -> Problem:
+    name = fields.id if fields.id is not None else digest(fields.question, *fields.choices)
+    try:
+        return Problem(
+            id=f"{task}:{name}",
+            task=task,
+            question=fields.question,
+            answer=fields.answer,
+            kind=fields.kind,
+            split=split,
+            choices=fields.choices,
+            rationale=fields.rationale,
+            meta=_plain(fields.meta),
+        )
+    except ValidationError as error:  # e.g. half a surrogate pair
+        first = error.errors(include_url=False)[0]
+        raise BadField(".".join(map(str, first["loc"])), shown(first.get("input")), first["msg"]) from None
 
 
 def _presumed_split(name: str, source: ProblemSource) -> str | None:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from errata.errors import UsageError
-from errata.recipe import expand
 from errata.settings import ProblemSource
 
 LINES = (".jsonl", ".ndjson")
@@ -33,9 +32,11 @@ class Row(NamedTuple):
     data: dict[str, Any]
 
 
-def rows_of(source: ProblemSource) -> Iterator[Row]:
-    """The rows of a file, folder or hub data set, in its order. Raises UsageError naming file and place."""
-    name = expand(source.source)
+def rows_of(name: str, source: ProblemSource) -> Iterator[Row]:
+    """The rows of a file, folder or hub data set of this name, in its order. Raises UsageError naming file and place.
+
+    `source` says which split and configuration of a data set, and where the name comes from.
+    """
     path = Path(name)
     suffix = path.suffix.lower()
     try:
