@@ -94,5 +94,5 @@ def _parts(template: _Template, text: str) -> dict[str, str]:
             found.append((at, at + len(line), variable))
     closing = text.rfind(f"\n{template.closing}") if template.closing else -1
     found.sort()
-    ends = [start for start, _, _ in found[1:]] + [closing if closing >= 0 else len(text)]
-    return {variable: text[start:end].strip() for (_, start, variable), end in zip(found, ends, strict=True)}
+    ends = [*(start for start, _, _ in found[1:]), closing if closing >= 0 else len(text)]
+    return {variable: text[start:end].strip() for (_, start, variable), end in zip(found, ends, strict=False)}

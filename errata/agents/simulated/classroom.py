@@ -1,9 +1,10 @@
 """The classroom: an endless, reproducible supply of word problems in disjoint splits.
 
-A problem's signature is its ordered operations with their numbers, its template its structure without numbers. Both
-are assigned to a split by hash, so no split needs to know what another holds:
+A problem's signature is its ordered operations with their numbers, its template its structure without numbers. Every
+signature belongs to one split by hash, so no split needs to know what another holds, and so does every template belong
+to the held-out ones or not:
 
-    template   templates that occur in no other split
+    template   2-3 steps, of the held-out templates, which occur in no other split
     school     2-4 steps, without the withheld words (grammar.WITHHELD)
     lesson     2-3 steps, about half of them with a withheld word
     id         as lesson, for tests
@@ -41,7 +42,7 @@ from errata.records import Problem, digest, draw
 
 LEVELS = {"school": (2, 3, 4), "lesson": (2, 3), "id": (2, 3), "ood4": (4,), "dis2": (2, 3), "template": (2, 3)}
 """Splits with the numbers of steps each has by default."""
-SHARES = {"school": 0.5, "lesson": 0.2, "id": 0.1, "ood4": 0.1, "dis2": 0.1}
+SHARES = {"school": 0.45, "lesson": 0.18, "id": 0.09, "ood4": 0.09, "dis2": 0.09, "template": 0.1}
 HELD_OUT_TEMPLATES = 0.15
 LARGEST = 60
 
@@ -67,16 +68,15 @@ def problems(options: Mapping[str, Any]) -> Iterator[Problem]:
         yield _problem(position, _puzzle(seed, split, levels, withheld, position), split)
 
 
-def split_of(puzzle: Puzzle) -> str:
-    """The one split that may hold this puzzle."""
-    if draw("classroom template", puzzle.template) < HELD_OUT_TEMPLATES:
-        return "template"
-    left = draw("classroom signature", puzzle.signature)
+def split_of(puzzle: Puzzle) -> str | None:
+    """The one split that may hold this puzzle; None where its template and its signature disagree."""
+    held_out = draw("classroom template", puzzle.template) < HELD_OUT_TEMPLATES
+    left = draw("classroom signature", puzzle.signature) * sum(SHARES.values())
     for split, share in SHARES.items():
         left -= share
         if left < 0:
-            return split
-    return "school"
+            return split if held_out == (split == "template") else None
+    return None
 
 
 def _checked(options: Mapping[str, Any]) -> tuple[int, int, str, tuple[int, ...], bool]:
@@ -93,12 +93,12 @@ def _checked(options: Mapping[str, Any]) -> tuple[int, int, str, tuple[int, ...]
     if split not in LEVELS:
         raise UsageError(f"classroom split {split!r}", f"the classroom has {', '.join(LEVELS)}", "name one of these")
     count, seed = options.get("count", 200), options.get("seed", 0)
-    level = options.get("level") or LEVELS[split]
-    levels = tuple(level) if isinstance(level, list | tuple) else (level,)
+    level = options.get("level")
+    levels = LEVELS[split] if level is None else tuple(level) if isinstance(level, list | tuple) else (level,)
     withheld = options.get("withheld", split != "school")
     for name, value, low, high in (("count", count, 0, 10**9), ("seed", seed, -(2**63), 2**63 - 1)):
         _check_integer(name, value, low, high)
-    for value in levels:
+    for value in levels or (None,):
         _check_integer("level", value, 2, 5)
     if not isinstance(withheld, bool):
         raise UsageError(f"classroom option withheld: {withheld!r}", "it is a yes or a no", "write true or false")

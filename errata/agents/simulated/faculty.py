@@ -104,7 +104,7 @@ def _elsewhere(luck: Luck, request: Asked) -> str:
             return _ended(text, _closing(request.form, _guess(luck, request, unlike=answer_in(text))))
         case "teacher/revise":
             return text or _closing(request.form, _guess(luck, request))
-    numbers = re.findall(r"\d{1,6}", request.parts["question"], re.ASCII)[:2]
+    numbers = re.findall(r"\d{1,6}", request.parts.get("question", ""), re.ASCII)[:2]
     guess = _guess(luck, request)
     if len(numbers) < 2:
         return _closing(request.form, guess)
