@@ -49,7 +49,7 @@ async def test_a_second_run_over_the_same_store_writes_the_same_lines(tmp_path: 
 
 
 async def test_malformed_replies_are_tried_again_and_all_recorded(tmp_path: Path) -> None:
-    told, _ = await lessons(tmp_path / "calls", "?garble=0.5")
+    told, _ = await lessons(tmp_path / "calls", "?garble=0.8")
 
     assert {each.outcome.status for each in told} <= {"done", "rejected"}
     rationales = [each for one in told for each in one.rationales]
