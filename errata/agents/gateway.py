@@ -97,13 +97,13 @@ class Gateway:
 
     async def close(self) -> None:
         """Waits for calls in flight, so that every paid reply is committed, and closes backends and store."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
         try:
+            while self._tasks:
+                await asyncio.wait(self._tasks)
             for backend in self._backends.values():
                 await backend.close()
         finally:
-            await asyncio.to_thread(self._store.close)
+            self._store.close()  # also when waiting was cut short: what has come in is committed
 
     async def __call__(self, request: Request) -> Call:
         backend = self._backend(request.spec)
@@ -178,6 +178,8 @@ class Gateway:
     async def _attempt(self, flight: Flight, request: Request, backend: Backend, need: Need) -> Reply:
         async with self._limits.slot(request.spec.name, need.tokens) as settle:
             self._check_open(request.spec)
+            if not flight.waiting:  # it failed while everyone who waited was cancelled
+                raise asyncio.CancelledError
             flight.sent = True
             try:
                 reply = await self._ask(backend, request)

@@ -115,6 +115,16 @@ async def test_a_call_nobody_waits_for_is_not_sent(tmp_path: Path) -> None:
     assert len(provider.bodies) == 1
 
 
+async def test_a_failed_call_nobody_waits_for_is_not_repeated(tmp_path: Path) -> None:
+    async with Provider(latency=0.05, then=status(500)) as provider:
+        spec = provider.agent()
+        async with gateway(tmp_path, spec) as ask:
+            asker = asyncio.create_task(ask(request_of(spec)))
+            await provider.asked.wait()
+            asker.cancel()
+    assert len(provider.bodies) == 1
+
+
 @pytest.mark.parametrize(
     "fault",
     [

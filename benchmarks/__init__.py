@@ -1,0 +1,1 @@
+"""What errata costs, measured; `python -m benchmarks` runs everything, the tables stand in README.md here."""
