@@ -58,7 +58,7 @@ def rectify(persona: Persona, luck: Luck, puzzle: Puzzle, text: str, answer: int
     """
     verdict = judge(puzzle, text)
     if verdict.flaw is None and answer == puzzle.answer:
-        return text
+        return text[: verdict.said[-1].end].rstrip()  # what runs on after the answer goes
     lines = work(puzzle)
     own = _shown(persona, luck, puzzle, done={line.step for line in verdict.done})
     if own and luck.chance("bent", persona.bent):
@@ -88,13 +88,14 @@ def _mended(persona: Persona, puzzle: Puzzle, text: str, verdict: Verdict, lines
     voice = persona.voice if verdict.voice is None else verdict.voice
     if not verdict.steps:
         return write(puzzle, lines, voice)
-    end = len(text) if verdict.flaw is None or verdict.flaw.said is None else verdict.flaw.said.start
+    if verdict.flaw is None:
+        end = verdict.said[-1].start
+    else:
+        end = verdict.flaw.said.start if verdict.flaw.said else verdict.said[-1].end
     done = {line.step for line in verdict.done}
-    if verdict.flaw is None or (done and len(done) == len(puzzle.steps)):
-        # Every step is done: only the last one (bent) and the final sentence are left to write.
-        end = next((one.start for one in verdict.said if one.what == "final"), end)
-        if lines[-1].result != puzzle.answer:
-            end, done = verdict.steps[-1].start, done - {len(puzzle.steps) - 1}
+    last = len(puzzle.steps) - 1
+    if last in done and lines[-1].result != puzzle.answer:
+        end, done = verdict.steps[last].start, done - {last}
     return _continued(puzzle, text, _before_fact(verdict.said, end), voice, [n for n in lines if n.step not in done])
 
 

@@ -17,7 +17,7 @@ from tests.agents.simulated.asking import lesson
 
 @pytest.mark.parametrize("split", LEVELS)
 def test_every_problem_keeps_the_rules_of_its_split(split: str) -> None:
-    for problem in lesson(250, split):
+    for problem in lesson(150, split):
         puzzle = parse(problem.question)
         assert puzzle is not None
         assert puzzle.question == problem.question
@@ -32,14 +32,14 @@ def test_every_problem_keeps_the_rules_of_its_split(split: str) -> None:
 
 @pytest.mark.parametrize("split", LEVELS)
 def test_gold_solutions_are_sound_and_right(split: str) -> None:
-    for problem in lesson(250, split):
+    for problem in lesson(150, split):
         assert problem.rationale is not None
         assert sound(problem.question, problem.rationale) is True
         assert read_answer("number", problem.rationale).answer == problem.answer
 
 
 def test_splits_share_no_signature_and_held_out_templates_occur_nowhere_else() -> None:
-    seen = {split: lesson(400, split, seed) for seed, split in enumerate(LEVELS)}
+    seen = {split: lesson(200, split, seed) for seed, split in enumerate(LEVELS)}
     signatures = {split: {p.meta["signature"] for p in found} for split, found in seen.items()}
     templates = {split: {p.meta["template"] for p in found} for split, found in seen.items()}
     for one in LEVELS:

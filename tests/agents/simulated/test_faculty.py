@@ -345,3 +345,28 @@ def test_the_faculty_answers_anything(
     got = reply("ada", sent, {**parameters, "max_tokens": limit}, seed)
     assert got == reply("ada", sent, {**parameters, "max_tokens": limit}, seed)
     assert got.finish_reason in ("stop", "length")
+
+
+def mangled(problem: Problem, dice: Dice) -> str:
+    """Sentences of right and wrong solutions, dropped, doubled, shuffled, mixed or cut off."""
+    halves = [mistaken(problem, dice.between(0, 3)), ask(f"x{dice.between(0, 9)}", "student/solve", problem)]
+    sentences = [f"{sentence} ." for text in halves for sentence in text.split(" .") if sentence]
+    kept = dice.sample(sentences, dice.between(1, len(sentences)))
+    kept = sorted(kept, key=sentences.index) if dice.chance(0.7) else kept
+    text = " ".join([*kept, dice.pick(kept)] if dice.chance(0.3) else kept)
+    return text[: len(text) - dice.between(0, 9)] if dice.chance(0.4) else text
+
+
+def test_whatever_is_left_of_a_solution_can_be_mended_spoilt_and_judged() -> None:
+    for problem in lesson(300):
+        for number in range(3):
+            text = mangled(problem, Dice("mangled", problem.id, number))
+            mended = ask(PERFECT, "teacher/rectify", problem, rationale=text, answer=problem.answer)
+            assert right(problem, mended)
+            assert sound(problem.question, mended) is True
+            spoilt = ask("ada", "teacher/corrupt", problem, rationale=text)
+            assert not right(problem, spoilt)
+            assert sound(problem.question, spoilt) is False
+            truth = sound(problem.question, text)
+            score = read_score(ask(PERFECT, "reviewer/score", problem, rationale=text, answer=problem.answer))
+            assert truth is None or (score >= 4) == truth
