@@ -1,0 +1,182 @@
+"""The backend of `local/PATH`: a checkpoint in this process, concurrent requests decoded together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from errata.agents.calls import Context, ProviderFailure, Reply
+from errata.errors import UsageError
+from errata.models.files import find
+from errata.models.generate import ContextOverflow, Generated, Job, check_length, most_rows, stream
+from errata.models.load import Checkpoint, load, need_torch
+from errata.models.prompting import prompt_ids
+from errata.models.sampling import Decoding
+from errata.records import Message, Verb, digest
+from errata.settings import AgentSpec, Sampling
+
+WINDOW = 0.02
+"""Seconds from the first waiting request to the batch, so that those sent together are decoded together."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request and where its answer goes; an answer that is done is not wanted any more."""
+
+    job: Job
+    answer: asyncio.Future[Generated]
+
+
+@dataclass(slots=True)
+class Engine:
+    """One checkpoint with the requests that wait for it and those being decoded."""
+
+    checkpoint: asyncio.Future[Checkpoint]
+    waiting: list[Asked] = field(default_factory=list)
+    running: list[Asked] = field(default_factory=list)
+    worker: asyncio.Task[None] | None = None
+
+
+class Local:
+    """Takes temperature (where none is given 0, greedy), top_p, max_tokens (1024), stop and seed.
+
+    A request's draws depend on its seed and its prompt, not on who shares its batch; errata.models.generate says how
+    exactly. The agent's `timeout` does not apply: a slow computation has not stalled.
+    """
+
+    paid = True
+
+    def __init__(self) -> None:
+        self._engines: dict[str, Engine] = {}
+        # one thread: two models at once would only share the same cores
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="local-model")
+
+    def fingerprint(self, spec: AgentSpec) -> str:
+        """Hash of weights, configuration and tokenizer. Raises UsageError for what could not run."""
+        need_torch()
+        _decoding(spec.name, spec.parameters(Sampling()))
+        return find(_path(spec)).fingerprint()
+
+    async def complete(
+        self,
+        spec: AgentSpec,
+        messages: Sequence[Message],
+        parameters: Mapping[str, Any],
+        *,
+        seed: int,
+        verb: Verb,
+        context: Context,
+        sample: int,
+    ) -> Reply:
+        engine = self._engine(_path(spec))
+        try:
+            checkpoint = await asyncio.shield(engine.checkpoint)
+            job = _job(checkpoint, spec, messages, parameters, seed)
+        except ContextOverflow as error:
+            raise ProviderFailure(str(error)) from error
+        except UsageError as error:
+            raise ProviderFailure(str(error), fatal=True) from error
+        asked = Asked(job, asyncio.get_running_loop().create_future())
+        engine.waiting.append(asked)
+        if engine.worker is None or engine.worker.done():
+            engine.worker = asyncio.create_task(self._work(engine, checkpoint))
+        generated = await asked.answer
+        return Reply(
+            text=generated.text,
+            finish_reason=generated.finish_reason,
+            served=checkpoint.name,
+            prompt_tokens=len(job.prompt),
+            completion_tokens=len(generated.tokens),
+        )
+
+    async def close(self) -> None:
+        """Ends what is waiting or running: a batch stops at its next token."""
+        for engine in self._engines.values():
+            for asked in (*engine.waiting, *engine.running):
+                _fail(asked.answer, ProviderFailure("the local model was closed"))
+        workers = [engine.worker for engine in self._engines.values() if engine.worker is not None]
+        await asyncio.gather(*workers)
+        await asyncio.to_thread(self._thread.shutdown)
+        self._engines.clear()
+
+    def _engine(self, path: str) -> Engine:
+        if path not in self._engines:
+            loading = asyncio.get_running_loop().run_in_executor(self._thread, load, path)
+            self._engines[path] = Engine(loading)
+        return self._engines[path]
+
+    async def _work(self, engine: Engine, checkpoint: Checkpoint) -> None:
+        """Decodes what waits, batch after batch in the order of arrival, until nothing does."""
+        loop = asyncio.get_running_loop()
+        while engine.waiting:
+            await asyncio.sleep(WINDOW)
+            batch = most_rows(checkpoint)
+            engine.running, engine.waiting = engine.waiting[:batch], engine.waiting[batch:]
+            await loop.run_in_executor(self._thread, _decode, checkpoint, engine.running, loop)
+            engine.running = []
+
+
+def _decode(checkpoint: Checkpoint, batch: Sequence[Asked], loop: asyncio.AbstractEventLoop) -> None:
+    """Runs in the worker thread. Each answer is handed over as soon as it is finished."""
+    import torch
+
+    jobs = [asked.job for asked in batch]
+    try:
+        for place, generated in stream(checkpoint, jobs, unwanted=lambda place: batch[place].answer.done()):
+            loop.call_soon_threadsafe(_deliver, batch[place].answer, generated)
+    except torch.OutOfMemoryError as error:
+        lost = ProviderFailure(
+            f"out of memory with {len(jobs)} sequences: give the agent a lower concurrency ({error})"
+        )
+        _fail_all(batch, lost, loop)
+    except Exception as error:  # whoever asked must hear of it, or would wait for ever
+        _fail_all(batch, error, loop)
+
+
+def _fail_all(batch: Sequence[Asked], error: Exception, loop: asyncio.AbstractEventLoop) -> None:
+    for asked in batch:
+        loop.call_soon_threadsafe(_fail, asked.answer, error)
+
+
+def _deliver(answer: asyncio.Future[Generated], generated: Generated) -> None:
+    if not answer.done():
+        answer.set_result(generated)
+
+
+def _fail(answer: asyncio.Future[Generated], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+
+
+def _path(spec: AgentSpec) -> str:
+    return spec.model.removeprefix("local/")
+
+
+def _job(
+    checkpoint: Checkpoint, spec: AgentSpec, messages: Sequence[Message], parameters: Mapping[str, Any], seed: int
+) -> Job:
+    prompt = prompt_ids(checkpoint.tokenizer, messages)
+    check_length(checkpoint, prompt)
+    given = parameters.get("seed", seed)
+    # the prompt is in it, or all problems of a run would be decided by the same numbers
+    return Job(prompt, _decoding(spec.name, parameters), int(digest("local", given, prompt, length=15), 16))
+
+
+def _decoding(agent: str, parameters: Mapping[str, Any]) -> Decoding:
+    given = {name: value for name, value in parameters.items() if name != "seed"}
+    if isinstance(given.get("stop"), str):
+        given["stop"] = (given["stop"],)
+    try:
+        return Decoding.model_validate(given)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise UsageError(
+            f"agent {agent}: {wrong}",
+            "a local model would not do what the recipe asks",
+            f"it takes {', '.join(Decoding.model_fields)} and seed",
+        ) from error

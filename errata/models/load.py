@@ -1,0 +1,139 @@
+"""A checkpoint from disk into memory: plain, LoRA adapter on its base, or GGUF."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from errata.errors import UsageError
+from errata.models.files import Files, find
+
+if TYPE_CHECKING:
+    from torch import device as Device
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model ready to generate, in eval mode.
+
+    `context` counts the tokens of prompt and completion together, None where the configuration states no limit. `ends`
+    are the ids after which a completion is over.
+    """
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    device: Device
+    context: int | None
+    ends: frozenset[int]
+
+
+def need_torch() -> None:
+    """Raises UsageError where what local checkpoints need is not installed."""
+    missing = [name for name in ("torch", "transformers", "peft", "gguf") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"{', '.join(missing)} cannot be imported",
+            "local checkpoints run in this process, and the base install leaves their libraries out",
+            "pip install 'errata[train]'",
+        )
+
+
+def load(path: str, device: str | None = None) -> Checkpoint:
+    """The checkpoint at `path`: a folder, a .gguf file or a hub id; see errata.models.files.
+
+    Runs on CUDA in bfloat16 where there is one, else on MPS or the CPU in float32; `device` overrules. Only safetensors
+    and GGUF are read, and no code that lies beside the weights is run. Raises UsageError where it cannot be loaded.
+    """
+    need_torch()
+    files = find(path)
+    try:
+        return _load(files, device)
+    except Exception as error:  # every library below has errors of its own for a damaged file
+        raise UsageError(
+            f"the checkpoint {path} cannot be loaded: {type(error).__name__}: {error}"[:1000],
+            "its files are damaged or incomplete, too large for this machine, or of a kind transformers does not know",
+            "try it with transformers' AutoModelForCausalLM.from_pretrained",
+        ) from error
+
+
+def _load(files: Files, device: str | None) -> Checkpoint:
+    import torch
+
+    on = torch.device(device or _best_device())
+    with _no_progress_bars():
+        model = _model(files, torch.bfloat16 if on.type == "cuda" else torch.float32)
+        tokenizer = _tokenizer(files)
+    return Checkpoint(
+        name=files.name,
+        model=model.to(on).eval(),
+        tokenizer=tokenizer,
+        device=on,
+        context=getattr(model.config, "max_position_embeddings", None),
+        ends=_ends(model, tokenizer),
+    )
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Loading takes seconds, and its bars would be drawn across those of a run."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _best_device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _model(files: Files, dtype: Any) -> Any:
+    from transformers import AutoModelForCausalLM, GgufConfig
+
+    match files.kind:
+        case "plain":
+            return AutoModelForCausalLM.from_pretrained(files.path, dtype=dtype, use_safetensors=True)
+        case "gguf":
+            # not dequantized, the weights would stay in blocks that have no fast kernel here and cannot be trained
+            return AutoModelForCausalLM.from_pretrained(
+                files.path.parent,
+                gguf_file=files.name,
+                quantization_config=GgufConfig(dequantize=True),
+                dtype=dtype,
+            )
+        case "lora":
+            from peft import PeftModel
+
+            assert files.base is not None
+            # not merged: in bfloat16 a merge rounds small updates away
+            return PeftModel.from_pretrained(_model(files.base, dtype), files.path)
+
+
+def _tokenizer(files: Files) -> Any:
+    from transformers import AutoTokenizer
+
+    if files.kind == "gguf":
+        return AutoTokenizer.from_pretrained(files.path.parent, gguf_file=files.name)
+    if files.base is not None and not (files.path / "tokenizer_config.json").is_file():
+        return _tokenizer(files.base)
+    return AutoTokenizer.from_pretrained(files.path)
+
+
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    """What ends a completion: the tokenizer's end token and those of the generation settings (often one per turn)."""
+    told = getattr(model.generation_config, "eos_token_id", None)
+    ids = told if isinstance(told, list) else [told]
+    return frozenset(each for each in (*ids, tokenizer.eos_token_id) if each is not None)

@@ -1,0 +1,71 @@
+"""The one renderer of the student's prompt: exam, training and evals see the same token ids.
+
+    with a chat template     the template's text with its generation prompt; special tokens are those it writes
+    without one              the messages' texts, a line break after each, behind the tokenizer's own BOS if it sets one
+    a completion             its text, tokenized apart from the prompt, then the tokenizer's EOS
+
+Prompt and completion are tokenized apart and joined as ids, so a completion can never change its prompt's tokens. A
+prompt never ends with an EOS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from errata.errors import UsageError
+from errata.records import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Example(NamedTuple):
+    """Token ids to train on: the model reads `prompt` and is taught `completion`."""
+
+    prompt: list[int]
+    completion: list[int]
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
+    """The token ids a model reads before it writes its answer.
+
+    Raises UsageError where the tokenizer's chat template refuses the messages (some know no system message).
+    """
+    if tokenizer.chat_template:
+        return _ids(tokenizer, _templated(tokenizer, messages), special=False)
+    text = "".join(f"{message.content}\n" for message in messages)
+    ids = _ids(tokenizer, text, special=True)
+    closing = len(ids) - len(_ids(tokenizer, text, special=False))
+    if closing and ids[-1] == tokenizer.eos_token_id:  # a tokenizer that closes every text of its own accord
+        ids.pop()
+    return ids
+
+
+def example_ids(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], completion: str) -> Example:
+    """What training reads: the exam's prompt ids, and the completion's with the EOS that ends an answer."""
+    answer = _ids(tokenizer, completion, special=False)
+    if tokenizer.eos_token_id is not None:
+        answer.append(tokenizer.eos_token_id)
+    return Example(prompt_ids(tokenizer, messages), answer)
+
+
+def _templated(tokenizer: Any, messages: Sequence[Message]) -> str:
+    from jinja2 import TemplateError
+
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    try:
+        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except TemplateError as error:
+        roles = ", ".join(message.role for message in messages)
+        raise UsageError(
+            f"the checkpoint's chat template refuses messages of the roles {roles}: {error}",
+            "the prompt cannot be rendered for this model",
+            "leave out the agent's `system` text, or give the tokenizer another chat template",
+        ) from error
+    return text
+
+
+def _ids(tokenizer: Any, text: str, *, special: bool) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=special)["input_ids"]
+    return list(ids)

@@ -1,0 +1,133 @@
+"""Checkpoints of every form, their hashes, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from errata.errors import UsageError
+from errata.models.files import find
+from errata.models.load import Checkpoint, load
+from errata.models.prompting import prompt_ids
+from errata.records import Message
+from tests.models import tiny
+
+
+def logits_of(checkpoint: Checkpoint, text: str = "What is 2 + 3?") -> torch.Tensor:
+    ids = checkpoint.tokenizer(text, add_special_tokens=False).input_ids
+    with torch.inference_mode():
+        return checkpoint.model(torch.tensor([ids])).logits
+
+
+def test_a_gguf_file_is_the_model_it_was_made_of(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    quantized = load(str(tiny.save_gguf(tmp_path / "tiny.gguf")), device="cpu")
+
+    asked = (Message(role="user", content="What is the sum of 2 and 3?"),)
+    assert prompt_ids(quantized.tokenizer, asked) == prompt_ids(checkpoint.tokenizer, asked)
+    torch.testing.assert_close(logits_of(quantized), logits_of(checkpoint))
+    assert (quantized.name, quantized.context, quantized.ends) == ("tiny.gguf", tiny.CONTEXT, {1})
+    assert logits_of(quantized).dtype == torch.float32
+
+
+def test_an_adapter_comes_with_its_base(tmp_path: Path, plain: Path, checkpoint: Checkpoint) -> None:
+    adapter = tiny.save_lora(tmp_path / "adapter", plain)
+
+    adapted = load(str(adapter), device="cpu")
+
+    weights = {name: weight for name, weight in adapted.model.named_parameters() if ".q_proj" in name}
+    down = next(weight for name, weight in weights.items() if "lora_A" in name)
+    up = next(weight for name, weight in weights.items() if "lora_B" in name)
+    assert adapted.ends == checkpoint.ends
+    assert not adapted.model.training
+    assert (up @ down).abs().max() > 0
+    assert not torch.allclose(logits_of(adapted), logits_of(checkpoint))
+    with adapted.model.disable_adapter():
+        torch.testing.assert_close(logits_of(adapted), logits_of(checkpoint))
+
+
+def test_an_adapter_finds_its_base_beside_itself(tmp_path: Path, plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(plain, tmp_path / "base")
+    adapter = tiny.save_lora(tmp_path / "adapter", plain)
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "../base"}))
+    monkeypatch.chdir(tmp_path / "adapter")
+    monkeypatch.chdir("/")
+
+    base = find(str(adapter)).base
+
+    assert base is not None
+    assert base.path.resolve() == tmp_path / "base"
+
+
+def test_a_fingerprint_follows_weights_configuration_tokenizer_and_base(tmp_path: Path, plain: Path) -> None:
+    copy = shutil.copytree(plain, tmp_path / "copy")
+    adapter = tiny.save_lora(tmp_path / "adapter", copy)
+    before, before_adapter = find(str(copy)).fingerprint(), find(str(adapter)).fingerprint()
+    assert before == find(str(plain)).fingerprint()
+    assert before_adapter != before
+
+    (copy / "optimizer.pt").write_bytes(b"not read")
+    (copy / "trainer_state.json").write_text("{}")
+    (copy / "checkpoint-5").mkdir()
+    assert find(str(copy)).fingerprint() == before
+
+    seen = {before}
+    for file in ("model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"):
+        with (copy / file).open("ab") as opened:
+            opened.write(b"\n")
+        seen.add(find(str(copy)).fingerprint())
+    assert len(seen) == 5
+    assert find(str(adapter)).fingerprint() != before_adapter
+
+
+def test_pickled_weights_are_refused(tmp_path: Path, plain: Path) -> None:
+    folder = shutil.copytree(plain, tmp_path / "old", ignore=shutil.ignore_patterns("*.safetensors"))
+    torch.save({}, folder / "pytorch_model.bin")
+
+    with pytest.raises(UsageError, match=r"only pytorch_model\.bin\n.*pickled weights can run code"):
+        find(str(folder))
+
+
+def test_what_is_no_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(UsageError, match="a file of another kind"):
+        find(str(tmp_path / "notes.txt"))
+    with pytest.raises(UsageError, match="holds neither config"):
+        find(str(tmp_path))
+    with pytest.raises(UsageError, match=r"no file or folder \./missing/x"):
+        find("./missing/x")
+
+    tiny.save_gguf(tmp_path / "a.gguf")
+    with pytest.raises(UsageError, match=r"name the file: .*/a\.gguf"):
+        find(str(tmp_path))
+
+    (tmp_path / "adapter_config.json").write_text("[]")
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(UsageError, match="names no base_model_name_or_path"):
+        find(str(tmp_path))
+
+
+@pytest.mark.parametrize("damage", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_damaged_checkpoint_is_an_error_that_names_it(tmp_path: Path, plain: Path, damage: str) -> None:
+    folder = shutil.copytree(plain, tmp_path / "torn")
+    (folder / damage).write_bytes((folder / damage).read_bytes()[:100])
+
+    with pytest.raises(UsageError, match="torn cannot be loaded"):
+        load(str(folder), device="cpu")
+
+
+def test_a_torn_gguf_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    whole = tiny.save_gguf(tmp_path / "whole.gguf").read_bytes()
+    for name, content in {
+        "torn": whole[: len(whole) // 2],
+        "header": whole[:40],
+        "empty": b"",
+        "text": b"hello" * 99,
+    }.items():
+        (tmp_path / f"{name}.gguf").write_bytes(content)
+        with pytest.raises(UsageError, match=f"{name}.gguf cannot be loaded"):
+            load(str(tmp_path / f"{name}.gguf"), device="cpu")
