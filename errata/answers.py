@@ -11,6 +11,7 @@ from fractions import Fraction
 from string import ascii_uppercase
 from typing import NamedTuple
 
+from errata.latex import NUMBER_WORDS
 from errata.records import AnswerKind, Span
 
 
@@ -40,11 +41,7 @@ def canonical(kind: AnswerKind, answer: str, choices: Sequence[str] = ()) -> str
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 
-_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty"
-).split()
-_WORD = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b", re.IGNORECASE)
+_WORD = re.compile(rf"\b(?:{'|'.join(NUMBER_WORDS)})\b", re.IGNORECASE)
 _NUMBER = re.compile(
     r"""(?<![A-Za-z0-9_^.,])(?<!\^\{)
     (?P<sign>[-−]\ ?)? (?:\\?[$€£¥]\ ?)? (?P<inner>-)?
@@ -63,7 +60,7 @@ _MOST_DIGITS = 300
 def find_number(text: str, start: int, end: int, *, last: bool = False) -> Found | None:
     """The number a sentence states: the first after its last equals sign, else its first (or `last`) one.
 
-    A number word (zero to twenty) counts where there are no digits.
+    A number word (zero to twelve) counts where there are no digits.
     """
     found: Found | None = None
     signs = [match.end() for match in _EQUALS.finditer(text, start, end)]
@@ -76,7 +73,7 @@ def find_number(text: str, start: int, end: int, *, last: bool = False) -> Found
     word = _WORD.search(text, start, end)
     if found or not word:
         return found
-    return Found(str(_WORDS.index(word[0].lower())), Span(*word.span()))
+    return Found(NUMBER_WORDS[word[0].lower()], Span(*word.span()))
 
 
 def _number(text: str, match: re.Match[str]) -> Found | None:
@@ -253,10 +250,10 @@ def find_trimmed(text: str, start: int, end: int) -> Found | None:
         begin, stop = start + len(piece) - len(piece.lstrip(" \t\r\n:")), start + len(piece.rstrip(" \t\r\n.,;:!"))
         for left, right in _WRAPS:
             inner = stop - len(right)
-            if text.startswith(left, begin) and inner > begin and text.startswith(right, inner, stop):
-                if text.find(left, begin + len(left), inner) < 0 and inner > begin + len(left):
-                    begin, stop = begin + len(left), inner
-                    break
+            wrapped = text.startswith(left, begin) and text.startswith(right, inner, stop)
+            if wrapped and inner > begin + len(left) and text.find(left, begin + len(left), inner) < 0:
+                begin, stop = begin + len(left), inner
+                break
         if (begin, stop) == (start, end):
             break
         start, end = begin, max(begin, stop)

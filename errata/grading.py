@@ -8,6 +8,7 @@
     string               equal in the form of the kind, or words that cannot be equal otherwise
     number               as exact rational numbers
     math_verify          by algebra; math_verify_timeout where that did not end in time, which counts as wrong
+    math_verify_form     equal, yet not factored or expanded as the question asks: wrong
     too_long             wrong: different strings, too long for algebra
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -26,12 +28,21 @@ from errata.errors import ErrataError
 from errata.latex import alike, normal
 from errata.reading import NOTHING, Reading, read_answer, readings
 from errata.records import AnswerKind, Problem, Span
-from errata.verifier import Verifier
+from errata.verifier import Verdict, Verifier
 
 __all__ = ["Grade", "Grader", "Reading", "read_answer"]
 
 _MOST_VERDICTS = 200_000
-_RULES = {"equal": (True, "math_verify"), "different": (False, "math_verify"), "timeout": (False, "math_verify_timeout")}
+_ASKS_FORM = re.compile(r"\b(?:factor|expand)", re.IGNORECASE)
+_ASKS_ORDER = re.compile(
+    r"\b(?:greatest|largest|least|smallest) to\b|\b(?:ascending|descending|in) order\b", re.IGNORECASE
+)
+_RULES: dict[Verdict, tuple[bool, str]] = {
+    "equal": (True, "math_verify"),
+    "different": (False, "math_verify"),
+    "form": (False, "math_verify_form"),
+    "timeout": (False, "math_verify_timeout"),
+}
 
 
 class Grade(NamedTuple):
@@ -53,7 +64,7 @@ class Grader:
     def __init__(self) -> None:
         self._verifier = Verifier()
         self._threads: ThreadPoolExecutor | None = None
-        self._verdicts: dict[tuple[str, str], tuple[bool, str]] = {}
+        self._verdicts: dict[tuple[str, str, bool], tuple[bool, str]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,7 +90,9 @@ class Grader:
         found = [*readings(problem.kind, text, problem.choices)]
         grades: list[Grade] = []
         for reading in found:
-            correct, rule = await self._compare(problem.kind, problem.answer, reading.answer or "", problem.choices)
+            correct, rule = await self._compare(
+                problem.kind, problem.answer, reading.answer or "", problem.choices, problem.question
+            )
             grades.append(Grade(correct, reading.answer, reading.span, f"{reading.rule}+{rule}"))
             if correct:
                 return grades[-1]
@@ -89,13 +102,17 @@ class Grader:
         """Whether two bare answers are the same. ErrataError if no math-verify worker can be started."""
         return (await self._compare(kind, a, b, choices))[0]
 
-    async def _compare(self, kind: AnswerKind, gold: str, answer: str, choices: Sequence[str]) -> tuple[bool, str]:
+    async def _compare(
+        self, kind: AnswerKind, gold: str, answer: str, choices: Sequence[str], question: str = ""
+    ) -> tuple[bool, str]:
         if kind != "latex":
             return _equal(kind, gold, answer, tuple(choices))
         correct, rule = alike(gold, answer)
         if correct is not None:
             return correct, rule
-        key = normal(gold), normal(answer)
+        if "," in gold and _ASKS_ORDER.search(question):
+            return False, "string"
+        key = normal(gold), normal(answer), bool(_ASKS_FORM.search(question))
         if key not in self._verdicts:
             verdict = await self._verify(*key)
             if len(self._verdicts) >= _MOST_VERDICTS:
@@ -103,13 +120,12 @@ class Grader:
             self._verdicts[key] = verdict
         return self._verdicts[key]
 
-    async def _verify(self, gold: str, answer: str) -> tuple[bool, str]:
+    async def _verify(self, gold: str, answer: str, form: bool) -> tuple[bool, str]:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="grading")
         try:
-            verdict = await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._verifier.check, gold, answer
-            )
+            loop = asyncio.get_running_loop()
+            verdict = await loop.run_in_executor(self._threads, self._verifier.check, gold, answer, form)
         except RuntimeError as error:
             raise ErrataError(str(error), "LaTeX answers are compared by it", "reinstall errata") from error
         return _RULES[verdict]

@@ -14,6 +14,13 @@ from typing import Literal
 
 from errata.records import Span
 
+NUMBER_WORDS = {
+    word: str(number)
+    for number, word in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    )
+}
+
 LONGEST = 400
 """Characters of an answer beyond which no algebra is tried."""
 
@@ -49,21 +56,6 @@ def _inside(text: str, at: int, end: int) -> Span | None:
     return None
 
 
-_GONE = re.compile(
-    r"\\[!,;:> ]|\\q?quad(?![a-z])|~|\\(?:left|right|displaystyle|big|Big|bigg|Bigg)(?![a-zA-Z])|\\[$%]|[$%]"
-    r"|\^\{?\\(?:circ|degree)\}?|\\(?:degree|approx)(?![a-z])|°"
-)
-_HALF_DAY = re.compile(r"(?:\\(?:text|mbox|mathrm|textnormal)\{\s*)?\b([ap])\.?\s?m\b\.?\s*\}?", re.IGNORECASE)
-_TEXT = r"\\(?:text(?:bf|it|rm|normal)?|mbox|mathrm|mathbf|mathit|operatorname|hbox)\s*\{([^{}]*)\}"
-_UNIT = re.compile(rf"(?<=[\w)}}\]])\s*{_TEXT}(?:\^\{{?\d\}}?)?[\s.,]*$")
-_UNWRAP = re.compile(_TEXT)
-_AND = re.compile(rf"\s*,?\s*(?:\\(?:text|mbox|textnormal)\s*\{{\s*,?\s*and\s*\}}|\\?\band\b)\s*")
-_THOUSANDS = re.compile(r"(?<![\d,])\d{1,3}(?:,(?:\\!)?\d{3})++(?![\d,]|(?:\\!)?,)")
-_UNIT_WORDS = re.compile(r"^(-?(?:\d[\d.,]*+|\\frac\{\d+\}\{\d+\}))\s+[a-zA-Z][a-zA-Z ]{0,40}$")
-_LEFT_SIDE = re.compile(r"^\s*[a-zA-Z]\w?\s*(?:=|\\in(?![a-z]))")
-_BARE_FRACTION = re.compile(r"\\frac\s*(\d|\{[^{}]*\})\s*(\d|[a-zA-Z]|\{[^{}]*\})")
-_SLASH = re.compile(r"^(-?)(\d+)/(\d+)$")
-_BARE_ROOT = re.compile(r"\\sqrt\s*([\da-zA-Z])")
 _SPELLINGS = (
     (r"\dfrac", r"\frac"),
     (r"\tfrac", r"\frac"),
@@ -73,35 +65,60 @@ _SPELLINGS = (
     (r"\neq", r"\ne"),
     (r"\lbrace", r"\{"),
     (r"\rbrace", r"\}"),
+    ("{,}", ","),
+    ("{:}", ":"),
     ("−", "-"),
     ("–", "-"),
     ("\n", " "),
 )
+_THOUSANDS = re.compile(r"(?<![\d,])\d{1,3}(?:,(?:\\!)?\d{3})++(?![\d,]|(?:\\!)?,)")
+_GONE = re.compile(
+    r"\\[!,;:> ]|\\q?quad(?![a-z])|~|\\(?:left|right|displaystyle|big|Big|bigg|Bigg)(?![a-zA-Z])|\\?[$%]"
+    r"|\^\{?\\(?:circ|degree)\}?|\\(?:degree|approx)(?![a-z])|°|^\s*(?:approximately|about|exactly)\b"
+)
+_TEXT = r"\\(?:text(?:bf|it|rm|normal)?|mbox|mathrm|mathbf|mathit|operatorname|hbox)\s*\{([^{}]*)\}"
+_HALF_DAY = re.compile(
+    r"(?:\\(?:text|mbox|mathrm|textnormal)\{\s*)?(?<=[\d\s{])([ap])\.?\s?m\b\.?\s*\}?", re.IGNORECASE
+)
+_UNIT = re.compile(rf"(?<=[\w)}}\]])\s*{_TEXT}(?:\^\{{?\d\}}?)?[\s.,]*$")
+_AND = re.compile(r"\s*,?\s*(?:\\(?:text|mbox|textnormal)\s*\{\s*,?\s*and\s*\}|\band\b)\s*")
+_UNWRAP = re.compile(_TEXT)
+_OPTION = re.compile(r"^\(([A-Z])\)\.?\s*|^([A-E])[.)]\s*(?=\S)")
+_UNIT_WORDS = re.compile(
+    r"^(-?(?:\d[\d.,]*+|\\frac\{\d+\}\{\d+\}))\s+[a-zA-Z][a-zA-Z /'’.-]{0,80}(?:,[a-zA-Z ]{0,40})?$"
+)
+_ORDINAL = re.compile(r"(?<=\d)\^?\{?(?:st|nd|rd|th)\}?$")
+_LEFT_SIDE = re.compile(r"^\s*[a-zA-Z]\w?\s*(?:=|\\in(?![a-z]))")
+_FRACTION = re.compile(r"\\frac\s*(\d|\{[^{}]*\})\s*(\d|[a-zA-Z]|\{[^{}]*\})")
+_ROOT = re.compile(r"\\sqrt\s*([\da-zA-Z])|\\?\bsqrt\(([^()]*)\)")
+_SUBSCRIPT = re.compile(r"_\{(\w+)\}")
+_POWER = re.compile(r"\^\{(\w)\}")
+_SLASH = re.compile(r"^(-?)(\d+)/(\d+)$")
 
 
 @lru_cache(maxsize=65_536)
 def normal(answer: str) -> str:
-    """The normal form of a LaTeX answer: equal values are not always equal, equal normal forms are equal values."""
+    """The normal form of a LaTeX answer. Answers of one normal form are equal; equal ones may have several."""
     text = answer.strip()
     if len(text) > _LONGEST_BOX:
         return text
     for spelling, plain in _SPELLINGS:
         text = text.replace(spelling, plain)
     text = _THOUSANDS.sub(lambda match: re.sub(r"[^\d]", "", match[0]), text)
-    text = _HALF_DAY.sub(r" \1m ", text)
+    text = _HALF_DAY.sub(lambda match: f" {match[1].lower()}m ", text)
     text = _GONE.sub(" ", text).strip(" .,;:*")
-    text = _UNIT.sub("", text)
-    text = _AND.sub(",", text)
+    text = _AND.sub(",", _UNIT.sub("", text))
     text = _UNWRAP.sub(r"\1", text).strip(" .,;:")
+    text = _OPTION.sub(lambda match: "" if match.end() < len(text) else match[1], text)
     words = _UNIT_WORDS.match(text)
-    text = words[1] if words and not words[0].endswith(("am", "pm")) else text
+    text = words[1] if words and not text.lower().endswith((" am", " pm")) else _ORDINAL.sub("", text)
     text = _LEFT_SIDE.sub("", text)
-    text = _BARE_FRACTION.sub(lambda match: rf"\frac{_braced(match[1])}{_braced(match[2])}", text)
-    text = _BARE_ROOT.sub(r"\\sqrt{\1}", text)
-    text = "".join(text.split()).casefold() if text.isascii() and text.replace(" ", "").isalpha() and len(text) > 2 else (
-        "".join(text.split())
-    )
-    return _SLASH.sub(r"\1\\frac{\2}{\3}", text)
+    text = _FRACTION.sub(lambda match: rf"\frac{_braced(match[1])}{_braced(match[2])}", text)
+    text = _ROOT.sub(lambda match: rf"\sqrt{{{match[1] or match[2]}}}", text)
+    text = "".join(_POWER.sub(r"^\1", _SUBSCRIPT.sub(r"_\1", text)).split())
+    if len(text) > 2 and text.replace(",", "").isalpha():
+        text = text.casefold()
+    return _SLASH.sub(r"\1\\frac{\2}{\3}", NUMBER_WORDS.get(text, text))
 
 
 def _braced(argument: str) -> str:
@@ -129,6 +146,10 @@ def rational(form: str) -> Fraction | None:
 
 
 _PROSE = re.compile(r"[^\\]*\b[a-zA-Z]{4,}\b[^\\]*")
+_BASE = re.compile(r"^-?[0-9A-Z]+_\d+$")
+_BASED = re.compile(r"(-?)0*+([0-9A-Z]+)(?:_(\d+))?+")
+_CLOCK = re.compile(r"\d:\d\d|\d[ap]m$")
+_HOUR = re.compile(r"()0?(\d+(?::\d\d)*+)([ap]m)?+")
 
 
 def alike(gold: str, answer: str) -> tuple[bool | None, Literal["string", "number", "too_long", "math_verify"]]:
@@ -137,15 +158,25 @@ def alike(gold: str, answer: str) -> tuple[bool | None, Literal["string", "numbe
     None with `math_verify` where only algebra can tell.
     """
     left, right = normal(gold), normal(answer)
-    if left and left == right:
+    if not left or not right:
+        return False, "string"
+    if left == right:
         return True, "string"
     numbers = rational(left), rational(right)
     if None not in numbers:
         return numbers[0] == numbers[1], "number"
-    if not left or not right:
-        return False, "string"
     if max(len(left), len(right)) > LONGEST:
         return False, "too_long"
-    if any(_PROSE.fullmatch(side) for side in (left, right)):  # words are equal as strings or not at all
+    for marked, pattern in ((_BASE, _BASED), (_CLOCK, _HOUR)):  # algebra ignores bases and takes 8:34 for a ratio
+        if marked.search(left) or marked.search(right):
+            return _same_parts(pattern.fullmatch(left), pattern.fullmatch(right)), "string"
+    if any(_PROSE.fullmatch(side) for side in (left, right)):
         return False, "string"
     return None, "math_verify"
+
+
+def _same_parts(left: re.Match[str] | None, right: re.Match[str] | None) -> bool:
+    """Equal digits, and the same base or half of the day where both name one."""
+    if not left or not right:
+        return False
+    return left[1] == right[1] and left[2] == right[2] and (None in (left[3], right[3]) or left[3] == right[3])

@@ -89,10 +89,11 @@ _MARK = re.compile(
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
 _DOUBTFUL = re.compile(
-    r"\b(?:whether|if|suppose|assume|unless|possible|wrong|incorrect|your|student['’]?s)\W{1,3}(?:\w{1,20}\W{1,3})?$", re.I
+    r"\b(?:whether|if|suppose|assume|unless|possible|wrong|incorrect|your|student['’]?s)\W{1,3}(?:\w{1,20}\W{1,3})?$",
+    re.I,
 )
-_REFUSED = re.compile(r"\s{0,9}(?:not|in\sthe\sform|of\sthe\sform|one\sof)\b", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"(?<![ .][A-Za-z])[.!?](?=\s+[A-Z(\"'“$\\*#]|\s*$)")
+_REFUSED = re.compile(r"\s{0,9}(?:not|correct|in\sthe\sform|of\sthe\sform|one\sof)\b", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"(?<![ .][A-Za-z])(?:\.|(?<![\d)}])[!?])(?=\s+[A-Z(\"'“$\\*#]|\s*$)")
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
 _OPENER = re.compile(r"[\s*_]*(?:\$\$|\\\[)?[\s*_]*$")
 _MATHS = re.compile(r"\s*(?:\*\*)?(?:\$|\\\[|\\\(|\\boxed|\\text)")
@@ -166,7 +167,10 @@ def _formula(text: str, start: int, end: int) -> Found | None:
 
 _CONCLUDES = re.compile(r"\b(?:therefore|thus|hence|so|consequently|in\sconclusion|overall)\b[\s,:]", re.IGNORECASE)
 _MOST_CONCLUSIONS = 20
-_NAMED = re.compile(r"\b(?:option|choice|ans|answer)[\s:*\-–(]{1,4}([A-Z])(?![\w'’])|\b([A-Z])\)?\s+is\s+(?:the\s+)?(?:correct|right|best|answer)\b")  # noqa: E501
+_NAMED = re.compile(
+    r"\b(?:option|choice|ans|answer)[\s:*\-–(]{1,4}([A-Z])(?![\w'’])"
+    r"|\b([A-Z])\)?\s+is\s+(?:the\s+)?(?:correct|right|best|answer)\b"
+)
 _ALONE = re.compile(r"[\s*_(\[]{0,9}([A-Z])[\s*_)\].]{0,9}$")
 _TRUTH_OPENS = re.compile(r"\W{0,9}(?:yes|no|true|false|valid|invalid)\b(?!\s*(?:or|/)\s)", re.IGNORECASE)
 _LONGEST_WHOLE = 300
@@ -175,12 +179,14 @@ _LONGEST_WHOLE = 300
 def _unstated(kind: AnswerKind, text: str, start: int, end: int, choices: Sequence[str]) -> Reading | None:
     match kind:
         case "number":
-            return _conclusion(kind, text, start, end, choices) or _last_number(text, start, end)
+            return _closing_number(text, start, end) or _last_number(text, start, end)
         case "boolean":
             return _truth(text, start, end)
         case "choice":
             return _choice(text, start, end, choices)
-        case _:
+        case "latex":
+            return _whole(kind, text, start, end) or _last_formula(text, start, end)
+        case "string":
             return _whole(kind, text, start, end)
 
 
@@ -190,6 +196,34 @@ def _conclusion(kind: AnswerKind, text: str, start: int, end: int, choices: Sequ
         stop = _SENTENCE_END.search(text, begin, limit)
         if found := find(kind, text, begin, stop.start() if stop else limit, choices):
             return Reading(*found, "therefore")
+    return None
+
+
+_SENTENCES = re.compile(r"(?:[^.!?\n]|[.!?](?!\s|$))+")
+_BRACKETED = re.compile(r"\([^()\n]{0,300}\)")
+_PREAMBLE = re.compile(
+    r"\s*(?:(?:therefore|thus|hence|so)\b,?\s*)?"
+    r"(?:after|if|since|because|with|given|out of|in|for|from|at|when|of)\b[^,\n]{0,300},",
+    re.IGNORECASE,
+)
+_MOST_SENTENCES = 20
+
+
+def _closing_number(text: str, start: int, end: int) -> Reading | None:
+    """What the last sentence with a number states, brackets and a leading clause aside.
+
+    On 6,845 sampled solutions of SVAMP problems that state no answer, this finds the label's number in 5,007, the last
+    number of the text in 4,626.
+    """
+    start = max(start, end - _MOST_SENTENCES * _LONGEST_SENTENCE)
+    for sentence in reversed([*_SENTENCES.finditer(text, start, end)][-_MOST_SENTENCES:]):
+        bare = _BRACKETED.sub(lambda match: " " * len(match[0]), sentence[0])
+        preamble = _PREAMBLE.match(bare)
+        rule = "therefore" if _CONCLUDES.search(bare) else "closing"
+        for begin, said in ((preamble.end() if preamble else 0, bare), (0, bare), (0, sentence[0])):
+            if found := find_number(said, begin, len(said)):
+                span = Span(found.span.start + sentence.start(), found.span.end + sentence.start())
+                return Reading(found.answer, span, rule)
     return None
 
 
@@ -241,6 +275,29 @@ def _whole(kind: AnswerKind, text: str, start: int, end: int) -> Reading | None:
     found = find_trimmed(text, start, end)
     if not found or "\n" in found.answer or len(found.answer) > _LONGEST_WHOLE:
         return None
-    if kind == "latex" and len(found.answer.split()) > 6 and "\\" not in found.answer:
+    if kind == "latex" and _WORDY.search(found.answer):
         return None
     return Reading(*found, "whole")
+
+
+_WORDY = re.compile(r"[a-z]{2,} (?:[^\s]+ )?[a-z]{2,}", re.IGNORECASE)
+_FORMULA = re.compile(r"\$([^$\n]{1,300})\$|\\\(([^\n]{1,300}?)\\\)")
+_VALUED = re.compile(r"\d|\\[a-zA-Z]")
+_IS = re.compile(r"\b(?:is|are|be|equals)\s+(?=[-\d\\])|=\s*(?=[-\d\\])")
+
+
+def _last_formula(text: str, start: int, end: int) -> Reading | None:
+    """What the last line's last formula comes to, or what follows its last "is"."""
+    begin, stop = _last_line(text, start, end)
+    formulas = [*_FORMULA.finditer(text, begin, stop)]
+    if formulas:
+        begin, stop = formulas[-1].span(formulas[-1].lastindex or 0)
+        begin = text.rfind("=", begin, stop) + 1 or begin
+    elif verbs := [*_IS.finditer(text, begin, stop)]:
+        begin = verbs[-1].end()
+    else:
+        return None
+    found = find_trimmed(text, begin, stop)
+    if not found or not _VALUED.search(found.answer) or (formulas and _WORDY.search(found.answer)):
+        return None
+    return Reading(*found, "closing")
