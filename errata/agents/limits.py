@@ -112,7 +112,7 @@ class _Tokens:
         self._logged = 0
 
     def wait(self, now: float, tokens: int) -> float:
-        while self._log and now - self._log[0][0] >= MINUTE:
+        while self._log and self._log[0][0] + MINUTE <= now:  # as below, so that a wait of 0 means free
             self._logged -= self._log.popleft()[1]
         used = self._held + self._logged
         # a call larger than the whole allowance goes alone
