@@ -83,7 +83,7 @@ def demo(problems: int, quiet: bool) -> None:
     from errata.recipe import load_recipe
     from errata.starter import DEMO
 
-    recipe = load_recipe(DEMO, [f"problems.options.count={problems}"])
+    recipe = load_recipe(DEMO, [f"limit={problems}"])
     click.echo(f"demo: {problems} classroom problems through the graph {recipe.graph}, simulated teachers and student")
     code = _synth(recipe, quiet=quiet)
     run = Path(recipe.runs) / recipe.name

@@ -82,7 +82,11 @@ def work_of(recipe: SynthRecipe, rates: Rates) -> list[Work]:
     counted = _Counted(recipe, rates)
     for stage in stages_of(recipe.graph, recipe.settings):
         counted.work += getattr(counted, stage)()
-    return [work._replace(calls=_with_tries(work, rates.unreadable)) for work in counted.work]
+    merged: dict[tuple[Stage, Verb, str], Work] = {}
+    for work in counted.work:  # a reviewer scores several authors
+        key = (work.stage, work.verb, work.agent.name)
+        merged[key] = work._replace(calls=work.calls + merged[key].calls) if key in merged else work
+    return [work._replace(calls=_with_tries(work, rates.unreadable)) for work in merged.values()]
 
 
 def tries_of(work: Work) -> int:

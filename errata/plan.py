@@ -28,7 +28,7 @@ from errata.expect import RATES, Range, Rates, Work, tries_of, work_of
 from errata.graphs.demonstrations import shown_for
 from errata.problems import Problems
 from errata.recipe import expand
-from errata.records import Problem, Transcript, Verb
+from errata.records import Problem, Transcript, Verb, digest
 from errata.rundir import index_log, read_lines
 from errata.settings import Sampling, Stage, SynthRecipe
 
@@ -262,14 +262,21 @@ def run_pilot(recipe: SynthRecipe, problems: int) -> Pilot:
 
 
 def measure(transcripts: Sequence[Transcript]) -> Pilot:
-    """Calls of a problem and tokens of a call, by stage, verb and agent."""
+    """Calls of a problem and tokens of a call, by stage, verb and agent.
+
+    Calls that ask the very same thing, as reviews of two equal texts do, count once: they are paid once.
+    """
     seen: dict[Key, list[tuple[int, int]]] = defaultdict(list)
+    asked = set()
     for transcript in transcripts:
         roles = {rationale.id: rationale.role for rationale in transcript.rationales}
         students = {rationale.author for rationale in transcript.rationales if rationale.role == "student"}
         for call in transcript.calls:
-            stage = stage_of(call.verb, call.agent in students, roles.get(call.about or ""))
-            seen[stage, call.verb, call.agent].append((call.prompt_tokens, call.completion_tokens))
+            same = digest(call.agent, [message.content for message in call.messages], call.sample, call.attempt)
+            if same not in asked:
+                asked.add(same)
+                stage = stage_of(call.verb, call.agent in students, roles.get(call.about or ""))
+                seen[stage, call.verb, call.agent].append((call.prompt_tokens, call.completion_tokens))
     tokens = {}
     for key, counts in seen.items():
         completions = [completion for _, completion in counts]
@@ -301,15 +308,12 @@ def show(result: dict[str, Any]) -> None:
     from errata.tables import show as print_
     from errata.tables import table
 
-    def cells(row: Mapping[str, Any]) -> list[str]:
-        return [_shown(row[what], dollars=what == "cost_usd") for what in ("calls", "tokens", "cost_usd")]
-
-    headings = ("calls", "tokens", "dollars")
-    by_stage = [(name, *cells(row)) for name, row in result["stages"].items()]
-    by_agent = [(name, *cells(row)) for name, row in result["agents"].items()]
-    title = f"{result['recipe']}: {result['problems']:,} problems through {result['graph']}; least / expected / most"
+    title = f"{result['recipe']}: {result['problems']:,} problems through {result['graph']}"
+    headings = ("calls: least", "expected", "most", "tokens: expected", "most", "dollars: expected", "most")
+    by_stage = [(name, *_cells(row)) for name, row in result["stages"].items()]
+    by_agent = [(name, *_cells(row)) for name, row in result["agents"].items()]
     parts: list[Any] = [
-        table(title, ("stage", *headings), [*by_stage, ("total", *cells(result))]),
+        table(title, ("stage", *headings), [*by_stage, ("total", *_cells(result))]),
         table("By agent", ("agent", *headings), by_agent),
     ]
     if result["assumptions"]:
@@ -321,9 +325,15 @@ def show(result: dict[str, Any]) -> None:
     print_(parts)
 
 
-def _shown(values: Mapping[str, float | None], *, dollars: bool) -> str:
+def _cells(row: Mapping[str, Mapping[str, float | None]]) -> list[str]:
     from errata.progress import money
 
-    if dollars:
-        return " / ".join(money(value) for value in values.values())
-    return " / ".join(f"{round(value or 0):,}" for value in values.values())
+    numbers = [f"{round(row['calls'][name] or 0):,}" for name in ("least", "expected", "most")]
+    numbers += [_short(row["tokens"][name] or 0) for name in ("expected", "most")]
+    return numbers + [money(row["cost_usd"][name]) for name in ("expected", "most")]
+
+
+def _short(number: float) -> str:
+    if number < 10_000:
+        return f"{round(number):,}"
+    return f"{number / 1e6:,.1f} M" if number >= 1e6 else f"{number / 1e3:,.0f} k"

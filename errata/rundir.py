@@ -125,9 +125,11 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def repair(log: Path) -> int:
-    """Cuts a torn last line off the log; returns the number of bytes cut, 0 for a whole log."""
+    """Cuts a torn last line off the log; returns the number of bytes cut, 0 for a whole log. UsageError for no file."""
     if not log.exists():
         return 0
+    if not log.is_file():
+        raise UsageError(f"{log} is no file", "the log is appended to and read again", "move it away")
     with log.open("r+b") as file:
         size = end = file.seek(0, os.SEEK_END)
         while end > 0:
@@ -253,7 +255,7 @@ def index_log(log: Path) -> LogIndex:
 
 
 def _lines(log: Path) -> Iterator[bytes]:
-    if log.exists():
+    if log.is_file():
         with log.open("rb", buffering=BLOCK) as file:
             yield from file
 

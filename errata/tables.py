@@ -19,8 +19,11 @@ def percent(share: float | None) -> str:
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """The first column is text, the others are figures."""
     drawn = Table(title=Text(title), title_justify="left", box=None, padding=(0, 2, 0, 0), title_style="bold")
+    rows = list(rows)
+    label = min(24, max((len(str(row[0])) for row in rows), default=0))
     for place, heading in enumerate(headings):
-        drawn.add_column(heading, justify="right" if place else "left", overflow="fold")
+        width = None if place else label  # a narrow terminal shall fold figures before names
+        drawn.add_column(heading, justify="right" if place else "left", overflow="fold", min_width=width)
     for row in rows:
         drawn.add_row(*(Text(plain(_shown(cell))) for cell in row))
     return drawn
