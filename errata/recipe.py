@@ -187,15 +187,22 @@ def _told(error: ValidationError, data: Any) -> list[Fault]:
         else:
             fault = Fault(path, f"{path} is {_shown(value)}", _expected(each["msg"]), "mend it")
         faults.append((-depth, fault))
-    faults.sort(key=lambda item: item[0])
-    return [fault for _, fault in faults]
+    told: list[Fault] = []
+    for _, fault in sorted(faults, key=lambda item: item[0]):
+        if not any(f"{known.path}.".startswith(f"{fault.path}.") for known in told):
+            told.append(fault)
+    return told
 
 
 def _expected(message: str) -> str:
     """Pydantic's words in those of a recipe."""
     message = message.replace("Input should", "it should").replace("Tuple should", "the list should")
     message = re.sub(r"a valid dictionary or instance of \w+", "a section of keys", message)
-    return message.replace("a valid tuple", "a list").replace("a valid string", "a text").replace("valid ", "")
+    return (
+        message.replace("a valid tuple", "a list")
+        .replace("a valid string", "a text")
+        .replace("a valid integer", "a whole number")
+    )
 
 
 def _concerns(key: str, path: str) -> bool:
