@@ -7,7 +7,6 @@ several rounds; the medians are shown.
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import statistics
 import tempfile
@@ -95,8 +94,6 @@ async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float
             "graph `peer_review`, gateway and backend": (through("peer_review"), 9),
         }
         measured: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
-        gc.collect()
-        gc.freeze()  # as `errata synth` does once its modules are loaded
         for turn in range(ROUNDS + 1):
             for place, (name, (each, calls)) in enumerate(work.items()):
                 first = (turn * len(work) + place) * CALLS

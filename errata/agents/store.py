@@ -179,7 +179,15 @@ def _open(directory: Path) -> Any:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     return diskcache.Cache(
-        str(directory), disk=JSONRows, eviction_policy="none", size_limit=2**62, cull_limit=0, statistics=0, tag_index=0
+        str(directory),
+        disk=JSONRows,
+        eviction_policy="none",  # the defaults drop what was paid for once the store is large
+        size_limit=2**62,
+        cull_limit=0,
+        statistics=0,
+        tag_index=0,
+        sqlite_cache_size=1024,  # pages: every row is read and written once, and memory must not grow with the run
+        sqlite_mmap_size=0,
     )
 
 
