@@ -34,7 +34,11 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
     def __init__(self, *args: Any, objective: Objective, teacher: Teacher | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.objective, self.teacher = objective, teacher
-        self._refuse_settings()
+        spread = self.accelerator.parallelism_config
+        if self.aux_loss_enabled:
+            raise _unknown_setting("router_aux_loss_coef")
+        if spread is not None and (spread.cp_enabled or spread.sp_enabled):
+            raise _unknown_setting("context or sequence parallelism")
         base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         if objective.consistency or objective.calibrated:
             refuse_scaled_logits(base)
@@ -42,17 +46,6 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
         self._sums: dict[str, Tensor] = {}
         if isinstance(self.data_collator, Collator):
             self.add_callback(_TellEpoch(self.data_collator))
-
-    def _refuse_settings(self) -> None:
-        spread = self.accelerator.parallelism_config
-        settings = {
-            "label_smoothing_factor": self.args.label_smoothing_factor > 0,
-            f"loss_type {self.args.loss_type}": self.args.loss_type != "nll",
-            "router_aux_loss_coef": self.aux_loss_enabled,
-            "context or sequence parallelism": spread is not None and (spread.cp_enabled or spread.sp_enabled),
-        }
-        for name in (name for name, found in settings.items() if found):
-            raise UsageError(f"the setting {name}", "the objective's terms do not know it", "leave it at its default")
 
     # ---- TRL's and transformers' hooks ----
 
@@ -216,6 +209,7 @@ def build_trainer(
         UsageError: rows of another tokenizer, rows longer than `args.max_length`, or a combination that is refused.
     """
     objective.refuse(packing=args.packing, teacher=teacher is not None)
+    _refuse_settings(args)
     check_rows(rows, tokenizer, objective, args.max_length)
     args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
     if args.packing:
@@ -238,6 +232,21 @@ def build_trainer(
         teacher=teacher,
         **kwargs,
     )
+
+
+def _refuse_settings(args: SFTConfig) -> None:
+    settings = {
+        "label_smoothing_factor": args.label_smoothing_factor > 0,
+        f"loss_type {args.loss_type}": args.loss_type != "nll",
+        "padding_free": args.padding_free and not args.packing,
+        "use_liger_kernel": args.use_liger_kernel,
+    }
+    for name in (name for name, found in settings.items() if found):
+        raise _unknown_setting(name)
+
+
+def _unknown_setting(name: str) -> UsageError:
+    return UsageError(f"the setting {name}", "the objective's terms do not know it", "leave it at its default")
 
 
 def check_rows(rows: Any, tokenizer: Any, objective: Objective, max_length: int | None) -> None:

@@ -138,14 +138,14 @@ def with_lora(model: Any) -> Any:
     return adapted
 
 
-def trained(terms: Any, folder: Path, side: str = "right", model: Any = None, **settings: Any) -> Any:
+def trained(terms: Any, folder: Path, side: str = "right", model: Any = None, rows: Any = ROWS, **settings: Any) -> Any:
     from errata.training.trainer import build_trainer
 
     objective = Objective(terms)
     return build_trainer(
         tiny_llama() if model is None else model,
         one_step(folder, **settings),
-        dataset(ROWS),
+        dataset(rows),
         byte_tokenizer(side),
         objective,
         teacher=VIEW if objective.calibrated else None,  # type: ignore[arg-type]
