@@ -125,8 +125,8 @@ def _look(problems: Problems) -> tuple[list[Problem], int]:
 
 def _tokens(recipe: SynthRecipe, work: Work, prompts: Prompts, problems: Sequence[Problem]) -> Tokens:
     limit = work.agent.parameters(sampling_of(recipe, work.stage)).get("max_tokens")
-    usual = COMPLETION[work.verb]
-    completion = Range(usual / 2, usual, limit or max(UNSTATED, usual)).capped(limit)
+    usual = min(COMPLETION[work.verb], limit or UNSTATED)
+    completion = Range(usual / 2, usual, limit or UNSTATED)
     length = prompt_length(recipe, work, prompts, problems)
     return Tokens(length / CHARS_A_TOKEN, completion)
 

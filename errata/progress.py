@@ -164,7 +164,6 @@ def _panel(out: TextIO) -> Iterator[Watch]:
 
 
 def _drawn(snapshot: Snapshot, rate: float) -> Any:
-    from rich.console import Group
     from rich.panel import Panel
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -181,5 +180,7 @@ def _drawn(snapshot: Snapshot, rate: float) -> Any:
         tokens = spent["prompt_tokens"] + spent["completion_tokens"]
         counts = (str(spent[key]) for key in ("paid", "cached", "failed"))
         agents.add_row(Text(plain(name)), *counts, f"{tokens:,}", money(spent["usd"]))
-    bar = ProgressBar(total=max(tally.total, 1), completed=tally.logged)
-    return Panel(Group(bar, figures, agents), title="errata synth", expand=False)
+    whole = Table.grid()
+    for part in (ProgressBar(total=max(tally.total, 1), completed=tally.logged, width=60), figures, agents):
+        whole.add_row(part)
+    return Panel(whole, title="errata synth", expand=False)

@@ -1,0 +1,104 @@
+"""What a person sees of a run that is on."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from errata.errors import BudgetExhausted
+from errata.graphs.runner import Summary
+from errata.graphs.tally import Snapshot, Tally
+from errata.progress import Rate, duration, money, plain, projected, report, watching
+from errata.records import Outcome
+
+
+def spent(paid: int = 0, usd: float | None = 0.0) -> dict[str, Any]:
+    calls = {"paid": paid, "cached": 2, "failed": 1, "prompt_tokens": 1000, "completion_tokens": 10, "usd": usd}
+    return {"this_run": calls | {"agents": {"ada \x1b[31m[red]": calls}}, "all_runs": dict(calls)}
+
+
+def snapshot(settled: int = 5, elapsed: float = 10.0, **what: Any) -> Snapshot:
+    tally = Tally(20, done=settled)
+    return Snapshot(tally, spent(**what), settled=settled, left=20 - settled, elapsed_s=elapsed, draining=False)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_panel() -> None:
+    out = Terminal()
+    with watching(quiet=False, stream=out) as watch:
+        assert watch
+        watch(snapshot(paid=30, usd=1.5))
+    text = out.getvalue()
+    for part in ("5/20", "30 paid, 2 cached, 1 failed", "$1.50, about $6.00 in all", "30 s left", "[red]"):
+        assert part in text
+    assert "\x1b[31m[red]" not in text
+
+
+def test_elsewhere_a_line_now_and_then() -> None:
+    out = io.StringIO()
+    with watching(quiet=False, stream=out) as watch:
+        assert watch
+        for second in range(21):
+            watch(snapshot(elapsed=second / 2))
+    assert out.getvalue().count("\n") == 3
+    assert "5/20" in out.getvalue()
+
+
+def test_quiet_is_quiet() -> None:
+    with watching(quiet=True) as watch:
+        assert watch is None
+
+
+def test_nothing_is_projected_from_nothing() -> None:
+    assert projected(snapshot(settled=0)) is None
+    assert projected(snapshot(usd=None)) is None
+    assert projected(snapshot(settled=5, usd=1.0)) == pytest.approx(4.0)
+
+
+def test_the_rate_is_that_of_the_last_seconds() -> None:
+    rate = Rate()
+    for second in range(60):
+        speed = rate(snapshot(elapsed=float(second), paid=min(second, 30) * 100))
+        if second == 29:
+            assert speed == pytest.approx(100, rel=0.01)
+    assert speed == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "$?"), (0.0, "$0.00"), (0.00123, "$0.0012"), (1234.5, "$1,234.50"), (0.5, "$0.5000")]
+)
+def test_money(value: float | None, shown: str) -> None:
+    assert money(value) == shown
+
+
+def test_durations_and_plain_text() -> None:
+    assert [duration(each) for each in (5, 65, 3700)] == ["5 s", "1 min 05 s", "1 h 01 min"]
+    assert plain("a\x1b[2Jb\nc") == "a [2Jb c"
+
+
+def test_the_report_says_what_was_saved_cut_and_left() -> None:
+    tally = Tally(10, done=3)
+    tally.count(Outcome(status="failed", reason="provider: \x1b500"), 2)
+    error = BudgetExhausted("budget.usd is 5", "it could be exceeded", "raise it")
+    summary = Summary(Path("runs/x"), 4, tally.to_json(), spent(3), error, True, 2, 17)
+
+    text = "\n".join(report(summary))
+
+    for part in (
+        "torn line of 17 bytes",
+        "2 problems were settled before",
+        "2 calls were found",
+        "3 done",
+        "5 pending",
+    ):
+        assert part in text
+    assert "2 failed; 2 provider:  500" in text
+    assert "found: budget.usd is 5" in text
+    assert "tries failed problems again" in text
