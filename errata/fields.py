@@ -14,6 +14,8 @@ from errata.records import AnswerKind
 
 Record = Mapping[str, Any]
 
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+
 
 @dataclass(frozen=True, slots=True)
 class Fields:
@@ -64,6 +66,8 @@ def text_at(record: Record, path: str) -> str:
         raise BadField(path, f"it is {shown(value)}", "a text is expected")
     if not value.strip():
         raise BadField(path, "it is empty", "a problem needs it")
+    if _HALF_PAIR.search(value):
+        raise BadField(path, "it holds half a surrogate pair", "such a text can be neither sent nor stored")
     return value.strip()
 
 

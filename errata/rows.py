@@ -42,9 +42,9 @@ def rows_of(name: str, source: ProblemSource) -> Iterator[Row]:
     try:
         if path.is_dir() or (not path.exists() and _is_hub_id(name)):
             yield from _data_set(name, source)
-        elif suffix == ".parquet":
+        elif suffix == ".parquet" and path.exists():
             yield from _parquet(path)
-        elif suffix in KNOWN:
+        elif suffix in KNOWN and path.exists():
             yield from {".json": _json, ".txt": _blocks}.get(suffix, _lines)(path)
         elif path.exists():
             raise UsageError(
@@ -58,8 +58,7 @@ def rows_of(name: str, source: ProblemSource) -> Iterator[Row]:
         if isinstance(error, UsageError):
             raise
         reason = getattr(error, "strerror", None) or str(error)
-        do = _where_else(source.source) if isinstance(error, FileNotFoundError) else "check the file"
-        raise UsageError(f"{name}: {reason}", "problems are read from it", do) from error
+        raise UsageError(f"{name}: {reason}", "problems are read from it", "check the file") from error
 
 
 def _is_hub_id(name: str) -> bool:
