@@ -1,4 +1,4 @@
-"""Errors of the openai package, which litellm's derive from, as provider failures."""
+"""What went wrong at a provider, read from responses and from litellm's errors, as provider failures."""
 
 from __future__ import annotations
 
@@ -16,30 +16,47 @@ from errata.agents.calls import ProviderFailure
 from errata.agents.retries import RateLimited
 
 LONGEST_MESSAGE = 2_000
-_TRANSIENT = {408, 409, 425, 429}
+_TRANSIENT = {408, 409, 425}
 _FATAL = {401, 402, 403, 404}
 _FATAL_CODES = {"insufficient_quota", "model_not_found", "invalid_api_key"}
 """Codes that OpenAI-compatible servers send with 400 or 429 although no later call can fare better."""
 
 
 def failure_of(error: openai.APIError) -> ProviderFailure:
-    """The provider failure behind an error of the openai or litellm client, in the provider's own words."""
-    if isinstance(error, openai.APIStatusError):
-        # litellm keeps the provider's headers apart from the response it makes up
-        headers = getattr(error, "litellm_response_headers", None) or error.response.headers
-        return failure_of_status(error.status_code, _said(error), error.body, headers)
-    status = getattr(error, "status_code", None)  # litellm's own errors carry one without a response
-    if isinstance(status, int) and 400 <= status < 500 and not isinstance(error, openai.APIConnectionError):
-        return failure_of_status(status, error.message, error.body, {})
-    if isinstance(error, openai.APIConnectionError):  # also timeouts
-        return ProviderFailure(f"no connection: {_root_cause(error)}", transient=True)
-    return ProviderFailure(_cut(str(error)), transient=True)
+    """The provider failure behind an error of litellm, which are those of the openai package."""
+    status = getattr(error, "status_code", None)
+    if isinstance(error, openai.APIConnectionError) or not isinstance(status, int):  # also timeouts
+        return lost_connection(error)
+    response = getattr(error, "response", None)
+    # litellm keeps the provider's headers apart from the response it makes up
+    headers = getattr(error, "litellm_response_headers", None) or getattr(response, "headers", None) or {}
+    return _failure_of_status(status, headers, error.body, error.message)
 
 
-def failure_of_status(status: int, message: str, body: object, headers: Mapping[str, str]) -> ProviderFailure:
-    """What an HTTP status of 400 or more means for this call and the agent's later ones."""
-    text = _cut(f"{status}: {message}")
-    code = body.get("code") if isinstance(body, dict) else None
+def failure_of_response(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
+    """What a response with a status of 400 or more means, in the provider's own words."""
+    text = body.decode("utf-8", "replace")
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        parsed = None
+    return _failure_of_status(status, headers, parsed, text)
+
+
+def lost_connection(error: BaseException) -> ProviderFailure:
+    """A request that got no response: the client's own error, not what it was wrapped in."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return ProviderFailure(_cut(f"no connection: {said}"), transient=True)
+
+
+def _failure_of_status(status: int, headers: Mapping[str, str], body: object, otherwise: str) -> ProviderFailure:
+    """What the status means for this call and the agent's later ones; the message stands in `body` or `otherwise`."""
+    inner = body.get("error", body) if isinstance(body, dict) else body
+    message = inner.get("message") if isinstance(inner, dict) else inner
+    text = _cut(f"{status}: {message or otherwise}")
+    code = inner.get("code") if isinstance(inner, dict) else None
     if status in _FATAL or code in _FATAL_CODES:
         return ProviderFailure(text, fatal=True)
     if status == 429:
@@ -85,22 +102,6 @@ def completion_of(body: bytes) -> dict[str, Any]:
         raise ProviderFailure("the completion's first choice holds no message", transient=True)
     choices[0]["message"].setdefault("role", "assistant")
     return completion
-
-
-def _said(error: openai.APIStatusError) -> str:
-    """The provider's own message, without the client's wrapping."""
-    body = error.body
-    if isinstance(body, dict):
-        inner = body.get("error", body)
-        message = inner.get("message") if isinstance(inner, dict) else inner
-        return str(message or inner)
-    return str(body or error.message)
-
-
-def _root_cause(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return _cut(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 
 def _cut(text: str) -> str:

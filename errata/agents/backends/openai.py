@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
+import aiohttp
 import httpx
 import openai
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
@@ -17,9 +19,9 @@ from langsmith.utils import tracing_is_enabled
 from pydantic import SecretStr
 
 from errata.agents.backends import api_base_of
-from errata.agents.backends.failures import completion_of, failure_of
+from errata.agents.backends.failures import completion_of, failure_of_response, lost_connection
 from errata.agents.calls import Context, ProviderFailure, Reply
-from errata.records import Message, Verb
+from errata.records import Message, Verb, to_json
 from errata.settings import AgentSpec
 
 OPENAI = "https://api.openai.com/v1"
@@ -27,10 +29,10 @@ _LANGCHAIN = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMess
 
 
 class ReasoningChat(ChatOpenAI):
-    """ChatOpenAI that keeps a provider's separate thinking and reads the body itself.
+    """ChatOpenAI that keeps a provider's separate thinking and does its own request.
 
-    The stock class drops `reasoning_content`, and spends most of its time on turning the body into typed objects and
-    back: 1.2 ms of CPU a call against 0.7 ms here. Errors are those of the openai package.
+    The stock class drops `reasoning_content`. It also spends most of its time on typed objects for requests and bodies:
+    1.2 ms of CPU a call against 0.4 ms here, and 0.1 ms of a bare aiohttp client. Raises ProviderFailure.
     """
 
     async def _agenerate(
@@ -42,9 +44,14 @@ class ReasoningChat(ChatOpenAI):
     ) -> ChatResult:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         payload |= payload.pop("extra_body", {})
-        options = {"headers": payload.pop("extra_headers", {})}
-        post = self.root_async_client.post
-        response = await post("/chat/completions", cast_to=httpx.Response, body=payload, options=options)
+        headers = self._headers | payload.pop("extra_headers", {})
+        url = f"{self.openai_api_base}/chat/completions"
+        try:
+            response = await self.http_async_client.post(url, content=to_json(payload), headers=headers)  # type: ignore[union-attr]
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise lost_connection(error) from error
+        if response.status_code >= 400:
+            raise failure_of_response(response.status_code, response.headers, response.content)
         completion = completion_of(response.content)
         try:
             result = self._create_chat_result(completion)
@@ -57,6 +64,13 @@ class ReasoningChat(ChatOpenAI):
             {name: text for name, text in kept.items() if isinstance(text, str) and text}
         )
         return result
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        """What the openai client would send: the key, the organisation, its name and version."""
+        client = self.root_async_client
+        sent = {**client.default_headers, **client.auth_headers}
+        return {name: value for name, value in sent.items() if isinstance(value, str)}
 
     def _get_request_payload(self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         payload: dict[str, Any] = super()._get_request_payload(input_, stop=stop, **kwargs)
@@ -94,8 +108,6 @@ class OpenAI:
                 answer = await self._ask(chat, asked, sent)
         except TimeoutError as error:
             raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True) from error
-        except openai.APIError as error:
-            raise failure_of(error) from error
         return _reply(answer)
 
     async def _ask(self, chat: ReasoningChat, messages: list[BaseMessage], sent: dict[str, Any]) -> AIMessage:
@@ -117,7 +129,7 @@ class OpenAI:
         base = api_base_of(spec)
         chat = ReasoningChat(
             model=spec.model.removeprefix("openai/"),
-            base_url=base or OPENAI,
+            base_url=(base or OPENAI).rstrip("/"),
             api_key=SecretStr(_key(spec, needed=base is None)),
             http_async_client=self._http,
             max_retries=0,
