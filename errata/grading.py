@@ -20,11 +20,11 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from string import ascii_uppercase
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from errata.answers import canonical
-from errata.errors import ErrataError
 from errata.latex import alike, normal
 from errata.reading import NOTHING, Reading, read_answer, readings
 from errata.records import AnswerKind, Problem, Span
@@ -75,7 +75,7 @@ class Grader:
         await self.close()
 
     async def close(self) -> None:
-        """End the workers. Checks on their way end first, each within its time limit."""
+        """End the workers, also those in the middle of a check."""
         self._verifier.close()
         if self._threads:
             await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
@@ -123,11 +123,8 @@ class Grader:
     async def _verify(self, gold: str, answer: str, form: bool) -> tuple[bool, str]:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="grading")
-        try:
-            loop = asyncio.get_running_loop()
-            verdict = await loop.run_in_executor(self._threads, self._verifier.check, gold, answer, form)
-        except RuntimeError as error:
-            raise ErrataError(str(error), "LaTeX answers are compared by it", "reinstall errata") from error
+        loop = asyncio.get_running_loop()
+        verdict = await loop.run_in_executor(self._threads, self._verifier.check, gold, answer, form)
         return _RULES[verdict]
 
 
@@ -137,7 +134,13 @@ def _equal(kind: AnswerKind, gold: str, answer: str, choices: tuple[str, ...]) -
     left, right = canonical(kind, gold, choices), canonical(kind, answer, choices)
     if kind == "string":
         return _folded(left) == _folded(right), "string"
-    return left == right, kind
+    return left == right or (kind == "choice" and _option(left, choices) == _option(right, choices)), kind
+
+
+def _option(letter: str, choices: tuple[str, ...]) -> str:
+    """The option's text, since two options may read the same; the letter itself where it is none."""
+    place = ascii_uppercase.find(letter) if len(letter) == 1 else -1
+    return choices[place].strip().casefold() if 0 <= place < len(choices) else letter
 
 
 def _folded(text: str) -> str:

@@ -18,15 +18,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from errata.answers import Found, find, find_choice, find_letter, find_number, find_trimmed, find_truth
 from errata.latex import last_box
 from errata.records import AnswerKind, Span
 
-LONGEST = 400_000
+LONGEST = 200_000
 """Characters of a text that are read."""
 _LONGEST_SENTENCE = 2_000
+_MOST_MARKS = 300
 
 
 class Reading(NamedTuple):
@@ -48,17 +50,27 @@ def read_answer(kind: AnswerKind, text: str, choices: Sequence[str] = ()) -> Rea
 def readings(kind: AnswerKind, text: str, choices: Sequence[str] = ()) -> Iterator[Reading]:
     """What `read_answer` chooses from, best first: one answer, or for LaTeX the box and the final sentence."""
     start, end = thinking_ends(text), min(len(text), LONGEST)
-    line, line_start, line_end = _final_sentence(kind, text, start, end, choices) or (None, end, end)
-    inside = last_box(text, start, line_end)
-    boxed = _find(kind, text, *inside, choices) if inside else None
-    box = Reading(*boxed, "box") if boxed else None
-    if box and inside and inside.start >= line_start:
-        line = None  # "The answer is \boxed{X}" is one statement
-    stated = [reading for reading in ((box, line) if kind == "latex" else (line, box)) if reading]
-    if stated:
-        yield from stated
-    elif reading := _unstated(kind, text, start, end, choices):
-        yield reading
+    line = _final_sentence(kind, text, start, end, choices)
+    box = _box(kind, text, start, end, line, choices)
+    stated = [line.reading] if line else []
+    if box and box.span:
+        one = line is not None and line.start <= box.span.start < line.end  # "The answer is \\boxed{X}"
+        stated = [box] if one or not line else [box, line.reading] if kind == "latex" else stated
+    elif not line and (reading := _unstated(kind, text, start, end, choices)):
+        stated = [reading]
+    yield from stated
+
+
+def _box(
+    kind: AnswerKind, text: str, start: int, end: int, line: _Line | None, choices: Sequence[str]
+) -> Reading | None:
+    """The last box up to the end of the final sentence; without one, the last box up to where new talk starts."""
+    span = last_box(text, start, line.end if line else end)
+    if line and not span:
+        new = _NEW_TALK.search(text, line.end, end)
+        span = last_box(text, line.end, new.start() if new else end)
+    found = find(kind, text, *span, choices) if span else None
+    return Reading(*found, "box") if found else None
 
 
 def thinking_ends(text: str) -> int:
@@ -68,13 +80,6 @@ def thinking_ends(text: str) -> int:
         return 0
     close = text.find("</think>", opened.end())
     return len(text) if close < 0 else close + len("</think>")
-
-
-def _find(kind: AnswerKind, text: str, start: int, end: int, choices: Sequence[str]) -> Found | None:
-    """The answer a box holds."""
-    if kind in ("latex", "string"):
-        return find_trimmed(text, start, end)
-    return find(kind, text, start, end, choices)
 
 
 # ---- final sentences -------------------------------------------------------------------------------------------------
@@ -101,12 +106,31 @@ _EXPLAINED = re.compile(r"[\s*_#]*(?:explanation|reasoning|rationale|because)\b"
 _SHORT = re.compile(r"[\s*_]*[^\s]+(?:[ \t]+[^\s]+){0,3}\s*$")
 
 
-def _final_sentence(
-    kind: AnswerKind, text: str, start: int, end: int, choices: Sequence[str]
-) -> tuple[Reading, int, int] | None:
-    """What the first readable final sentence says, where it starts and where it ends."""
-    for mark in _MARK.finditer(text, start, end):
-        if mark["letter"] is not None and kind != "choice":
+_NEW_TALK = re.compile(r"^[ \t#*]{0,9}(?:problem|question|q|exercise|user|human)\b[ \d]{0,5}[:.]", re.I | re.M)
+
+
+class _Line(NamedTuple):
+    """A final sentence: what it says, where it starts and where it ends."""
+
+    reading: Reading
+    start: int
+    end: int
+
+
+def _final_sentence(kind: AnswerKind, text: str, start: int, end: int, choices: Sequence[str]) -> _Line | None:
+    """The first readable final sentence; a line of #### counts before others up to where new talk starts."""
+    line = _first_mark(kind, text, start, end, choices)
+    if line and line.reading.rule != "hash":
+        new = _NEW_TALK.search(text, line.end, end)
+        return _first_mark(kind, text, line.end, new.start() if new else end, choices, hashes=True) or line
+    return line
+
+
+def _first_mark(
+    kind: AnswerKind, text: str, start: int, end: int, choices: Sequence[str], *, hashes: bool = False
+) -> _Line | None:
+    for mark in islice(_MARK.finditer(text, start, end), _MOST_MARKS):
+        if (mark["letter"] is not None and kind != "choice") or (hashes and not mark["hash"]):
             continue
         if not mark["hash"] and _DOUBTFUL.search(text, max(start, mark.start() - 50), mark.start()):
             continue
@@ -116,7 +140,7 @@ def _final_sentence(
         if mark["hash"] and not _SHORT.match(text, begin, stop):
             continue
         if found := _stated(kind, text, begin, stop, choices):
-            return Reading(*found, "hash" if mark["hash"] else "final_line"), mark.start(), stop
+            return _Line(Reading(*found, "hash" if mark["hash"] else "final_line"), mark.start(), stop)
     return None
 
 
@@ -151,6 +175,7 @@ def _stated(kind: AnswerKind, text: str, start: int, end: int, choices: Sequence
 
 
 _INLINE = re.compile(r"[\s*_]{0,9}\$([^$\n]{1,500})\$(?!\s*(?:,|and\b|or\b|,\s*and\b)\s*\$)")
+_PROSE = re.compile(r"[a-z]{2,},?(?:\s+\S+){4}|\\begin\{(?:align|array|eqnarray)")
 _EXPRESSIVE = re.compile(r"[\d\\$^=<>]")
 
 
@@ -158,9 +183,9 @@ def _formula(text: str, start: int, end: int) -> Found | None:
     """The formula a sentence gives: what its first $...$ holds, unless that begins a list; else all of it."""
     inline = _INLINE.match(text, start, end)
     found = find_trimmed(text, *inline.span(1)) if inline else find_trimmed(text, start, end)
-    if found and (_EXPRESSIVE.search(found.answer) or len(found.answer.split()) <= 4):
-        return found
-    return None
+    if not found or _PROSE.match(found.answer):
+        return None
+    return found if _EXPRESSIVE.search(found.answer) or len(found.answer.split()) <= 4 else None
 
 
 # ---- texts without a final sentence ----------------------------------------------------------------------------------
@@ -251,14 +276,14 @@ def _choice(text: str, start: int, end: int, choices: Sequence[str]) -> Reading 
     last = _last_line(text, start, end)
     if found := find_letter(_ALONE.match(text, *last), choices):
         return Reading(*found, "closing")
-    for mark in reversed([*_NAMED.finditer(text, start, end)][-_MOST_CONCLUSIONS:]):
-        if found := find_letter(mark, choices):
-            return Reading(*found, "closing")
     first = _LINE.search(text, start, end)
     if first and (found := find_letter(re.match(r"[\s*_]{0,9}\(?([A-Z])[).:]", first[0]), choices, first.start())):
         return Reading(*found, "opening")
     if reading := _conclusion("choice", text, start, end, choices):
         return reading
+    for mark in reversed([*_NAMED.finditer(text, start, end)][-_MOST_CONCLUSIONS:]):
+        if found := find_letter(mark, choices):
+            return Reading(*found, "closing")
     found = find_choice(text, *last, choices)
     return Reading(*found, "closing") if found else None
 

@@ -1,0 +1,80 @@
+"""A gold answer grades correct for every record of every data set; so does a worked solution that states it."""
+
+import os
+from pathlib import Path
+from string import ascii_uppercase
+
+import pytest
+
+from errata.grading import Grader
+from errata.problems import Problems
+from errata.records import Problem
+from errata.settings import ProblemSource
+
+DATA = Path(os.environ.get("ERRATA_DATA", "data"))
+FILES = [
+    ("gsm8k/train.jsonl", "gsm8k"),
+    ("gsm8k/test.jsonl", "gsm8k"),
+    ("svamp/SVAMP.json", "svamp"),
+    ("multiarith/MultiArith.json", "multiarith"),
+    ("aqua/dev.json", "aqua"),
+    ("aqua/test.json", "aqua"),
+    ("commonsenseqa/train_rand_split.jsonl", "commonsenseqa"),
+    ("commonsenseqa/dev_rand_split.jsonl", "commonsenseqa"),
+    ("strategyqa/train.json", "strategyqa"),
+    ("strategyqa/dev.json", "strategyqa"),
+    ("logiqa/Eval.txt", "logiqa"),
+    ("logiqa/Test.txt", "logiqa"),
+    ("bbh/*.json", "bbh"),
+    ("tdg/gpt35_math.jsonl", "tdg_math"),
+    ("tdg/gpt4_math.jsonl", "tdg_math"),
+    ("mcc_kd/SVAMP/train.json", "mcc_kd_svamp"),
+    ("learn_from_committee/*svamp*.json", "committee_svamp"),
+    ("learn_from_committee/*strategyQA*.json", "committee_strategyqa"),
+]
+
+SELF_CONTRADICTING = {
+    "aqua:6fee280092eb5953": "says `Hence answer is a` before `Answer:B`",
+    "tdg_math:fa3562f906f51989": "its box is empty, the answer is meant to be none: 0",
+    "tdg_math:2801e9b8c2c2281b": "its box is empty, the answer is meant to be none: 0",
+}
+"""Worked solutions that do not state the gold answer (or not first), with the reason. No gold answer is excepted."""
+SILENT = {"aqua/dev.json": 8, "aqua/test.json": 4}
+"""Worked solutions of a file that name no option."""
+
+
+def files() -> list[tuple[str, str]]:
+    return [(str(path.relative_to(DATA)), name) for pattern, name in FILES for path in sorted(DATA.glob(pattern))]
+
+
+def solution(problem: Problem, mapping: str) -> str | None:
+    """The data set's worked solution, where it is one that states the answer."""
+    if problem.rationale is None or mapping not in ("gsm8k", "aqua", "tdg_math"):
+        return None
+    return f"{problem.rationale}\n#### {problem.answer}" if mapping == "gsm8k" else problem.rationale
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="set ERRATA_DATA to the folder with the data sets")
+@pytest.mark.parametrize(("file", "mapping"), files())
+async def test_gold_grades_correct(file: str, mapping: str) -> None:
+    wrong: list[tuple[str, str]] = []
+    silent = count = 0
+    async with Grader() as grader:
+        for problem in Problems(ProblemSource(source=str(DATA / file), mapping=mapping)):
+            count += 1
+            texts = [f"The answer is {problem.answer}."]
+            if problem.kind == "choice":
+                texts.append(f"Answer: ({problem.answer})")
+                texts.append(f"So the answer is {problem.choices[ascii_uppercase.index(problem.answer)]}.")
+            if problem.kind == "latex":
+                texts.append(f"So it is $\\boxed{{{problem.answer}}}$.")
+            wrong += [(problem.id, text) for text in texts if not (await grader.grade(problem, text)).correct]
+            if worked := solution(problem, mapping):
+                grade = await grader.grade(problem, worked)
+                silent += grade.answer is None
+                if not grade.correct and grade.answer is not None and problem.id not in SELF_CONTRADICTING:
+                    wrong.append((problem.id, worked))
+
+    assert count > 100
+    assert wrong == []
+    assert silent == SILENT.get(file, 0)
