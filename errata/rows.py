@@ -212,7 +212,7 @@ def _data_set(name: str, source: ProblemSource) -> Iterator[Row]:
         raise UsageError(
             f"{name}: {type(error).__name__}: {_reason(error)}",
             f"it is neither a file nor a {what} that can be read (split {source.split or 'train'})",
-            "check name, split and config; without a network the data set must be in the cache or a local path",
+            "check name, split and config; without a network give a local path, or HF_HUB_OFFLINE=1 to read the cache",
         ) from error
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -289,6 +292,14 @@ def test_a_missing_file_is_not_looked_for_on_the_hub(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     assert "data/gsm8k: no such file" in refusal("data/gsm8k", "gsm8k")
+
+
+def test_an_unreachable_data_set_is_named() -> None:
+    code = "from tests.test_problems import refusal; print(refusal('owner/none', 'gsm8k'))"
+    offline = os.environ | {"HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=offline, capture_output=True, text=True, check=True)
+    assert "owner/none" in done.stdout
+    assert "HF_HUB_OFFLINE=1 to read the cache" in done.stdout
 
 
 def test_options_are_for_the_classroom(tmp_path: Path) -> None:
