@@ -17,8 +17,8 @@ from errata.models.sampling import Decoding, Dice
 if TYPE_CHECKING:
     from torch import Tensor
 
-ROWS, ROWS_ON_CUDA = 16, 64
-"""Rows decoded together at most. On two CPU cores 32 rows of a 135M model are only 1.2 times as fast as 16."""
+ROWS, ROWS_ON_CUDA = 32, 64
+"""Rows decoded together at most. On two CPU cores 32 rows of a 135M model give 185 tokens/s, 16 give 154, one 18."""
 
 
 @dataclass(frozen=True, slots=True)

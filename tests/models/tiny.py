@@ -70,12 +70,12 @@ def save_lora(folder: Path, base: Path) -> Path:
     return folder
 
 
-def save_gguf(file: Path, *, seed: int = 0) -> Path:
+def save_gguf(file: Path, *, seed: int = 0, context: int = CONTEXT) -> Path:
     """The same model as `save_plain` writes, in llama.cpp's format."""
     llama, fast = model(seed), tokenizer(chat=True)
     config: Any = llama.config
     writer = gguf.GGUFWriter(file, "llama")
-    writer.add_context_length(CONTEXT)
+    writer.add_context_length(context)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_feed_forward_length(config.intermediate_size)

@@ -17,6 +17,7 @@ from errata.models.generate import ContextOverflow, Generated, Job, check_length
 from errata.models.load import Checkpoint, load, need_torch
 from errata.models.prompting import prompt_ids
 from errata.models.sampling import Decoding
+from errata.recipe import expand
 from errata.records import Message, Verb, digest
 from errata.settings import AgentSpec, Sampling
 
@@ -154,7 +155,7 @@ def _fail(answer: asyncio.Future[Generated], error: Exception) -> None:
 
 
 def _path(spec: AgentSpec) -> str:
-    return spec.model.removeprefix("local/")
+    return expand(spec.model.removeprefix("local/"))
 
 
 def _job(

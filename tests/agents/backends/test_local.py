@@ -58,14 +58,14 @@ async def test_concurrent_requests_share_batches_and_reply_as_if_alone(
     sizes: list[int] = []
     decode = local._decode
     monkeypatch.setattr(local, "_decode", lambda *args: (sizes.append(len(args[1])), decode(*args))[1])
-    texts = [f"What is {number} + {number}?" for number in range(20)]
+    texts = [f"What is {number} + {number}?" for number in range(36)]
     spec = student(plain)
 
     together = await asyncio.gather(*(ask(backend, spec, text, seed=3, **HOT) for text in texts))
     alone = [await ask(backend, spec, text, seed=3, **HOT) for text in texts]
 
     assert together == alone
-    assert sizes == [16, 4] + [1] * 20
+    assert sizes == [32, 4] + [1] * 36
 
 
 async def test_a_reply_says_what_was_counted_and_served(backend: Local, plain: Path) -> None:
@@ -185,6 +185,14 @@ def test_what_cannot_run_is_refused_before_the_first_call(plain: Path, tmp_path:
     with pytest.raises(UsageError, match="agent sam: temperature"):
         backend.fingerprint(student(plain, temperature=-1.0))
     assert backend.fingerprint(student(plain, extra={"stop": "\n", "seed": 3})) == backend.fingerprint(student(plain))
+
+
+def test_a_path_may_come_from_the_environment(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINY", str(plain))
+
+    spec = AgentSpec(name="sam", model="local/${TINY:-elsewhere}")
+
+    assert Local().fingerprint(spec) == Local().fingerprint(student(plain))
 
 
 async def test_a_checkpoint_that_breaks_on_loading_refuses_the_agent(tmp_path: Path) -> None:
