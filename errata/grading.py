@@ -33,6 +33,7 @@ from errata.verifier import Verdict, Verifier
 __all__ = ["Grade", "Grader", "Reading", "read_answer"]
 
 _MOST_VERDICTS = 200_000
+_MOST_WORKERS = 8
 _ASKS_FORM = re.compile(r"\b(?:factor|expand)", re.IGNORECASE)
 _ASKS_ORDER = re.compile(
     r"\b(?:greatest|largest|least|smallest) to\b|\b(?:ascending|descending|in) order\b", re.IGNORECASE
@@ -57,8 +58,8 @@ class Grade(NamedTuple):
 class Grader:
     """Grades texts and compares answers; an async context manager that owns the math-verify workers.
 
-    Workers start when algebra is first needed, as many as there are processors. Usable from any number of tasks;
-    verdicts are remembered.
+    Workers start when algebra is first needed, as many as there are processors, at most 8. Usable from any number of
+    tasks; verdicts are remembered.
     """
 
     def __init__(self) -> None:
@@ -122,7 +123,7 @@ class Grader:
 
     async def _verify(self, gold: str, answer: str, form: bool) -> tuple[bool, str]:
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="grading")
+            self._threads = ThreadPoolExecutor(min(_MOST_WORKERS, os.cpu_count() or 1), thread_name_prefix="grading")
         loop = asyncio.get_running_loop()
         verdict = await loop.run_in_executor(self._threads, self._verifier.check, gold, answer, form)
         return _RULES[verdict]

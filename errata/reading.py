@@ -2,16 +2,18 @@
 
     hash         a line `#### 18`
     final_line   a sentence that states the answer: "The answer is X", "Final answer: X"
-    box          the last \\boxed{X} up to the end of that sentence
+    box          the last \\boxed{X} up to the end of that sentence, or where there is none, the last one after it
     opening      the text starts with its answer: "False. ...", "(B) because ..."
-    therefore    the last sentence that concludes: "Therefore, there are 18 left"
+    therefore    the last sentence concludes: "Therefore, there are 18 left"
     closing      the last line or sentence is or names the answer
     only_word    all the text's truth words agree
     last_number  the last number of the text; for numbers only
     whole        the text is nothing but its answer
     none         no answer
 
-The *first* final sentence counts, since a model may run on into other talk. Every pattern takes linear time.
+The *first* final sentence counts, since a model may run on into other talk ("Question: ..."). Before such new talk a
+line of #### goes before "The answer is X", which worked solutions also say of intermediate results. Every pattern takes
+linear time.
 """
 
 from __future__ import annotations
