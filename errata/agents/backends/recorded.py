@@ -46,7 +46,8 @@ class Recorded:
     def _row(self, recording: Recording, context: Context) -> Any:
         file, index = self._index(recording)
         asked = context.question if recording.by == "question" else context.problem_id
-        number = index.get(_mark(asked))
+        marks = _marks(asked)
+        number = next((index[mark] for mark in marks if mark in index), None)
         if number is None:
             raise ProviderFailure(
                 f"{file.path}: no row whose {recording.match} is the {recording.by} of problem {context.problem_id}"
@@ -54,7 +55,7 @@ class Recorded:
         return file.row(number)
 
     def _index(self, recording: Recording) -> tuple[_File, dict[bytes, int]]:
-        """The file and, for each row's match field, the first row that has it."""
+        """The file and, for each mark of a row's match field, the first row that has it."""
         from errata.recipe import expand
 
         path = Path(expand(recording.file))
@@ -75,7 +76,8 @@ class Recorded:
                         if isinstance(row, dict)
                         else "make every record an object",
                     ) from None
-                index.setdefault(_mark(str(matched), recording.prefix), number)
+                for mark in _marks(str(matched), recording.prefix):
+                    index.setdefault(mark, number)
             self._indexes[key] = index
         return file, self._indexes[key]
 
@@ -164,10 +166,18 @@ def _json(text: bytes) -> Any:
         return json.loads(text)  # takes lone surrogates and NaN as well
 
 
-def _mark(text: str, prefix: str = "") -> bytes:
-    """What is compared: the text without white space and without `prefix` at its start, hashed to save memory."""
+def _marks(text: str, prefix: str = "") -> tuple[bytes, bytes]:
+    """What is compared, hashed to save memory: the text without `prefix` at its start, then also without white space.
+
+    The exact text goes first: MATH has questions that differ from one another in white space alone.
+    """
+    exact = text.strip().removeprefix(prefix.strip()).strip()
     bare = "".join(text.split()).removeprefix("".join(prefix.split()))
-    return hashlib.blake2b(bare.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+    return _hash("exact " + exact), _hash("bare " + bare)
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
 
 
 def _dotted(row: Any, path: str) -> Any:

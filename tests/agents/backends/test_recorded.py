@@ -63,6 +63,15 @@ async def test_by_question_or_id_and_by_sample(file: str) -> None:
     assert await replayed(agent(file, solve=SOLVE | {"reply": "samples.1"}), TWO) == "5"
 
 
+async def test_questions_that_differ_in_white_space_alone_keep_their_own_replies(tmp_path: Path) -> None:
+    rows = [{"question": "Problem:\n" + asked, "samples": [asked]} for asked in ("What is 1 1 x?", "What is 11x?")]
+    (tmp_path / "twins.json").write_text(json.dumps(rows))
+    twins = agent(str(tmp_path / "twins.json"), solve=SOLVE)
+
+    for row in rows:
+        assert await replayed(twins, Context("1", row["samples"][0])) == row["samples"][0]
+
+
 async def test_scores_by_author_are_given_as_a_model_writes_them(file: str) -> None:
     paths = {"ada": "score.ada.0", "ada2": "score.ada", "bob": "score.bob"}
     spec = agent(file, score={"match": "question", "prefix": "Problem:", "reply": paths})
