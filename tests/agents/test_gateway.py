@@ -433,6 +433,54 @@ def test_no_committed_reply_is_lost_to_kill_9(tmp_path: Path, replies: int) -> N
     assert usd == pytest.approx(sum(prices))
 
 
+FULL = """
+import asyncio, resource, sys
+from pathlib import Path
+from errata.agents.store import StoreError
+from tests.agents.provider import Provider, gateway, ok, request_of
+
+async def main(folder):
+    async with Provider(then=ok("x" * 3_000)) as provider:
+        async with gateway(Path(folder), spec := provider.agent()) as ask:
+            await ask(request_of(spec, "first"))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+            for n in range(10_000):
+                try:
+                    await ask(request_of(spec, f"{n}"))
+                except StoreError as error:
+                    print(n, len(provider.bodies), error.found)
+                    return
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_a_full_disk_stops_the_run_and_loses_nothing_stored(tmp_path: Path) -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FULL, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await child.communicate()
+    assert child.returncode == 0
+    stored, asked, found = said.decode().split(" ", 2)
+    assert "the response store" in found
+    assert int(asked) == int(stored) + 2  # the first, those stored, and the one that no longer fitted
+    store = Store(tmp_path / "calls", "run")
+    assert sum(tally.paid for tally in store.paid.values()) == int(stored) + 1
+    store.close()
+
+
+async def test_two_runs_share_a_store(tmp_path: Path) -> None:
+    async with Provider() as provider:
+        spec = provider.agent()
+        async with gateway(tmp_path, spec, ledger="one") as one, gateway(tmp_path, spec, ledger="two") as two:
+            questions = [str(n) for n in range(20)]
+            await asyncio.gather(*(one(request_of(spec, question)) for question in questions))
+            await asyncio.gather(*(two(request_of(spec, question)) for question in [*questions, "new"]))
+            assert (one.spent.run.paid, two.spent.run.paid, two.spent.run.cached) == (20, 1, 20)
+        async with gateway(tmp_path, spec, ledger="two") as two:
+            assert two.spent.run.paid == 1
+
+
 def test_agents_are_taken_from_every_role(tmp_path: Path) -> None:
     agents = Agents(student=AgentSpec(name="sam", model="openai/x"))
     with pytest.raises(UsageError, match="price of sam is unknown"):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import aiohttp
+import httpx
 import openai
 import orjson
 
@@ -44,9 +46,9 @@ def failure_of_response(status: int, headers: Mapping[str, str], body: bytes) ->
 
 
 def lost_connection(error: BaseException) -> ProviderFailure:
-    """A request that got no response: the client's own error, not what it was wrapped in."""
-    while error.__cause__ is not None:
-        error = error.__cause__
+    """A request that got no response: told by the innermost error that knows the address, not by its wrappings."""
+    while (cause := error.__cause__) is not None and (isinstance(cause, aiohttp.ClientError | httpx.HTTPError)):
+        error = cause
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return ProviderFailure(_cut(f"no connection: {said}"), transient=True)
 
