@@ -34,6 +34,7 @@ from errata.errors import (
     EXIT_INTERRUPTED,
     EXIT_OTHER,
     EXIT_SOME_FAILED,
+    EXIT_USAGE,
     BudgetExhausted,
     ErrataError,
     UsageError,
@@ -52,7 +53,7 @@ from errata.settings import Demonstration, GraphName, SynthRecipe
 
 TICK_S = 0.5
 MANIFEST_EVERY_S = 5.0
-PRECEDENCE = (EXIT_INTERRUPTED, EXIT_BUDGET, EXIT_OTHER, EXIT_SOME_FAILED, EXIT_DONE)
+PRECEDENCE = (EXIT_INTERRUPTED, EXIT_BUDGET, EXIT_OTHER, EXIT_USAGE, EXIT_SOME_FAILED)
 """Which exit code stands where several apply."""
 
 logger = logging.getLogger(__name__)
@@ -212,7 +213,7 @@ class Run:
             codes.add(EXIT_INTERRUPTED)
         if self.tally.failed.total():
             codes.add(EXIT_SOME_FAILED)
-        return next((code for code in PRECEDENCE if code in codes), max(codes, default=EXIT_DONE))
+        return next((code for code in PRECEDENCE if code in codes), EXIT_DONE)
 
     def error(self) -> ErrataError | None:
         """The first budget reached, else the first other error."""
