@@ -1,0 +1,74 @@
+"""NAT, NCE and the ranker on two processes make the step of one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from errata.training.gate import GateSettings, new_nat
+from tests.training import test_nat, test_nce, test_ranker
+from tests.training.lab import relative_error, tiny_llama
+
+CLOSE = 1e-5
+WORKER = """
+import sys, torch
+from pathlib import Path
+from tests.training import test_nat, test_nce, test_ranker
+from tests.training.lab import step_gradients
+folder = Path(sys.argv[1])
+spread = {"per_device_train_batch_size": 1, "ddp_backend": "gloo"}
+trainers = {
+    "nat": test_nat.stage_two(test_nat.nat(folder / "stage1", lively=True), folder / "out", **spread),
+    "nce": test_nce.stage_three(folder / "nat", folder / "out", **spread),
+    "ranker": test_ranker.trainer(test_ranker.ranker(), folder / "out", **spread),
+}
+for name, trainer in trainers.items():
+    assert trainer.accelerator.num_processes == 2
+    found = step_gradients(trainer)
+    if trainer.accelerator.is_main_process:
+        torch.save({"gradients": found, "logged": trainer.state.log_history[0]}, folder / f"{name}.pt")
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_same_step(tmp_path: Path) -> None:
+    negative = get_peft_model(tiny_llama(), LoraConfig(**test_nat.LORA))
+    test_nat.fill(negative, "lora_B", 3)
+    negative.save_pretrained(tmp_path / "stage1")
+    nat = new_nat(tiny_llama(), tmp_path / "stage1", GateSettings(width=8))
+    test_nat.fill(nat, "value_out", 5)
+    nat.save_pretrained(str(tmp_path / "nat"))
+    root = Path(__file__).parents[2]
+
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(tmp_path)],
+            cwd=root,
+            env=os.environ
+            | {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+            | {"MASTER_PORT": "29523", "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [rank.communicate(timeout=300)[1] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], said
+
+    expected = {
+        "nat": test_nat.twin_gradients(tmp_path / "stage1"),
+        "nce": test_nce.twin_gradients(tmp_path / "nat"),
+        "ranker": test_ranker.twin_gradients(test_ranker.ranker()),
+    }
+    for name, gradients in expected.items():
+        found = torch.load(tmp_path / f"{name}.pt", weights_only=True)
+        assert relative_error(found["gradients"], gradients) < CLOSE, name
+        if name == "ranker":
+            loss = test_ranker.twin_loss(test_ranker.ranker()).item()
+            assert found["logged"]["loss"] == pytest.approx(loss, rel=1e-4)
