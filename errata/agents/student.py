@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from errata.agents.inputs import answer_form, options_of
+from errata.agents.inputs import answer_form, options_of, shown_answer
 from errata.agents.prompts import Prompts
 from errata.agents.replies import read_solution
 from errata.agents.voice import Errand, Said, Voice, written
@@ -13,6 +13,7 @@ from errata.records import Message, Problem, Rationale
 from errata.settings import Sampling
 
 _PROMPT = "student/solve"
+_EXPLAIN = "student/explain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,19 @@ class Student:
 def student_messages(prompts: Prompts, problem: Problem, system: str | None = None) -> tuple[Message, ...]:
     """The exam's messages for a problem, so that training and evals show the student the very same text."""
     return prompts[_PROMPT].messages(system, _shown(problem))
+
+
+def explain_messages(
+    prompts: Prompts, problem: Problem, rationale: str, system: str | None = None
+) -> tuple[Message, ...]:
+    """What asks a student to point out the mistakes of a wrong rationale: the second task that MAPD trains."""
+    inputs = {
+        "question": problem.question,
+        "options": options_of(problem),
+        "rationale": rationale,
+        "answer": shown_answer(problem),
+    }
+    return prompts[_EXPLAIN].messages(system, inputs)
 
 
 def _shown(problem: Problem) -> dict[str, str]:

@@ -16,6 +16,7 @@ from tests.helpers import apples
 NAMES = {
     "reviewer/score",
     "student/solve",
+    "student/explain",
     *(f"teacher/{verb}" for verb in ("solve", "explain", "classify", "rectify", "corrupt", "revise")),
 }
 INPUTS = {
