@@ -136,7 +136,7 @@ class NatModel(PeftModelForCausalLM):  # type: ignore[misc]
             )
         for config in (negative, positive):
             _refuse_unfit(config)
-            config.base_model_name_or_path = base.config.name_or_path
+            config.base_model_name_or_path = base.name_or_path
         super().__init__(base, negative, adapter_name=NEGATIVE)
         self.add_adapter(POSITIVE, positive)
         self.set_adapter(POSITIVE)

@@ -122,6 +122,7 @@ def new_ranker(student: Any, settings: RankerSettings | None = None, lora: LoraC
             "an encoder and decoder read question and rationale apart",
             "take a decoder or an encoder alone",
         )
+    body.name_or_path = student.name_or_path  # an adapter names its base by it
     return Ranker(get_peft_model(body, lora) if lora else body, settings)
 
 
@@ -165,6 +166,7 @@ class Scorer:
     def score(self, questions: Sequence[str], rationales: Sequence[str], rows: int = 32) -> list[float | None]:
         """A score between 0 and 1 for each rationale of the question at its place, `rows` at a time.
 
+        A question is what the student is asked, as in `prompt` of the rows that the ranker was trained on.
         None for one without a token, or one that with its question is longer than the ranker reads.
         """
         encoded = [encode(self.tokenizer, *pair) for pair in zip(questions, rationales, strict=True)]

@@ -413,3 +413,13 @@ def test_a_damaged_nat_folder_is_named(negative: Path, tmp_path: Path) -> None:
     (tmp_path / "positive" / "adapter_model.safetensors").unlink()
     with pytest.raises(UsageError, match="positive is not the folder of an adapter"):
         load_nat(tiny_llama(), tmp_path)
+
+
+def test_the_saved_adapters_name_the_base_they_were_trained_on(negative: Path, tmp_path: Path) -> None:
+    base = tiny_llama()
+    base.name_or_path = "students/tiny.gguf"
+
+    new_nat(base, negative, GateSettings(width=8)).save_pretrained(str(tmp_path))
+
+    for name in ("negative", "positive"):
+        assert LoraConfig.from_pretrained(tmp_path / name).base_model_name_or_path == "students/tiny.gguf"
