@@ -71,7 +71,7 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
             part.factor * value / count
             for part, value, count in zip(self.objective.parts, sums, counts_K.clamp(min=1e-8), strict=True)
         ]
-        shares = self._squared_norms(terms, seen.hidden_BTD) if training and self._share_due() else []
+        shares = squared_norms(terms, seen) if training and self._share_due() else []
         self._note(inputs, outputs, sums, local_K, shares)
         loss = torch.stack(terms).sum()
         if num_items_in_batch is not None:
@@ -98,19 +98,6 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
         step = self.state.global_step + 1
         due = step % self.state.logging_steps == 0 or (step == 1 and self.args.logging_first_step)
         return due and self.args.logging_strategy == "steps" and len(self.objective.parts) > 1
-
-    @staticmethod
-    def _squared_norms(terms: Sequence[Tensor], hidden_BTD: Tensor) -> list[Tensor]:
-        zero = hidden_BTD.new_zeros((), dtype=torch.float32)
-        norms = []
-        for term in terms:
-            gradient = (
-                torch.autograd.grad(term, hidden_BTD, retain_graph=True, allow_unused=True)[0]
-                if term.requires_grad
-                else None
-            )
-            norms.append(zero if gradient is None else gradient.float().square().sum())
-        return norms
 
     def _note(
         self, batch: Batch, outputs: Any, sums: Sequence[Tensor], counts: Tensor, shares: Sequence[Tensor]
@@ -176,6 +163,29 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
         if not self.model.training and self._sums:
             self._flush("eval")
         super().log(logs, start_time)
+
+
+def squared_norms(terms: Sequence[Tensor], seen: Seen) -> list[Tensor]:
+    """Squared norm of each term's gradient at the last hidden state.
+
+    A log-probability depends on the hidden state of its own position alone, so one pass back through the LM head serves
+    all terms that are made of log-probabilities; the others read few positions, or the states themselves.
+    """
+    states = seen.hidden_BTD
+    (slope_BTD,) = torch.autograd.grad(seen.logp_BT.sum(), states, retain_graph=True)
+    slope_BT = slope_BTD[:, :-1].float().square().sum(-1)
+    norms = []
+    for term in terms:
+        if not term.requires_grad:
+            norms.append(slope_BT.new_zeros(()))
+            continue
+        (by_logp_BT,) = torch.autograd.grad(term, seen.logp_BT, retain_graph=True, allow_unused=True)
+        if by_logp_BT is None:
+            (gradient_BTD,) = torch.autograd.grad(term, states, retain_graph=True)
+            norms.append(gradient_BTD.float().square().sum())
+        else:
+            norms.append((by_logp_BT.float().square() * slope_BT).sum())
+    return norms
 
 
 class _TellEpoch(TrainerCallback):  # type: ignore[misc]
