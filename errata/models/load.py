@@ -65,7 +65,7 @@ def _load(files: Files, device: str | None) -> Checkpoint:
     import torch
 
     on = torch.device(device or _best_device())
-    with _no_progress_bars():
+    with no_progress_bars():
         model = _model(files, torch.bfloat16 if on.type == "cuda" else torch.float32)
         tokenizer = _tokenizer(files)
     return Checkpoint(
@@ -79,8 +79,8 @@ def _load(files: Files, device: str | None) -> Checkpoint:
 
 
 @contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """Loading takes seconds, and its bars would be drawn across those of a run."""
+def no_progress_bars() -> Iterator[None]:
+    """Loading and saving take seconds, and their bars would be drawn across those of a run."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

@@ -1,0 +1,315 @@
+"""The tiny student's school: from nothing to what the classroom's `school` split teaches.
+
+    20,000 school problems --> a row each: solve, or (8 %) point out a mistake --> one epoch --> exam --> checkpoint
+
+A schooled student chains steps and calculates, but has never read the withheld words (a half of the units, some verbs,
+`fewer`, `times`): what it then gets wrong in a lesson is what a lesson can teach it. It reads the shipped prompts
+through the one renderer, so that it sits an exam as `local/PATH` like any checkpoint.
+
+The loop is a plain one: SFTTrainer takes a fifth as long to import as this schooling takes in all, and nothing of what
+it offers is used here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from filelock import FileLock
+from pydantic import Field
+from torch import Tensor
+
+from errata.agents.prompts import Prompts, load_prompts
+from errata.agents.simulated.classroom import problems
+from errata.agents.simulated.dice import Dice
+from errata.agents.simulated.grammar import CONTAINERS, NAMES, OBJECTS, UNITS, VERBS, WITHHELD, parse
+from errata.agents.simulated.persona import persona
+from errata.agents.simulated.remarks import explain
+from errata.agents.simulated.solving import VOICES, work, write, wrong
+from errata.agents.student import explain_messages, student_messages
+from errata.errors import ErrataError, UsageError
+from errata.grading import Grader
+from errata.models.generate import Generated, Job, generate
+from errata.models.load import load
+from errata.models.prompting import Example, example_ids, prompt_ids
+from errata.models.sampling import Decoding
+from errata.records import Message, Problem, digest, draw
+from errata.settings import Settings
+from errata.training import tiny
+from errata.training.collate import IGNORED
+
+CONTEXT = 256
+RECORD = "school.json"
+OPTIMIZER = {"betas": (0.9, 0.98), "weight_decay": 0.01}
+WARMUP, FLOOR, CLIP = 0.1, 0.1, 1.0
+BUCKET = 16
+"""Batches whose rows are sorted by length among themselves: half of a batch would be padding otherwise."""
+WORDS = (*NAMES, *OBJECTS, *CONTAINERS, *UNITS, *VERBS, *sorted(WITHHELD))
+_TOLD_EVERY = 100
+
+
+class School(Settings):
+    """What is taught, how, and when a student is admitted. The same settings give the same student on the same kind of
+    machine; another seed gives another student, of other problems."""
+
+    problems: int = Field(default=20_000, gt=0)
+    """Each gives one row, read once."""
+    explained: float = Field(default=0.08, ge=0, le=1)
+    """Share of the rows that ask for the mistake in a wrong solution."""
+    batch: int = Field(default=32, gt=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    seed: int = 0
+    examined: int = Field(default=400, gt=0)
+    """Held-out school problems, none with the numbers of a schooled one."""
+    admitted: float = Field(default=0.85, ge=0, le=1)
+    """The least share of them that an admitted student solves."""
+
+    @property
+    def steps(self) -> int:
+        return -(-self.problems // self.batch)
+
+
+class Schooled(NamedTuple):
+    """An admitted student: a checkpoint's folder, and the shares of its exam.
+
+    solved: of held-out school problems. explained: of held-out mistakes, those pointed out in the reference's words.
+    """
+
+    path: Path
+    solved: float
+    explained: float
+
+
+class Row(NamedTuple):
+    messages: tuple[Message, ...]
+    completion: str
+
+
+def schooled(folder: Path, school: School, tell: Callable[[str], None]) -> Schooled:
+    """The student of this school: from `folder` if it is there, else schooled and put there.
+
+    Not to be called from a running event loop. `tell` gets a line of progress now and then. Raises ErrataError where
+    the student fails its exam; then, or if killed, nothing stays that would be taken for a checkpoint.
+    """
+    name = f"tiny-{recipe_hash(school)}"
+    path, part = folder / name, folder / f".{name}.part"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{name}.lock"):
+        if not path.is_dir():
+            shutil.rmtree(part, ignore_errors=True)  # of one that was killed
+            with one_thread():
+                _attend(part, school, tell)
+            part.rename(path)
+        return _recorded(path)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """A second thread only waits on a model this small; and so the weights do not depend on how many there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def recipe_hash(school: School) -> str:
+    """Of all that makes the student: settings, shape, and a sample of the very rows, prompts included."""
+    sample = rows(school.model_copy(update={"problems": 200}), load_prompts())
+    shown = [[*(message.content for message in row.messages), row.completion] for row in sample]
+    parts = (
+        school.model_dump(),
+        tiny.SHAPE,
+        tiny.CHAT_TEMPLATE,
+        WORDS,
+        CONTEXT,
+        OPTIMIZER,
+        WARMUP,
+        FLOOR,
+        CLIP,
+        BUCKET,
+    )
+    return digest("school", *parts, shown)
+
+
+def _recorded(path: Path) -> Schooled:
+    try:
+        record = json.loads((path / RECORD).read_text(encoding="utf-8"))
+        return Schooled(path, record["solved"], record["explained"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path / RECORD} cannot be read: {error}", "the folder is no schooled student", f"remove {path}"
+        ) from error
+
+
+def _attend(part: Path, school: School, tell: Callable[[str], None]) -> None:
+    """Schools a student and saves it to `part` with its record. Raises ErrataError where it is not admitted."""
+    started = time.monotonic()
+    prompts = load_prompts()
+    taught = rows(school, prompts)
+    model, tokenizer = tiny.make(
+        [row.messages[-1].content for row in taught],
+        [row.completion for row in taught],
+        words=WORDS,
+        seed=school.seed,
+        context=CONTEXT,
+    )
+    examples = [example_ids(tokenizer, row.messages, row.completion) for row in taught]
+    tell(f"school: {len(examples):,} rows, {model.num_parameters():,} weights, {school.steps} steps")
+    for step, loss in train(model, examples, school, tokenizer.pad_token_id):
+        if step % _TOLD_EVERY == 0 or step == school.steps:
+            tell(f"school: step {step}/{school.steps}, loss {loss:.3f}, {time.monotonic() - started:.0f} s")
+    tiny.save(part, model, tokenizer)
+    try:
+        solved, explained = exam(part, school, prompts)
+        tell(
+            f"school: solves {solved:.1%} of held-out school problems, explains {explained:.1%} of mistakes, "
+            f"{time.monotonic() - started:.0f} s"
+        )
+        _admit(solved, school)
+        record = {"solved": solved, "explained": explained, "school": school.model_dump()}
+        (part / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _admit(solved: float, school: School) -> None:
+    if solved < school.admitted:
+        raise ErrataError(
+            f"the schooled student solves {solved:.1%} of {school.examined} held-out school problems",
+            f"below {school.admitted:.0%} it has not settled: a lesson helps or harms it by accident",
+            f"school it with more problems than {school.problems:,}, or with another seed than {school.seed}",
+        )
+
+
+# ---- what is taught --------------------------------------------------------------------------------------------------
+
+
+def rows(school: School, prompts: Prompts) -> list[Row]:
+    """A row for every problem of the school."""
+    source = problems({"split": "school", "count": school.problems, "seed": school.seed})
+    return [
+        _mistake_row(problem, prompts) if _is_explained(problem, school) else _solve_row(problem, prompts)
+        for problem in source
+    ]
+
+
+def _is_explained(problem: Problem, school: School) -> bool:
+    return draw("school", school.seed, problem.position) < school.explained
+
+
+def _solve_row(problem: Problem, prompts: Prompts) -> Row:
+    assert problem.rationale is not None
+    return Row(student_messages(prompts, problem), problem.rationale)
+
+
+def _mistake_row(problem: Problem, prompts: Prompts) -> Row:
+    """A wrong solution with one random mistake, and what a teacher free of misconceptions says about it."""
+    puzzle = parse(problem.question)
+    assert puzzle is not None
+    dice = Dice("school mistake", problem.id)
+    flawed = write(puzzle, work(puzzle, wrong(puzzle, dice)), dice.between(0, len(VOICES) - 1))
+    teacher = persona("teacher?misconceptions=0")
+    return Row(explain_messages(prompts, problem, flawed), explain(teacher, puzzle, flawed, problem.answer))
+
+
+# ---- schooling -------------------------------------------------------------------------------------------------------
+
+
+def train(model: Any, examples: Sequence[Example], school: School, pad_id: int) -> Iterator[tuple[int, float]]:
+    """Teaches the completions, every example once; yields (step, its loss: the mean over completion tokens)."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=school.learning_rate, fused=True, **OPTIMIZER)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, school.steps))
+    model.train()
+    for step, places in enumerate(batches([sum(map(len, example)) for example in examples], school), 1):
+        ids_BT, labels_BT = _padded([examples[place] for place in places], pad_id)
+        # padded on the right, so that causal attention never sees the padding
+        hidden_BTD = model.model(input_ids=ids_BT, use_cache=False).last_hidden_state
+        told_BT = labels_BT[:, 1:] != IGNORED
+        logits_NV = model.lm_head(hidden_BTD[:, :-1][told_BT])
+        loss = torch.nn.functional.cross_entropy(logits_NV, labels_BT[:, 1:][told_BT])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        yield step, loss.item()
+    model.eval()
+
+
+def rate(step: int, steps: int) -> float:
+    """The learning rate's factor at a step counted from 0: a linear warm-up, then a cosine down to FLOOR."""
+    warmup = max(1, round(WARMUP * steps))
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def batches(lengths: Sequence[int], school: School) -> list[list[int]]:
+    """Places of the examples in one epoch, shuffled by the seed, then sorted by length within BUCKET batches."""
+    dice = torch.Generator().manual_seed(school.seed)
+    order: list[int] = torch.randperm(len(lengths), generator=dice).tolist()
+    found: list[list[int]] = []
+    for start in range(0, len(order), school.batch * BUCKET):
+        bucket = sorted(order[start : start + school.batch * BUCKET], key=lambda place: (lengths[place], place))
+        parts = [bucket[at : at + school.batch] for at in range(0, len(bucket), school.batch)]
+        found += [parts[i] for i in torch.randperm(len(parts), generator=dice).tolist()]
+    return found
+
+
+def _padded(examples: Sequence[Example], pad_id: int) -> tuple[Tensor, Tensor]:
+    width = max(len(prompt) + len(completion) for prompt, completion in examples)
+    ids_BT = torch.full((len(examples), width), pad_id)
+    labels_BT = torch.full_like(ids_BT, IGNORED)
+    for row, (prompt, completion) in enumerate(examples):
+        end = len(prompt) + len(completion)
+        ids_BT[row, :end] = torch.tensor([*prompt, *completion])
+        labels_BT[row, len(prompt) : end] = ids_BT[row, len(prompt) : end]
+    return ids_BT, labels_BT
+
+
+# ---- its exam --------------------------------------------------------------------------------------------------------
+
+
+def exam(path: Path, school: School, prompts: Prompts) -> tuple[float, float]:
+    """Shares of held-out school problems solved and of held-out mistakes explained in the reference's words, greedy."""
+    held_out = list(islice(_held_out(school), school.examined))
+    mistakes = [_mistake_row(problem, prompts) for problem in held_out[: max(1, school.examined // 4)]]
+    solutions = _answers(path, [student_messages(prompts, problem) for problem in held_out])
+    remarks = _answers(path, [row.messages for row in mistakes])
+    grades = asyncio.run(_graded(held_out, [solution.text for solution in solutions]))
+    hits = [remark.text == row.completion for remark, row in zip(remarks, mistakes, strict=True)]
+    return sum(grades) / len(grades), sum(hits) / len(hits)
+
+
+def _held_out(school: School) -> Iterator[Problem]:
+    """School problems of another seed whose operations and numbers no schooled problem has."""
+
+    def drawn(seed: int, count: int) -> Iterator[Problem]:
+        return problems({"split": "school", "count": count, "seed": seed})
+
+    taught = {problem.meta["signature"] for problem in drawn(school.seed, school.problems)}
+    return (each for each in drawn(school.seed + 1_000_003, 10**9) if each.meta["signature"] not in taught)
+
+
+def _answers(path: Path, asked: Sequence[Sequence[Message]]) -> list[Generated]:
+    student = load(str(path), "cpu")
+    decoding = Decoding(max_tokens=CONTEXT)
+    return generate(student, [Job(prompt_ids(student.tokenizer, messages), decoding) for messages in asked])
+
+
+async def _graded(problems: Sequence[Problem], texts: Sequence[str]) -> list[bool]:
+    async with Grader() as grader:
+        return [(await grader.grade(each, text)).correct for each, text in zip(problems, texts, strict=True)]
