@@ -12,6 +12,8 @@ import click
 from errata import __version__
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
 
+FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
+ROLES = ("teacher", "student", "rectified", "corrupted", "revised")
 GRAPHS = ("exam", "rationales", "peer_review", "mistake_explanation", "dual_cot", "lesson")
 
 
@@ -88,8 +90,8 @@ def demo(problems: int, quiet: bool) -> None:
     code = _synth(recipe, quiet=quiet)
     run = Path(recipe.runs) / recipe.name
     _show_status(run)
-    for form in ("sft", "messages"):
-        _export((str(run),), form, run / "exports" / f"{form}.jsonl")
+    for form in FORMATS:
+        _show_exported(form, _export((str(run),), form, run / "exports" / f"{form}.jsonl"))
     click.echo(f"log       {run / 'transcripts.jsonl'}\nnext      errata init my-project")
     sys.exit(code)
 
@@ -152,11 +154,23 @@ def status(run: Path, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option("--format", "format_name", required=True, type=click.Choice(["messages", "sft"]), help="Kind of rows.")
+@click.option("--format", "format_name", required=True, type=click.Choice(FORMATS), help="Kind of rows.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .jsonl file to write.")
-def export(runs: tuple[str, ...], format_name: str, out: Path) -> None:
+@click.option("--roles", multiple=True, type=click.Choice(ROLES), help="Only rationales in these roles.  [repeatable]")
+@click.option("--grader-only", is_flag=True, help="Right is what the grader finds right, whatever the panel says.")
+@click.option("--max-edit-ratio", type=click.FloatRange(0, 1), help="Only pairs at most so far apart; edit and dpo.")
+@click.option("--by-scores", is_flag=True, help="Ranker: better x worse by the panel's scores, not right x wrong.")
+@click.option("--against", multiple=True, metavar="SOURCE:MAPPING", help="Report overlap with this evaluation set.")
+@click.option("--exclude-overlap", is_flag=True, help="Leave out problems that overlap with an evaluation set.")
+@click.option("--keep-duplicates", is_flag=True, help="Write near-duplicates too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def export(runs: tuple[str, ...], format_name: str, out: Path, as_json: bool, **asked: Any) -> None:
     """Write a data set from the logs of one or more runs, with a data-set card beside it."""
-    _export(runs, format_name, out)
+    done = _export(runs, format_name, out, **asked)
+    if as_json:
+        _print_json({"out": str(done.out), "card": str(done.card), **done.tally.figures()})
+    else:
+        _show_exported(format_name, done)
 
 
 @cli.command()
@@ -224,13 +238,36 @@ def _show_status(run: Path) -> None:
     show_status(status_of(run))
 
 
-def _export(runs: tuple[str, ...], format_name: str, out: Path) -> None:
+def _export(
+    runs: tuple[str, ...],
+    format_name: str,
+    out: Path,
+    *,
+    against: tuple[str, ...] = (),
+    exclude_overlap: bool = False,
+    keep_duplicates: bool = False,
+    **options: Any,
+) -> Any:
     from errata.export import export as write
+    from errata.formats.told import Options
+    from errata.overlap import parse_against
 
-    done = write(runs, format_name, out)
-    click.echo(
-        f"{format_name:<10}{done.rows} rows, {done.duplicates} near-duplicates\nwrote   {done.out}\nwrote   {done.card}"
+    return write(
+        runs,
+        format_name,
+        out,
+        Options(**options),
+        against=[parse_against(each) for each in against],
+        exclude_overlap=exclude_overlap,
+        keep_duplicates=keep_duplicates,
     )
+
+
+def _show_exported(format_name: str, done: Any) -> None:
+    tally = done.tally
+    click.echo(f"{format_name:<11}{tally.rows} rows, {tally.duplicates} near-duplicates  {done.out}  {done.card}")
+    for name, met in tally.overlap.items():
+        click.echo(f"overlap    {met['question'] + met['ngram']} problems, {met['rows']} rows  {name}")
 
 
 def _print_json(value: Any) -> None:

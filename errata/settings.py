@@ -313,6 +313,8 @@ class SynthRecipe(Settings):
     """The folder that holds run directories."""
     licence: str | None = None
     """The data's licence, as it shall stand on data-set cards."""
+    eval_sets: tuple[ProblemSource, ...] = ()
+    """Evaluation sets that exports are compared with for overlap."""
     limit: int | None = Field(default=None, ge=1)
     budget: Budget = Budget()
     concurrency: int = Field(default=32, ge=1)
@@ -325,6 +327,6 @@ class SynthRecipe(Settings):
         return self
 
 
-CHANGEABLE = {"limit", "budget", "concurrency", "runs"}
+CHANGEABLE = {"limit", "budget", "concurrency", "runs", "eval_sets"}
 """Top-level keys that may differ between runs of one directory; of the agents see CHANGEABLE_OF_AGENT."""
 CHANGEABLE_OF_AGENT = {"price", "rpm", "tpm", "concurrency", "api_key_env", "retries", "timeout"}

@@ -1,0 +1,158 @@
+"""The data-set card: Markdown with the front matter of the Hugging Face hub. Its bytes depend on the logs alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from errata.compiling import Handling, Log, Tally
+from errata.formats.table import Format
+from errata.formats.told import Options
+from errata.funnel import funnel_of, problems
+from errata.likeness import MAX_SIMILARITY, NGRAM
+from errata.overlap import WORDS
+
+LICENCES = [
+    *("apache-2.0", "mit", "openrail", "bsd-2-clause", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0"),
+    *("cc", "cc0-1.0", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-3.0"),
+    *("cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-4.0", "cdla-permissive-2.0", "cdla-sharing-1.0"),
+    *("odc-by", "odbl", "pddl", "unlicense", "unknown", "other"),
+]
+"""Identifiers the hub knows, those that data sets have; anything else is `other` with its name."""
+
+_META = (
+    "where the row comes from: run, problem, gold answer; each rationale with author, role, grade, the panel's verdict "
+    "and scores; ids of the calls, prompts with their hashes, models, price of the first payment in US dollars"
+)
+
+
+def card_text(file: str, logs: Sequence[Log], name: str, form: Format, asked: Handling, done: Tally) -> str:
+    """The card of the data set in `file`, a name without folder."""
+    names = list(dict.fromkeys(cell(log.source.recipe.name) for log in logs))
+    licences = sorted({log.source.recipe.licence or "not stated" for log in logs})
+    head = yaml.safe_dump(_front_matter(file, licences, done), sort_keys=False, allow_unicode=True, width=10_000)
+    lines = [
+        "---",
+        head.rstrip("\n"),
+        "---",
+        f"# {cell(file.removesuffix('.jsonl'))}: {name} from {', '.join(names)}",
+        "",
+        f"{done.rows} rows of format `{name}`: {form.takes}.{_said(asked.options)}",
+        f"Licence as the recipe states it: {', '.join(map(cell, licences))}.",
+        "",
+        "| column | what it is |",
+        "|---|---|",
+        *(f"| `{column}` | {meaning} |" for column, meaning in {**form.columns, "meta": _META}.items()),
+        "",
+        *_counts(done, asked),
+        *_overlap(done, asked),
+        "",
+        "| author | role | rationales in rows |",
+        "|---|---|---|",
+        *(f"| {cell(author)} | {role} | {number} |" for (author, role), number in sorted(done.authors.items())),
+    ]
+    for log in logs:
+        lines += ["", *_of_run(log)]
+    return "\n".join(lines) + "\n"
+
+
+def _front_matter(file: str, licences: Sequence[str], done: Tally) -> dict[str, Any]:
+    licence = licences[0].casefold() if len(licences) == 1 else ""
+    if licence in LICENCES:
+        stated: dict[str, str] = {"license": licence}
+    elif list(licences) == ["not stated"]:
+        stated = {"license": "unknown"}
+    else:
+        stated = {"license": "other", "license_name": "; ".join(map(cell, licences))}
+    return {
+        **stated,
+        "task_categories": ["text-generation"],
+        "tags": ["errata", "synthetic", "reasoning"],
+        "size_categories": [_size(done.rows)],
+        "configs": [{"config_name": "default", "data_files": file}],
+    }
+
+
+def _said(options: Options) -> str:
+    said = [
+        f" Only the roles {', '.join(options.roles)}." if options.roles else "",
+        " Right is what the answer grader finds right, whatever the panel says." if options.grader_only else "",
+        f" Only pairs of edit ratio {options.max_edit_ratio:g} or less." if options.max_edit_ratio is not None else "",
+        " Chosen is what the panel scores at least a point higher, whatever the grade." if options.by_scores else "",
+    ]
+    return "".join(said)
+
+
+def _counts(done: Tally, asked: Handling) -> list[str]:
+    fate = "kept" if asked.keep_duplicates else "left out"
+    return [
+        f"- near-duplicates: {done.duplicates} rows repeat an earlier one and are {fate}: {done.repeated['same']} have "
+        f"its prompt and texts, letter case and white space ignored; {done.repeated['like']} more, of the same problem "
+        f"in the same run, have its prompt, label and answers and texts whose word {NGRAM}-grams overlap by "
+        f"{MAX_SIMILARITY:g} or more (Jaccard)",
+        f"- left out: {_told(done.left_out)}",
+        f"- problems without a row: {_told(done.skipped)}",
+        *([f"- rows by kind: {_told(done.kinds)}"] if done.kinds else []),
+    ]
+
+
+def _overlap(done: Tally, asked: Handling) -> list[str]:
+    if not done.overlap:
+        return ["- overlap with evaluation sets: none was named"]
+    fate = "left out" if asked.exclude_overlap else "in the file"
+    lines = [
+        f"- overlap with {cell(name)} ({met['size']} questions): {met['question'] + met['ngram']} problems; "
+        f"{met['question']} ask a question of it, {met['ngram']} more share {WORDS} words in a row with one (a shorter "
+        f"question counts as a whole); {met['rows']} rows of them are {fate}"
+        for name, met in done.overlap.items()
+    ]
+    return [*lines, *([f"- problems left out for overlap: {done.excluded}"] if asked.exclude_overlap else [])]
+
+
+def _of_run(log: Log) -> list[str]:
+    recipe, funnel = log.source.recipe, funnel_of(log.run, log.index)
+    manifest = log.run.manifest()
+    counted = problems(log.index, manifest.get("problems", {}).get("total"))
+    rationales, logged, acceptance = funnel.rationales(), funnel.logged(), funnel.acceptance()
+    usd = "unknown" if logged["usd"] is None else f"${logged['usd']:.4f}"
+    used = sorted({f"{spec.name}: {spec.model}" for spec in recipe.agents.everyone})
+    told = manifest.get("prompts", {})
+    shown = [log.source.prompts[each] for each in ("student/solve", "student/explain")]
+    return [
+        f"## Run {cell(recipe.name)}",
+        "",
+        f"Graph `{recipe.graph}`, seed {recipe.seed}, problems from `{cell(recipe.problems.source)}`"
+        f" (licence: {cell(recipe.licence or 'not stated')}).",
+        "",
+        f"- problems: {counted['total']}, done {counted['done']}, rejected {_told(counted['rejected'])}, "
+        f"failed {_told(counted['failed'])}, pending {counted['pending']}",
+        f"- rationales: {rationales['written']} written, {rationales['correct']} right, "
+        f"{rationales['accepted']} accepted; accepted though wrong: {acceptance['disagreements']['accepted_wrong']}",
+        f"- calls: {logged['calls']}, {logged['prompt_tokens']} prompt and {logged['completion_tokens']} completion "
+        f"tokens, {usd} at first payment",
+        *(f"- agent {cell(each)}" for each in used),
+        *(f"- prompt `{cell(name)}` {told[name]}" for name in sorted(told)),
+        f"- prompts of the rows: {', '.join(f'`{prompt.id}` {prompt.hash}' for prompt in shown)}",
+    ]
+
+
+def _told(reasons: dict[str, int] | Counter[str]) -> str:
+    if not reasons:
+        return "0"
+    return f"{sum(reasons.values())} ({', '.join(f'{n} {cell(reason)}' for reason, n in sorted(reasons.items()))})"
+
+
+def cell(text: str) -> str:
+    """Text that came from elsewhere, as one harmless line of Markdown."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line.replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+
+
+def _size(rows: int) -> str:
+    for limit, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")):
+        if rows < limit:
+            return name
+    return "1M<n<10M"

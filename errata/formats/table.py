@@ -1,0 +1,93 @@
+"""The export formats by name: what makes their rows, what a log must hold to serve them, what their columns mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from errata.formats.duals import dpo_rows, edit_rows, privileged_rows
+from errata.formats.graded import PAIRS_A_PROBLEM, nat_rows, ranker_rows
+from errata.formats.right import mapd_rows, mcc_kd_rows, messages_rows, sft_rows
+from errata.formats.told import LeftOut, Row, Told
+from errata.settings import Stage
+
+
+@dataclass(frozen=True)
+class Format:
+    """`needs`: of each group of stages the logs must hold one. `columns` says what is in them, but for `meta`."""
+
+    rows: Callable[[Told], Iterator[Row | LeftOut]]
+    needs: tuple[tuple[Stage, ...], ...]
+    takes: str
+    columns: dict[str, str]
+
+
+_PROMPT = {"prompt": "what the student is asked in the exam"}
+_RIGHT = "right rationales by teachers, rectified or revised; accepted where a panel sat"
+_UNAIDED = "every graded rationale whose author was not shown the gold answer, teachers' and student's"
+_NAT = Format(
+    nat_rows,
+    (("rationales", "exam"),),
+    _UNAIDED,
+    {**_PROMPT, "completion": "a rationale", "label": "true where the answer grader finds it right"},
+)
+_SIDES = {**_PROMPT, "chosen": "a right rationale", "rejected": "a wrong one of the same problem"}
+
+FORMATS: dict[str, Format] = {
+    "sft": Format(sft_rows, (("rationales",),), _RIGHT, {**_PROMPT, "completion": "a rationale"}),
+    "messages": Format(
+        messages_rows, (("rationales",),), _RIGHT, {"messages": "the exam's prompt and a rationale, as a conversation"}
+    ),
+    "mapd": Format(
+        mapd_rows,
+        (("rationales",), ("mistake_explanation",)),
+        "the rows of sft, and explanations of the student's wrong rationales",
+        {
+            "task": "`rationale` or `mistake`",
+            "prompt": "what the student is asked: to answer, or to explain a mistake given the right answer",
+            "completion": "a rationale, or the explanation of a mistake",
+        },
+    ),
+    "edit": Format(
+        edit_rows,
+        (("dual_cot",),),
+        "right and wrong sides of pairs inside the edit-ratio band, both graded, with different answers",
+        {**_SIDES, "spans": "`chosen` and `rejected`: [start, end) characters of the words that differ"},
+    ),
+    "mcc-kd": Format(
+        mcc_kd_rows,
+        (("rationales",),),
+        "problems with two or more right and diverse rationales, accepted where a panel sat",
+        {
+            **_PROMPT,
+            "completions": "the rationales",
+            "answer": "the gold answer",
+            "answer_spans": "[start, end) characters of the answer in each completion; null where it is written "
+            "unlike in most",
+        },
+    ),
+    "nat": _NAT,
+    "kto": _NAT,
+    "ranker": Format(
+        ranker_rows,
+        (("rationales", "exam"),),
+        f"right x wrong of one problem, not shown the gold answer, at most {PAIRS_A_PROBLEM} a problem, picked by hash",
+        _SIDES,
+    ),
+    "dpo": Format(
+        dpo_rows,
+        (("rationales", "exam"),),
+        "the pairs of edit; of a problem without one, each author's right and wrong rationale that are least apart",
+        _SIDES,
+    ),
+    "privileged": Format(
+        privileged_rows,
+        (("mistake_explanation", "dual_cot"),),
+        "wrong rationales, each beside an explanation of its mistake or its rectified text",
+        {
+            **_PROMPT,
+            "completion": "a wrong rationale: an attempt, not a target",
+            "privileged_context": "an explanation of its mistake, or the same text rectified",
+        },
+    ),
+}

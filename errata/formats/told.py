@@ -1,0 +1,222 @@
+"""One problem's transcript as the formats see it, what they make of it, and where each row comes from.
+
+Told --format--> Row, or LeftOut with the reason, in a fixed order
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from errata.agents.prompts import Prompts
+from errata.agents.student import explain_messages, student_messages
+from errata.likeness import alike, ngrams
+from errata.records import Explanation, Message, Pair, Problem, Rationale, Review, Role, Transcript
+from errata.roles import stages_of
+from errata.settings import Stage, SynthRecipe
+
+Row = dict[str, Any]
+TAUGHT: tuple[Role, ...] = ("teacher", "revised", "rectified")
+
+
+class LeftOut(NamedTuple):
+    """Something of the log that a format would take but for `reason`."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a run's recipe asked for, and what it tells the student."""
+
+    recipe: SynthRecipe
+    prompts: Prompts
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        return stages_of(self.recipe.graph, self.recipe.settings)
+
+    @property
+    def has_panel(self) -> bool:
+        return "peer_review" in self.stages
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may ask of an export.
+
+    roles: only rationales written in these roles, all by default. grader_only: what the answer grader finds right,
+    whatever the panel says of it (the control of peer review). max_edit_ratio: only pairs at most so far apart; of a
+    log without rewrites, natural pairs are mined. by_scores: the ranker learns the panel's order, not the grades.
+    """
+
+    roles: tuple[Role, ...] = ()
+    grader_only: bool = False
+    max_edit_ratio: float | None = None
+    by_scores: bool = False
+
+
+ALL = Options()
+
+
+@dataclass(frozen=True)
+class Told:
+    """One problem's transcript with what it takes to read it."""
+
+    transcript: Transcript
+    source: Source
+    options: Options = ALL
+
+    @property
+    def problem(self) -> Problem:
+        return self.transcript.problem
+
+    @property
+    def seed(self) -> int:
+        return self.source.recipe.seed
+
+    @cached_property
+    def asked(self) -> tuple[Message, ...]:
+        """The exam's messages, with the student's system line where the recipe gives it one."""
+        student = self.source.recipe.agents.student
+        return student_messages(self.source.prompts, self.problem, student.system if student else None)
+
+    @property
+    def prompt(self) -> str:
+        """What the student is asked in the exam."""
+        return self.asked[-1].content
+
+    def explain_prompt(self, mistaken: Rationale) -> str:
+        """What the student is asked when it shall explain a mistake."""
+        return explain_messages(self.source.prompts, self.problem, mistaken.text)[-1].content
+
+    @cached_property
+    def by_id(self) -> dict[str, Rationale]:
+        return {rationale.id: rationale for rationale in self.transcript.rationales}
+
+    def rationales(self, *roles: Role) -> list[Rationale]:
+        """Those of these roles (none given: of all) that the person asked for, in the transcript's order."""
+        wanted = self.options.roles
+        return [
+            each
+            for each in self.transcript.rationales
+            if (not roles or each.role in roles) and (not wanted or each.role in wanted)
+        ]
+
+
+# ---- which rationales count ------------------------------------------------------------------------------------------
+
+
+def unfit_to_teach(rationale: Rationale, told: Told) -> str | None:
+    """Why a student shall not learn from this as right; None where it may.
+
+    Fit is what is right, not set aside by a filter and, where a panel sat, accepted. Of a failed problem, whose panel
+    may not have met, only what it did accept.
+    """
+    if fault := unreadable(rationale):
+        return fault
+    if not rationale.correct:
+        return "wrong"
+    if told.options.grader_only or rationale.accepted:
+        return None
+    if rationale.accepted is False:
+        return "rejected_by_panel"
+    awaited = told.source.has_panel and told.transcript.outcome.status == "failed"
+    return "no_verdict" if rationale.reviews or awaited else None
+
+
+def unreadable(rationale: Rationale) -> str | None:
+    """Why this is no rationale to learn anything from, right or wrong; None where it is one."""
+    if rationale.dropped:
+        return rationale.dropped
+    if not rationale.text.strip():
+        return "empty"
+    if rationale.correct is None:
+        return "not_graded"
+    return None
+
+
+def unfit_as_wrong(rationale: Rationale) -> str | None:
+    """Why this says nothing of wrong reasoning: cut off or without an answer, it is no reasoned mistake."""
+    if fault := unreadable(rationale):
+        return fault
+    if rationale.correct:
+        return None
+    if rationale.truncated:
+        return "cut_off"
+    return "no_answer_read" if rationale.answer is None else None
+
+
+def distinct(rationales: Sequence[Rationale]) -> tuple[list[Rationale], int]:
+    """Those that are no near-duplicates of one before them with its grade and answer, and how many are."""
+    kept: list[Rationale] = []
+    for each in rationales:
+        like = (one for one in kept if one.correct == each.correct and one.answer == each.answer)
+        if not any(alike(ngrams(each.text), ngrams(one.text)) for one in like):
+            kept.append(each)
+    return kept, len(rationales) - len(kept)
+
+
+# ---- lineage ---------------------------------------------------------------------------------------------------------
+
+
+def meta(told: Told, *rationales: Rationale, explanation: Explanation | None = None, more: Row | None = None) -> Row:
+    """Where a row comes from: problem, rationales, verdicts, calls, prompts, price.
+
+    No value is null and no list empty, whatever the log: a reader that infers a column's type from the first rows of a
+    large file must not be wrong about later ones.
+    """
+    problem, wanted = told.problem, set(explanation.call_ids if explanation else ())
+    for each in rationales:
+        wanted.update(each.call_ids, *(review.call_ids for review in each.reviews))
+    calls = [call for call in told.transcript.calls if call.id in wanted]
+    return {
+        "run": told.source.recipe.name,
+        "graph": told.transcript.graph,
+        "problem_id": problem.id,
+        "task": problem.task,
+        "split": problem.split or "",
+        "answer": problem.answer,
+        "rationales": [_of_rationale(each) for each in rationales],
+        **(more or {}),
+        "calls": [call.id for call in calls],
+        "prompts": sorted({f"{call.prompt} {call.prompt_hash}" for call in calls}),
+        "models": sorted({call.served or call.model for call in calls}),
+        "price_usd": round(sum((call.price_usd or 0.0 for call in calls), 0.0), 8),
+        "unpriced_calls": sum(call.price_usd is None for call in calls),
+    }
+
+
+def _of_rationale(each: Rationale) -> Row:
+    return {
+        "id": each.id,
+        "parent_id": each.parent_id or "",
+        "author": each.author,
+        "role": each.role,
+        "sample": each.sample,
+        "saw_answer": each.saw_answer,
+        "answer": each.answer or "",
+        "correct": bool(each.correct),
+        "grade_rule": each.grade_rule or "",
+        "verdict": verdict(each),
+        "scores": ", ".join(f"{review.reviewer} {_score(review)}" for review in each.reviews),
+        "sound": {True: "yes", False: "no", None: "unknown"}[each.sound],
+    }
+
+
+def verdict(each: Rationale) -> Literal["accepted", "rejected", "open", "none"]:
+    """The panel's; open where reviews were lost, none where no panel sat."""
+    if each.accepted is None:
+        return "open" if each.reviews else "none"
+    return "accepted" if each.accepted else "rejected"
+
+
+def _score(review: Review) -> str:
+    return str(review.score) if review.valid else "-"
+
+
+def of_pair(pair: Pair) -> Row:
+    """What a row of a pair says of it, for its lineage."""
+    return {"pair_id": pair.id, "origin": pair.origin, "edit_ratio": float(pair.edit_ratio)}
