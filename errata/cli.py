@@ -173,6 +173,49 @@ def export(runs: tuple[str, ...], format_name: str, out: Path, as_json: bool, **
         _show_exported(format_name, done)
 
 
+@cli.group()
+def train() -> None:
+    """Train a student on a run's transcripts, by the method of a paper. Takes TRL's flags.
+
+    errata train sft --config recipes/train/sft.yaml --dataset_name runs/demo --learning_rate 1e-4
+    """
+
+
+def _add_training(method: str, text: str) -> None:
+    @click.pass_context
+    def run(ctx: click.Context) -> None:
+        from errata.models.load import need_torch
+
+        need_torch()
+        from errata.training.commands import main
+
+        sys.exit(main(method, ctx.args))
+
+    train.add_command(
+        click.Command(
+            method,
+            callback=run,
+            params=[_debug_option()],
+            help=text,
+            short_help=text,
+            add_help_option=False,
+            context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+        )
+    )
+
+
+for _method, _text in {
+    "sft": "Plain distillation of right rationales.",
+    "mapd": "Answering and explaining mistakes, two tasks mixed (MAPD).",
+    "edit": "Key steps of right and wrong pairs, from an sft checkpoint (EDIT).",
+    "mcc-kd": "Right rationales whose answers shall agree (MCC-KD).",
+    "nat": "A negative and a positive adapter with a gate (NAT), and its baselines.",
+    "nce": "A NAT student distilled into a plain adapter (NCE).",
+    "ranker": "A ranker of rationales, for weighted votes (ASC).",
+}.items():
+    _add_training(_method, _text)
+
+
 @cli.command()
 @click.argument("name", type=click.Choice(GRAPHS))
 def graph(name: Any) -> None:

@@ -1,0 +1,131 @@
+"""The student a training starts from: a hub id, a checkpoint, a GGUF file, or `tiny`, ready for TRL."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState  # type: ignore[import-untyped]
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from trl import ModelConfig, get_quantization_config
+
+from errata.errors import UsageError
+from errata.models.files import Files, find
+from errata.training import tiny
+
+TINY = "tiny"
+BASE = "base"
+"""Folder in the output that holds the weights an adapter stands on, where they are nowhere else on disk."""
+
+Texts = tuple[list[str], list[str]]
+
+
+@dataclass
+class Student:
+    """A model to be trained with its tokenizer. `homeless`: its weights lie nowhere on disk as they are."""
+
+    model: Any
+    tokenizer: Any
+    name: str
+    fingerprint: str | None
+    homeless: bool
+
+    @property
+    def context(self) -> int | None:
+        found: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return found
+
+    def house(self, output: Path) -> Path | None:
+        """Where an adapter on this student will look for its base; told to the model, written by `settle`."""
+        if not self.homeless:
+            return None
+        where = (output / BASE).absolute()
+        self.model.name_or_path = self.model.config._name_or_path = str(where)
+        return where
+
+    def settle(self, where: Path) -> None:
+        """Writes the base's weights there, whole or not at all; a resumed training finds them there."""
+        if not (where / "config.json").is_file():
+            shutil.rmtree(where, ignore_errors=True)
+            tiny.save(where, self.model, self.tokenizer)
+
+
+def open_student(config: ModelConfig, texts: Callable[[], Texts], seed: int) -> Student:
+    """The student that the flags name.
+
+    Args:
+        texts: prompts and completions of the data, of which `tiny` makes its tokenizer.
+        seed: of tiny's weights.
+
+    Raises:
+        UsageError: none named, none there, or one that cannot be loaded.
+    """
+    name = config.model_name_or_path
+    if not name:
+        raise UsageError(
+            "no --model_name_or_path",
+            "there is no student to train",
+            "name a checkpoint, a GGUF file, a hub id or tiny",
+        )
+    if name == TINY:
+        model, tokenizer = tiny.make(*texts(), seed=seed)
+        return Student(model, tokenizer, TINY, None, homeless=True)
+    if config.model_revision != "main":
+        raise UsageError(
+            "--model_revision", "only the main branch of a hub model is read", "download it, name its folder"
+        )
+    files = find(name)
+    try:
+        student = _open(files, config)
+    except Exception as error:  # every library below has errors of its own for a damaged file
+        raise UsageError(
+            f"the student {name} cannot be loaded: {type(error).__name__}: {error}"[:800],
+            "its files are damaged or incomplete, or of a kind transformers does not know",
+            "try it with transformers' AutoModelForCausalLM.from_pretrained",
+        ) from error
+    if student.tokenizer.eos_token_id is None:
+        raise UsageError(f"{name} has no end token", "a student must learn where an answer ends", "set --eos_token")
+    return student
+
+
+def _open(files: Files, config: ModelConfig) -> Student:
+    model, tokenizer = _model(files, config), _tokenizer(files)
+    if files.kind == "lora":
+        model = model.merge_and_unload()
+    if files.kind == "gguf":
+        model.name_or_path = model.config._name_or_path = str(files.path.absolute())
+    model.config.use_cache = False
+    return Student(model, tokenizer, str(files.path), files.fingerprint(), homeless=files.kind == "lora")
+
+
+def _model(files: Files, config: ModelConfig) -> Any:
+    dtype = "auto" if config.dtype in ("auto", None) else getattr(torch, config.dtype)
+    options: dict[str, Any] = {"dtype": dtype}
+    if config.attn_implementation:
+        options["attn_implementation"] = config.attn_implementation
+    quantized = get_quantization_config(config)
+    if quantized is not None:
+        options |= {"quantization_config": quantized, "device_map": {"": PartialState().local_process_index}}
+    match files.kind:
+        case "plain":
+            return AutoModelForCausalLM.from_pretrained(files.path, use_safetensors=True, **options)
+        case "gguf":
+            options["quantization_config"] = GgufConfig(dequantize=True)
+            return AutoModelForCausalLM.from_pretrained(files.path.parent, gguf_file=files.name, **options)
+        case "lora":
+            from peft import PeftModel
+
+            assert files.base is not None
+            return PeftModel.from_pretrained(_model(files.base, config), files.path)
+
+
+def _tokenizer(files: Files) -> Any:
+    if files.kind == "gguf":
+        return AutoTokenizer.from_pretrained(files.path.parent, gguf_file=files.name)
+    if files.base is not None and not (files.path / "tokenizer_config.json").is_file():
+        return _tokenizer(files.base)
+    return AutoTokenizer.from_pretrained(files.path)
