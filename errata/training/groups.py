@@ -66,7 +66,7 @@ class Written:
 class Tokenizer(Protocol):
     """What is used of a fast Hugging Face tokenizer."""
 
-    eos_token_id: int
+    eos_token_id: int | None
 
     def __call__(self, text: str, **options: Any) -> Any: ...
     def decode(self, ids: Sequence[int], **options: Any) -> str: ...
@@ -82,8 +82,13 @@ class Encoder:
     """Texts to token ids with one tokenizer. `end_id`: what closes a completion, by default the tokenizer's EOS."""
 
     def __init__(self, tokenizer: Tokenizer, end_id: int | None = None) -> None:
-        self.tokenizer = tokenizer
-        self.end_id = tokenizer.eos_token_id if end_id is None else end_id
+        if end_id is None:
+            end_id = tokenizer.eos_token_id
+        if end_id is None:
+            raise UsageError(
+                "a tokenizer without an end token", "the student would never learn to stop", "set its eos_token"
+            )
+        self.tokenizer, self.end_id = tokenizer, end_id
         self.fingerprint = fingerprint(tokenizer)
 
     def completion(self, text: str, answer: Span | None = None) -> tuple[list[int], Span]:
@@ -205,11 +210,6 @@ def _pair(id: str, members: Sequence[Member], right: int, wrong: int, align: Ali
 
 def completion_ids(member: Member) -> list[int]:
     return member["input_ids"][member["prompt"] :]
-
-
-def longest(row: Row) -> int:
-    """Tokens of the row's longest member."""
-    return max(len(member["input_ids"]) for member in row["members"])
 
 
 def refuse_truncation(rows: Iterable[Row], max_length: int) -> None:

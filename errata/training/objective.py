@@ -8,10 +8,8 @@ A paper's method is a short list of terms (`sft`, `mapd`, `edit`, `mcc_kd`, ...)
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
 
 import torch
-from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor
 
 from errata.errors import UsageError
@@ -20,7 +18,6 @@ from errata.training.groups import Row
 from errata.training.terms import Calibrated, Consistency, KeySteps, Likelihood, Seen
 
 Term = Likelihood | KeySteps | Consistency | Calibrated
-_TERMS: TypeAdapter[tuple[Term, ...]] = TypeAdapter(tuple[Annotated[Term, Field(discriminator="term")], ...])
 
 
 # ---- the methods -----------------------------------------------------------------------------------------------------
@@ -63,20 +60,6 @@ def negative_training(strength: float = 0.05) -> tuple[Term, ...]:
 def unlikelihood(strength: float = 0.05) -> tuple[Term, ...]:
     """The baseline UL of NAT's paper."""
     return Likelihood(), Likelihood(weight=strength, reads=("wrong",), form="unlikelihood")
-
-
-def parse_terms(entries: Sequence[dict[str, Any]]) -> tuple[Term, ...]:
-    """Terms from a config's list, e.g. `{term: likelihood, reads: [mistake], weight: 0.5}`. Raises UsageError."""
-    try:
-        return _TERMS.validate_python(entries)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(
-            f"terms.{place}: {first['msg']}",
-            "the objective cannot be built from it",
-            "see the terms' settings: likelihood, key-steps, consistency, calibrated",
-        ) from error
 
 
 class Objective:

@@ -220,7 +220,9 @@ def build_trainer(
     """
     objective.refuse(packing=args.packing, teacher=teacher is not None)
     _refuse_settings(args)
-    check_rows(rows, tokenizer, objective, args.max_length)
+    for told in (rows, eval_rows):
+        if told is not None:
+            check_rows(told, tokenizer, objective, args.max_length)
     args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
     if args.packing:
         return _packed(model, args, rows, eval_rows, tokenizer, **kwargs)
@@ -261,8 +263,7 @@ def _unknown_setting(name: str) -> UsageError:
 
 def check_rows(rows: Any, tokenizer: Any, objective: Objective, max_length: int | None) -> None:
     """Raises UsageError for rows that this tokenizer, context and objective cannot be trained with."""
-    own = fingerprint(tokenizer)
-    if any(row["tokenizer"] != own for row in rows):
+    if rows.unique("tokenizer") not in ([], [fingerprint(tokenizer)]):
         raise UsageError(
             "rows made with another tokenizer than the student's",
             "their ids mean other tokens to this student",

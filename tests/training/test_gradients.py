@@ -21,11 +21,10 @@ from errata.training.objective import (
     mix,
     nce,
     negative_training,
-    parse_terms,
     sft,
     unlikelihood,
 )
-from errata.training.terms import Calibrated, Consistency, Likelihood
+from errata.training.terms import Calibrated, Consistency, KeySteps, Likelihood
 from tests.training import twins
 from tests.training.lab import (
     byte_tokenizer,
@@ -83,14 +82,7 @@ def combined(model: Any) -> Any:
     )
 
 
-COMBINED = parse_terms(
-    [
-        {"term": "likelihood", "weight": 0.6, "per_item": True},
-        {"term": "likelihood", "weight": 0.4, "reads": ["mistake"], "per_item": True},
-        {"term": "key-steps", "weight": 0.5, "beta": 0.2},
-        {"term": "consistency", "weight": 0.3, "temperature": 2.0},
-    ]
-)
+COMBINED = (*mapd(0.4), KeySteps(weight=0.5, beta=0.2), Consistency(weight=0.3, temperature=2.0))
 
 
 def distilled(model: Any, calibrate: bool = True) -> Any:

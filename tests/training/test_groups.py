@@ -7,7 +7,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from errata.errors import UsageError
-from errata.records import Span
+from errata.models.prompting import example_ids
+from errata.records import Message, Span
 from errata.training.groups import (
     Encoder,
     Written,
@@ -150,6 +151,18 @@ def test_truncation_is_refused_with_the_count() -> None:
     refuse_truncation(rows, 33)
     with pytest.raises(UsageError, match=r"2 of 3 sequences are longer than 20 tokens \(the longest: 33\)"):
         refuse_truncation(rows, 20)
+
+
+def test_completions_are_those_of_the_one_renderer() -> None:
+    for tokenizer in (byte_tokenizer(), merging_tokenizer()):
+        told = example_ids(tokenizer, [Message(role="user", content="3 and 4?")], "so 3 + 4 is 18.\n")
+
+        assert Encoder(tokenizer).completion("so 3 + 4 is 18.\n")[0] == told.completion
+
+
+def test_a_tokenizer_without_an_end_token_is_refused() -> None:
+    with pytest.raises(UsageError, match="without an end token"):
+        Encoder(PreTrainedTokenizerFast(tokenizer_object=byte_tokenizer().backend_tokenizer))
 
 
 def test_fingerprints_tell_tokenizers_apart() -> None:

@@ -1,47 +1,49 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from pydantic import ValidationError
 
 from errata.errors import UsageError
 from errata.training.groups import Row
-from errata.training.objective import Objective, edit, mapd, mcc_kd, mix, nce, negative_training, parse_terms, sft
+from errata.training.objective import Objective, edit, mapd, mcc_kd, mix, nce, negative_training, sft
 from errata.training.terms import Consistency, KeySteps, Likelihood
 from tests.training.lab import sample_rows
 
 
-def test_a_config_lists_terms() -> None:
-    terms = parse_terms(
-        [
-            {"term": "likelihood", "reads": ["right"], "weight": 0.5, "per_item": True},
-            {"term": "likelihood", "reads": ["mistake"], "weight": 0.5, "per_item": True},
-            {"term": "key-steps", "beta": 0.05},
-            {"term": "consistency", "weight": 0.1, "pairs": 2},
-        ]
-    )
+def test_a_combination_is_a_list_of_terms_with_their_parts() -> None:
+    combined = Objective([*mapd(0.4), KeySteps(weight=2.0, beta=0.05), Consistency(weight=0.3)])
 
-    assert terms[:2] == mapd()
-    assert terms[2:] == (KeySteps(beta=0.05), Consistency(weight=0.1, pairs=2))
-    names = [part.name for part in Objective(terms).parts]
-    assert names == ["nll/right", "nll/mistake", "key/right", "key/wrong", "consistency"]
+    assert [(part.name, part.factor) for part in combined.parts] == [
+        ("nll/right", pytest.approx(0.6)),
+        ("nll/mistake", pytest.approx(0.4)),
+        ("key/right", 2.0),
+        ("key/wrong", -0.1),
+        ("consistency", 0.3),
+    ]
+
+
+def test_bounded_key_steps_are_minimised_on_both_sides() -> None:
+    assert [part.factor for part in KeySteps(beta=0.05, bounded=True).parts()] == [1.0, 0.05]
 
 
 @pytest.mark.parametrize(
-    ("entry", "found"),
+    ("term", "settings", "found"),
     [
-        ({"term": "consistency", "reads": ["right", "wrong"]}, "among right rationales only"),
-        ({"term": "consistency", "reads": ["mistake"]}, "among right rationales only"),
-        ({"term": "key-steps", "beta": -0.025}, "beta"),
-        ({"term": "likelihood", "weight": -0.05}, "only wrong and rejected may be pushed down"),
-        ({"term": "likelihood", "form": "unlikelihood"}, "only wrong and rejected may be pushed down"),
-        ({"term": "likelihood", "form": "unlikelihood", "reads": ["wrong"], "weight": -1}, "0 or more"),
-        ({"term": "likelihood", "reads": []}, "reads"),
-        ({"term": "key-step"}, "key-steps"),
-        ({"term": "consistency", "alpha": 0.1}, "alpha"),
+        (Consistency, {"reads": ("right", "wrong")}, "among right rationales only"),
+        (Consistency, {"reads": ("mistake",)}, "among right rationales only"),
+        (Consistency, {"alpha": 0.1}, "alpha"),
+        (KeySteps, {"beta": -0.025}, "beta"),
+        (Likelihood, {"weight": -0.05}, "only wrong and rejected may be pushed down"),
+        (Likelihood, {"form": "unlikelihood"}, "only wrong and rejected may be pushed down"),
+        (Likelihood, {"form": "unlikelihood", "reads": ("wrong",), "weight": -1}, "0 or more"),
+        (Likelihood, {"reads": ()}, "reads"),
     ],
 )
-def test_a_bad_term_is_refused_by_name(entry: dict[str, object], found: str) -> None:
-    with pytest.raises(UsageError, match=found):
-        parse_terms([entry])
+def test_a_bad_term_is_refused_by_name(term: Any, settings: dict[str, Any], found: str) -> None:
+    with pytest.raises(ValidationError, match=found):
+        term(**settings)
 
 
 def test_two_terms_of_one_name_are_refused() -> None:

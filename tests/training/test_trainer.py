@@ -167,6 +167,21 @@ def test_a_resumed_run_follows_the_uninterrupted_one(tmp_path: Path) -> None:
     assert len({json.dumps(entry) for entry in curve}) == 8
 
 
+def test_mixed_precision_makes_nearly_the_same_step(tmp_path: Path) -> None:
+    trainer = trained(METHODS["combined"][0], tmp_path, bf16=True)
+
+    assert error_of("combined", trainer) < 0.1
+    assert sum(value for key, value in history(trainer)[0].items() if key.startswith("grad_share/")) == pytest.approx(1)
+
+
+def test_a_student_with_a_scale_on_its_logits_is_refused_where_distributions_are_compared(tmp_path: Path) -> None:
+    model = tiny_llama()
+    model.config.logits_scaling = 8.0
+
+    with pytest.raises(UsageError, match="logits_scaling"):
+        trained(mcc_kd(), tmp_path, model=model)
+
+
 def test_a_diverged_step_ends_training_and_changes_no_weight(tmp_path: Path) -> None:
     model = tiny_llama()
     trainer = trained(METHODS["mapd"][0], tmp_path, model=model, max_steps=3, learning_rate=0.1)
