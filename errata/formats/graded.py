@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import lcm
 from statistics import mean
 
 from errata.formats.told import LeftOut, Row, Told, distinct, meta, unfit_as_wrong
@@ -48,18 +49,15 @@ def ranker_rows(told: Told) -> Iterator[Row | LeftOut]:
 
 
 def _by_grade(told: Told, rationales: Sequence[Rationale]) -> list[tuple[Rationale, Rationale]]:
-    """Every rationale of the shorter side before any comes twice: pair i joins the i-th of both, round and round."""
+    """Pair i joins the i-th of both sides, round and round, so that none comes much oftener than another; after a
+    common multiple of both lengths one side moves on by one, so that no pair comes twice."""
     right = _shuffled(told, [each for each in rationales if each.correct])
     wrong = _shuffled(told, [each for each in rationales if not each.correct])
     if not right or not wrong:
         return []
-    few, many = sorted((right, wrong), key=len)
-    pairs = []
-    for i in range(min(len(few) * len(many), PAIRS_A_PROBLEM)):
-        turn, place = divmod(i, len(many))
-        one, other = few[(place + turn) % len(few)], many[place]
-        pairs.append((one, other) if one.correct else (other, one))
-    return pairs
+    rounds = lcm(len(right), len(wrong))
+    count = min(len(right) * len(wrong), PAIRS_A_PROBLEM)
+    return [(right[i % len(right)], wrong[(i + i // rounds) % len(wrong)]) for i in range(count)]
 
 
 def _by_scores(told: Told, rationales: Sequence[Rationale]) -> list[tuple[Rationale, Rationale]]:
