@@ -9,9 +9,10 @@ or of the code released with it, and what is not named is TRL's own default.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import torch
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -21,8 +22,9 @@ from errata.errors import UsageError
 from errata.settings import Settings
 from errata.training import objective
 from errata.training.align import AlignMode
+from errata.training.groups import Kind
 from errata.training.objective import Objective, Term
-from errata.training.terms import Likelihood
+from errata.training.terms import Consistency, Likelihood
 
 METHODS = ("sft", "mapd", "edit", "mcc-kd", "nat", "nce", "ranker")
 
@@ -310,9 +312,12 @@ class MccKdEntry(Entry):
     alpha: float = 0.1
     temperature: float = 1.0
     pairs: int | None = 1
+    reads: tuple[Kind, ...] = ("right",)
+    """Whose answers are compared; anything but right rationales is refused."""
 
     def terms(self) -> tuple[Term, ...]:
-        return objective.mcc_kd(self.alpha, self.temperature, self.pairs)
+        compared = Consistency(weight=self.alpha, temperature=self.temperature, pairs=self.pairs, reads=self.reads)
+        return Likelihood(), compared
 
 
 class UnlearnEntry(Entry):
@@ -378,10 +383,14 @@ def combine(entries: Sequence[AnyEntry]) -> Objective:
 def settings_error(error: ValidationError, prefix: str = "") -> UsageError:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
+    do = "see `errata train METHOD --help`"
+    if first["type"] == "extra_forbidden":
+        known = sorted({name for entry in get_args(AnyEntry) for name in entry.model_fields} | {"lambda"})
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        do = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    found = first["msg"].removeprefix("Value error, ")
     return UsageError(
-        f"{prefix}{place}: {first['msg']}" + (f" ({first['input']!r})"[:80] if place else ""),
-        "the objective cannot be built from it",
-        "see the settings of errata/training/config.py, or `errata train METHOD --help`",
+        f"{prefix}{place}: {found}" if place else f"{prefix}{found}", "the objective cannot be built from it", do
     )
 
 
