@@ -246,7 +246,13 @@ def test_trl_trains_on_the_rows_as_they_are(run: Path, tmp_path: Path) -> None:
     from tests.models.tiny import save_plain
 
     tiny = str(save_plain(tmp_path / "tiny"))
-    plain: dict[str, Any] = {"max_steps": 1, "report_to": [], "use_cpu": True, "per_device_train_batch_size": 2}
+    plain: dict[str, Any] = {
+        "max_steps": 1,
+        "report_to": [],
+        "use_cpu": True,
+        "bf16": False,
+        "per_device_train_batch_size": 2,
+    }
     for name, trainer, config in (
         ("sft", SFTTrainer, SFTConfig),
         ("messages", SFTTrainer, SFTConfig),
@@ -255,5 +261,6 @@ def test_trl_trains_on_the_rows_as_they_are(run: Path, tmp_path: Path) -> None:
     ):
         file = str(everything(run, name, tmp_path).out)
         rows = load_dataset("json", data_files=file, split="train[:8]", cache_dir=str(tmp_path / "cache"))
-        done = trainer(tiny, config(output_dir=str(tmp_path / "out"), **plain), train_dataset=rows).train()
+        args = config(output_dir=str(tmp_path / "out"), **plain)
+        done = trainer(tiny, args=args, train_dataset=rows).train()
         assert done.training_loss > 0
