@@ -6,6 +6,7 @@ OUTPUT/checkpoint-N/   as transformers writes them
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 from collections.abc import Mapping
@@ -77,8 +78,8 @@ def fault_of(checkpoint: Path, processes: int = 1) -> str | None:
     any part of it, and a full disk any length of a file.
     """
     try:
-        step = orjson.loads((checkpoint / STATE).read_bytes())["global_step"]
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        step = json.loads((checkpoint / STATE).read_bytes())["global_step"]  # it may hold NaN, which orjson refuses
+    except (OSError, ValueError, KeyError, TypeError):
         return f"no readable {STATE}"
     if checkpoint.name != f"checkpoint-{step}":
         return f"{STATE} is of step {step}"

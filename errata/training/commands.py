@@ -9,11 +9,12 @@ on after any stop.
 from __future__ import annotations
 
 import copy
+import shutil
 import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ from errata.training.nce import nat_teacher, nce_trainer
 from errata.training.objective import Objective
 from errata.training.ranker import RankerSettings, new_ranker
 from errata.training.ranking import RankerTrainer
-from errata.training.students import open_student
+from errata.training.students import BASE, Student, open_student
 from errata.training.terms import Likelihood
 from errata.training.trainer import build_trainer
 
@@ -115,6 +116,8 @@ class Job:
         house = done.student.house(self.output) if lora else None
         self._describe(done)
         trainer = self._built(
+            done.student,
+            house,
             lambda: build_trainer(
                 done.student.model,
                 self.args,
@@ -124,10 +127,8 @@ class Job:
                 eval_rows=done.eval_rows,
                 peft_config=lora,
                 callbacks=self.callbacks,
-            )
+            ),
         )
-        if house and self.main:
-            done.student.settle(house)
         return self._fit(trainer, self.output, resume)
 
     def _nat(self, resume: Path | None) -> int:
@@ -145,15 +146,14 @@ class Job:
         settings = GateSettings(**{name.removeprefix("gate_"): getattr(self.args, name) for name in names})
         shuffle = self.args.seed if self.args.control == "equal_parameters" else None
         set_seed(self.args.seed)
-        nat = new_nat(done.student.model, negative, settings, shuffle)
-        trainer = self._built(
-            lambda: positive_trainer(
+
+        def build() -> Any:
+            nat = new_nat(done.student.model, negative, settings, shuffle)
+            return positive_trainer(
                 nat, self.args, done.rows, done.student.tokenizer, eval_rows=done.eval_rows, callbacks=self.callbacks
             )
-        )
-        if house and self.main:
-            done.student.settle(house)
-        return self._fit(trainer, self.output, resume)
+
+        return self._fit(self._built(done.student, house, build), self.output, resume)
 
     def _negative(self, done: Prepared, where: Path, house: Path | None) -> int:
         """Stage 1, in a folder of its own."""
@@ -164,6 +164,8 @@ class Job:
         for line in passed:
             self.say(line)
         trainer = self._built(
+            done.student,
+            house,
             lambda: negative_trainer(
                 done.student.model,
                 args,
@@ -172,10 +174,8 @@ class Job:
                 lora,
                 eval_rows=done.eval_rows,
                 callbacks=self.callbacks,
-            )
+            ),
         )
-        if house and self.main:
-            done.student.settle(house)
         self._write(self.output, "training")
         self.say("stage 1   the negative adapter learns wrong rationales")
         code = self._fit(trainer, where, resume)
@@ -187,11 +187,12 @@ class Job:
         done = prepare(self.method, self.lesson, self.args, self.config)
         self._same_tokenizer(done.student.tokenizer, checkpoint)
         self._describe(done)
-        teacher = nat_teacher(done.student.model, checkpoint)
-        trainer = self._built(
-            lambda: nce_trainer(
+        house = done.student.house(self.output)
+
+        def build() -> Any:
+            return nce_trainer(
                 done.student.model,
-                teacher,
+                nat_teacher(done.student.model, checkpoint),
                 self.args,
                 done.rows,
                 done.student.tokenizer,
@@ -200,8 +201,8 @@ class Job:
                 eval_rows=done.eval_rows,
                 callbacks=self.callbacks,
             )
-        )
-        return self._fit(trainer, self.output, resume)
+
+        return self._fit(self._built(done.student, house, build), self.output, resume)
 
     def _nat_checkpoint(self) -> Path:
         """The NAT student's folder; its base is the student's by default."""
@@ -249,6 +250,8 @@ class Job:
         self._describe(done)
         settings = RankerSettings(exponent=self.args.exponent, max_length=self.args.max_length or 512)
         trainer = self._built(
+            done.student,
+            house,
             lambda: RankerTrainer(
                 new_ranker(done.student.model, settings, lora),
                 self.args,
@@ -256,10 +259,8 @@ class Job:
                 done.student.tokenizer,
                 done.eval_rows,
                 callbacks=self.callbacks,
-            )
+            ),
         )
-        if house and self.main:
-            done.student.settle(house)
         return self._fit(trainer, self.output, resume)
 
     # ---- shared ----
@@ -277,27 +278,26 @@ class Job:
                 "--from_base true goes on all the same",
             )
 
-    def _built(self, build: Callable[[], Any]) -> Any:
-        """The trainer; what transformers, TRL and PEFT say of settings is wrong use, and leaves no empty folder."""
-        there = self.output.exists()
+    def _built(self, student: Student, house: Path | None, build: Callable[[], Any]) -> Any:
+        """The trainer; what transformers, TRL and PEFT say of settings is wrong use, and leaves nothing behind.
+
+        `house`: where the student's weights are written first, for adapters rename them once they are in.
+        """
+        there = {folder: folder.exists() for folder in (self.output / BASE, self.output / STAGE_ONE, self.output)}
         try:
+            if house and self.main:
+                student.settle(house)
             return build()
-        except UsageError:
-            self._leave_nothing(there)
-            raise
         except (ValueError, ImportError, AttributeError) as error:
-            self._leave_nothing(there)
+            for folder in (folder for folder, before in there.items() if self.main and not before):
+                shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, UsageError):
+                raise
             raise UsageError(
                 f"{type(error).__name__}: {error}"[:800],
                 "the student cannot be trained with these settings",
                 f"see `errata train {self.method} --help`; --debug tells where it comes from",
             ) from error
-
-    def _leave_nothing(self, there: bool) -> None:
-        if not there:
-            for folder in (self.output / STAGE_ONE, self.output):
-                with suppress(OSError):
-                    folder.rmdir()
 
     def _describe(self, done: Prepared) -> None:
         objective = done.objective.terms if done.objective else ()
@@ -346,6 +346,7 @@ class Job:
         self._write(where, "training")
         stopper = Stopper()
         trainer.add_callback(stopper)
+        trainer.add_callback(Finite())
         try:
             with stopper.listening(alone=self.args.world_size == 1), _told():
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -401,6 +402,19 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
         if self.stopped:
             control.should_save = control.should_training_stop = True
         return control
+
+
+class Finite(TrainerCallback):  # type: ignore[misc]
+    """A gradient that is no number changes no weight, even where the loss is one. In fp16 the scaler skips it."""
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        gradients = [value.grad for value in model.parameters() if value.grad is not None]
+        if not args.fp16 and gradients and not torch.nn.utils.get_total_norm(gradients).isfinite():
+            raise ErrataError(
+                f"the gradient is no finite number in step {state.global_step + 1}",
+                "the student has diverged; this step has changed no weight and the last checkpoint stands",
+                "lower the learning rate, or the weight of what pushes down (beta; bounded: true)",
+            )
 
 
 @contextmanager

@@ -89,6 +89,7 @@ def prepare(method: str, lesson: Any, args: Any, config: Any) -> Prepared:
         rows = source.rows(student, reads, lesson.too_long, longest, align, left_out)
     if getattr(args, "target_tokens", None):
         rows = repeat_to(rows, args.target_tokens, args.seed)
+    reads.check(rows)
     held = None
     if lesson.eval_dataset_name:
         shares = [Share(each.format, lesson.eval_dataset_name, each.marked) for each in shares]
