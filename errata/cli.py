@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from errata import __version__
-from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
+from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError, UsageError
 
 FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
 ROLES = ("teacher", "student", "rectified", "corrupted", "revised")
@@ -91,7 +91,10 @@ def demo(problems: int, quiet: bool) -> None:
     run = Path(recipe.runs) / recipe.name
     _show_status(run)
     for form in FORMATS:
-        _show_exported(form, _export((str(run),), form, run / "exports" / f"{form}.jsonl"))
+        try:
+            _show_exported(form, _export((str(run),), form, run / "exports" / f"{form}.jsonl"))
+        except UsageError as none:  # too few problems to hold a row of every format
+            click.echo(f"{form:<11}{none.found}")
     click.echo(f"log       {run / 'transcripts.jsonl'}\nnext      errata init my-project")
     sys.exit(code)
 
@@ -233,7 +236,7 @@ def graph(name: Any) -> None:
 @click.option("--fault", "kinds", multiple=True, metavar="KIND", help="429, 429-bare, 500, 503, drop, stall, html, ...")
 @click.option("--fault-seed", default=0, show_default=True, help="Which tries meet one.")
 @click.option("--retry-after", default=1.0, show_default=True, help="Seconds a 429 asks for.")
-@click.option("--refuse-after", type=int, metavar="N", help="From the Nth request on every one is refused (401).")
+@click.option("--refuse-after", type=int, metavar="N", help="After N requests every one is refused (401).")
 def serve(
     host: str,
     port: int,
