@@ -47,13 +47,15 @@ from errata.settings import Settings
 from errata.training import tiny
 from errata.training.collate import IGNORED
 
-CONTEXT = 256
+CONTEXT, LONGEST_ANSWER = 256, 128
 RECORD = "school.json"
 OPTIMIZER = {"betas": (0.9, 0.98), "weight_decay": 0.01}
 WARMUP, FLOOR, CLIP = 0.1, 0.1, 1.0
 BUCKET = 16
 """Batches whose rows are sorted by length among themselves: half of a batch would be padding otherwise."""
-WORDS = (*NAMES, *OBJECTS, *CONTAINERS, *UNITS, *VERBS, *sorted(WITHHELD))
+SPOKEN = "as many than away every before it are and so steps should lead right"
+"""Words that a lesson's problems and teachers use and a short school may not."""
+WORDS = (*NAMES, *OBJECTS, *CONTAINERS, *UNITS, *VERBS, *sorted(WITHHELD), *SPOKEN.split())
 _TOLD_EVERY = 100
 
 
@@ -306,7 +308,7 @@ def _held_out(school: School) -> Iterator[Problem]:
 
 def _answers(path: Path, asked: Sequence[Sequence[Message]]) -> list[Generated]:
     student = load(str(path), "cpu")
-    decoding = Decoding(max_tokens=CONTEXT)
+    decoding = Decoding(max_tokens=LONGEST_ANSWER)
     return generate(student, [Job(prompt_ids(student.tokenizer, messages), decoding) for messages in asked])
 
 
