@@ -96,6 +96,14 @@ class Told:
     def by_id(self) -> dict[str, Rationale]:
         return {rationale.id: rationale for rationale in self.transcript.rationales}
 
+    @cached_property
+    def exam(self) -> Literal["mistaken", "right", "none"]:
+        """Whether the student made a mistake on this problem; none where it sat no exam."""
+        grades = [each.correct for each in self.transcript.rationales if each.role == "student"]
+        if not grades:
+            return "none"
+        return "mistaken" if False in grades else "right"
+
     def rationales(self, *roles: Role) -> list[Rationale]:
         """Those of these roles (none given: of all) that the person asked for, in the transcript's order."""
         wanted = self.options.roles
@@ -179,6 +187,7 @@ def meta(told: Told, *rationales: Rationale, explanation: Explanation | None = N
         "task": problem.task,
         "split": problem.split or "",
         "answer": problem.answer,
+        "exam": told.exam,
         "rationales": [_of_rationale(each) for each in rationales],
         **(more or {}),
         "calls": [call.id for call in calls],
