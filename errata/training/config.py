@@ -78,6 +78,9 @@ class Training(SFTConfig):  # type: ignore[misc]
         if not torch.cuda.is_available() and not torch.backends.mps.is_available():
             self.use_cpu = True
             self.bf16: bool | None = bool(self.bf16)
+        ours = {"min_lr_rate"} == set(getattr(self, "lr_scheduler_kwargs", None) or ())
+        if ours and "min_lr" not in str(self.lr_scheduler_type):
+            self.lr_scheduler_kwargs = None  # another schedule was asked for, and this default belongs to ours
         super().__post_init__()
 
 

@@ -471,6 +471,18 @@ def test_a_config_file_is_read_as_the_flags_are(run: Path, tmp_path: Path, monke
     assert "did you mean learning_rate?" in refused.output
 
 
+def test_the_recipes_train_one_after_the_other(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipes = {"sft": "sft", "mapd": "mapd", "edit": "edit", "mcc_kd": "mcc-kd", "nat": "nat", "nce": "nce"}
+    recipes |= {"ranker": "ranker", "combined": "mapd"}
+    for name, method in recipes.items():
+        words = ["--config", str(ROOT / "recipes" / "train" / f"{name}.yaml"), "--dataset_name", str(run)]
+        assert train(method, [*words, "--max_steps", "1", "--disable_tqdm", "true", "--save_strategy", "no"]) == 0
+
+    assert {path.stem for path in (ROOT / "recipes" / "train").glob("*.yaml")} == set(recipes)
+    assert {path.name for path in Path("students").iterdir()} == set(recipes)
+
+
 # ---- in processes of their own ---------------------------------------------------------------------------------------
 
 
@@ -501,7 +513,7 @@ def test_two_processes_train_as_one(run: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     batch = ["--pairs", "none", "--dataloader_drop_last", "false", "--optim", "sgd", "--learning_rate", "0.1"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    alone = [sys.executable, *command(run, one, *batch, "--per_device_train_batch_size", "6")]
+    alone = [sys.executable, *command(run, one, *batch, "--per_device_train_batch_size", "4")]
     subprocess.run(alone, check=True, cwd=ROOT, env=environment)
     launch = [
         sys.executable,
@@ -514,7 +526,7 @@ def test_two_processes_train_as_one(run: Path, tmp_path: Path) -> None:
         "1",
     ]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    words = command(run, two, *batch, "--per_device_train_batch_size", "3")
+    words = command(run, two, *batch, "--per_device_train_batch_size", "2")
     subprocess.run([*launch, *words], check=True, cwd=ROOT, env=environment)
 
     assert manifest_of(two)["processes"] == 2
