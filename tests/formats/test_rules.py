@@ -141,6 +141,11 @@ def test_a_group_needs_two_that_differ() -> None:
     assert made(mcc_kd_rows(unlike)) == ([], ["alone_of_its_problem"] * 2)
 
 
+def test_rows_tell_how_the_exam_went() -> None:
+    good, bad = rationale("good", role="student"), wrong("bad", role="student")
+    assert [told(*exam).exam for exam in ((), (good,), (good, bad))] == ["none", "right", "mistaken"]
+
+
 # ---- graded ----------------------------------------------------------------------------------------------------------
 
 
