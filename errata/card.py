@@ -24,8 +24,8 @@ LICENCES = [
 """Identifiers the hub knows, those that data sets have; anything else is `other` with its name."""
 
 _META = (
-    "where the row comes from: run, problem, gold answer, how the student's exam went; each rationale with author, role, "
-    "grade, the panel's verdict and scores; ids of the calls, prompts with their hashes, models, price of the first "
+    "where the row comes from: run, problem, gold answer, how the student's exam went; each rationale with author, "
+    "role, grade, the panel's verdict and scores; ids of the calls, prompts with hashes, models, price of the first "
     "payment in US dollars"
 )
 
