@@ -298,14 +298,17 @@ def _export(
     **options: Any,
 ) -> Any:
     from errata.export import export as write
+    from errata.formats.table import refuse_idle
     from errata.formats.told import Options
     from errata.overlap import parse_against
 
+    chosen = Options(**options)
+    refuse_idle(format_name, chosen)
     return write(
         runs,
         format_name,
         out,
-        Options(**options),
+        chosen,
         against=[parse_against(each) for each in against],
         exclude_overlap=exclude_overlap,
         keep_duplicates=keep_duplicates,

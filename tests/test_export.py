@@ -9,12 +9,15 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+from click.testing import CliRunner
 from datasets import load_dataset
 
 from errata.card import card_text, cell
+from errata.cli import cli
 from errata.compiling import Handling, Tally
 from errata.errors import ErrataError, UsageError
 from errata.export import FORMATS, export
+from errata.formats.table import refuse_idle
 from errata.formats.told import Options
 from errata.graphs.runner import synthesize
 from errata.overlap import parse_against
@@ -194,6 +197,34 @@ def test_a_spoilt_line_is_told(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a line is no transcript"):
         export([spoilt], "sft", tmp_path / "x.jsonl")
     assert list(tmp_path.glob("*x.jsonl*")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("edit", {"grader_only": True}), ("sft", {"max_edit_ratio": 0.0}), ("nat", {"by_scores": True})],
+)
+def test_an_option_that_would_change_nothing_is_refused(name: str, option: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"with --format {name}"):
+        refuse_idle(name, Options(**option))
+
+
+def test_the_command_line_offers_what_the_library_does(run: Path, tmp_path: Path) -> None:
+    def told(*words: str) -> dict[str, Any]:
+        out = str(tmp_path / "x.jsonl")
+        done = CliRunner().invoke(cli, ["export", str(run), "--out", out, "--json", *words])
+        assert done.exit_code == 0, done.output
+        value: dict[str, Any] = orjson.loads(done.stdout)
+        return value
+
+    plain = told("--format", "nat")
+    assert told("--format", "nat", "--keep-duplicates")["rows"] == plain["rows"] + plain["near_duplicates"]["same"]
+    assert told("--format", "nat", "--roles", "student", "--roles", "teacher")["rows"] < plain["rows"]
+    assert told("--format", "edit", "--max-edit-ratio", "0.1")["left_out"]["beyond_max_edit_ratio"] > 0
+    assert told("--format", "ranker", "--by-scores")["rows"] > 0
+    against = told("--format", "sft", "--against", "classroom", "--exclude-overlap")
+    assert against["overlap"]["classroom"]["size"] > 100
+    idle = CliRunner().invoke(cli, ["export", str(run), "--out", "x.jsonl", "--format", "sft", "--by-scores"])
+    assert idle.exit_code == 2
 
 
 # ---- overlap with evaluation sets ------------------------------------------------------------------------------------
