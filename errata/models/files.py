@@ -21,7 +21,7 @@ from errata.records import digest
 
 Kind = Literal["plain", "lora", "gguf"]
 _SUFFIXES = {".safetensors", ".gguf", ".json", ".model", ".txt", ".jinja"}
-_OF_TRAINING = {"trainer_state.json"}
+_OF_TRAINING = {"trainer_state.json", "manifest.json"}
 """Written beside the weights by a trainer, and changed without them."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 

@@ -70,6 +70,9 @@ class Lesson:
 class Training(SFTConfig):  # type: ignore[misc]
     """TRL's flags. bf16 is by default on where a GPU has it and off on a CPU."""
 
+    lr_scheduler_kwargs: dict[str, Any] | str | None = field(
+        default=None, metadata={"help": "Further settings of the schedule, e.g. {'min_lr_rate': 0.1}."}
+    )
     resume_from_checkpoint: str | None = _option(
         None, "auto: go on from the latest whole checkpoint in output_dir, if there is one; or the folder of one."
     )
@@ -78,8 +81,7 @@ class Training(SFTConfig):  # type: ignore[misc]
         if not torch.cuda.is_available() and not torch.backends.mps.is_available():
             self.use_cpu = True
             self.bf16: bool | None = bool(self.bf16)
-        ours = {"min_lr_rate"} == set(getattr(self, "lr_scheduler_kwargs", None) or ())
-        if ours and "min_lr" not in str(self.lr_scheduler_type):
+        if set(self.lr_scheduler_kwargs or ()) == {"min_lr_rate"} and "min_lr" not in str(self.lr_scheduler_type):
             self.lr_scheduler_kwargs = None  # another schedule was asked for, and this default belongs to ours
         super().__post_init__()
 

@@ -111,7 +111,11 @@ def lora(names: set[str]) -> set[str]:
         ("nat", ["--variant", "nt"], lora),
         ("nat", ["--variant", "ul"], lora),
         ("ranker", ["--learning_rate", "1e-4"], lambda names: names),
-        ("ranker", ["--use_peft"], lambda names: {name for name in names if "lora_" in name or "head." in name}),
+        (
+            "ranker",
+            ["--use_peft", "--learning_rate", "1e-4"],
+            lambda names: {name for name in names if "lora_" in name or "head." in name},
+        ),
     ],
 )
 def test_five_steps_lower_the_objective_and_move_what_they_should(
@@ -513,19 +517,11 @@ def test_two_processes_train_as_one(run: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     batch = ["--pairs", "none", "--dataloader_drop_last", "false", "--optim", "sgd", "--learning_rate", "0.1"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    alone = [sys.executable, *command(run, one, *batch, "--per_device_train_batch_size", "4")]
-    subprocess.run(alone, check=True, cwd=ROOT, env=environment)
-    launch = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--cpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-    ]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    words = command(run, one, *batch, "--per_device_train_batch_size", "4")
+    subprocess.run([*launch, *words], check=True, cwd=ROOT, env=environment)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]  # several on CPUs
     words = command(run, two, *batch, "--per_device_train_batch_size", "2")
     subprocess.run([*launch, *words], check=True, cwd=ROOT, env=environment)
 
