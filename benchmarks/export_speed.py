@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -69,8 +68,13 @@ def _compile(run: Path, name: str) -> None:
     done = export([run], name, run / f"{name}.jsonl")
     seconds = time.perf_counter() - started
     done.out.unlink()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"rows": done.tally.rows, "seconds": seconds, "peak": peak}))
+    print(json.dumps({"rows": done.tally.rows, "seconds": seconds, "peak": _peak()}))
+
+
+def _peak() -> int:
+    """Bytes this process has held at most; getrusage would count those of the process that started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
 
 
 def _measured(run: Path, name: str) -> dict[str, float]:
