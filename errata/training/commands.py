@@ -10,22 +10,18 @@ from __future__ import annotations
 
 import copy
 import shutil
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-import torch
 from pydantic import ValidationError
 from transformers import TrainerCallback, set_seed
 from transformers.utils import logging
 from trl import get_peft_config
 
-from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, ErrataError, UsageError
+from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
 from errata.manifest import git
 from errata.training.checkpoints import (
     KIND,
@@ -35,7 +31,7 @@ from errata.training.checkpoints import (
     versions,
     write_manifest,
 )
-from errata.training.config import settings_error
+from errata.training.entries import settings_error
 from errata.training.flags import parse
 from errata.training.gate import GateSettings, new_nat
 from errata.training.lessons import Prepared, prepare, prepare_pairs
@@ -44,6 +40,7 @@ from errata.training.nce import nat_teacher, nce_trainer
 from errata.training.objective import Objective
 from errata.training.ranker import RankerSettings, new_ranker
 from errata.training.ranking import RankerTrainer
+from errata.training.stopping import Finite, Stopper, told
 from errata.training.students import BASE, Student, open_student
 from errata.training.terms import Likelihood
 from errata.training.trainer import build_trainer
@@ -348,7 +345,7 @@ class Job:
         trainer.add_callback(stopper)
         trainer.add_callback(Finite())
         try:
-            with stopper.listening(alone=self.args.world_size == 1), _told():
+            with stopper.listening(alone=self.args.world_size == 1), told():
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
                 if not stopper.stopped:
                     trainer.save_model()
@@ -369,68 +366,3 @@ class Job:
         if self.main:
             click.echo(str(where))
         return EXIT_DONE
-
-
-class Stopper(TrainerCallback):  # type: ignore[misc]
-    """The first Ctrl-C or SIGTERM saves a checkpoint after the step at hand and ends; the second ends at once."""
-
-    def __init__(self) -> None:
-        self.stopped = False
-
-    @contextmanager
-    def listening(self, alone: bool) -> Iterator[None]:
-        """Not in one of several processes: they would stop at different steps and wait for each other."""
-        if not alone or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        for number in before:
-            signal.signal(number, self._stop)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop(self, *_: Any) -> None:
-        if self.stopped:
-            raise KeyboardInterrupt
-        self.stopped = True
-        click.echo("stopping after this step; once more stops at once", err=True)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        if self.stopped:
-            control.should_save = control.should_training_stop = True
-        return control
-
-
-class Finite(TrainerCallback):  # type: ignore[misc]
-    """A gradient that is no number changes no weight, even where the loss is one. In fp16 the scaler skips it."""
-
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        gradients = [value.grad for value in model.parameters() if value.grad is not None]
-        if not args.fp16 and gradients and not torch.nn.utils.get_total_norm(gradients).isfinite():
-            raise ErrataError(
-                f"the gradient is no finite number in step {state.global_step + 1}",
-                "the student has diverged; this step has changed no weight and the last checkpoint stands",
-                "lower the learning rate, or the weight of what pushes down (beta; bounded: true)",
-            )
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What may happen to a sound training, as a person can act on it."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise ErrataError(
-            f"out of memory: {error}"[:300],
-            "the step does not fit the device",
-            "lower --per_device_train_batch_size and raise --gradient_accumulation_steps",
-        ) from error
-    except OSError as error:
-        raise ErrataError(
-            f"a file cannot be written or read: {error}",
-            "a checkpoint may be half written; it will be skipped",
-            "make room, then go on with --resume_from_checkpoint auto",
-        ) from error

@@ -1,0 +1,80 @@
+"""How a training ends before its end: a signal, a gradient that is no number, a full disk or device."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import torch
+from transformers import TrainerCallback
+
+from errata.errors import ErrataError
+
+
+class Stopper(TrainerCallback):  # type: ignore[misc]
+    """The first Ctrl-C or SIGTERM saves a checkpoint after the step at hand and ends; the second ends at once."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    @contextmanager
+    def listening(self, alone: bool) -> Iterator[None]:
+        """Not in one of several processes: they would stop at different steps and wait for each other."""
+        if not alone or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
+            signal.signal(number, self._stop)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, *_: Any) -> None:
+        if self.stopped:
+            raise KeyboardInterrupt
+        self.stopped = True
+        click.echo("stopping after this step; once more stops at once", err=True)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        if self.stopped:
+            control.should_save = control.should_training_stop = True
+        return control
+
+
+class Finite(TrainerCallback):  # type: ignore[misc]
+    """A gradient that is no number changes no weight, even where the loss is one. In fp16 the scaler skips it."""
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        gradients = [value.grad for value in model.parameters() if value.grad is not None]
+        if not args.fp16 and gradients and not torch.nn.utils.get_total_norm(gradients).isfinite():
+            raise ErrataError(
+                f"the gradient is no finite number in step {state.global_step + 1}",
+                "the student has diverged; this step has changed no weight and the last checkpoint stands",
+                "lower the learning rate, or the weight of what pushes down (beta; bounded: true)",
+            )
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What may happen to a sound training, as a person can act on it."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ErrataError(
+            f"out of memory: {error}"[:300],
+            "the step does not fit the device",
+            "lower --per_device_train_batch_size and raise --gradient_accumulation_steps",
+        ) from error
+    except OSError as error:
+        raise ErrataError(
+            f"a file cannot be written or read: {error}",
+            "a checkpoint may be half written; it will be skipped",
+            "make room, then go on with --resume_from_checkpoint auto",
+        ) from error
