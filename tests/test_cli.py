@@ -74,7 +74,7 @@ def test_every_verb_has_help_and_debug(verb: str) -> None:
 
 
 def test_the_verbs_are_those_that_work() -> None:
-    assert set(cli.commands) == {"demo", "init", "plan", "synth", "status", "graph", "serve", "export"}
+    assert set(cli.commands) == {"demo", "init", "plan", "synth", "status", "graph", "serve", "export", "train"}
 
 
 def test_names_offered_are_those_that_exist() -> None:
@@ -206,7 +206,7 @@ async def test_killed_and_resumed_the_export_is_the_same_to_the_byte(tmp_path: P
     async with serving(latency=0.01, port=port):
         whole = await synthesize(load_recipe(recipe, [*overrides, f"runs={tmp_path / 'whole'}"]))
         for settled in (1, 6):
-            child = start("synth", "demo.yaml", *overrides, cwd=tmp_path)
+            child = start("synth", "demo.yaml", *overrides, "concurrency=2", cwd=tmp_path)  # slow enough to be killed
             await asyncio.to_thread(await_lines, log, settled)
             child.kill()
             await asyncio.to_thread(child.communicate)
