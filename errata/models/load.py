@@ -77,7 +77,7 @@ def _load(files: Files, device: str | None) -> Checkpoint:
         model=model.to(on).eval(),
         tokenizer=tokenizer,
         device=on,
-        context=getattr(model.config, "max_position_embeddings", None),
+        context=getattr(model.config.get_text_config(), "max_position_embeddings", None),
         ends=_ends(model, tokenizer),
     )
 

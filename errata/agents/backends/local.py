@@ -101,7 +101,7 @@ class Local:
             for asked in (*engine.waiting, *engine.running):
                 _fail(asked.answer, ProviderFailure("the local model was closed"))
         workers = [engine.worker for engine in self._engines.values() if engine.worker is not None]
-        await asyncio.gather(*workers)
+        await asyncio.gather(*workers, return_exceptions=True)
         await asyncio.to_thread(self._thread.shutdown)
         self._engines.clear()
 
