@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +134,20 @@ def test_a_torn_gguf_file_is_an_error_that_names_it(tmp_path: Path) -> None:
         (tmp_path / f"{name}.gguf").write_bytes(content)
         with pytest.raises(UsageError, match=f"{name}.gguf cannot be loaded"):
             load(str(tmp_path / f"{name}.gguf"), device="cpu")
+
+
+def test_without_the_libraries_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, plain: Path) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in {"torch", "peft"} else found(name))
+
+    with pytest.raises(UsageError, match=r"torch, peft cannot be imported\n.*\n.*pip install 'errata\[train\]'"):
+        load(str(plain))
+
+
+def test_looking_for_a_checkpoint_needs_no_torch(plain: Path) -> None:
+    looks = f"from errata.models.files import find; find({str(plain)!r}).fingerprint()"
+    code = f"import sys; {looks}; print('torch' in sys.modules)"
+
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert told.stdout == "False\n"
