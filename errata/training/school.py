@@ -13,7 +13,7 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -80,8 +80,11 @@ class Schooled(NamedTuple):
 
 
 class Row(NamedTuple):
+    """One thing taught: what is read, what is written, and the operations and numbers of its problem."""
+
     messages: tuple[Message, ...]
     completion: str
+    signature: str
 
 
 def schooled(folder: Path, school: School, tell: Callable[[str], None]) -> Schooled:
@@ -156,7 +159,7 @@ def _attend(part: Path, school: School, tell: Callable[[str], None]) -> None:
             tell(f"school: step {step}/{school.steps}, loss {loss:.3f}, {time.monotonic() - started:.0f} s")
     tiny.save(part, model, tokenizer)
     try:
-        solved, explained = exam(part, school, prompts)
+        solved, explained = exam(part, school, prompts, {row.signature for row in taught})
         tell(
             f"school: solves {solved:.1%} of held-out school problems, explains {explained:.1%} of mistakes, "
             f"{time.monotonic() - started:.0f} s"
@@ -196,7 +199,7 @@ def _is_explained(problem: Problem, school: School) -> bool:
 
 def _solve_row(problem: Problem, prompts: Prompts) -> Row:
     assert problem.rationale is not None
-    return Row(student_messages(prompts, problem), problem.rationale)
+    return Row(student_messages(prompts, problem), problem.rationale, problem.meta["signature"])
 
 
 def _mistake_row(problem: Problem, prompts: Prompts) -> Row:
@@ -206,31 +209,28 @@ def _mistake_row(problem: Problem, prompts: Prompts) -> Row:
     dice = Dice("school mistake", problem.id)
     flawed = write(puzzle, work(puzzle, wrong(puzzle, dice)), dice.between(0, len(VOICES) - 1))
     teacher = persona("teacher?misconceptions=0")
-    return Row(explain_messages(prompts, problem, flawed), explain(teacher, puzzle, flawed, problem.answer))
+    remark = explain(teacher, puzzle, flawed, problem.answer)
+    return Row(explain_messages(prompts, problem, flawed), remark, problem.meta["signature"])
 
 
 # ---- its exam --------------------------------------------------------------------------------------------------------
 
 
-def exam(path: Path, school: School, prompts: Prompts) -> tuple[float, float]:
+def exam(path: Path, school: School, prompts: Prompts, taught: set[str]) -> tuple[float, float]:
     """Shares of held-out school problems solved and of held-out mistakes explained in the reference's words, greedy."""
-    held_out = list(islice(_held_out(school), school.examined))
-    mistakes = [_mistake_row(problem, prompts) for problem in held_out[: max(1, school.examined // 4)]]
-    solutions = _answers(path, [student_messages(prompts, problem) for problem in held_out])
+    asked = held_out(school, taught)
+    mistakes = [_mistake_row(problem, prompts) for problem in asked[: max(1, school.examined // 4)]]
+    solutions = _answers(path, [student_messages(prompts, problem) for problem in asked])
     remarks = _answers(path, [row.messages for row in mistakes])
-    grades = asyncio.run(_graded(held_out, [solution.text for solution in solutions]))
+    grades = asyncio.run(_graded(asked, [solution.text for solution in solutions]))
     hits = [remark.text == row.completion for remark, row in zip(remarks, mistakes, strict=True)]
     return sum(grades) / len(grades), sum(hits) / len(hits)
 
 
-def _held_out(school: School) -> Iterator[Problem]:
-    """School problems of another seed whose operations and numbers no schooled problem has."""
-
-    def drawn(seed: int, count: int) -> Iterator[Problem]:
-        return problems({"split": "school", "count": count, "seed": seed})
-
-    taught = {problem.meta["signature"] for problem in drawn(school.seed, school.problems)}
-    return (each for each in drawn(school.seed + 1_000_003, 10**9) if each.meta["signature"] not in taught)
+def held_out(school: School, taught: set[str]) -> list[Problem]:
+    """School problems of another seed with none of these signatures (operations and numbers)."""
+    drawn = problems({"split": "school", "count": 10**9, "seed": school.seed + 1_000_003})
+    return list(islice((each for each in drawn if each.meta["signature"] not in taught), school.examined))
 
 
 def _answers(path: Path, asked: Sequence[Sequence[Message]]) -> list[Generated]:
