@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -84,17 +84,9 @@ class Backend(Protocol):
     paid: bool
     """Its replies are stored, budgeted and counted as paid. False for `recorded/`."""
 
-    async def complete(
-        self,
-        spec: AgentSpec,
-        messages: Sequence[Message],
-        parameters: Mapping[str, Any],
-        *,
-        seed: int,
-        verb: Verb,
-        context: Context,
-        sample: int,
-    ) -> Reply: ...
+    async def complete(self, request: Request, seed: int) -> Reply:
+        """The reply to `request.messages` under `request.parameters`; `seed` goes where the provider takes one."""
+        ...
 
     def fingerprint(self, spec: AgentSpec) -> str | None:
         """Hash of the weights or file behind `local/` and `recorded/`; part of the call's key. None elsewhere."""

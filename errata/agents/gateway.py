@@ -20,7 +20,17 @@ from errata.agents.calls import Backend, ProviderFailure, Reply, Request
 from errata.agents.limits import Clock, Limits, Sleep
 from errata.agents.prices import cost, price_of
 from errata.agents.retries import retrying
-from errata.agents.rows import Answer, answer_of, cleaned, public, row_of, secrets_of, surrogate_free, without_user
+from errata.agents.rows import (
+    Answer,
+    answer_of,
+    call_of,
+    cleaned,
+    public,
+    row_of,
+    secrets_of,
+    surrogate_free,
+    without_user,
+)
 from errata.agents.store import Store, StoreError
 from errata.errors import AgentRefused, UsageError
 from errata.records import Call, Message, digest, draw
@@ -108,7 +118,7 @@ class Gateway:
     async def __call__(self, request: Request) -> Call:
         backend = self._backend(request.spec)
         if not backend.paid:
-            return _call(request, await self._replay(backend, request), {})
+            return call_of(request, await self._replay(backend, request), {})
         parameters = public(request.parameters)
         key = self._key(request, parameters)
         flight = self._flights.get(key)
@@ -120,7 +130,7 @@ class Gateway:
             self._count(request, answer)
         if "seed" not in request.spec.extra:
             parameters["seed"] = seed_of(self._seed, request)
-        return _call(request, answer, parameters)
+        return call_of(request, answer, parameters)
 
     # ---- calls under way ---------------------------------------------------------------------------------------------
 
@@ -205,15 +215,7 @@ class Gateway:
             return answer
 
     async def _ask(self, backend: Backend, request: Request) -> Reply:
-        return await backend.complete(
-            request.spec,
-            request.messages,
-            request.parameters,
-            seed=seed_of(self._seed, request),
-            verb=request.verb,
-            context=request.context,
-            sample=request.sample,
-        )
+        return await backend.complete(request, seed_of(self._seed, request))
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 
@@ -317,29 +319,3 @@ def seed_of(run_seed: int, request: Request) -> int:
 def estimate(messages: tuple[Message, ...]) -> int:
     """Prompt tokens, rather too many: one for three bytes, and the wrapping of each message."""
     return sum(len(message.content.encode()) // 3 + 8 for message in messages)
-
-
-def _call(request: Request, answer: Answer, parameters: dict[str, Any]) -> Call:
-    context, reply = request.context, answer.reply
-    identity = (context.problem_id, request.spec.name, request.stage, request.verb, request.prompt, context.about)
-    return Call(
-        id=digest("call", *identity, request.sample, request.attempt),
-        agent=request.spec.name,
-        verb=request.verb,
-        about=context.about,
-        prompt=request.prompt,
-        prompt_hash=request.prompt_hash,
-        model=request.spec.model,
-        served=reply.served if reply else None,
-        parameters=parameters,
-        messages=request.messages,
-        sample=request.sample,
-        attempt=request.attempt,
-        reply=reply.text if reply else None,
-        reasoning=reply.reasoning if reply else None,
-        finish_reason=reply.finish_reason if reply else None,
-        prompt_tokens=reply.prompt_tokens if reply else 0,
-        completion_tokens=reply.completion_tokens if reply else 0,
-        price_usd=answer.price,
-        failure=answer.failure,
-    )

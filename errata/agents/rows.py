@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from errata.agents.calls import Reply
+from errata.agents.calls import Reply, Request
+from errata.records import Call, digest
 from errata.settings import AgentSpec
 
 _SECRET = re.compile(r"api_?key|authorization|secret|password|credential|headers|(access|auth|bearer)_?token", re.I)
@@ -95,3 +96,30 @@ def secrets_of(specs: Sequence[AgentSpec]) -> list[str]:
     named = {spec.api_key_env for spec in specs}
     found = {value for name, value in os.environ.items() if name in named or _SECRET_VARIABLE.search(name)}
     return sorted((value for value in found if len(value) >= 8), key=len, reverse=True)
+
+
+def call_of(request: Request, answer: Answer, parameters: dict[str, Any]) -> Call:
+    """The call as it is logged, with the parameters that were sent."""
+    context, reply = request.context, answer.reply
+    identity = (context.problem_id, request.spec.name, request.stage, request.verb, request.prompt, context.about)
+    return Call(
+        id=digest("call", *identity, request.sample, request.attempt),
+        agent=request.spec.name,
+        verb=request.verb,
+        about=context.about,
+        prompt=request.prompt,
+        prompt_hash=request.prompt_hash,
+        model=request.spec.model,
+        served=reply.served if reply else None,
+        parameters=parameters,
+        messages=request.messages,
+        sample=request.sample,
+        attempt=request.attempt,
+        reply=reply.text if reply else None,
+        reasoning=reply.reasoning if reply else None,
+        finish_reason=reply.finish_reason if reply else None,
+        prompt_tokens=reply.prompt_tokens if reply else 0,
+        completion_tokens=reply.completion_tokens if reply else 0,
+        price_usd=answer.price,
+        failure=answer.failure,
+    )

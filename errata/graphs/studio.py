@@ -16,13 +16,14 @@ from errata.agents.backends import backend_for
 from errata.agents.calls import Backend, ProviderFailure, Request
 from errata.agents.cast import Cast, assemble
 from errata.agents.gateway import seed_of
+from errata.agents.rows import Answer, call_of
 from errata.agents.simulated import classroom
 from errata.agents.simulated.persona import COMMITTEE, STUDENT
 from errata.grading import Grader
 from errata.graphs.lesson import build_graph
 from errata.graphs.state import Story
 from errata.graphs.steps import StoryGraph
-from errata.records import Call, Problem, digest
+from errata.records import Call, Problem
 from errata.settings import Agents, AgentSpec, GraphName, GraphSettings
 
 SEED = 17
@@ -39,36 +40,11 @@ class InProcess:
         self.backend = backend
 
     async def __call__(self, request: Request) -> Call:
-        context, parameters = request.context, dict(request.parameters)
-        place = (context.problem_id, request.spec.name, request.stage, request.verb, context.about)
-        logged = Call(
-            id=digest("call", *place, request.sample, request.attempt),
-            agent=request.spec.name,
-            verb=request.verb,
-            about=context.about,
-            prompt=request.prompt,
-            prompt_hash=request.prompt_hash,
-            model=request.spec.model,
-            parameters=parameters,
-            messages=request.messages,
-            sample=request.sample,
-            attempt=request.attempt,
-        )
         try:
-            reply = await self.backend.complete(
-                request.spec,
-                request.messages,
-                parameters,
-                seed=seed_of(SEED, request),
-                verb=request.verb,
-                context=context,
-                sample=request.sample,
-            )
+            answer = Answer(await self.backend.complete(request, seed_of(SEED, request)))
         except ProviderFailure as failure:
-            return logged.model_copy(update={"failure": failure.message})
-        said = {"reply": reply.text, "finish_reason": reply.finish_reason, "served": reply.served}
-        counted = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
-        return logged.model_copy(update=said | counted)
+            answer = Answer(failure=failure.message)
+        return call_of(request, answer, dict(request.parameters))
 
 
 def faculty_cast() -> Cast:

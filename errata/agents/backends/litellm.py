@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import openai
 
 from errata.agents.backends.failures import failure_of
-from errata.agents.calls import Context, ProviderFailure, Reply
-from errata.records import Message, Verb
+from errata.agents.calls import ProviderFailure, Reply, Request
 from errata.settings import AgentSpec
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices over the net when imported
@@ -31,26 +29,17 @@ class LiteLLM:
     def __init__(self) -> None:
         self._seeded: dict[str, bool] = {}
 
-    async def complete(
-        self,
-        spec: AgentSpec,
-        messages: Sequence[Message],
-        parameters: Mapping[str, Any],
-        *,
-        seed: int,
-        verb: Verb,
-        context: Context,
-        sample: int,
-    ) -> Reply:
+    async def complete(self, request: Request, seed: int) -> Reply:
+        spec = request.spec
         model = spec.model.removeprefix("litellm/")
-        sent = _access(spec) | dict(parameters)
+        sent = _access(spec) | dict(request.parameters)
         if "seed" not in spec.extra and self._takes_seed(model):
             sent["seed"] = seed
         try:
             async with asyncio.timeout(spec.timeout):
                 answer = await litellm.acompletion(
                     model=model,
-                    messages=[{"role": message.role, "content": message.content} for message in messages],
+                    messages=[{"role": message.role, "content": message.content} for message in request.messages],
                     num_retries=0,
                     max_retries=0,
                     timeout=spec.timeout,

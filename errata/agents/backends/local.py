@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from errata.agents.calls import Context, ProviderFailure, Reply
+from errata.agents.calls import ProviderFailure, Reply, Request
 from errata.errors import UsageError
 from errata.models.files import find
 from errata.models.generate import ContextOverflow, Generated, Job, check_length, most_rows, stream
@@ -18,7 +18,7 @@ from errata.models.load import Checkpoint, load, need_torch
 from errata.models.prompting import prompt_ids
 from errata.models.sampling import Decoding
 from errata.recipe import expand
-from errata.records import Message, Verb, digest
+from errata.records import Message, digest
 from errata.settings import AgentSpec, Sampling
 
 WINDOW = 0.02
@@ -63,21 +63,11 @@ class Local:
         _decoding(spec.name, spec.parameters(Sampling()))
         return find(_path(spec)).fingerprint()
 
-    async def complete(
-        self,
-        spec: AgentSpec,
-        messages: Sequence[Message],
-        parameters: Mapping[str, Any],
-        *,
-        seed: int,
-        verb: Verb,
-        context: Context,
-        sample: int,
-    ) -> Reply:
-        engine = self._engine(_path(spec))
+    async def complete(self, request: Request, seed: int) -> Reply:
+        engine = self._engine(_path(request.spec))
         try:
             checkpoint = await asyncio.shield(engine.checkpoint)
-            job = _job(checkpoint, spec, messages, parameters, seed)
+            job = _job(checkpoint, request.spec, request.messages, request.parameters, seed)
         except ContextOverflow as error:
             raise ProviderFailure(str(error)) from error
         except UsageError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,8 +19,8 @@ from pydantic import SecretStr
 
 from errata.agents.backends import api_base_of
 from errata.agents.backends.failures import completion_of, failure_of_response, lost_connection
-from errata.agents.calls import Context, ProviderFailure, Reply
-from errata.records import Message, Verb, to_json
+from errata.agents.calls import ProviderFailure, Reply, Request
+from errata.records import to_json
 from errata.settings import AgentSpec
 
 OPENAI = "https://api.openai.com/v1"
@@ -88,21 +87,12 @@ class OpenAI:
         self._http: openai.DefaultAioHttpClient | None = None
         self._chats: dict[str, ReasoningChat] = {}
 
-    async def complete(
-        self,
-        spec: AgentSpec,
-        messages: Sequence[Message],
-        parameters: Mapping[str, Any],
-        *,
-        seed: int,
-        verb: Verb,
-        context: Context,
-        sample: int,
-    ) -> Reply:
+    async def complete(self, request: Request, seed: int) -> Reply:
+        spec = request.spec
         chat = self._chats.get(spec.name) or self._connect(spec)
-        asked = [_LANGCHAIN[message.role](content=message.content) for message in messages]
+        asked = [_LANGCHAIN[message.role](content=message.content) for message in request.messages]
         # `seed: null` in the agent's extra settings is for servers that refuse the field
-        sent = dict(parameters) if "seed" in spec.extra else {**parameters, "seed": seed}
+        sent = dict(request.parameters) if "seed" in spec.extra else {**request.parameters, "seed": seed}
         try:
             async with asyncio.timeout(spec.timeout):
                 answer = await self._ask(chat, asked, sent)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
-from errata.agents.calls import Context, ProviderFailure, Reply
+from errata.agents.calls import Context, ProviderFailure, Reply, Request
 from errata.errors import UsageError
-from errata.records import Message, Verb
 from errata.settings import AgentSpec, Recording
 
 
@@ -26,22 +25,13 @@ class Recorded:
         self._files: dict[Path, _File] = {}
         self._indexes: dict[tuple[Path, str, str], dict[bytes, int]] = {}
 
-    async def complete(
-        self,
-        spec: AgentSpec,
-        messages: Sequence[Message],
-        parameters: Mapping[str, Any],
-        *,
-        seed: int,
-        verb: Verb,
-        context: Context,
-        sample: int,
-    ) -> Reply:
-        recording = next((known for name, known in spec.recorded.items() if name == verb), None)
+    async def complete(self, request: Request, seed: int) -> Reply:
+        spec, context = request.spec, request.context
+        recording = next((known for name, known in spec.recorded.items() if name == request.verb), None)
         if recording is None:
-            raise ProviderFailure(f"agent {spec.name} has no recording of the verb {verb}")
+            raise ProviderFailure(f"agent {spec.name} has no recording of the verb {request.verb}")
         row = self._row(recording, context)
-        return Reply(text=_text(_value(row, _path(recording, context), recording), sample))
+        return Reply(text=_text(_value(row, _path(recording, context), recording), request.sample))
 
     def _row(self, recording: Recording, context: Context) -> Any:
         file, index = self._index(recording)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from errata.agents.calls import Context, Reply
+from errata.agents.calls import Reply, Request
 from errata.agents.simulated import faculty
-from errata.records import Message, Verb
 from errata.settings import AgentSpec
 
 
@@ -16,20 +12,11 @@ class Simulated:
 
     paid = True
 
-    async def complete(
-        self,
-        spec: AgentSpec,
-        messages: Sequence[Message],
-        parameters: Mapping[str, Any],
-        *,
-        seed: int,
-        verb: Verb,
-        context: Context,
-        sample: int,
-    ) -> Reply:
+    async def complete(self, request: Request, seed: int) -> Reply:
+        spec, parameters = request.spec, request.parameters
         # As over HTTP, an agent's own seed goes first, and `seed: null` sends none.
         sent = parameters.get("seed", None if "seed" in spec.extra else seed)
-        pairs = [(message.role, message.content) for message in messages]
+        pairs = [(message.role, message.content) for message in request.messages]
         return faculty.reply(spec.model, pairs, parameters, sent)
 
     def fingerprint(self, spec: AgentSpec) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from errata.agents.backends import local
 from errata.agents.backends.local import Local
-from errata.agents.calls import Context, ProviderFailure, Reply
+from errata.agents.calls import ProviderFailure, Reply
 from errata.agents.gateway import Gateway
 from errata.agents.prompts import load_prompts
 from errata.agents.student import Student, student_messages
@@ -24,10 +24,10 @@ from errata.models.prompting import example_ids, prompt_ids
 from errata.models.sampling import Decoding
 from errata.records import Message
 from errata.settings import Agents, AgentSpec, Budget, Sampling
+from tests.agents.provider import request_of
 from tests.helpers import apples
 from tests.models import tiny
 
-CONTEXT = Context("p1", "How many?")
 HOT = {"temperature": 1.3, "top_p": 0.9, "max_tokens": 12}
 
 
@@ -49,7 +49,7 @@ def student(path: Path, **settings: Any) -> AgentSpec:
 
 async def ask(backend: Local, spec: AgentSpec, text: str, *, seed: int = 0, **parameters: Any) -> Reply:
     messages = (Message(role="user", content=text),)
-    return await backend.complete(spec, messages, parameters, seed=seed, verb="solve", context=CONTEXT, sample=0)
+    return await backend.complete(request_of(spec, messages=messages, parameters=parameters), seed)
 
 
 async def test_concurrent_requests_share_batches_and_reply_as_if_alone(
@@ -93,9 +93,7 @@ async def test_a_seed_among_the_agent_s_settings_comes_first(backend: Local, pla
 
     async def drawn(sent: int, **more: int) -> str:
         given = {**hot, **more}
-        reply = await backend.complete(
-            student(plain), messages, given, seed=sent, verb="solve", context=CONTEXT, sample=0
-        )
+        reply = await backend.complete(request_of(student(plain), messages=messages, parameters=given), sent)
         return reply.text
 
     assert await drawn(1, seed=7) == await drawn(2, seed=7) == await drawn(7)

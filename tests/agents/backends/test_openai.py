@@ -11,7 +11,7 @@ from errata.agents.backends.openai import OpenAI
 from errata.agents.calls import Context, ProviderFailure, Reply
 from errata.records import Message
 from errata.settings import AgentSpec
-from tests.agents.provider import Provider, body, ok
+from tests.agents.provider import Provider, body, ok, request_of
 
 ASKED = (Message(role="system", content="Be brief."), Message(role="user", content="6 times 7?"))
 
@@ -25,7 +25,7 @@ async def backend() -> AsyncIterator[OpenAI]:
 
 async def complete(backend: OpenAI, spec: AgentSpec, **parameters: Any) -> Reply:
     context = Context(problem_id="secret-problem-id", question="secret question", about="r1", author="bob")
-    return await backend.complete(spec, ASKED, parameters, seed=7, verb="solve", context=context, sample=3)
+    return await backend.complete(request_of(spec, messages=ASKED, parameters=parameters, context=context, sample=3), 7)
 
 
 async def test_parameters_go_to_the_server_as_they_are(backend: OpenAI) -> None:

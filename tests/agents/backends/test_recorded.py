@@ -45,7 +45,7 @@ def agent(file: str, **recordings: dict[str, Any]) -> AgentSpec:
 async def replayed(spec: AgentSpec, context: Context, verb: str = "solve", sample: int = 0) -> str:
     backend = Recorded()
     try:
-        reply = await backend.complete(spec, (), {}, seed=1, verb=verb, context=context, sample=sample)  # type: ignore[arg-type]
+        reply = await backend.complete(request_of(spec, context=context, sample=sample, verb=verb), 1)
         return reply.text
     finally:
         await backend.close()
@@ -157,6 +157,6 @@ async def test_the_released_files(monkeypatch: pytest.MonkeyPatch) -> None:
         questions = [json.loads(next(lines))["question"] for _ in range(200)]
     for question in questions:
         context = Context("x", question)
-        reply = await backend.complete(spec, (), {}, seed=1, verb="solve", context=context, sample=7)
+        reply = await backend.complete(request_of(spec, context=context, sample=7), 1)
         assert reply.text
     await backend.close()

@@ -19,6 +19,7 @@ from errata.agents.simulated.soundness import sound
 from errata.dual import edit_ratio
 from errata.records import Message, Problem
 from errata.settings import AgentSpec
+from tests.agents.provider import request_of
 from tests.agents.simulated.asking import COMMITTEE, ask, lesson, messages, prompts
 
 PERFECT = "eve?misconceptions=0&slips=0&lucky=0&skill=1&sensitivity=1&specificity=1"
@@ -313,7 +314,9 @@ async def test_the_backend_hands_over_what_a_server_would_see() -> None:
     spec = AgentSpec(name="anyone", model="simulated/ada?slips=0.5")
     told = tuple(Message(role="user", content=content) for _, content in sent)
     context = Context(problem_id="x", question="y")
-    got = await backend.complete(spec, told, {"top_p": 0.9}, seed=5, verb="score", context=context, sample=3)
+    got = await backend.complete(
+        request_of(spec, messages=told, parameters={"top_p": 0.9}, context=context, sample=3, verb="score"), 5
+    )
     assert got == reply("ada?slips=0.5", sent, {"top_p": 0.9}, 5)
     assert got.served == "ada?slips=0.5"
     assert backend.fingerprint(spec) is None
