@@ -1,6 +1,6 @@
 """The tiny student's school: from nothing to what the classroom's `school` split teaches.
 
-    20,000 school problems --> a row each: solve, or (8 %) point out a mistake --> one epoch --> exam --> checkpoint
+    24,000 school problems --> a row each: solve, or (8 %) point out a mistake --> one epoch --> exam --> checkpoint
 
 A schooled student chains steps and calculates, but has never read the withheld words (a half of the units, some verbs,
 `fewer`, `times`): what it then gets wrong in a lesson is what a lesson can teach it. It reads the shipped prompts
@@ -51,7 +51,7 @@ class School(Settings):
     """What is taught, how, and when a student is admitted. The same settings give the same student on the same kind of
     machine; another seed gives another student, of other problems."""
 
-    problems: int = Field(default=20_000, gt=0)
+    problems: int = Field(default=24_000, gt=0)
     """Each gives one row, read once."""
     explained: float = Field(default=0.08, ge=0, le=1)
     """Share of the rows that ask for the mistake in a wrong solution."""
