@@ -4,7 +4,9 @@
 
 A schooled student chains steps and calculates, but has never read the withheld words (a half of the units, some verbs,
 `fewer`, `times`): what it then gets wrong in a lesson is what a lesson can teach it. It reads the shipped prompts
-through the one renderer, so that it sits an exam as `local/PATH` like any checkpoint.
+through the one renderer, so that it sits an exam as `local/PATH` like any checkpoint. In about 100 s on one core the
+seeds 0, 1 and 2 came to 93, 91 and 90 % of held-out school problems, and the first to 48 % of a lesson's. Of the second
+mode it learns the language rather than the judgement: its remarks name a step and a right one, seldom the true ones.
 """
 
 from __future__ import annotations
