@@ -71,7 +71,7 @@ def _load(files: Files, device: str | None) -> Checkpoint:
     on = torch.device(device or _best_device())
     with no_progress_bars():
         model = _model(files, torch.bfloat16 if on.type == "cuda" else torch.float32)
-        tokenizer = _tokenizer(files)
+        tokenizer = tokenizer_of(files)
     return Checkpoint(
         name=files.name,
         model=model.to(on).eval(),
@@ -126,13 +126,14 @@ def _model(files: Files, dtype: Any) -> Any:
             return PeftModel.from_pretrained(_model(files.base, dtype), files.path)
 
 
-def _tokenizer(files: Files) -> Any:
+def tokenizer_of(files: Files) -> Any:
+    """The tokenizer beside the weights, or that of the base an adapter stands on."""
     from transformers import AutoTokenizer
 
     if files.kind == "gguf":
         return AutoTokenizer.from_pretrained(files.path.parent, gguf_file=files.name)
     if files.base is not None and not (files.path / "tokenizer_config.json").is_file():
-        return _tokenizer(files.base)
+        return tokenizer_of(files.base)
     return AutoTokenizer.from_pretrained(files.path)
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 from accelerate import PartialState  # type: ignore[import-untyped]
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers import AutoModelForCausalLM, GgufConfig
 from trl import ModelConfig, get_quantization_config
 
 from errata.errors import UsageError
 from errata.models.files import Files, find
+from errata.models.load import tokenizer_of
 from errata.training import tiny
 
 TINY = "tiny"
@@ -93,7 +94,7 @@ def open_student(config: ModelConfig, texts: Callable[[], Texts], seed: int) -> 
 
 
 def _open(files: Files, config: ModelConfig) -> Student:
-    model, tokenizer = _model(files, config), _tokenizer(files)
+    model, tokenizer = _model(files, config), tokenizer_of(files)
     if files.kind == "lora":
         model = model.merge_and_unload()
     if files.kind == "gguf":
@@ -121,11 +122,3 @@ def _model(files: Files, config: ModelConfig) -> Any:
 
             assert files.base is not None
             return PeftModel.from_pretrained(_model(files.base, config), files.path)
-
-
-def _tokenizer(files: Files) -> Any:
-    if files.kind == "gguf":
-        return AutoTokenizer.from_pretrained(files.path.parent, gguf_file=files.name)
-    if files.base is not None and not (files.path / "tokenizer_config.json").is_file():
-        return _tokenizer(files.base)
-    return AutoTokenizer.from_pretrained(files.path)
