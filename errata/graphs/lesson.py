@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import get_args
 
 from langgraph.graph import END, START, StateGraph
 
@@ -26,9 +25,8 @@ from errata.graphs.peer_review import build_peer_review
 from errata.graphs.rationales import build_rationales
 from errata.graphs.state import Story, mistakes_of
 from errata.graphs.steps import StoryGraph
+from errata.roles import stages_of
 from errata.settings import GraphName, GraphSettings, Stage
-
-STAGES: tuple[Stage, ...] = get_args(Stage)
 
 _BUILD: dict[Stage, Callable[[Cast, GraphSettings], StoryGraph]] = {
     "exam": build_exam,
@@ -37,16 +35,6 @@ _BUILD: dict[Stage, Callable[[Cast, GraphSettings], StoryGraph]] = {
     "mistake_explanation": build_mistake_explanation,
     "dual_cot": build_dual_cot,
 }
-_NEEDS: dict[Stage, Stage] = {"peer_review": "rationales", "mistake_explanation": "exam", "dual_cot": "rationales"}
-
-
-def stages_of(name: GraphName, settings: GraphSettings) -> tuple[Stage, ...]:
-    """The parts that run, in the order of the graph: those named and those they need before them."""
-    named = (settings.stages or STAGES) if name == "lesson" else (name,)
-    needed: set[Stage] = {_NEEDS[stage] for stage in named if stage in _NEEDS}
-    if settings.only_mistakes:
-        needed.add("exam")
-    return tuple(stage for stage in STAGES if stage in named or stage in needed)
 
 
 def goals_of(name: GraphName, settings: GraphSettings) -> tuple[Stage, ...]:

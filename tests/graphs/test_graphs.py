@@ -7,9 +7,10 @@ import pytest
 from errata.agents.calls import Request
 from errata.errors import BudgetExhausted, UsageError
 from errata.grading import Grader
-from errata.graphs.lesson import build_graph, goals_of, stages_of
+from errata.graphs.lesson import build_graph, goals_of
 from errata.graphs.state import Story, mistakes_of, rationales_of, transcript_of
 from errata.records import Problem, Transcript
+from errata.roles import stages_of
 from errata.settings import GraphName, GraphSettings
 from tests.helpers import CutOff, Line, Lost, Script, apples, cast_of
 
