@@ -362,9 +362,7 @@ def test_stages_are_those_the_graphs_run() -> None:
 
     cast = faculty_cast()
     for name in ("exam", "rationales", "peer_review", "mistake_explanation", "dual_cot", "lesson"):
-        choices = (
-            (None, ("peer_review",), ("dual_cot", "exam"), ("mistake_explanation",)) if name == "lesson" else (None,)
-        )
+        named = (("peer_review",), ("dual_cot", "exam"), ("mistake_explanation",)) if name == "lesson" else ()
         for only_mistakes in (False, True):
             for stages in (None, *named):  # stages are for a lesson; another graph refuses them
                 wanted = GraphSettings(stages=stages, only_mistakes=only_mistakes)
