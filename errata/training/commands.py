@@ -23,6 +23,7 @@ from trl import get_peft_config
 
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
 from errata.manifest import git
+from errata.models.gate import GateSettings, new_nat
 from errata.training.checkpoints import (
     KIND,
     manifest_of,
@@ -33,7 +34,6 @@ from errata.training.checkpoints import (
 )
 from errata.training.entries import settings_error
 from errata.training.flags import parse
-from errata.training.gate import GateSettings, new_nat
 from errata.training.lessons import Prepared, prepare, prepare_pairs
 from errata.training.nat import negative_trainer, positive_trainer
 from errata.training.nce import nat_teacher, nce_trainer

@@ -24,10 +24,10 @@ from errata.cli import cli
 from errata.errors import ErrataError, UsageError
 from errata.export import export
 from errata.graphs.runner import synthesize
+from errata.models.gate import load_nat
 from errata.models.load import load
 from errata.training.checkpoints import fault_of, manifest_of
 from errata.training.commands import train
-from errata.training.gate import load_nat
 from errata.training.ranker import load_ranker
 from tests.models import tiny as tiny_files
 from tests.runs import small
