@@ -80,6 +80,7 @@ def _front_matter(file: str, licences: Sequence[str], done: Tally) -> dict[str, 
 def _said(options: Options) -> str:
     said = [
         f" Only the roles {', '.join(options.roles)}." if options.roles else "",
+        f" Only what {', '.join(map(cell, options.authors))} wrote." if options.authors else "",
         " Right is what the answer grader finds right, whatever the panel says." if options.grader_only else "",
         f" Only pairs of edit ratio {options.max_edit_ratio:g} or less." if options.max_edit_ratio is not None else "",
         " Chosen is what the panel scores at least a point higher, whatever the grade." if options.by_scores else "",

@@ -160,6 +160,7 @@ def status(run: Path, as_json: bool) -> None:
 @click.option("--format", "format_name", required=True, type=click.Choice(FORMATS), help="Kind of rows.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .jsonl file to write.")
 @click.option("--roles", multiple=True, type=click.Choice(ROLES), help="Only rationales in these roles.  [repeatable]")
+@click.option("--authors", multiple=True, metavar="NAME", help="Only what these agents wrote.  [repeatable]")
 @click.option("--grader-only", is_flag=True, help="Right is what the grader finds right, whatever the panel says.")
 @click.option("--max-edit-ratio", type=click.FloatRange(0, 1), help="Only pairs at most so far apart; edit and dpo.")
 @click.option("--by-scores", is_flag=True, help="Ranker: better x worse by the panel's scores, not right x wrong.")
