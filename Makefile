@@ -6,7 +6,7 @@ DATA := $(if $(ERRATA_DATA),$(ERRATA_DATA),$(if $(wildcard ../shared/data),$(abs
 
 .PHONY: demo test check bench audit clean
 
-demo: .venv/base
+demo: .venv/train
 	$(BIN)/python -m errata demo
 
 test: .venv/all
@@ -26,13 +26,13 @@ audit: .venv/all
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/base: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e .
+.venv/train: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[train]'
 	touch $@
 
 .venv/all: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) -e '.[train,dev]'
-	touch $@ .venv/base
+	touch $@ .venv/train
 
 clean:
 	rm -rf .venv build dist *.egg-info

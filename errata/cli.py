@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from errata import __version__
-from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError, UsageError
+from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_OTHER, EXIT_SOME_FAILED, ErrataError, UsageError
 
 FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
 ROLES = ("teacher", "student", "rectified", "corrupted", "revised")
@@ -77,24 +77,45 @@ def cli() -> None:
 
 @cli.command()
 @click.option(
-    "--problems", default=200, show_default=True, type=click.IntRange(min=1), help="Problems of the classroom."
+    "--problems", default=300, show_default=True, type=click.IntRange(min=1), help="Problems of the classroom."
 )
+@click.option("--lesson-only", is_flag=True, help="Stop after the lesson; a simulated student sits the exam.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def demo(problems: int, quiet: bool) -> None:
-    """Run the whole lesson on simulated models: no key, no network, under a minute."""
+def demo(problems: int, lesson_only: bool, quiet: bool) -> None:
+    """School a small student, run a lesson on its mistakes, train it in two ways: no key, no network."""
+    from errata.demo import forget_students_of_another_lesson, keep_untouched, schooled_student, teach
+    from errata.models.load import MissingLibrary
     from errata.recipe import load_recipe
     from errata.starter import DEMO
 
-    recipe = load_recipe(DEMO, [f"limit={problems}"])
-    click.echo(f"demo: {problems} classroom problems through the graph {recipe.graph}, simulated teachers and student")
-    code = _synth(recipe, quiet=quiet)
+    def tell(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
+    try:
+        student = None if lesson_only else schooled_student(tell)
+    except MissingLibrary as missing:
+        click.echo(f"the lesson alone, with a simulated student: {missing.found}; {missing.do}", err=True)
+        student = None
+    pupil = [f"agents.student.model=local/{student}"] if student else []
+    recipe = load_recipe(DEMO, [f"limit={problems}", *pupil])
     run = Path(recipe.runs) / recipe.name
+    forget_students_of_another_lesson(run, problems)
+    click.echo(f"demo: {problems} classroom problems through the graph {recipe.graph}, simulated teachers")
+    code = _synth(recipe, quiet=quiet)
+    if code not in (EXIT_DONE, EXIT_SOME_FAILED):
+        sys.exit(code)
     _show_status(run)
     for form in FORMATS:
         try:
             _show_exported(form, _export((str(run),), form, run / "exports" / f"{form}.jsonl"))
         except UsageError as none:  # too few problems to hold a row of every format
             click.echo(f"{form:<11}{none.found}")
+    if student:
+        untouched = keep_untouched(run, student)
+        click.echo(f"{'untouched':<10}{untouched}")
+        for name, folder in teach(run, student, tell).items():
+            click.echo(f"{name:<10}{folder}")
     click.echo(f"log       {run / 'transcripts.jsonl'}\nnext      errata init my-project")
     sys.exit(code)
 

@@ -33,11 +33,20 @@ class Checkpoint:
     ends: frozenset[int]
 
 
+class MissingLibrary(UsageError):
+    """What local checkpoints need is not installed."""
+
+
 def need_torch() -> None:
-    """Raises UsageError where what local checkpoints need is not installed."""
+    """To be called before torch is imported. Raises MissingLibrary.
+
+    Threads of torch's that wait for each other shall sleep: those that spin cost 6 times the CPU time as soon as
+    anything else runs beside them, as our own graders and servers do. The setting is read at torch's first import.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     missing = [name for name in ("torch", "transformers", "peft", "gguf") if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageError(
+        raise MissingLibrary(
             f"{', '.join(missing)} cannot be imported",
             "local checkpoints run in this process, and the base install leaves their libraries out",
             "pip install 'errata[train]'",
@@ -51,9 +60,6 @@ def load(path: str, device: str | None = None) -> Checkpoint:
     and GGUF are read, and no code that lies beside the weights is run. Raises UsageError where it cannot be loaded.
     """
     need_torch()
-    # read when torch is first imported: threads that spin while they wait for each other cost 6 times the CPU time as
-    # soon as anything else runs beside them, as our own graders and servers do
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     files = find(path)
     try:
         return _load(files, device)

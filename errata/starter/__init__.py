@@ -11,6 +11,9 @@ HERE = Path(__file__).parent
 DEMO = HERE / "demo.yaml"
 """The lesson on simulated models; recipes/lesson.yaml is the same text."""
 
+PLAIN, COMMITTEE = HERE / "plain.yaml", HERE / "committee.yaml"
+"""Settings of the demo's two trainings."""
+
 FILES = {"recipe.yaml": "recipe.yaml", "problems.jsonl": "problems.jsonl", "env.example": ".env.example"}
 
 

@@ -40,6 +40,7 @@ from errata.training.nce import nat_teacher, nce_trainer
 from errata.training.objective import Objective
 from errata.training.ranker import RankerSettings, new_ranker
 from errata.training.ranking import RankerTrainer
+from errata.training.schooling import threads_for
 from errata.training.stopping import Finite, Stopper, told
 from errata.training.students import BASE, Student, open_student
 from errata.training.terms import Likelihood
@@ -345,7 +346,7 @@ class Job:
         trainer.add_callback(stopper)
         trainer.add_callback(Finite())
         try:
-            with stopper.listening(alone=self.args.world_size == 1), told():
+            with stopper.listening(alone=self.args.world_size == 1), told(), threads_for(trainer.model):
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
                 if not stopper.stopped:
                     trainer.save_model()
