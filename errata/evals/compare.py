@@ -1,15 +1,46 @@
-"""Which model is better, by how much and how sure: paired, on the same items."""
+"""Which model is better, by how much and how sure: paired, on the same items.
+
+    directories -> arms (arms.py) -> a figure an arm and task -> a difference a pair of arms and task -> Holm
+
+One answer an item is tested by McNemar, shares by flipping signs, three or more seeds by a t-test over them; intervals
+come from a bootstrap over items, or over seeds and items. Two seeds are shown one by one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
-from errata.evals.items import Eval
+import numpy as np
+
+from errata.errors import UsageError
+from errata.evals.arms import Arm, Paired, arms_of, named_tasks, paired, values_of
+from errata.evals.items import Eval, Item, read_eval
+from errata.evals.stats import (
+    Values,
+    bootstrap,
+    detectable_of_items,
+    detectable_of_seeds,
+    hierarchical_means,
+    holm,
+    mcnemar,
+    mean,
+    percentiles,
+    sign_flip,
+    t_over_seeds,
+    wilson,
+)
+
+__all__ = ["Arm", "Comparison", "Difference", "Figure", "Interval", "compare", "figure_of"]
 
 Test = Literal["mcnemar", "sign-flip", "t over seeds"]
+ALPHA = 0.05
+ENOUGH_SEEDS = 3
+NEARLY = 0.05
+"""Trainings whose target tokens (or costs) differ by less count as equally large."""
 
 
 @dataclass(frozen=True)
@@ -21,16 +52,6 @@ class Interval:
     high: float | None
     method: str
     """wilson, bootstrap, hierarchical bootstrap, none."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One row of the table: one model, or several directories that are its seeds."""
-
-    name: str
-    evals: tuple[Eval, ...]
-    seeds: tuple[int, ...]
-    baseline: bool
 
 
 @dataclass(frozen=True)
@@ -71,10 +92,16 @@ class Difference:
     detectable: float
     """The smallest difference that such data show with a power of 80 % at a two-sided 5 %."""
     verdict: Literal["better", "worse", "no difference", "too few seeds"]
+    equal_tokens: bool | None = None
+    """Both were trained on as many target tokens, to within 5 %; None where that is not known."""
+    equal_cost: bool | None = None
+    """The same for what their training data cost."""
 
 
 @dataclass(frozen=True)
 class Comparison:
+    """All figures and differences. `notes` say what a reader has to know of them."""
+
     arms: tuple[Arm, ...]
     tasks: tuple[str, ...]
     figures: tuple[Figure, ...]
@@ -89,8 +116,9 @@ class Comparison:
         return [_flat(asdict(each), "difference") for each in self.differences]
 
     def figure_records(self) -> list[dict[str, Any]]:
-        """One flat record an arm and task."""
-        return [_flat(asdict(each), "accuracy") for each in self.figures]
+        """One flat record an arm and task, with the size of the arm's training."""
+        sizes = {arm.name: {"target_tokens": arm.target_tokens, "cost_usd": arm.cost_usd} for arm in self.arms}
+        return [_flat(asdict(each), "accuracy") | sizes[each.arm] for each in self.figures]
 
 
 def _flat(record: dict[str, Any], interval: str) -> dict[str, Any]:
@@ -106,7 +134,7 @@ def compare(
     resamples: int = 10_000,
     seed: int = 17,
 ) -> Comparison:
-    """Compares eval directories, or JSONL files with `id` and `correct`, on the items they share by key.
+    """Compares eval directories, or JSONL files with `id` and `correct`, on the same items.
 
     Args:
         against: only differences to the arm of this name; by default every pair.
@@ -115,4 +143,193 @@ def compare(
 
     Raises UsageError where the item sets differ, naming the first missing ids.
     """
-    raise NotImplementedError
+    read = named_tasks([each if isinstance(each, Eval) else read_eval(each) for each in evals])
+    arms = arms_of(read)
+    if against is not None and against not in {arm.name for arm in arms}:
+        raise UsageError(
+            f"no arm is called {against}",
+            "differences are taken to it",
+            f"name one of {', '.join(a.name for a in arms)}",
+        )
+    chosen = _tasks(arms, tasks)
+    figures = [figure_of(arm, task, resamples, seed) for task in chosen for arm in arms]
+    differences = [
+        _difference(arm, other, task, resamples, seed)
+        for task in chosen
+        for other, arm in combinations(arms, 2)
+        if against in (None, arm.name, other.name)
+    ]
+    differences = [_facing(each, against) for each in differences]
+    return Comparison(arms, tuple(chosen), tuple(figures), tuple(_corrected(differences)), tuple(_notes(arms)))
+
+
+def _tasks(arms: Sequence[Arm], asked: Sequence[str] | None) -> list[str]:
+    """The tasks in the order of the first arm. UsageError where a task is unknown, or an arm lacks it."""
+    there = [list(dict.fromkeys(task for each in arm.evals for task in each.by_task)) for arm in arms]
+    everything = list(dict.fromkeys(task for tasks in there for task in tasks))
+    for task in asked or ():
+        if task not in everything:
+            raise UsageError(f"no task is called {task}", "no result has it", f"name one of {', '.join(everything)}")
+    chosen = list(asked) if asked else everything
+    for arm, tasks in zip(arms, there, strict=True):
+        missing = [task for task in chosen if task not in tasks]
+        if missing:
+            ids = [item.id for other in arms for each in other.evals for item in each.by_task.get(missing[0], ())][:3]
+            raise UsageError(
+                f"{arm.name} has no item of {', '.join(missing)}: {', '.join(ids)}, ... are missing",
+                "a comparison is paired: both sides answer the same items",
+                "evaluate it on that task, or compare only the tasks that all share (--task)",
+            )
+    return chosen
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+
+
+def interval_of(items: Sequence[Item], resamples: int = 10_000, seed: int = 17) -> Interval:
+    """Accuracy with Wilson's interval for one answer an item, with a bootstrap's for shares."""
+    values = values_of(items)
+    if all(isinstance(item.correct, bool) for item in items):
+        return Interval(mean(values), *wilson(int(values.sum()), len(values)), "wilson")
+    return Interval(mean(values), *bootstrap(values, resamples, seed), "bootstrap")
+
+
+def figure_of(arm: Arm, task: str, resamples: int = 10_000, seed: int = 17) -> Figure:
+    """One arm on one task it has."""
+    groups = [each.by_task[task] for each in arm.evals if task in each.by_task]
+    by_seed = [mean(values_of(group)) for group in groups]
+    if len(groups) == 1:
+        accuracy = interval_of(groups[0], resamples, seed)
+    elif len(groups) < ENOUGH_SEEDS:
+        accuracy = Interval(mean(by_seed), None, None, "none")
+    else:
+        keys = [[item.key for item in group] for group in groups]
+        shared = all(set(each) == set(keys[0]) for each in keys)
+        tables = [{item.key: float(item.correct) for item in group} for group in groups]
+        seeds = [np.array([table[key] for key in (keys[0] if shared else table)]) for table in tables]
+        accuracy = _over_seeds(seeds, shared, resamples, seed)
+    everything = [item for group in groups for item in group]
+    return Figure(
+        arm.name,
+        task,
+        everything[0].meta.get("split"),
+        len(groups[0]),
+        accuracy,
+        tuple(zip(arm.seeds, by_seed, strict=False)) if len(groups) > 1 else (),
+        sum(item.truncated for item in everything),
+        mean([item.tokens for item in everything]),
+    )
+
+
+def _over_seeds(seeds: Sequence[Values], shared: bool, resamples: int, seed: int) -> Interval:
+    means = hierarchical_means(seeds, shared, resamples, np.random.default_rng(seed))
+    return Interval(mean([mean(each) for each in seeds]), *percentiles(means), "hierarchical bootstrap")
+
+
+# ---- differences -----------------------------------------------------------------------------------------------------
+
+
+def _difference(arm: Arm, against: Arm, task: str, resamples: int, seed: int) -> Difference:
+    both = paired(arm, against, task)
+    gaps = [left - right for left, right in zip(both.left, both.right, strict=True)]
+    bare = Difference(
+        arm=arm.name,
+        against=against.name,
+        task=task,
+        n=len(gaps[0]),
+        difference=Interval(mean([mean(each) for each in gaps]), None, None, "none"),
+        by_seed=(),
+        only_arm=None,
+        only_against=None,
+        p=None,
+        p_holm=None,
+        test=None,
+        detectable=0.0,
+        verdict="too few seeds",
+        equal_tokens=_nearly(arm.target_tokens, against.target_tokens),
+        equal_cost=_nearly(arm.cost_usd, against.cost_usd),
+    )
+    if len(gaps) == 1:
+        return _of_items(bare, both, gaps[0], resamples, seed)
+    return _of_seeds(bare, both, gaps, resamples, seed)
+
+
+def _of_items(bare: Difference, both: Paired, gaps: Values, resamples: int, seed: int) -> Difference:
+    if both.one_answer:
+        only_arm, only_against = int((gaps > 0).sum()), int((gaps < 0).sum())
+        told = replace(
+            bare, only_arm=only_arm, only_against=only_against, p=mcnemar(only_arm, only_against), test="mcnemar"
+        )
+    else:
+        told = replace(bare, p=sign_flip(gaps, resamples, seed), test="sign-flip")
+    return replace(
+        told,
+        difference=Interval(mean(gaps), *bootstrap(gaps, resamples, seed), "bootstrap"),
+        detectable=detectable_of_items(gaps),
+    )
+
+
+def _of_seeds(bare: Difference, both: Paired, gaps: Sequence[Values], resamples: int, seed: int) -> Difference:
+    means = np.array([mean(each) for each in gaps])
+    own = [Interval(mean(each), *bootstrap(each, resamples, seed), "bootstrap") for each in gaps]
+    told = replace(bare, by_seed=tuple(zip(both.seeds, own, strict=True)), detectable=detectable_of_seeds(means))
+    if len(gaps) < ENOUGH_SEEDS:
+        return told
+    difference = _over_seeds(gaps, both.shared, resamples, seed)
+    return replace(told, difference=difference, p=t_over_seeds(means), test="t over seeds")
+
+
+def _nearly(left: float | None, right: float | None) -> bool | None:
+    if left is None or right is None:
+        return None
+    return abs(left - right) <= NEARLY * max(left, right)
+
+
+def _facing(each: Difference, against: str | None) -> Difference:
+    """The difference the other way round where it is asked for against its own arm."""
+    if against != each.arm:
+        return each
+    return replace(
+        each,
+        arm=each.against,
+        against=each.arm,
+        difference=_negated(each.difference),
+        by_seed=tuple((seed, _negated(one)) for seed, one in each.by_seed),
+        only_arm=each.only_against,
+        only_against=each.only_arm,
+    )
+
+
+def _negated(one: Interval) -> Interval:
+    low, high = (None if bound is None else -bound for bound in (one.high, one.low))
+    return Interval(-one.value, low, high, one.method)
+
+
+def _corrected(differences: Sequence[Difference]) -> list[Difference]:
+    """Holm's correction over all that have a p, and what then can be said."""
+    tested = [each.p for each in differences if each.p is not None]
+    raised = iter(holm(tested) if tested else ())
+    found = []
+    for each in differences:
+        if each.p is None:
+            found.append(each)
+            continue
+        p_holm = next(raised)
+        verdict: Literal["better", "worse", "no difference"] = "no difference"
+        if p_holm < ALPHA:
+            verdict = "better" if each.difference.value > 0 else "worse"
+        found.append(replace(each, p_holm=p_holm, verdict=verdict))
+    return found
+
+
+def _notes(arms: Sequence[Arm]) -> list[str]:
+    notes = []
+    few = [arm.name for arm in arms if 1 < len(arm.evals) < ENOUGH_SEEDS]
+    if few:
+        notes.append(f"{', '.join(few)}: fewer than three seeds, shown one by one without an interval over them")
+    if not any(arm.baseline for arm in arms) and any(arm.evals[0].manifest.model for arm in arms):
+        notes.append("the untouched student is not among these")
+    running = [each.name for arm in arms for each in arm.evals if each.manifest.status != "finished"]
+    if running:
+        notes.append(f"{', '.join(running)}: not finished")
+    return notes

@@ -107,6 +107,8 @@ class Manifest(_Read):
     """Of the weights behind a local model."""
     seed: int | None = None
     """Of the eval: it decides the samples."""
+    replicate: int | None = None
+    """Which seed of its arm this is, where it is not the training's."""
     baseline: bool = False
     """This is the untouched student."""
     status: Literal["running", "finished"] = "finished"
@@ -135,7 +137,10 @@ class Eval:
         return self.manifest.name
 
     @property
-    def training_seed(self) -> int | None:
+    def replicate(self) -> int | None:
+        """Which seed of its arm this is: as the manifest says, else the training's."""
+        if self.manifest.replicate is not None:
+            return self.manifest.replicate
         seed = (self.manifest.training or {}).get("seed")
         return seed if isinstance(seed, int) else None
 
