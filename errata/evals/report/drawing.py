@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from itertools import count
 
 from markupsafe import Markup
 
 from errata.errors import UsageError
 from errata.evals.report.figures import Spec
 
-_numbers = count(1)
 _CLIP = re.compile(r'(id="|url\(#)(clip\d+)')
 _SIZE = re.compile(r'<svg [^>]*?viewBox="([^"]+)">')
 
@@ -27,11 +25,13 @@ def need_vl_convert() -> None:
         ) from None
 
 
-def draw(spec: Spec) -> Markup:
-    """The chart as an svg element without a fixed size. Text in it is escaped by the renderer."""
+def draw(spec: Spec, own: str) -> Markup:
+    """The chart as an svg element without a fixed size. Text in it is escaped by the renderer.
+
+    `own` makes its ids differ from those of the other charts in the page.
+    """
     import vl_convert
 
     svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])  # nothing is fetched
-    own = f"c{next(_numbers)}-"
-    svg = _CLIP.sub(rf"\1{own}\2", svg)  # ids of several charts meet in one page
+    svg = _CLIP.sub(rf"\g<1>{own}-\2", svg)  # ids of several charts meet in one page
     return Markup(_SIZE.sub(r'<svg class="chart" viewBox="\1" role="group" focusable="false">', svg, count=1))
