@@ -219,6 +219,33 @@ for _method, _text in {
     _add_training(_method, _text)
 
 
+@cli.command(name="eval")
+@click.argument("recipe")
+@click.argument("overrides", nargs=-1, metavar="[key=value ...]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def eval_(recipe: str, overrides: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+    """Evaluate RECIPE's models on its tasks. The same command resumes.
+
+    Overrides are dotted: limit=20 tasks.gsm8k.limit=100 decodings.greedy.max_tokens=300
+    """
+    from errata.evals.commands import evaluated
+
+    sys.exit(evaluated(Path(recipe), overrides, as_json=as_json, quiet=quiet))
+
+
+@cli.command()
+@click.argument("evals", nargs=-1, required=True, metavar="EVAL EVAL ...")
+@click.option("--against", metavar="ARM", help="Only differences to this arm.")
+@click.option("--task", "tasks", multiple=True, help="Only this task.  [repeatable]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare(evals: tuple[str, ...], against: str | None, tasks: tuple[str, ...], as_json: bool) -> None:
+    """Compare evals on the same items: eval directories, or JSON lines with `id` and `correct`."""
+    from errata.evals.commands import compared
+
+    compared(evals, against=against, tasks=tasks, as_json=as_json)
+
+
 @cli.command()
 @click.argument("name", type=click.Choice(GRAPHS))
 def graph(name: Any) -> None:

@@ -83,13 +83,13 @@ def describe(snapshot: Snapshot, rate: float) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def watching(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Watch | None]:
+def watching(*, quiet: bool, stream: TextIO | None = None, verb: str = "synth") -> Iterator[Watch | None]:
     """Something to show snapshots with: nothing, a live panel or lines, as the stream is."""
     out = stream or sys.stderr
     if quiet:
         yield None
     elif out.isatty():
-        with _panel(out) as show:
+        with _panel(out, verb) as show:
             yield show
     else:
         yield _lines(out)
@@ -150,7 +150,7 @@ def _lines(out: TextIO) -> Watch:
 
 
 @contextmanager
-def _panel(out: TextIO) -> Iterator[Watch]:
+def _panel(out: TextIO, verb: str) -> Iterator[Watch]:
     from rich.console import Console
     from rich.live import Live
 
@@ -158,12 +158,12 @@ def _panel(out: TextIO) -> Iterator[Watch]:
     with Live(console=Console(file=out), auto_refresh=False, transient=True) as live:
 
         def show(snapshot: Snapshot) -> None:
-            live.update(_drawn(snapshot, rate(snapshot)), refresh=True)
+            live.update(_drawn(snapshot, rate(snapshot), verb), refresh=True)
 
         yield show
 
 
-def _drawn(snapshot: Snapshot, rate: float) -> Any:
+def _drawn(snapshot: Snapshot, rate: float, verb: str) -> Any:
     from rich.panel import Panel
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -183,4 +183,4 @@ def _drawn(snapshot: Snapshot, rate: float) -> Any:
     whole = Table.grid()
     for part in (ProgressBar(total=max(tally.total, 1), completed=tally.logged, width=60), figures, agents):
         whole.add_row(part)
-    return Panel(whole, title="errata synth", expand=False)
+    return Panel(whole, title=f"errata {verb}", expand=False)

@@ -50,6 +50,8 @@ class Sample(_Read):
     """Tokens generated."""
     truncated: bool = False
     """Cut off at the length limit."""
+    group: int | None = None
+    """Equal for samples of one item whose answers the grader finds equivalent; None without an answer."""
     score: float | None = None
     """The ranker's, between 0 and 1; None where no ranker sat or the text is too long for it."""
 
@@ -103,6 +105,8 @@ class Manifest(_Read):
     """The arm: directories that differ only in the seed of the training share it."""
     model: str = ""
     decoding: dict[str, Any] = Field(default_factory=dict)
+    agent: dict[str, Any] = Field(default_factory=dict)
+    """What else the model was asked with: `api_base`, `system`, `extra`."""
     fingerprint: str | None = None
     """Of the weights behind a local model."""
     seed: int | None = None
@@ -252,6 +256,19 @@ def write_json(file: Path, value: Mapping[str, Any]) -> None:
 def write_items(file: Path, items: Iterable[Item]) -> None:
     """Replaces the file at once."""
     write_whole(file, b"".join(item.to_line() for item in items))
+
+
+def own_items(file: Path) -> dict[Key, Item]:
+    """The items of a directory that is being written: of several lines about one item the last counts, and a line that
+    is none (cut off by a kill) is passed over, for its item is answered again from the store."""
+    found: dict[Key, Item] = {}
+    for line in _lines(file) if file.exists() else ():
+        try:
+            item = Item.model_validate(orjson.loads(line))
+        except (ValidationError, orjson.JSONDecodeError):
+            continue
+        found[item.key] = item
+    return found
 
 
 def evals_of(run: str | Path) -> Sequence[Path]:

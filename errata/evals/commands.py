@@ -1,0 +1,104 @@
+"""What `errata eval` and `errata compare` do: run, then tables on stdout and everything else on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from errata.errors import UsageError
+from errata.evals.compare import Comparison, compare
+from errata.evals.evaluate import Evaluation, sit
+from errata.evals.items import Eval
+from errata.evals.recipe import load_eval_recipe
+from errata.evals.show import show_comparison, show_evals
+from errata.graphs.tally import Brake
+from errata.progress import interrupted, money, plain, watching
+
+
+def evaluated(recipe: Path, overrides: Sequence[str], *, as_json: bool, quiet: bool) -> int:
+    """Runs an eval recipe with progress on stderr; the exit code, after saying what it means."""
+    loaded = load_eval_recipe(recipe, overrides)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
+    brake = Brake(lambda pulls: click.echo(interrupted(pulls), err=True))
+    with watching(quiet=quiet, verb="eval") as watch:
+        done = asyncio.run(sit(loaded, brake=brake, signals=True, watch=watch))
+    for line in _told(done):
+        click.echo(line, err=True)
+    if as_json:
+        _print_json({"evals": [dict(each.summary) | {"path": str(each.path)} for each in done.evals]})
+    else:
+        show_evals(done.evals)
+        for each in done.evals:
+            click.echo(str(each.path))
+        _show_differences(done.evals)
+    return done.exit_code
+
+
+def _show_differences(evals: Sequence[Eval]) -> None:
+    """Differences between the models of one decoding, where all is there to tell them."""
+    if any(each.manifest.status != "finished" for each in evals):
+        return
+    for decoding in dict.fromkeys(str(each.manifest.decoding.get("name")) for each in evals):
+        alike = [each for each in evals if each.manifest.decoding.get("name") == decoding]
+        if len(alike) > 1:
+            click.echo(f"decoding  {decoding}\n")
+            show_comparison(compare(alike))
+
+
+def compared(evals: Sequence[str], *, against: str | None, tasks: Sequence[str], as_json: bool) -> None:
+    """Prints the comparison. Raises UsageError for a single eval, and where item sets differ."""
+    if len(evals) < 2:
+        raise UsageError("one eval", "a comparison needs two", "name another directory or JSONL file")
+    found = compare(evals, against=against, tasks=tasks or None)
+    if as_json:
+        _print_json(as_data(found))
+    else:
+        show_comparison(found)
+
+
+def as_data(found: Comparison) -> dict[str, Any]:
+    """The comparison as plain data: arms with their paths, figures, differences, notes."""
+    return {
+        "arms": [
+            {
+                "name": arm.name,
+                "evals": [str(each.path) for each in arm.evals],
+                "seeds": list(arm.seeds),
+                "baseline": arm.baseline,
+                "target_tokens": arm.target_tokens,
+                "cost_usd": arm.cost_usd,
+            }
+            for arm in found.arms
+        ],
+        "tasks": list(found.tasks),
+        "figures": [asdict(each) for each in found.figures],
+        "differences": [asdict(each) for each in found.differences],
+        "notes": list(found.notes),
+    }
+
+
+def _told(done: Evaluation) -> list[str]:
+    now, ever = done.spent["this_run"], done.spent["all_runs"]
+    lines = [f"note: {plain(note)}" for note in done.notes]
+    lines.append(
+        f"calls: {now['paid']} paid, {now['cached']} cached, {now['failed']} failed; "
+        f"cost: {money(now['usd'])} this time, {money(ever['usd'])} in all"
+    )
+    if done.failed:
+        lines.append(f"{done.failed} items were lost to the provider; the same command tries them again")
+    if done.error:
+        lines.append(str(done.error))
+    elif done.pending:
+        lines.append("the same command goes on with the pending items")
+    return lines
+
+
+def _print_json(value: Any) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())

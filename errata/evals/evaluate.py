@@ -1,0 +1,302 @@
+"""Drives an eval recipe: every model with every decoding over all tasks, one directory each.
+
+    recipe -> tasks read -> for each model a gateway -> for each decoding a sitting (sitting.py) -> RUN/evals/NAME
+
+The same command goes on after any stop. In a notebook:
+
+    done = evaluate("recipes/eval/smollm2.yaml", ["limit=20"])
+    pandas.DataFrame(compare(done.evals).records())
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from errata import __version__
+from errata.agents.backends import api_base_of, kind_of
+from errata.agents.budget import Spent
+from errata.agents.gateway import Gateway, check
+from errata.agents.prompts import Prompts, load_prompts
+from errata.agents.rows import without_user
+from errata.agents.student import Student
+from errata.agents.voice import Voice
+from errata.errors import (
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_SOME_FAILED,
+    AgentRefused,
+    BudgetExhausted,
+    ErrataError,
+)
+from errata.evals.items import Eval, Manifest
+from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe
+from errata.evals.sitting import Sitting
+from errata.evals.tasks import Asked, overlap_with, read_task
+from errata.evals.trained import training_of
+from errata.grading import Grader
+from errata.graphs.runner import PRECEDENCE
+from errata.graphs.tally import Brake, Snapshot, Tally, Watch, told
+from errata.manifest import versions
+from errata.recipe import expand
+from errata.records import Outcome
+from errata.rundir import held
+from errata.settings import Agents
+
+TICK_S = 0.5
+LEDGER = "evals"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an eval came to. `evals` are in the recipe's order; `error` is what ended it early, if anything did."""
+
+    evals: tuple[Eval, ...]
+    exit_code: int
+    error: ErrataError | None
+    pending: int
+    failed: int
+    spent: dict[str, Any]
+    notes: tuple[str, ...]
+
+    def records(self) -> list[dict[str, Any]]:
+        """One flat record an item and eval, as pandas.DataFrame takes them."""
+        return [record for each in self.evals for record in each.records()]
+
+
+def evaluate(
+    recipe: EvalRecipe | str | Path, overrides: Sequence[str] = (), *, watch: Watch | None = None
+) -> Evaluation:
+    """Runs an eval recipe, or a file that holds one with `key=value` overrides. Raises UsageError.
+
+    Also to be called where an event loop runs already, as in a notebook: then it has a thread of its own.
+    """
+    told_recipe = recipe if isinstance(recipe, EvalRecipe) else load_eval_recipe(Path(recipe), overrides)
+    return run_anywhere(lambda: sit(told_recipe, watch=watch))
+
+
+def run_anywhere(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The result of `work`, with or without an event loop running in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    box: list[T] = []
+    errors: list[BaseException] = []
+
+    def inside() -> None:
+        try:
+            box.append(asyncio.run(work()))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return box[0]
+
+
+@dataclass
+class Progress:
+    """How far all directories of the recipe are, and what was spent on them."""
+
+    tally: Tally
+    brake: Brake
+    ledgers: list[Spent] = field(default_factory=list)
+    settled: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def settle(self, failure: str | None) -> None:
+        outcome = Outcome(status="done") if failure is None else Outcome(status="failed", reason=failure)
+        self.tally.count(outcome, 1)
+        self.settled += 1
+
+    def spent(self) -> dict[str, Any]:
+        if not self.ledgers:
+            return told(Spent(), {})
+        now = {key: tally for ledger in self.ledgers for key, tally in ledger.now.items()}
+        return told(Spent(now=now, before=self.ledgers[0].before), {})
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(
+            self.tally,
+            self.spent(),
+            self.settled,
+            self.tally.pending,
+            time.monotonic() - self.started,
+            bool(self.brake.pulls),
+        )
+
+    async def tick(self, watch: Watch) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            watch(self.snapshot())
+
+
+async def sit(
+    recipe: EvalRecipe, *, brake: Brake | None = None, signals: bool = False, watch: Watch | None = None
+) -> Evaluation:
+    """As `evaluate`, from a running event loop; with `signals` Ctrl-C and SIGTERM pull the brake."""
+    brake = brake or Brake()
+    for model in recipe.everyone:
+        check(Agents(student=model.agent), recipe.budget)
+    prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
+    tasks = [read_task(name, _limited(spec, recipe.limit)) for name, spec in recipe.tasks.items()]
+    notes = [note for task in tasks for note in task.notes]
+    overlap = overlap_with(tasks, recipe.training)
+    notes += [
+        f"{name}: {met['question']} questions stand in the training data, {met['ngram']} more share 13 words with it"
+        for name, met in overlap.items()
+        if any(met.values())
+    ]
+    total = sum(len(task.problems) for task in tasks) * len(recipe.everyone) * len(recipe.decodings)
+    run = _Run(recipe, _home(recipe), prompts, tasks, overlap, Progress(Tally(total), brake))
+    with brake.by_signals() if signals else nullcontext():
+        ticker = asyncio.create_task(run.progress.tick(watch)) if watch else None
+        try:
+            await run.all_models()
+        finally:
+            if ticker:
+                ticker.cancel()
+    if watch:
+        watch(run.progress.snapshot())
+    return run.evaluation(notes)
+
+
+def _home(recipe: EvalRecipe) -> Path:
+    """The run directory, created where it is missing."""
+    home = Path(expand(recipe.run))
+    home.mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def _limited(spec: Any, limit: int | None) -> Any:
+    limits = [each for each in (spec.limit, limit) if each is not None]
+    return spec.model_copy(update={"limit": min(limits, default=None)})
+
+
+@dataclass
+class _Run:
+    recipe: EvalRecipe
+    home: Path
+    prompts: Prompts
+    tasks: Sequence[Asked]
+    overlap: dict[str, dict[str, int]]
+    progress: Progress
+    evals: list[Eval] = field(default_factory=list)
+    errors: list[ErrataError] = field(default_factory=list)
+    failed: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Nothing more is to be asked; a refusal concerns one model alone."""
+        return bool(self.progress.brake.pulls) or any(not isinstance(each, AgentRefused) for each in self.errors)
+
+    async def all_models(self) -> None:
+        async with Grader() as grader:
+            for model in self.recipe.everyone:
+                if not self.over:
+                    await self._model(model, grader)
+
+    async def _model(self, model: Model, grader: Grader) -> None:
+        """Every decoding of one model over one gateway, which loads a local model once."""
+        store, ledger = self.home / "calls", LEDGER
+        if self.recipe.store:
+            store, ledger = Path(expand(self.recipe.store)), f"{self.home}/{LEDGER}"
+        async with AsyncExitStack() as stack:
+            gateway = Gateway.open(
+                Agents(student=model.agent),
+                seed=self.recipe.seed,
+                budget=self.recipe.budget,
+                concurrency=self.recipe.concurrency,
+                store=store,
+                ledger=ledger,
+            )
+            await stack.enter_async_context(gateway)
+            self.progress.ledgers.append(gateway.spent)
+            for name, decoding in self.recipe.decodings.items():
+                if self.over or any(
+                    isinstance(each, AgentRefused) and each.agent == model.name for each in self.errors
+                ):
+                    break
+                await self._sitting(model, name, decoding, gateway, grader)
+
+    async def _sitting(self, model: Model, name: str, decoding: Decoding, gateway: Gateway, grader: Grader) -> None:
+        spec = model.agent
+        if decoding.stop:
+            spec = spec.model_copy(update={"extra": {**spec.extra, "stop": list(decoding.stop)}})
+        with held(self.home / "evals" / f"{model.name}-{name}") as directory:
+            sitting = Sitting(
+                folder=directory.path,
+                manifest=self._manifest(model, name, decoding),
+                decoding=decoding,
+                tasks=self.tasks,
+                student=Student(Voice(spec, gateway, self.prompts, tries=1)),
+                prompts=self.prompts,
+                grader=grader,
+                settled=self.progress.settle,
+            )
+            pending = sitting.open()
+            self.progress.tally.done += len(sitting.duties) - pending
+            if pending:
+                sitting.save(sitting.manifest)
+                await sitting.answer(self.progress.brake, min(self.recipe.concurrency, pending))
+            self.errors += sitting.errors
+            self.failed += sitting.failed
+            self.evals.append(await sitting.finish())
+
+    def _manifest(self, model: Model, name: str, decoding: Decoding) -> Manifest:
+        local = kind_of(model.model) == "local"
+        return Manifest(
+            name=f"{model.name}-{name}",
+            label=model.label or model.name,
+            model=model.model,
+            decoding={"name": name, **decoding.model_dump(mode="json")},
+            agent={"api_base": without_user(api_base_of(model.agent)), "system": model.system, "extra": model.extra},
+            fingerprint=_fingerprint(model.model) if local else None,
+            seed=self.recipe.seed,
+            replicate=model.replicate,
+            baseline=model is self.recipe.baseline,
+            status="running",
+            tasks={
+                task.name: task.about() | ({"overlap": self.overlap[task.name]} if self.overlap else {})
+                for task in self.tasks
+            },
+            prompts=self.prompts.hashes(),
+            versions={"errata": __version__, "python": platform.python_version(), **versions()},
+            training=training_of(model.model),
+        )
+
+    def evaluation(self, notes: Sequence[str]) -> Evaluation:
+        codes = {each.exit_code for each in self.errors}
+        if self.progress.brake.pulls:
+            codes.add(EXIT_INTERRUPTED)
+        if self.failed:
+            codes.add(EXIT_SOME_FAILED)
+        first = next((each for each in self.errors if isinstance(each, BudgetExhausted)), None)
+        return Evaluation(
+            evals=tuple(self.evals),
+            exit_code=next((code for code in PRECEDENCE if code in codes), EXIT_DONE),
+            error=first or next(iter(self.errors), None),
+            pending=self.progress.tally.pending,
+            failed=self.failed,
+            spent=self.progress.spent(),
+            notes=tuple(notes),
+        )
+
+
+def _fingerprint(model: str) -> str:
+    from errata.models.files import find
+
+    return find(expand(model.removeprefix("local/"))).fingerprint()

@@ -1,0 +1,143 @@
+"""One YAML file becomes one frozen eval recipe: the untouched student, other models, decodings, tasks.
+
+Every model is evaluated with every decoding; each of the two together make one directory, RUN/evals/MODEL-DECODING.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from errata.errors import UsageError
+from errata.evals.tasks import Task, resolved
+from errata.evals.voting import Weighting
+from errata.recipe import apply
+from errata.settings import AgentSpec, Budget, Sampling, Settings
+from errata.yamlfile import read_mapping
+
+
+class Model(AgentSpec):
+    """A model string of the gateway, or `local/PATH` for a checkpoint. `name` becomes part of the directory's name."""
+
+    label: str | None = None
+    """The arm: models that differ only in the seed of their training share it. By default the name."""
+    replicate: int | None = None
+    """Which seed of its arm this is; by default the seed that the checkpoint was trained with."""
+
+    @property
+    def agent(self) -> AgentSpec:
+        own = {key: getattr(self, key) for key in self.model_fields_set & AgentSpec.model_fields.keys()}
+        return AgentSpec(**own)
+
+    @model_validator(mode="after")
+    def _decoding_stands_apart(self) -> Self:
+        told = sorted(self.model_fields_set & Sampling.model_fields.keys())
+        if told:
+            raise ValueError(f"model {self.name} sets {', '.join(told)}: that belongs under decodings")
+        return self
+
+
+class Decoding(Settings):
+    """How every item is answered. Temperature 0 is greedy.
+
+    `vote`: what counts as the item's answer where there are several samples; without it the share of right samples.
+    `ranker`: the folder of a ranker that scores every sample, which the weighted votes need.
+    """
+
+    samples: int = Field(default=1, ge=1)
+    temperature: float = Field(default=0.0, ge=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int = Field(default=512, gt=0)
+    stop: tuple[str, ...] = ()
+    vote: Weighting | None = None
+    ranker: str | None = None
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(f"{self.samples} samples at temperature 0 are all the same: set a temperature")
+        if self.vote is not None and self.samples == 1:
+            raise ValueError(f"vote {self.vote} needs several samples")
+        if self.vote not in (None, "majority") and self.ranker is None:
+            raise ValueError(f"vote {self.vote} weighs by scores: name the ranker")
+        return self
+
+
+class EvalRecipe(Settings):
+    """`errata eval`. `run` is the run directory that the results go to; it need not exist."""
+
+    name: str
+    run: str
+    baseline: Model
+    """The untouched student: always a row of the table."""
+    models: tuple[Model, ...] = ()
+    decodings: dict[str, Decoding] = Field(default_factory=lambda: {"greedy": Decoding()})
+    tasks: dict[str, Task]
+    training: tuple[str, ...] = ()
+    """Run directories and exported files that the models learned from: what of the tasks stands in them is reported."""
+    pairs: str | None = None
+    """A run directory with pairs (dual CoTs): local models are scored on their key steps."""
+    seed: int = 17
+    prompts: str | None = None
+    limit: int | None = Field(default=None, ge=1)
+    """The first so many problems of every task."""
+    store: str | None = None
+    """A response store shared with other runs; by default the run's own `calls/`."""
+    budget: Budget = Budget()
+    concurrency: int = Field(default=128, ge=1)
+    """Calls in flight at most. A local model decodes in batches of those that wait: give it several batches."""
+
+    @property
+    def everyone(self) -> tuple[Model, ...]:
+        return (self.baseline, *self.models)
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _ready_ones_are_filled_in(cls, told: Any) -> Any:
+        if isinstance(told, list) and all(isinstance(name, str) for name in told):
+            told = {name: {} for name in told}
+        if not isinstance(told, dict):
+            return told
+        return {
+            str(name): resolved(str(name), dict(spec or {})) if spec is None or isinstance(spec, dict) else spec
+            for name, spec in told.items()
+        }
+
+    @model_validator(mode="after")
+    def _names_are_folders(self) -> Self:
+        if not self.tasks or not self.decodings:
+            raise ValueError("an eval needs a task and a decoding")
+        names = [f"{model.name}-{decoding}" for model in self.everyone for decoding in self.decodings]
+        for name in (self.name, *names):
+            if name in {"", ".", ".."} or set(name) & {"/", "\\", "\0"}:
+                raise ValueError(f"{name!r}: one folder name, without slashes")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two evals would be called {', '.join(twice)}: each model needs its own name")
+        return self
+
+
+def load_eval_recipe(path: Path, overrides: Sequence[str] = ()) -> EvalRecipe:
+    """The recipe of `errata eval`. `name` and `run` are by default the file's stem and `runs/STEM`.
+
+    `overrides` are `key=value` as for `errata synth`. Raises UsageError on anything bad in either.
+    """
+    data = read_mapping(path)
+    data.setdefault("name", path.stem)
+    data.setdefault("run", f"runs/{data['name']}")
+    if isinstance(data.get("tasks"), list):
+        data["tasks"] = {str(name): {} for name in data["tasks"]}
+    if not data.get("baseline") and not any(text.startswith("baseline") for text in overrides):
+        raise UsageError(
+            f"{path} has no baseline",
+            "what a training bought is seen beside the untouched student",
+            "add baseline: {name: untouched, model: local/PATH}, the model that the training started from",
+        )
+    return apply(EvalRecipe, data, overrides, str(path))

@@ -1,0 +1,123 @@
+"""Evals and comparisons as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from errata.evals.compare import Comparison, Difference, Interval
+from errata.evals.items import Eval
+from errata.progress import money, plain
+from errata.tables import show, table
+
+_P_SHOWN = 0.001
+
+
+def share(interval: dict[str, Any] | Interval) -> str:
+    """`12.0 [7.0, 19.8]`, in percent."""
+    told = interval if isinstance(interval, dict) else {k: getattr(interval, k) for k in ("value", "low", "high")}
+    value = f"{100 * told['value']:.1f}"
+    return value if told["low"] is None else f"{value} [{100 * told['low']:.1f}, {100 * told['high']:.1f}]"
+
+
+def points(interval: Interval) -> str:
+    """`+3.5 [-1.0, +8.0]`, in percentage points."""
+    value = f"{100 * interval.value:+.1f}"
+    return value if interval.low is None else f"{value} [{100 * interval.low:+.1f}, {100 * (interval.high or 0):+.1f}]"
+
+
+def show_evals(evals: Sequence[Eval], console: Console | None = None) -> None:
+    """For each task accuracy with its interval, truncated answers and tokens, and what several samples give."""
+    tasks = list(dict.fromkeys(task for each in evals for task in each.summary.get("tasks", {})))
+    parts = []
+    for task in tasks:
+        told = [(each.name, each.summary["tasks"][task]) for each in evals if task in each.summary.get("tasks", {})]
+        parts.append(_accuracies(task, told))
+        if sampled := [(name, figures) for name, figures in told if "pass@1" in figures]:
+            parts.append(_samples(task, sampled))
+    show(parts, console)
+
+
+def _accuracies(task: str, told: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
+    rows = [
+        (name, figures["n"], share(figures["accuracy"]), figures["truncated"], f"{figures['tokens_mean']:.0f}")
+        for name, figures in told
+    ]
+    title = f"{task} ({told[0][1]['split'] or '-'}), accuracy in % with its 95 % interval"
+    return table(title, ("eval", "items", "accuracy", "truncated", "tokens an item"), rows)
+
+
+def _samples(task: str, told: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
+    names = list(dict.fromkeys(name for _, figures in told for name in figures if "@" in name))
+    rows = [(name, *(share(figures[name]) if name in figures else None for _, figures in told)) for name in names]
+    return table(f"{task}, of the same samples", ("", *(name for name, _ in told)), rows)
+
+
+def show_comparison(found: Comparison, console: Console | None = None) -> None:
+    """Accuracies, then differences in percentage points, then what a reader has to know."""
+    parts: list[RenderableType] = []
+    for task in found.tasks:
+        parts.append(_figures(task, found))
+        differences = [each for each in found.differences if each.task == task]
+        if differences:
+            parts.append(_differences(task, differences))
+    if found.notes:
+        parts.append(Text("\n".join(f"note: {plain(note)}" for note in found.notes)))
+    show(parts, console)
+
+
+def _figures(task: str, found: Comparison) -> RenderableType:
+    figures = [each for each in found.figures if each.task == task]
+    arms = {arm.name: arm for arm in found.arms}
+    rows = [
+        (
+            each.arm,
+            each.n,
+            share(each.accuracy),
+            " ".join(f"{100 * value:.1f}" for _, value in each.by_seed) or None,
+            each.truncated or None,
+            f"{each.tokens_mean:.0f}" if each.tokens_mean else None,
+            _whole(arms[each.arm].target_tokens),
+            None if arms[each.arm].cost_usd is None else money(arms[each.arm].cost_usd),
+        )
+        for each in figures
+    ]
+    headings = ("arm", "items", "accuracy, %", "by seed", "truncated", "tokens", "trained on", "data cost")
+    return _filled(f"{task} ({figures[0].split or '-'})", headings, rows)
+
+
+def _filled(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> RenderableType:
+    """The table without the columns in which nothing stands."""
+    kept = [place for place in range(len(headings)) if any(row[place] is not None for row in rows)]
+    return table(title, [headings[place] for place in kept], [[row[place] for place in kept] for row in rows])
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else round(number)
+
+
+def _differences(task: str, differences: Sequence[Difference]) -> RenderableType:
+    rows = [
+        (
+            f"{each.arm} - {each.against}",
+            points(each.difference),
+            " ".join(f"{100 * one.value:+.1f}" for _, one in each.by_seed) or None,
+            None if each.only_arm is None else f"{each.only_arm}:{each.only_against}",
+            probability(each.p),
+            probability(each.p_holm),
+            each.verdict,
+            None if each.verdict in ("better", "worse") else f"{100 * each.detectable:.1f}",
+        )
+        for each in differences
+    ]
+    headings = ("difference", "points", "by seed", "only one right", "p", "Holm", "verdict", "could show")
+    return _filled(f"{task}, paired differences in points with their 95 % interval", headings, rows)
+
+
+def probability(p: float | None) -> str | None:
+    if p is None:
+        return None
+    return f"< {_P_SHOWN}" if p < _P_SHOWN else f"{p:.3f}"

@@ -1,0 +1,270 @@
+"""One model with one decoding: its eval directory, what is still to be answered, and the writing of what is.
+
+    items not in items.jsonl -> workers -> k answers -> grade, group -> a line each
+    all there -> the ranker's scores -> votes -> items.jsonl in the tasks' order, summary.json, manifest.json
+
+Killed and started again it goes on where the file ends; the finished file does not depend on how often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from errata.agents.prompts import Prompts
+from errata.agents.student import Student, student_messages
+from errata.errors import ErrataError, UsageError
+from errata.evals.items import (
+    ITEMS,
+    MANIFEST,
+    SUMMARY,
+    Eval,
+    Item,
+    Key,
+    Manifest,
+    Sample,
+    own_items,
+    read_eval,
+    write_items,
+    write_json,
+)
+from errata.evals.reasoning import check
+from errata.evals.recipe import Decoding
+from errata.evals.summary import summarise
+from errata.evals.tasks import Asked, meta_of
+from errata.evals.verdicts import verdict
+from errata.evals.voting import grouped
+from errata.grading import Grader
+from errata.graphs.tally import Brake
+from errata.recipe import expand
+from errata.records import Call, Problem, Rationale, canonical
+from errata.rundir import Log, repair
+
+IDENTITY = ("model", "decoding", "fingerprint", "seed", "prompts", "agent")
+"""What may not change between the parts of one eval."""
+
+
+@dataclass(frozen=True)
+class Duty:
+    """One item to be answered."""
+
+    task: Asked
+    problem: Problem
+
+    @property
+    def key(self) -> Key:
+        return Key(self.task.name, self.problem.id)
+
+
+class Lost(Exception):
+    """A call the provider failed for good; the item stays pending."""
+
+
+@dataclass
+class Sitting:
+    """The work on one eval directory. `failures` counts items lost to the provider by reason."""
+
+    folder: Path
+    manifest: Manifest
+    decoding: Decoding
+    tasks: Sequence[Asked]
+    student: Student
+    prompts: Prompts
+    grader: Grader
+    settled: Callable[[str | None], None]
+    """Told of every item that is over: None, or why it failed."""
+    errors: list[ErrataError] = field(default_factory=list)
+    failed: int = 0
+
+    def __post_init__(self) -> None:
+        self.duties = [Duty(task, problem) for task in self.tasks for problem in task.problems]
+        self.done: dict[Key, Item] = {}
+
+    # ---- before ----
+
+    def open(self) -> int:
+        """Looks at what is there; the number of items still to be answered. UsageError where it is another eval."""
+        self._refuse_another()
+        repair(self.folder / ITEMS)
+        there = own_items(self.folder / ITEMS)
+        self.done = {
+            duty.key: there[duty.key]
+            for duty in self.duties
+            if duty.key in there and self._answers(there[duty.key], duty)
+        }
+        return len(self.duties) - len(self.done)
+
+    def _answers(self, item: Item, duty: Duty) -> bool:
+        """Whether the line is of this question with this gold answer, and has all samples."""
+        told = item.meta
+        same = told.get("question") == duty.problem.question and told.get("gold") == duty.problem.answer
+        return same and len(item.samples) == self.decoding.samples
+
+    def _refuse_another(self) -> None:
+        if not (self.folder / ITEMS).exists():
+            return
+        try:
+            before = read_eval(self.folder).manifest
+        except UsageError:  # no whole line yet
+            return
+        for key in IDENTITY:
+            old, new = getattr(before, key), getattr(self.manifest, key)
+            if before.model and canonical(old) != canonical(new):
+                raise UsageError(
+                    f"{self.folder} holds an eval with another {key}: {str(old)[:200]}; now {str(new)[:200]}",
+                    "one directory holds one model with one decoding",
+                    f"remove {self.folder}, or give the model or the decoding another name",
+                )
+
+    # ---- answering ----
+
+    async def answer(self, brake: Brake, workers: int) -> None:
+        """Answers what is pending, until all is done, the brake is pulled or an error concerns all of it."""
+        todo = iter(self._in_batches())
+        log = Log(self.folder / ITEMS)
+        tasks = [asyncio.create_task(self._work(todo, log, brake)) for _ in range(workers)]
+        stopper = asyncio.create_task(self._stop(brake, tasks))
+        try:
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception):
+                    raise result
+        finally:
+            stopper.cancel()
+            log.sync()
+            log.close()
+
+    def _in_batches(self) -> list[Duty]:
+        """Long questions first, so that those decoded together are of like length and too long ones show at once."""
+        pending = [duty for duty in self.duties if duty.key not in self.done]
+        return sorted(pending, key=lambda duty: -len(duty.problem.question))
+
+    async def _work(self, todo: Iterator[Duty], log: Log, brake: Brake) -> None:
+        while not brake.pulls and not self.errors:
+            duty = next(todo, None)
+            if duty is None:
+                return
+            try:
+                item = await self._item(duty)
+            except Lost as lost:
+                self.failed += 1
+                self.settled(str(lost))
+                continue
+            except ErrataError as error:
+                self.errors.append(error)
+                return
+            log.append(item.to_line())
+            self.done[item.key] = item
+            self.settled(None)
+
+    async def _stop(self, brake: Brake, workers: Sequence[asyncio.Task[None]]) -> None:
+        await brake.stopped.wait()
+        for worker in workers:
+            worker.cancel()
+
+    async def _item(self, duty: Duty) -> Item:
+        problem = duty.problem
+        answers = [self._sample(problem, number) for number in range(self.decoding.samples)]
+        results = await asyncio.gather(*answers, return_exceptions=True)  # the others' replies are paid: let them end
+        broken = next((each for each in results if isinstance(each, BaseException)), None)
+        if broken is not None:
+            raise broken
+        given = [each for each in results if not isinstance(each, BaseException)]
+        samples = await self._numbered(problem, [sample for sample, _ in given])
+        calls = [call for _, call in given]
+        correct, answer = verdict(samples, self._provisional())
+        checked = check(problem, samples[0].text)
+        prices = [call.price_usd for call in calls]
+        return Item(
+            id=problem.id,
+            task=duty.task.name,
+            correct=correct,
+            answer=answer,
+            samples=tuple(samples),
+            tokens=sum(sample.tokens for sample in samples),
+            truncated=sum(sample.truncated for sample in samples),
+            meta={
+                **meta_of(duty.task, problem),
+                "mistake": checked.mistake,
+                "sound": checked.sound,
+                "prompt_tokens": sum(call.prompt_tokens for call in calls),
+                "cost_usd": None if None in prices else sum(price for price in prices if price is not None),
+            },
+        )
+
+    async def _sample(self, problem: Problem, number: int) -> tuple[Sample, Call]:
+        said = await self.student.solve(problem, self.decoding.sampling, number)
+        if said.value is None:
+            raise Lost(f"provider: {said.failure}"[:300])
+        rationale: Rationale = said.value
+        answer, correct = None, False
+        if rationale.correct is None:
+            grade = await self.grader.grade(problem, rationale.text)
+            answer, correct = grade.answer, grade.correct
+        call = said.calls[-1]
+        sample = Sample(
+            text=rationale.text,
+            answer=answer,
+            correct=correct,
+            tokens=call.completion_tokens,
+            truncated=rationale.truncated,
+        )
+        return sample, call
+
+    async def _numbered(self, problem: Problem, samples: list[Sample]) -> list[Sample]:
+        async def same(one: str, other: str) -> bool:
+            return await self.grader.same(problem.kind, one, other, problem.choices)
+
+        groups = await grouped([sample.answer for sample in samples], same)
+        return [sample.model_copy(update={"group": group}) for sample, group in zip(samples, groups, strict=True)]
+
+    def _provisional(self) -> Any:
+        """The vote while no ranker has scored."""
+        return self.decoding.vote and "majority"
+
+    # ---- after ----
+
+    async def finish(self) -> Eval:
+        """Scores and votes where a ranker sits, and writes the directory anew, in the tasks' order."""
+        items = [self.done[duty.key] for duty in self.duties if duty.key in self.done]
+        if self.decoding.ranker:
+            items = await asyncio.to_thread(self._scored, items)
+        complete = len(items) == len(self.duties)
+        prices: list[Any] = [item.meta.get("cost_usd") for item in items]
+        manifest = self.manifest.model_copy(
+            update={
+                "status": "finished" if complete else "running",
+                "tokens": {
+                    "prompt": sum(item.meta.get("prompt_tokens", 0) for item in items),
+                    "completion": sum(item.tokens for item in items),
+                },
+                "cost_usd": None if None in prices else round(sum(prices), 8),
+            }
+        )
+        write_items(self.folder / ITEMS, items)
+        self.save(manifest)
+        summary = summarise(manifest, items)
+        write_json(self.folder / SUMMARY, summary)
+        return Eval(self.folder, tuple(items), manifest, summary)
+
+    def save(self, manifest: Manifest) -> None:
+        write_json(self.folder / MANIFEST, manifest.model_dump(by_alias=True))
+
+    def _scored(self, items: Sequence[Item]) -> list[Item]:
+        from errata.training.ranker import load_ranker
+
+        scorer = load_ranker(expand(self.decoding.ranker or ""))
+        asked = {
+            duty.key: student_messages(self.prompts, duty.problem, self.student.voice.spec.system)[-1].content
+            for duty in self.duties
+        }
+        questions = [asked[item.key] for item in items for _ in item.samples]
+        scores = iter(scorer.score(questions, [each.text for item in items for each in item.samples]))
+        found = []
+        for item in items:
+            samples = tuple(each.model_copy(update={"score": next(scores)}) for each in item.samples)
+            correct, answer = verdict(samples, self.decoding.vote)
+            found.append(item.model_copy(update={"samples": samples, "correct": correct, "answer": answer}))
+        return found

@@ -1,0 +1,103 @@
+"""The figures of an eval directory, all of them made of its items and manifest alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from errata.evals.compare import Interval, interval_of
+from errata.evals.items import Item, Manifest
+from errata.evals.reasoning import rationale_figures
+from errata.evals.stats import bootstrap, mean
+from errata.evals.verdicts import several
+
+RESAMPLES = 10_000
+DIMENSIONS = ("subject", "level", "steps", "distractors", "units", "withheld")
+"""Of an item's meta, what accuracy is told by; of `units` and `withheld` whether there are any."""
+
+
+def summarise(manifest: Manifest, items: Sequence[Item]) -> dict[str, Any]:
+    """What summary.json holds."""
+    tasks: dict[str, list[Item]] = {}
+    for item in items:
+        tasks.setdefault(item.task, []).append(item)
+    return {
+        "name": manifest.name,
+        "label": manifest.label,
+        "model": manifest.model,
+        "decoding": manifest.decoding,
+        "baseline": manifest.baseline,
+        "items": len(items),
+        "truncated": sum(item.truncated for item in items),
+        "tasks": {task: _task(task_items) for task, task_items in tasks.items()},
+    }
+
+
+def _task(items: Sequence[Item]) -> dict[str, Any]:
+    samples = sum(len(item.samples) for item in items)
+    told: dict[str, Any] = {
+        "n": len(items),
+        "split": items[0].meta.get("split"),
+        "accuracy": shown(interval_of(items, RESAMPLES)),
+        "samples": samples,
+        "truncated": sum(item.truncated for item in items),
+        "without_answer": sum(each.answer is None for item in items for each in item.samples),
+        "tokens_mean": mean([item.tokens for item in items]),
+        "by": _by(items),
+        "mistakes": _mistakes(items),
+        "rationales": rationale_figures(items),
+    }
+    if samples > len(items):
+        told |= {name: _interval(values) for name, values in several(items).items()}
+    sound = [item.meta["sound"] for item in items if item.meta.get("sound") is not None]
+    if sound:
+        told["sound"] = mean(sound)
+        told["right_by_a_flaw"] = sum(
+            item.meta.get("sound") is False and bool(item.samples and item.samples[0].correct) for item in items
+        )
+    return told
+
+
+def shown(interval: Interval) -> dict[str, float | None]:
+    return {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def _interval(values: Sequence[float]) -> dict[str, float | None]:
+    low, high = bootstrap(np.array(values, float), RESAMPLES, 17)
+    return {"value": mean(values), "low": low, "high": high}
+
+
+def _by(items: Sequence[Item]) -> dict[str, dict[str, Any]]:
+    """Accuracy by each dimension that has several values, with the number of items."""
+    found: dict[str, dict[str, Any]] = {}
+    for dimension in DIMENSIONS:
+        groups: dict[str, list[Item]] = {}
+        for item in items:
+            value = item.meta.get(dimension)
+            if value is not None:
+                groups.setdefault(_named(value), []).append(item)
+        if len(groups) > 1:
+            found[dimension] = {
+                name: {"n": len(groups[name]), "accuracy": shown(interval_of(groups[name], RESAMPLES))}
+                for name in sorted(groups, key=_order)
+            }
+    return found
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, list):
+        return "some" if value else "none"
+    return str(value)
+
+
+def _order(name: str) -> tuple[int, float, str]:
+    return (0, float(name), "") if name.replace(".", "", 1).isdigit() else (1, 0.0, name)
+
+
+def _mistakes(items: Sequence[Item]) -> dict[str, int]:
+    """How many items have which kind of mistake, as far as kinds are known."""
+    kinds = Counter(item.meta.get("mistake") for item in items)
+    return {str(kind): number for kind, number in kinds.most_common() if kind is not None}

@@ -1,0 +1,70 @@
+"""How a checkpoint was trained, as its own folder tells; copied into an eval's manifest, which then stands alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from errata.recipe import expand
+from errata.rundir import RunDir
+
+STATE = "trainer_state.json"
+
+
+def training_of(model: str) -> dict[str, Any] | None:
+    """`method, output, target_tokens, seed, data, cost_usd, log` of a `local/PATH` that errata trained; else None.
+
+    `target_tokens` are those learned from in all, an epoch's times the epochs; `cost_usd` what the runs cost that the
+    training read, None where one of its sources is no run or has no price.
+    """
+    if not model.startswith("local/"):
+        return None
+    folder = Path(expand(model.removeprefix("local/"))).expanduser()
+    if not folder.is_dir():
+        return None
+    from errata.training.checkpoints import manifest_of
+
+    told = manifest_of(folder)
+    if not told:
+        return None
+    state = _state(folder)
+    epochs = state.get("epoch")
+    an_epoch = told.get("target_tokens_an_epoch")
+    return {
+        "method": told.get("method"),
+        "control": told.get("control"),
+        "output": str(folder),
+        "target_tokens": round(an_epoch * epochs) if an_epoch and epochs else None,
+        "rows": told.get("rows"),
+        "trained_weights": told.get("trained_weights"),
+        "seed": told.get("seed"),
+        "student": told.get("student"),
+        "data": told.get("data"),
+        "objective": told.get("objective"),
+        "cost_usd": _cost(told.get("data") or []),
+        "steps": state.get("global_step"),
+        "log": state.get("log_history", []),
+    }
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    """The trainer's state, of the folder or of its latest checkpoint. It may hold NaN, which only json reads."""
+    from errata.training.checkpoints import checkpoints
+
+    for place in (folder, *checkpoints(folder)):
+        try:
+            found = json.loads((place / STATE).read_bytes(), parse_constant=lambda _: None)
+        except (OSError, ValueError):
+            continue
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _cost(data: list[dict[str, Any]]) -> float | None:
+    """What the runs cost that were read, each counted once."""
+    names = {name for source in data for name in str(source.get("name", "")).split(", ")}
+    costs = [RunDir(Path(name)).manifest().get("spent", {}).get("all_runs", {}).get("usd") for name in sorted(names)]
+    known = [float(cost) for cost in costs if isinstance(cost, int | float)]
+    return round(sum(known), 8) if known and len(known) == len(costs) else None
