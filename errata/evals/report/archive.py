@@ -53,6 +53,10 @@ class Archive:
             self._flush()
         return True
 
+    def close(self) -> None:
+        """Ends the last block; nothing is added afterwards."""
+        self._flush()
+
     def _flush(self) -> None:
         if self._pending:
             block = packed(b"[" + b",".join(self._pending) + b"]")
@@ -63,8 +67,7 @@ class Archive:
         self._first, self._pending, self._weight = self.entries, [], 0
 
     def read(self) -> Iterator[str]:
-        """The blocks, one at a time."""
-        self._flush()
+        """The blocks of a closed archive, one at a time."""
         self._out.seek(0)
         for length in self.lengths:
             yield self._out.read(length).decode("ascii")
@@ -234,7 +237,7 @@ class Index:
         for place, pair in enumerate(transcript["pairs"]):
             self.pairs.append([number, place, pair["origin"], round(pair["edit_ratio"], 3), authors[pair["wrong"]]])
 
-    def told(self, archive: Archive) -> Json:
+    def told(self) -> Json:
         """What the page reads."""
         return {
             "ids": self.ids,
@@ -244,8 +247,6 @@ class Index:
                 name: {value: _gaps(found) for value, found in values.items()} for name, values in self.facets.items()
             },
             "pairs": self.pairs,
-            "blocks": archive.blocks,
-            "total": archive.entries,
         }
 
 

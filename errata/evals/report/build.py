@@ -26,12 +26,14 @@ from markupsafe import Markup
 from errata import __version__
 from errata.errors import ErrataError, UsageError
 from errata.evals.items import evals_of, read_eval
-from errata.evals.report import judged, mistakes, panel, schooling, synthesis, teachers
+from errata.evals.report import bought, mistakes, panel, schooling, synthesis, teachers
 from errata.evals.report.account import Account
+from errata.evals.report.answers import embed
 from errata.evals.report.archive import Archive, Index, compact, packed
 from errata.evals.report.drawing import draw, need_vl_convert
 from errata.evals.report.figures import Section
 from errata.evals.report.overview import Overview, overview
+from errata.evals.report.results import Results, read_results
 from errata.evals.report.synthesis import Told
 from errata.funnel import Funnel, figures
 from errata.recipe import load_recipe
@@ -77,8 +79,8 @@ def write_report(
         archive, listing, items = Archive(blocks), Index(), Archive(more)
         say(f"reading {len(index):,} transcripts")
         told = _read(directory, index, archive, listing)
-        results = judged.results(read) if read else None
-        known = judged.embed(results, items) if results else None
+        results = read_results(read) if read else None
+        answers = embed(results, items) if results else None
         sections = _sections(told, results)
         say(f"drawing {sum(len(figure.charts) for section in sections for figure in section.figures)} charts")
         page = {
@@ -89,7 +91,11 @@ def write_report(
             "shown": archive.entries,
             "left_out": len(index) - archive.entries,
         }
-        data = {"transcripts": _data(listing.told(archive), archive), "items": _data(known, items)}
+        archive.close()
+        items.close()
+        data = [_data("transcripts", listing.told(), archive)]
+        if answers:
+            data.append(_data("items", answers, items))
         size = _write(target, page, data)
     return Reported(target, len(index), archive.entries, items.entries, size)
 
@@ -137,15 +143,15 @@ def _recipe(run: RunDir) -> SynthRecipe | None:
         return None
 
 
-def _sections(told: Told, results: Any) -> list[Section]:
+def _sections(told: Told, results: Results | None) -> list[Section]:
     found = [
-        *(judged.sections(results) if results else []),
+        bought.section(results) if results else None,
         synthesis.section(told),
         panel.section(told),
         teachers.section(told),
         mistakes.section(told),
         mistakes.pairs(told),
-        *(schooling.sections(results) if results else []),
+        schooling.section(results.evals) if results else None,
     ]
     return [section for section in found if section]
 
@@ -166,7 +172,7 @@ def _drawn(section: Section) -> dict[str, Any]:
     return {"section": section, "figures": drawn_figures}
 
 
-def _provenance(told: Told, results: Any) -> dict[str, Any]:
+def _provenance(told: Told, results: Results | None) -> dict[str, Any]:
     manifest = told.manifest
     models = manifest.get("agents", {})
     return {
@@ -176,7 +182,7 @@ def _provenance(told: Told, results: Any) -> dict[str, Any]:
         "seed": manifest.get("seed"),
         "licence": manifest.get("licence"),
         "git": (manifest.get("git") or {}).get("commit"),
-        "evals": [each.manifest for each in results.evals] if results else [],
+        "evals": [(each.name, each.manifest) for each in results.evals] if results else [],
         "notes": [*told.status["notes"], *(results.notes if results else ())],
     }
 
@@ -184,10 +190,9 @@ def _provenance(told: Told, results: Any) -> dict[str, Any]:
 # ---- the page --------------------------------------------------------------------------------------------------------
 
 
-def _data(index: Any, archive: Archive) -> dict[str, Any]:
-    """The index last: reading the blocks closes the last one, which it names."""
-    blocks = archive.read()
-    return {"index": packed(to_json(index)).decode("ascii") if index else "", "blocks": blocks}
+def _data(name: str, index: dict[str, Any], archive: Archive) -> dict[str, Any]:
+    packed_index = packed(to_json(index | {"blocks": archive.blocks})).decode("ascii")
+    return {"name": name, "index": packed_index, "blocks": archive.read()}
 
 
 def _text(name: str) -> str:
@@ -198,9 +203,20 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _write(target: Path, page: dict[str, Any], data: dict[str, Any]) -> int:
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def _settings(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+
+
+def _write(target: Path, page: dict[str, Any], data: list[dict[str, Any]]) -> int:
     """Streams the page into place; a reader sees the old file or the whole new one. Returns its size in bytes."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(cell=_cell, settings=_settings)
     style = _text("report.css")
     script = '"use strict";\n(() => {\n' + "\n".join(_text(name) for name in SCRIPTS) + "\n})();\n"
     template = environment.from_string(_text("report.html"))
