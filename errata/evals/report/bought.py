@@ -11,8 +11,8 @@ from errata.evals.compare import Difference
 from errata.evals.compare import Figure as Told
 from errata.evals.items import Item
 from errata.evals.report.account import difficulty
-from errata.evals.report.charts import QUIET, RIGHT, WRONG, bars, dots, lines, stacked
-from errata.evals.report.figures import Cell, Chart, Figure, Section, Table, count, dollars, listed, pct
+from errata.evals.report.charts import QUIET, RIGHT, SERIES, WRONG, bars, dots, lines, stacked
+from errata.evals.report.figures import Cell, Chart, Figure, Section, Table, chance, count, dollars, listed, pct
 from errata.evals.report.results import Results
 from errata.evals.report.shares import Share
 
@@ -67,18 +67,18 @@ def _accuracy(results: Results) -> Figure:
                 "told": f"{arm.name} on {_named(task)}: {_interval(told)}, {told.n:,} items" + (f"; by seed {seeds}" if seeds else ""),
             })  # fmt: skip
             table.append([arm.name, _named(task), told.split, told.n, _interval(told), seeds or None, told.truncated])
-        charts.append(Chart(_ranked(rows), _named(task)))
+        charts.append(_ranked(rows).named(_named(task)))
     headings = ("student", "task", "split", "items", "accuracy", "by seed", "cut off")
     return Figure(_accuracy_title(results), Table(headings, table), charts, _method_note(results), wide=len(charts) > 1)
 
 
-def _ranked(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _ranked(rows: list[dict[str, Any]]) -> Chart:
     known = [row["low"] if row["low"] is not None else row["value"] for row in rows]
     tops = [row["high"] if row["high"] is not None else row["value"] for row in rows]
     low, high = max(0.0, int(min(known) * 10) / 10), min(1.0, (int(max(tops) * 10) + 1) / 10)
-    tones = {"untouched": "var(--muted)", "trained": "var(--s1)"}
-    rows = [{**row, "tone": tones[row["series"]], "series": ""} for row in rows]
-    return dots(rows, [""], domain=(low, high))
+    series = [name for name in ("trained", "untouched") if any(row["series"] == name for row in rows)]
+    tones = [{"trained": SERIES[0], "untouched": QUIET}[name] for name in series]
+    return dots(rows, series, tones=tones, domain=(low, high), apart=False)
 
 
 def _method_note(results: Results) -> str:
@@ -130,10 +130,20 @@ def _against_untouched(results: Results) -> Figure | None:
 
 def _among_arms(results: Results) -> Figure | None:
     trained = [arm.name for arm in results.arms if not arm.baseline]
-    pairs = [(later, earlier) for place, earlier in enumerate(trained) for later in trained[place + 1 :]]
+    pairs = [
+        (one, other) if _ahead(results, one, other) else (other, one)
+        for place, one in enumerate(trained)
+        for other in trained[place + 1 :]
+    ]
     if not pairs or len(pairs) > 30:
         return None
     return _differences(results, pairs, None)
+
+
+def _ahead(results: Results, one: str, other: str) -> bool:
+    task = results.tasks[0]
+    figures = (results.comparison.figure(name, task).accuracy.value for name in (one, other))
+    return next(figures) >= next(figures)
 
 
 def _differences(results: Results, pairs: Sequence[tuple[str, str]], against: str | None) -> Figure | None:
@@ -145,7 +155,7 @@ def _differences(results: Results, pairs: Sequence[tuple[str, str]], against: st
             if each is None:
                 continue
             value, low, high = _gap(each, arm)
-            label = arm if against else f"{arm} - {other}"
+            label = arm if against else f"{arm} \N{MINUS SIGN} {other}"
             sure = f" ({_points(low)} to {_points(high)})" if low is not None and high is not None else ""
             p = "no test" if each.p_holm is None else f"p {each.p_holm:.3g} after Holm"
             said = f"{arm} against {other} on {_named(task)}: {_points(value)} points{sure}, {p}"
@@ -153,7 +163,7 @@ def _differences(results: Results, pairs: Sequence[tuple[str, str]], against: st
             table.append(_difference_row(each, arm, other, value, low, high))
             found.append((arm, other, task, value, each))
         if rows:
-            charts.append(Chart(dots(rows, [""], format="+d", rule=0, title="points"), _named(task)))
+            charts.append(dots(rows, [""], form="+d", rule=0, title="points").named(_named(task)))
     if not charts:
         return None
     headings = ("student", "against", "task", "items", "points", "95 % interval", "p", "p, Holm", "test", "only it right", "only the other right", "smallest difference shown", "said")  # fmt: skip
@@ -187,7 +197,7 @@ def _difference_title(found: Sequence[tuple[str, str, str, float, Difference]], 
     arm, other, task, value, each = max(clear, key=lambda one: abs(one[3]))
     way = "gains" if value > 0 else "loses"
     what = against or other
-    return f"{arm} {way} {abs(100 * value):.1f} points against {what} on {_named(task)} (p {each.p_holm:.2g} after Holm)."
+    return f"{arm} {way} {abs(100 * value):.1f} points against {what} on {_named(task)} ({chance(each.p_holm or 0)} after Holm)."
 
 
 # ---- what it took ----------------------------------------------------------------------------------------------------
@@ -217,7 +227,7 @@ def _sizes(results: Results) -> Figure | None:
         else f"{trained[0].name} learned from {sizes[0]:,.0f} target tokens."
     )
     headings = ("student", "target tokens", "cost of the data", f"accuracy on {_named(task)}", "as many tokens as")
-    return Figure(title, Table(headings, table), [Chart(bars(rows))], "Tokens learned from, over all epochs.")
+    return Figure(title, Table(headings, table), [bars(rows)], "Tokens learned from, over all epochs.")
 
 
 def _equals(results: Results, arm: Arm) -> str:
@@ -251,7 +261,7 @@ def _changed(results: Results) -> Figure | None:
     chart = stacked(rows, ["cured", "broken"], tones=[RIGHT, WRONG], percent=False, title="problems")
     headings = ("student", "task", "seeds", "cured", "broken", "net")
     note = "Cured: the untouched student was wrong and this one is right; broken: the other way round. Listed below."
-    return Figure(title, Table(headings, table), [Chart(chart)], note)
+    return Figure(title, Table(headings, table), [chart], note)
 
 
 def _kinds(results: Results) -> Figure | None:
@@ -272,10 +282,10 @@ def _kinds(results: Results) -> Figure | None:
     ]  # fmt: skip
     base = next((arm.name for arm in results.arms if arm.baseline and arm.name in found), next(iter(found)))
     kind, n = found[base].most_common(1)[0]
-    title = f"Most mistakes of {base} are {_kind(kind)}: {n:,} of {found[base].total():,}."
+    title = f"{base} errs most often like this: {_kind(kind)}, {n:,} of {found[base].total():,} wrong answers."
     table: list[list[Cell]] = [[arm, *(counted[kind] for kind in kinds), counted.total()] for arm, counted in found.items()]
     chart = stacked(rows, [_kind(kind) for kind in kinds], percent=False, title="wrong answers")
-    return Figure(title, Table(("student", *map(_kind, kinds), "all"), table), [Chart(chart)], "By the first flaw of the text.")
+    return Figure(title, Table(("student", *map(_kind, kinds), "all"), table), [chart], "By the first flaw of the text.")
 
 
 _KINDS = {
@@ -322,11 +332,11 @@ def _dimension(results: Results, name: str) -> Figure | None:
                 rows.append({"x": str(value), "series": arm, **share.row(), "told": f"{arm}, {name} {value}: {share.text()}"})
         table.append(line)
     shown = len(values) <= MOST_VALUES
-    chart = lines(rows, list(by), x_title=name, domain=(0, 1), points=True, ordinal=True, band=True, height=250)
+    chart = lines(rows, list(by), x_title=name, domain=(0, 1), points=True, ordinal=True)
     return Figure(
         _dimension_title(by, values, name),
         Table((name, *by), table),
-        [Chart(chart)] if shown else [],
+        [chart] if shown else [],
         "All tasks and seeds together; an item counts as right above one half. Lines through points show 95 % Wilson intervals.",
     )
 
@@ -368,4 +378,4 @@ def _answers(results: Results) -> Figure | None:
     title = f"{longest['label']} writes {longest['value']:.0f} words an answer"
     title += f", {shortest['label']} {shortest['value']:.0f}." if len(rows) > 1 else "."
     headings = ("student", "samples", "words, mean", "cut off at the limit", "without an answer")
-    return Figure(title, Table(headings, table), [Chart(bars(rows))])
+    return Figure(title, Table(headings, table), [bars(rows)])

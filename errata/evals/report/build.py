@@ -162,10 +162,7 @@ def _drawn(section: Section) -> dict[str, Any]:
         {
             "figure": figure,
             "id": f"{section.id}-{place}",
-            "charts": [
-                {"svg": draw(chart.spec, f"{section.id}{place}{number}"), "caption": chart.caption}
-                for number, chart in enumerate(figure.charts)
-            ],
+            "charts": [(chart, draw(chart.spec, f"{section.id}{place}{number}")) for number, chart in enumerate(figure.charts)],
         }
         for place, figure in enumerate(section.figures, 1)
     ]

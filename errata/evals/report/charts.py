@@ -1,6 +1,7 @@
-"""Chart specifications in Vega-Lite. Colours are CSS variables of the page, so that they follow light and dark.
+"""Charts in Vega-Lite. Colours are CSS variables of the page, so that they follow light and dark.
 
-Every mark's `told` becomes its accessible name and its tooltip. Data stands in `values`, never in an expression.
+Every mark's `told` becomes its accessible name and its tooltip. Data stands in `values`, never in an expression. What
+the colours mean is told beside the chart (`Chart.legend`), where the page can wrap it.
 """
 
 from __future__ import annotations
@@ -8,199 +9,219 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from errata.evals.report.figures import Spec
+from errata.evals.report.figures import Chart, Legend, Spec
 
 Row = Mapping[str, Any]
-WIDTH, WIDE = 420, 880
+WIDTH, THIRD = 420, 300
+"""Units of a chart's width: the page scales it to its column."""
 BAR = 26
 """Height of a row."""
 SERIES = tuple(f"var(--s{number})" for number in range(1, 9))
-DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
+DASHES = ("", "6 3", "2 2", "8 3 2 3", "10 2", "4 4", "1 3", "8 2 1 2 1 2")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 RIGHT, WRONG, QUIET = "var(--right)", "var(--wrong)", "var(--quiet)"
-INK, MUTED, LINE = "var(--ink)", "var(--muted)", "var(--line)"
+INK, MUTED, LINE, SURFACE = "var(--ink)", "var(--muted)", "var(--line)", "var(--paper)"
 NAMES = {"type": "nominal", "sort": None, "title": None}
 TOLD = {"field": "told", "type": "nominal"}
+CONFIG = {
+    "font": "system-ui, sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": MUTED, "titleColor": MUTED, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE,
+        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelPadding": 6, "titlePadding": 8,
+    },
+    "legend": {"disable": True},
+    "text": {"fontSize": 13, "fill": INK},
+}  # fmt: skip
 
 
-def _whole(width: int, height: int, layers: Sequence[Spec], values: Sequence[Row], **more: Any) -> Spec:
+def _whole(width: int, height: int, layers: Sequence[Spec], values: Sequence[Row]) -> Spec:
     return {
         "width": width,
         "height": height,
         "autosize": {"type": "fit", "contains": "padding"},
-        "padding": 2,
+        "padding": {"left": 8, "right": 8, "top": 4, "bottom": 2},
         "background": None,
         "data": {"values": [dict(row) for row in values]},
         "layer": list(layers),
-        "config": {
-            "font": "system-ui, sans-serif",
-            "view": {"stroke": None},
-            "axis": {
-                "labelColor": MUTED, "titleColor": MUTED, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE,
-                "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelPadding": 6,
-                "titlePadding": 8, "labelLimit": 150,
-            },
-            "legend": {
-                "orient": "top", "direction": "horizontal", "title": None, "labelColor": MUTED, "labelFontSize": 12,
-                "symbolSize": 90, "columnPadding": 14, "rowPadding": 4, "offset": 10, "labelLimit": 180,
-            },
-            "text": {"fontSize": 12, "fill": INK},
-        },
-        **more,
-    }  # fmt: skip
+        "config": CONFIG,
+    }
 
 
-def _y(height_of_label: int = 150) -> Spec:
-    axis = {"ticks": False, "domain": False, "labelColor": INK, "labelFontSize": 13, "labelLimit": height_of_label}
+def _y(limit: int = 190) -> Spec:
+    axis = {"ticks": False, "domain": False, "labelColor": INK, "labelFontSize": 13, "labelLimit": limit}
     return {"field": "label", **NAMES, "axis": axis}
 
 
-def _coloured(series: Sequence[str], tones: Sequence[str] | None = None, *, legend: bool = True) -> Spec:
-    used = list(tones or [SERIES[place % len(SERIES)] for place in range(len(series))])
-    shown = {"columns": max(1, min(len(series), 4))} if legend else None
-    return {"field": "series", **NAMES, "scale": {"domain": list(series), "range": used}, "legend": shown}
+def _axis(form: str, title: str | None) -> Spec:
+    axis: Spec = {"format": form, "tickCount": 5, "domain": False, "ticks": False, "title": title}
+    if form.startswith("+"):
+        axis["labelExpr"] = f"datum.value === 0 ? '0' : format(datum.value, '{form}')"
+    return axis
 
 
-def bars(rows: Sequence[Row], *, width: int = WIDTH) -> Spec:
+def _tones(series: Sequence[str], tones: Sequence[str] | None) -> list[str]:
+    return list(tones or (SERIES[place % len(SERIES)] for place in range(len(series))))
+
+
+def _by_series(series: Sequence[str], values: Sequence[Any]) -> Spec:
+    return {"field": "series", **NAMES, "scale": {"domain": list(series), "range": list(values)}, "legend": None}
+
+
+def _legend(series: Sequence[str], tones: Sequence[str], forms: Sequence[str] = ()) -> list[Legend]:
+    """Nothing for a single series: the title says what is drawn."""
+    if len(series) < 2:
+        return []
+    forms = forms or ["bar"] * len(series)
+    return [Legend(name, tone, form) for name, tone, form in zip(series, tones, forms, strict=False)]
+
+
+def _rule(axis: str, at: float) -> Spec:
+    mark = {"type": "rule", "stroke": MUTED, "strokeDash": [3, 3], "aria": False}
+    return {"mark": mark, "encoding": {axis: {"datum": at, "type": "quantitative"}}}
+
+
+def bars(rows: Sequence[Row], *, width: int = WIDTH) -> Chart:
     """Horizontal bars. A row: label, value, shown (the figure beside the bar), told; `tone` colours it."""
     top = max((row["value"] for row in rows), default=1) or 1
     x = {"field": "value", "type": "quantitative", "axis": None, "scale": {"domain": [0, top * 1.22], "nice": False}}
     rows = [{"tone": SERIES[0], **row} for row in rows]
+    fill = {"field": "tone", "type": "nominal", "scale": None}
     bar = {
         "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 2},
-        "encoding": {"y": _y(), "x": x, "fill": {"field": "tone", "type": "nominal", "scale": None}, "description": TOLD},
+        "encoding": {"y": _y(), "x": x, "fill": fill, "description": TOLD},
     }
     text = {
-        "mark": {"type": "text", "align": "left", "dx": 6, "aria": False, "fontSize": 13},
+        "mark": {"type": "text", "align": "left", "dx": 6, "aria": False},
         "encoding": {"y": _y(), "x": x, "text": {"field": "shown", "type": "nominal"}},
     }
-    return _whole(width, BAR * len(rows) + 8, [bar, text], rows)
+    return Chart(_whole(width, BAR * len(rows) + 8, [bar, text], rows))
 
 
 def stacked(
     rows: Sequence[Row], series: Sequence[str], *, tones: Sequence[str] | None = None, percent: bool = True,
-    title: str | None = None, width: int = WIDTH,
-) -> Spec:  # fmt: skip
+    title: str | None = None,
+) -> Chart:  # fmt: skip
     """Horizontal bars in parts. A row: label, series, value, told; `percent`: every bar is its own whole."""
-    order = {name: place for place, name in enumerate(series)}
+    order, used = {name: place for place, name in enumerate(series)}, _tones(series, tones)
     rows = [{**row, "order": order[row["series"]]} for row in rows]
-    axis = {"format": "%" if percent else "~s", "tickCount": 5, "domain": False, "ticks": False, "title": title}
-    x = {"field": "value", "type": "quantitative", "stack": "normalize" if percent else "zero", "axis": axis}
+    stack = "normalize" if percent else "zero"
+    x = {"field": "value", "type": "quantitative", "stack": stack, "axis": _axis("%" if percent else "~s", title)}
     mark = {
-        "mark": {"type": "bar", "height": {"band": 0.66}, "stroke": "var(--surface)", "strokeWidth": 1},
+        "mark": {"type": "bar", "height": {"band": 0.66}, "stroke": SURFACE, "strokeWidth": 1},
         "encoding": {
-            "y": _y(), "x": x, "fill": _coloured(series, tones), "order": {"field": "order", "type": "quantitative"},
-            "description": TOLD,
-        },
-    }  # fmt: skip
-    lines = -(-len(series) // 4)
-    return _whole(width, BAR * len({row["label"] for row in rows}) + 44 + 20 * lines, [mark], rows)
-
-
-def dots(
-    rows: Sequence[Row], series: Sequence[str], *, tones: Sequence[str] | None = None, domain: Sequence[float] | None = None,
-    format: str = "%", rule: float | None = None, title: str | None = None, width: int = WIDTH,
-) -> Spec:  # fmt: skip
-    """Points with intervals. A row: label, series, value, low, high (equal or null: none), told. `rule`: a line."""
-    several = len(series) > 1
-    scale: Spec = {"zero": False, "nice": True} if domain is None else {"domain": list(domain), "nice": False}
-    axis = {"format": format, "tickCount": 5, "domain": False, "ticks": False, "title": title}
-    x = {"field": "value", "type": "quantitative", "scale": scale, "axis": axis}
-    shift = {"yOffset": {"field": "series", "type": "nominal", "sort": None, "scale": {"domain": list(series)}}}
-    place = {"y": _y(), **(shift if several else {})}
-    colour = _coloured(series, tones, legend=several)
-    layers: list[Spec] = []
-    if rule is not None:
-        layers.append({"mark": {"type": "rule", "stroke": MUTED, "strokeDash": [3, 3], "aria": False}, "encoding": {"x": {"datum": rule, "type": "quantitative"}}})  # fmt: skip
-    layers += [
-        {
-            "mark": {"type": "rule", "strokeWidth": 2, "aria": False, "opacity": 0.65},
-            "encoding": {**place, "x": {**x, "field": "low"}, "x2": {"field": "high"}, "stroke": {**colour, "legend": None}},
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
-            "encoding": {
-                **place, "x": x, "fill": colour, "description": TOLD,
-                "shape": {"field": "series", **NAMES, "scale": {"domain": list(series), "range": list(SHAPES[: len(series)])}, "legend": colour["legend"]},
-            },
-        },
-    ]  # fmt: skip
-    labels = len({row["label"] for row in rows})
-    height = (16 * len(series) + 12 if several else BAR) * labels + 40 + (26 if several else 0) + (18 if title else 0)
-    return _whole(width, height, layers, rows)
-
-
-def lines(
-    rows: Sequence[Row], series: Sequence[str], *, x_title: str, tones: Sequence[str] | None = None, format: str = "%",
-    domain: Sequence[float] | None = None, rule: float | None = None, points: bool = False, ordinal: bool = False,
-    band: bool = False, width: int = WIDTH, height: int = 230, interpolate: str = "linear", ticks: Sequence[float] | None = None,
-) -> Spec:  # fmt: skip
-    """Lines over x. A row: x, series, value, told; with `band` low and high. `rule`: a vertical line at x."""
-    scale: Spec = {"zero": False, "nice": True} if domain is None else {"domain": list(domain), "nice": False}
-    y = {"field": "value", "type": "quantitative", "scale": scale, "title": None,
-         "axis": {"format": format, "tickCount": 5, "domain": False, "ticks": False}}  # fmt: skip
-    axis: Spec = {"grid": False, "title": x_title, "labelAngle": 0, "tickCount": 6}
-    if ticks:
-        axis["values"] = list(ticks)
-    x: Spec = {"field": "x", "type": "ordinal" if ordinal else "quantitative", "sort": None, "axis": axis}
-    if not ordinal:
-        x["scale"] = {"zero": False, "nice": False}
-    colour = _coloured(series, tones, legend=len(series) > 1)
-    dash = {"field": "series", **NAMES, "scale": {"domain": list(series), "range": list(DASHES[: len(series)])}, "legend": colour["legend"]}  # fmt: skip
-    layers: list[Spec] = []
-    if rule is not None:
-        layers.append({"mark": {"type": "rule", "stroke": MUTED, "strokeDash": [3, 3], "aria": False}, "encoding": {"x": {"datum": rule, "type": x["type"]}}})  # fmt: skip
-    if band:
-        layers.append({
-            "mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.5, "aria": False},
-            "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "stroke": {**colour, "legend": None}},
-        })  # fmt: skip
-    layers.append({
-        "mark": {"type": "line", "strokeWidth": 2, "interpolate": interpolate, "aria": False},
-        "encoding": {"x": x, "y": y, "stroke": colour, "strokeDash": dash},
-    })  # fmt: skip
-    size = 45 if points else 60
-    layers.append({
-        "mark": {"type": "point", "filled": True, "size": size, "opacity": 1 if points else 0},
-        "encoding": {"x": x, "y": y, "fill": {**colour, "legend": None}, "description": TOLD},
-    })  # fmt: skip
-    return _whole(width, height, layers, rows)
-
-
-def matrix(rows: Sequence[Row], *, width: int = WIDTH) -> Spec:
-    """A table of shades. A row: label, series (the column), value 0..1 for the shade, shown, told."""
-    columns = list(dict.fromkeys(row["series"] for row in rows))
-    axis = {"orient": "top", "domain": False, "ticks": False, "labelAngle": 0, "labelColor": INK, "labelFontSize": 13}
-    x = {"field": "series", **NAMES, "axis": {**axis, "labelLimit": 90 if len(columns) > 3 else 130}}
-    shade = {"field": "value", "type": "quantitative", "legend": None, "scale": {"domain": [0, 1], "range": [0.06, 0.5], "clamp": True}}  # fmt: skip
-    cell = {
-        "mark": {"type": "rect", "fill": SERIES[0], "stroke": "var(--surface)", "strokeWidth": 2},
-        "encoding": {"x": x, "y": _y(), "fillOpacity": shade, "description": TOLD},
-    }
-    text = {
-        "mark": {"type": "text", "aria": False, "fontSize": 13},
-        "encoding": {"x": x, "y": _y(), "text": {"field": "shown", "type": "nominal"}},
-    }
-    return _whole(width, 38 * len({row["label"] for row in rows}) + 34, [cell, text], rows)
-
-
-def columns(
-    rows: Sequence[Row], series: Sequence[str], *, x_title: str, tones: Sequence[str] | None = None,
-    width: int = WIDTH, height: int = 210,
-) -> Spec:  # fmt: skip
-    """Stacked columns over ordered classes. A row: x, series, value, told."""
-    order = {name: place for place, name in enumerate(series)}
-    rows = [{**row, "order": order[row["series"]]} for row in rows]
-    axis = {"title": x_title, "labelAngle": 0, "labelOverlap": True, "ticks": False}
-    y_axis = {"tickCount": 4, "domain": False, "ticks": False, "format": "~s"}
-    mark = {
-        "mark": {"type": "bar", "stroke": "var(--surface)", "strokeWidth": 1},
-        "encoding": {
-            "x": {"field": "x", "type": "ordinal", "sort": None, "axis": axis},
-            "y": {"field": "value", "type": "quantitative", "title": None, "axis": y_axis},
-            "fill": _coloured(series, tones, legend=len(series) > 1),
+            "y": _y(),
+            "x": x,
+            "fill": _by_series(series, used),
             "order": {"field": "order", "type": "quantitative"},
             "description": TOLD,
         },
     }
-    return _whole(width, height, [mark], rows)
+    height = BAR * len({row["label"] for row in rows}) + (46 if title else 28)
+    return Chart(_whole(WIDTH, height, [mark], rows), legend=_legend(series, used))
+
+
+def dots(
+    rows: Sequence[Row], series: Sequence[str], *, tones: Sequence[str] | None = None,
+    domain: Sequence[float] | None = None, form: str = "%", rule: float | None = None, title: str | None = None,
+    apart: bool = True,
+) -> Chart:  # fmt: skip
+    """Points with intervals. A row: label, series, value, low, high (null: none), told. `rule`: a line at x.
+
+    `apart`: the series of one label stand below each other; else a label has one of them.
+    """
+    used, shapes = _tones(series, tones), list(SHAPES[: len(series)])
+    apart = apart and len(series) > 1
+    scale: Spec = {"zero": False, "nice": True} if domain is None else {"domain": list(domain), "nice": False}
+    x: Spec = {"field": "value", "type": "quantitative", "scale": scale, "axis": _axis(form, title)}
+    place: Spec = {"y": _y()}
+    if apart:
+        place["yOffset"] = {"field": "series", "type": "nominal", "sort": None, "scale": {"domain": list(series)}}
+    reach = {**place, "x": {**x, "field": "low"}, "x2": {"field": "high"}, "stroke": _by_series(series, used)}
+    layers = [] if rule is None else [_rule("x", rule)]
+    layers += [
+        {"mark": {"type": "rule", "strokeWidth": 2, "aria": False, "opacity": 0.6}, "encoding": reach},
+        {
+            "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
+            "encoding": {
+                **place,
+                "x": x,
+                "fill": _by_series(series, used),
+                "shape": _by_series(series, shapes),
+                "description": TOLD,
+            },
+        },
+    ]
+    row = 16 * len(series) + 12 if apart else BAR
+    height = row * len({each["label"] for each in rows}) + (52 if title else 34)
+    return Chart(_whole(WIDTH, height, layers, rows), legend=_legend(series, used, shapes))
+
+
+def lines(
+    rows: Sequence[Row], series: Sequence[str], *, x_title: str, form: str = "%",
+    domain: Sequence[float] | None = None, rule: float | None = None, points: bool = False, ordinal: bool = False,
+    width: int = WIDTH, height: int = 220, interpolate: str = "linear",
+) -> Chart:  # fmt: skip
+    """Lines over x. A row: x, series, value, told, and where it has an interval low and high. `rule`: a line at x."""
+    used, dashes = _tones(series, None), list(DASHES[: len(series)])
+    scale: Spec = {"zero": False, "nice": True} if domain is None else {"domain": list(domain), "nice": False}
+    y: Spec = {"field": "value", "type": "quantitative", "scale": scale, "title": None, "axis": _axis(form, None)}
+    axis = {"grid": False, "title": x_title, "labelAngle": 0, "tickCount": 5, "format": "~r"}
+    x: Spec = {"field": "x", "type": "quantitative", "scale": {"zero": False, "nice": False}, "axis": axis}
+    if ordinal:
+        axis.pop("format")
+        x = {"field": "x", "type": "ordinal", "sort": None, "axis": axis}
+    stroke = _by_series(series, used)
+    dash = _by_series(series, [[int(n) for n in dash.split()] or [1, 0] for dash in dashes])
+    layers = [] if rule is None else [_rule("x", rule)]
+    if any(row.get("low") is not None for row in rows):
+        reach = {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "stroke": stroke}
+        layers.append({"mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.5, "aria": False}, "encoding": reach})
+    layers += [
+        {
+            "mark": {"type": "line", "strokeWidth": 2, "interpolate": interpolate, "aria": False},
+            "encoding": {"x": x, "y": y, "stroke": stroke, "strokeDash": dash},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1 if points else 0},
+            "encoding": {"x": x, "y": y, "fill": stroke, "description": TOLD},
+        },
+    ]
+    legend = _legend(series, used, [f"line {dash}" for dash in dashes])
+    return Chart(_whole(width, height, layers, rows), legend=legend)
+
+
+def matrix(rows: Sequence[Row]) -> Chart:
+    """A table of shades. A row: label, series (the column), value 0..1 for the shade, shown, told."""
+    columns = list(dict.fromkeys(row["series"] for row in rows))
+    axis = {"orient": "top", "domain": False, "ticks": False, "labelAngle": 0, "labelColor": INK, "labelFontSize": 13}
+    x = {"field": "series", **NAMES, "axis": {**axis, "labelLimit": 280 // len(columns)}}
+    reach = {"domain": [0, 1], "range": [0.04, 0.5], "clamp": True}
+    shade = {"field": "value", "type": "quantitative", "legend": None, "scale": reach}
+    cell = {
+        "mark": {"type": "rect", "fill": SERIES[0], "stroke": SURFACE, "strokeWidth": 3},
+        "encoding": {"x": x, "y": _y(120), "fillOpacity": shade, "description": TOLD},
+    }
+    text = {
+        "mark": {"type": "text", "aria": False},
+        "encoding": {"x": x, "y": _y(120), "text": {"field": "shown", "type": "nominal"}},
+    }
+    return Chart(_whole(WIDTH, 38 * len({row["label"] for row in rows}) + 34, [cell, text], rows))
+
+
+def columns(rows: Sequence[Row], series: Sequence[str], *, x_title: str) -> Chart:
+    """Stacked columns over ordered classes. A row: x, series, value, told."""
+    order, used = {name: place for place, name in enumerate(series)}, _tones(series, None)
+    rows = [{**row, "order": order[row["series"]]} for row in rows]
+    axis = {"title": x_title, "labelAngle": 0, "labelOverlap": True, "ticks": False}
+    mark = {
+        "mark": {"type": "bar", "stroke": SURFACE, "strokeWidth": 1},
+        "encoding": {
+            "x": {"field": "x", "type": "ordinal", "sort": None, "axis": axis},
+            "y": {"field": "value", "type": "quantitative", "title": None, "axis": _axis("~s", None)},
+            "fill": _by_series(series, used),
+            "order": {"field": "order", "type": "quantitative"},
+            "description": TOLD,
+        },
+    }
+    return Chart(_whole(WIDTH, 200, [mark], rows), legend=_legend(series, used))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 Spec = dict[str, Any]
 Cell = str | int | float | None
@@ -18,12 +18,24 @@ class Table:
     rows: Sequence[Sequence[Cell]]
 
 
+class Legend(NamedTuple):
+    """One series: `form` is bar, a point's shape, or `line` and its dashes."""
+
+    name: str
+    tone: str
+    form: str
+
+
 @dataclass(frozen=True)
 class Chart:
     """A Vega-Lite specification. `caption` tells it from its neighbours where a figure has several."""
 
     spec: Spec
     caption: str = ""
+    legend: Sequence[Legend] = ()
+
+    def named(self, caption: str) -> Chart:
+        return replace(self, caption=caption)
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,12 @@ class Figure:
     note: str = ""
     wide: bool = False
     """Spans the page."""
+
+    @property
+    def legend(self) -> list[Legend]:
+        """What all charts' series are; empty where their series differ, so that each tells its own."""
+        told = [list(chart.legend) for chart in self.charts]
+        return told[0] if told and all(each == told[0] for each in told) else []
 
 
 @dataclass(frozen=True)
@@ -70,6 +88,11 @@ def count(number: int, noun: str, plural: str = "") -> str:
 def listed(words: Sequence[str]) -> str:
     """a, b and c"""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def chance(p: float) -> str:
+    """A p value for a sentence."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def dollars(usd: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from errata.evals.report.account import Account
 from errata.evals.report.charts import columns, stacked
-from errata.evals.report.figures import Cell, Chart, Figure, Section, Table, count, pct
+from errata.evals.report.figures import Cell, Figure, Section, Table, count, pct
 from errata.evals.report.shares import Share
 from errata.evals.report.synthesis import Told
 
@@ -80,7 +80,7 @@ def _by(account: Account, what: str, found: dict[str, Counter[str]]) -> Figure |
             said = f"{name}: {kind} {counted[kind]:,}, {pct(counted[kind] / whole)}"
             rows.append({"label": name, "series": kind, "value": counted[kind], "told": said})
         table.append([name, *(counted[kind] for kind in KINDS), whole])
-    return Figure(_title(what, found), Table((heading, *KINDS, "all"), table), [Chart(stacked(rows, KINDS))], note)
+    return Figure(_title(what, found), Table((heading, *KINDS, "all"), table), [stacked(rows, KINDS)], note)
 
 
 def _title(what: str, found: dict[str, Counter[str]]) -> str:
@@ -122,7 +122,7 @@ def pairs(told: Told) -> Section | None:
     figure = Figure(
         f"Half of the {total:,} pairs differ in at most {middle} % of their words.",
         Table(("words that differ", *origins), table),
-        [Chart(columns(rows, origins, x_title="words that differ, %"))],
+        [columns(rows, origins, x_title="words that differ, %")],
         "Word edit distance over the longer text. Natural: one author's own right and wrong text; student: the student's "
         "wrong text and a right one; rectified and corrupted: rewritten by a teacher.",
     )
@@ -146,5 +146,5 @@ def _by_origin(sides: list[list[Cell]], inside: int, total: int) -> Figure:
         for series, n in (("inside the band", in_band), ("outside", int(written or 0) - int(in_band or 0))):
             rows.append({"label": origin, "series": series, "value": n, "told": f"{origin}: {n:,} pairs {series}"})
     chart = stacked(rows, ["inside the band", "outside"], percent=False, tones=["var(--s1)", "var(--quiet)"], title="pairs")
-    title = f"{inside:,} of {total:,} pairs lie inside the band of edit ratios that the recipe asks for."
-    return Figure(title, Table(("origin", "written", "inside the band"), sides), [Chart(chart)])
+    title = f"{'All' if inside == total else f'{inside:,} of'} {total:,} pairs lie inside the band of edit ratios that the recipe asks for."
+    return Figure(title, Table(("origin", "written", "inside the band"), sides), [chart])

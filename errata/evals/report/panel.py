@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from errata.evals.report.account import Account, Scored
-from errata.evals.report.charts import RIGHT, WRONG, dots, lines, matrix, stacked
+from errata.evals.report.charts import QUIET, RIGHT, THIRD, WIDTH, WRONG, dots, lines, matrix, stacked
 from errata.evals.report.figures import Cell, Chart, Figure, Section, Table, listed, pct
 from errata.evals.report.shares import Share
 from errata.evals.report.synthesis import Told
@@ -106,7 +106,7 @@ def _verdicts(told: Told) -> Figure:
         table.append(line)
     headings = ("teacher", "judged", *(f"{name} {TRUTHS[t]}" for t in truths for name in rows))
     charts = [
-        Chart(dots(rows[name], [TRUTHS[t] for t in truths], title=name, domain=_room(rows[name])), name) for name in rows
+        dots(rows[name], [TRUTHS[t] for t in truths], domain=_room(rows[name])).named(name) for name in rows
     ]
     everyone = _of(account)
     right, kept = precision(everyone, "correct"), recall(everyone, "correct")
@@ -174,7 +174,7 @@ def _thresholds(told: Told) -> Figure | None:
     if len(found) < 2:
         return None
     charts = [
-        Chart(_curves(_curve_rows(judged, truth), rule), f"{TRUTHS[truth]}") for truth in truths
+        _curves(_curve_rows(judged, truth), rule).named(TRUTHS[truth]) for truth in truths
     ]  # fmt: skip
     headings = ("threshold", *(f"{name} {TRUTHS[t]}" for t in truths for name in ("precision", "recall")))
     table: list[list[Cell]] = [
@@ -191,10 +191,10 @@ def _thresholds(told: Told) -> Figure | None:
     )
 
 
-def _curves(rows: list[dict[str, Any]], rule: float | None, width: int = 420, height: int = 230) -> dict[str, Any]:
+def _curves(rows: list[dict[str, Any]], rule: float | None, width: int = WIDTH) -> Chart:
     return lines(
         rows, ["precision", "recall"], x_title="threshold of the mean score", rule=rule, domain=(0, 1), points=True,
-        ticks=[1, 2, 3, 4, 5], width=width, height=height, interpolate="step-after",
+        width=width, interpolate="step-after",
     )  # fmt: skip
 
 
@@ -218,7 +218,7 @@ def _by_teacher(told: Told) -> Figure | None:
         for threshold, right, kept in curve(_of(account, author), "correct"):
             table.append([author, f"{threshold:g}", right.text(), kept.text()])
     charts = [
-        Chart(_curves(_curve_rows(_of(account, author), "correct"), rule, width=300, height=210), author)
+        _curves(_curve_rows(_of(account, author), "correct"), rule, THIRD).named(author)
         for author in authors[:MOST_TEACHERS]
     ]
     found = {author: (precision(_of(account, author), "correct"), recall(_of(account, author), "correct")) for author in authors}
@@ -269,7 +269,7 @@ def _agreement(told: Told) -> Figure | None:
     return Figure(
         _alpha_title(overall, units),
         Table(("reviewers", "rationales", "alpha", "same score", "at most one apart"), table),
-        [Chart(matrix(rows))],
+        [matrix(rows)],
         "Krippendorff's alpha (ordinal): 1 is full agreement, 0 what chance gives; he asks for 0.80, and for 0.667 where "
         "conclusions may be tentative. Each cell is one pair of reviewers over the rationales both scored.",
     )
@@ -303,7 +303,7 @@ def _leniency(account: Account) -> Figure | None:
     return Figure(
         title,
         Table(("reviewer", "rationales", "points above co-reviewers", "95 % interval"), table),
-        [Chart(dots(rows, [""], format="+.1f", rule=0, title="points above the mean of the co-reviewers"))],
+        [dots(rows, [""], form="+.2~f", rule=0, title="points above the mean of the co-reviewers")],
         "Difference to the mean of the other reviewers of the same rationale, with a normal 95 % interval.",
     )
 
@@ -329,11 +329,11 @@ def _scores(account: Account) -> Figure | None:
         if worst and len(lenient) > 1
         else "Scores of right and of wrong rationales."
     )
-    shades = [WRONG, "var(--wrong-soft)", "var(--quiet)", "var(--right-soft)", RIGHT]
+    shades = [WRONG, "var(--wrong-soft)", QUIET, "var(--right-soft)", RIGHT]
     return Figure(
         title,
         Table(("reviewer, rationales that are", "1", "2", "3", "4", "5"), table),
-        [Chart(stacked(rows, ["1", "2", "3", "4", "5"], tones=shades))],
+        [stacked(rows, ["1", "2", "3", "4", "5"], tones=shades)],
         "Scores from 1 to 5, right and wrong by the answer grader.",
     )
 
@@ -349,11 +349,12 @@ def _who_judges_whom(account: Account) -> Figure | None:
     if len(authors) < 2 or len(reviewers) < 2:
         return None
     means = {key: total / n for key, (n, total) in account.given.items()}
+    low, high = min(means.values()) - 0.2, max(means.values())
     rows = [
         {
             "label": reviewer,
             "series": author,
-            "value": (means[reviewer, author] - 1) / 4 if (reviewer, author) in means else 0,
+            "value": (means[reviewer, author] - low) / (high - low or 1) if (reviewer, author) in means else 0,
             "shown": f"{means[reviewer, author]:.2f}" if (reviewer, author) in means else "",
             "told": f"{reviewer} gives {author} {means[reviewer, author]:.2f} on average, n {account.given[reviewer, author][0]:,}"
             if (reviewer, author) in means
@@ -371,7 +372,7 @@ def _who_judges_whom(account: Account) -> Figure | None:
     return Figure(
         f"{best[0]} likes {best[1]}'s rationales best, {worst[0]} {worst[1]}'s least: {means[best]:.2f} and {means[worst]:.2f}.",
         Table(("reviewer", *authors), table),
-        [Chart(matrix(rows))],
+        [matrix(rows)],
         f"Mean score each reviewer (row) gives to each author (column): {listed(authors)}.",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from errata.evals.items import Eval
-from errata.evals.report.charts import lines
+from errata.evals.report.charts import THIRD, lines
 from errata.evals.report.figures import Cell, Chart, Figure, Section, Table, count
 
 MOST_POINTS = 160
@@ -48,7 +48,7 @@ def _figure(name: str, training: dict[str, Any]) -> Figure | None:
         if prefix == "loss/" and not keys:
             keys = ["loss"]
         if keys:
-            charts.append(Chart(_curves(log, keys, prefix, form), caption))
+            charts.append(_curves(log, keys, prefix, form).named(caption))
             used += keys
     first, last = log[0]["loss"], log[-1]["loss"]
     method = f" by {training['method']}" if training.get("method") else ""
@@ -61,7 +61,7 @@ def _figure(name: str, training: dict[str, Any]) -> Figure | None:
     return Figure(title, Table(("step", *columns), table), charts, f"Trained{method}{tokens}.", wide=True)
 
 
-def _curves(log: Sequence[dict[str, Any]], keys: Sequence[str], prefix: str, form: str) -> dict[str, Any]:
+def _curves(log: Sequence[dict[str, Any]], keys: Sequence[str], prefix: str, form: str) -> Chart:
     rows = []
     for entry in _thinned(log, MOST_POINTS):
         for key in keys:
@@ -72,7 +72,7 @@ def _curves(log: Sequence[dict[str, Any]], keys: Sequence[str], prefix: str, for
                 rows.append({"x": entry["step"], "series": name, "value": value, "told": said})
     series = [key.removeprefix(prefix) for key in keys]
     domain = (0, 1) if prefix == "grad_share/" else None
-    return lines(rows, series, x_title="step", format=form, domain=domain, width=300, height=210)
+    return lines(rows, series, x_title="step", form=form, domain=domain, width=THIRD)
 
 
 def _thinned(log: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:

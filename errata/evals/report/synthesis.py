@@ -66,7 +66,7 @@ def _problems(told: Told) -> Figure | None:
     failed = sum(problems["failed"].values())
     rows += [("failed", failed)] if failed else []
     if student["answers"]:
-        rows.append(("answered wrong by the student", _mistaken(told)))
+        rows.append(("the student got wrong", _mistaken(told)))
     if told.account.teachers:
         rows.append(("with a right rationale", _covered(told, "right")))
     if told.paneled:
@@ -76,16 +76,17 @@ def _problems(told: Told) -> Figure | None:
     for ending in ("rejected", "failed"):
         table += [[f"{ending}: {reason}", n, pct(n / total, 1)] for reason, n in problems[ending].items()]
     table.append(["pending", problems["pending"], pct(problems["pending"] / total, 1)])
-    last = rows[-1]
-    title = f"{last[1]:,} of {count(problems['total'], 'problem')} {'are' if len(rows) < 3 else 'end'} {last[0]}"
-    return Figure(f"{title}.", Table(("problems", "number", "share"), table), [Chart(_steps(rows, total))])
+    last = rows[-1] if len(rows) > 1 else ("finished", ended)
+    what = last[0].replace("with", "end with") if last[0].startswith("with") else f"are {last[0]}"
+    all_of = f"All {total:,} problems" if last[1] == total else f"{last[1]:,} of {count(total, 'problem')}"
+    return Figure(f"{all_of} {what}.", Table(("problems", "number", "share"), table), [_steps(rows, total)])
 
 
 def _mistaken(told: Told) -> int:
     return told.account.exam["mistaken"]
 
 
-def _steps(rows: Sequence[tuple[str, int]], total: int, tones: Sequence[str] | None = None) -> dict[str, Any]:
+def _steps(rows: Sequence[tuple[str, int]], total: int, tones: Sequence[str] | None = None) -> Chart:
     tones = tones or [QUIET, *[SERIES[0]] * (len(rows) - 2), RIGHT]
     return bars(
         [
@@ -130,7 +131,7 @@ def _rationales(told: Told) -> Figure | None:
     table: list[list[Cell]] = [[name, *(n[key] for key in keys)] for name, n in sorted(account.drafts.items())]
     dropped = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in told.status["dropped"].items())
     note = f"Set aside by the filters: {dropped}." if dropped else ""
-    return Figure(title, Table(headings, table), [Chart(_steps(rows, written, tones))], note)
+    return Figure(title, Table(headings, table), [_steps(rows, written, tones)], note)
 
 
 # ---- by difficulty ---------------------------------------------------------------------------------------------------
@@ -177,6 +178,6 @@ def _level(told: Told, name: str, counted: dict[float | str, Counter[str]]) -> F
         return Figure(title, Table(headings, table), (), "", False)
     chart = lines(
         rows, [MEASURES[key][0] for key in used], x_title="steps of the problem" if name == "steps" else name,
-        domain=(0, 1), points=True, ordinal=True, band=True,
+        domain=(0, 1), points=True, ordinal=True,
     )  # fmt: skip
-    return Figure(title, Table(headings, table), [Chart(chart)], "Lines through points show 95 % Wilson intervals.")
+    return Figure(title, Table(headings, table), [chart], "Lines through points show 95 % Wilson intervals.")

@@ -6,8 +6,8 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from errata.evals.report.account import Account
-from errata.evals.report.charts import QUIET, RIGHT, dots, lines, stacked
-from errata.evals.report.figures import Cell, Chart, Figure, Section, Table, count, dollars, listed, pct
+from errata.evals.report.charts import QUIET, RIGHT, dots, lines, matrix, stacked
+from errata.evals.report.figures import Cell, Figure, Section, Table, count, dollars, listed, pct
 from errata.evals.report.shares import Share
 from errata.evals.report.synthesis import Told
 
@@ -50,7 +50,7 @@ def _right(account: Account) -> Figure:
     title += f"; {worst} reaches {pct(rates[worst])}." if len(rates) > 1 else "."
     lowest = min((row["low"] for row in rows), default=0.0)
     chart = dots(rows, series, domain=(max(0.0, int(lowest * 10) / 10), 1.0))
-    return Figure(title, Table(("teacher", "drafts", *series), table), [Chart(chart)], "95 % Wilson intervals.")
+    return Figure(title, Table(("teacher", "drafts", *series), table), [chart], "95 % Wilson intervals.")
 
 
 # ---- marginal value --------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def _marginal(told: Told) -> Figure:
     return Figure(
         title,
         Table(headings, table),
-        [Chart(stacked(rows, ["only this teacher", "others too"], tones=[RIGHT, QUIET], percent=False, title="problems covered"))],
+        [stacked(rows, ["only this teacher", "others too"], tones=[RIGHT, QUIET], percent=False, title="problems covered")],
         f"Leave one out: a problem is covered where a rationale is {name}. What is saved are the calls that write, revise and "
         "review this teacher's rationales. It would be missed as a reviewer too, which is not counted.",
     )  # fmt: skip
@@ -140,7 +140,7 @@ def _sets(told: Told) -> Figure | None:
     if enough < len(found):
         title = f"{listed(found[enough - 1][0])} reach 99 % of what all {len(found)} teachers cover."
     chart = lines(rows, [""], x_title="teachers, best set of that size", domain=(0, 1), points=True, ordinal=True)
-    return Figure(title, Table(("teachers", "best set", "problems covered", "share"), table), [Chart(chart)])
+    return Figure(title, Table(("teachers", "best set", "problems covered", "share"), table), [chart])
 
 
 # ---- cost ------------------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def _cost(told: Told) -> Figure | None:
     return Figure(
         title,
         Table(headings, table),
-        [Chart(stacked(rows, list(WORKS), percent=False, title="dollars" if in_usd else "tokens, prompt and completion"))],
+        [stacked(rows, list(WORKS), percent=False, title="dollars" if in_usd else "tokens, prompt and completion")],
         f"Divided by the {told.covering} rationales, revisions included; at the price of the first payment.{why}",
     )  # fmt: skip
 
@@ -198,7 +198,7 @@ def _revision(account: Account) -> Figure | None:
     return Figure(
         f"{pct(whole.value)} of revisions turn a rejected draft into an accepted one.",
         Table(("teacher", "revisions", "accepted after rejection", "share"), table),
-        [Chart(dots(rows, [""], domain=(0, 1)))],
+        [dots(rows, [""], domain=(0, 1))],
         "95 % Wilson intervals. A revision may have seen the gold answer where the critiques did.",
     )
 
@@ -208,14 +208,20 @@ def _lengths(account: Account) -> Figure | None:
     means = {key: words / n for key, (n, words) in account.words.items() if n}
     if len(means) < 2:
         return None
+    roles = [role for role in order if any(each == role for _, each in means)]
+    authors = sorted({author for author, _ in means}, key=lambda author: (author, "student") in means)
+    most = max(means.values())
     rows: list[dict[str, Any]] = []
     table: list[list[Cell]] = []
-    for author, role in sorted(means, key=lambda key: (order.index(key[1]), key[0])):
-        value = means[author, role]
-        rows.append({"label": author, "series": role, "value": value, "low": value, "high": value, "told": f"{author}, {role}: {value:.1f} words"})  # fmt: skip
-        table.append([author, role, account.words[author, role][0], f"{value:.1f}"])
-    used = [role for role in order if any(row["series"] == role for row in rows)]
+    for author in authors:
+        for role in roles:
+            value = means.get((author, role))
+            said = f"{author}, {role}: " + ("none" if value is None else f"{value:.1f} words")
+            shown = "" if value is None else f"{value:.0f}"
+            rows.append({"label": author, "series": role, "value": (value or 0) / most, "shown": shown, "told": said})
+            if value is not None:
+                table.append([author, role, account.words[author, role][0], f"{value:.1f}"])
     longest = max(means, key=lambda key: means[key])
     title = f"{longest[0]} writes longest: {means[longest]:.0f} words a text as {longest[1]}."
-    chart = dots(rows, used, format="~s", title="words, mean")
-    return Figure(title, Table(("author", "role", "texts", "words, mean"), table), [Chart(chart)])
+    note = "Words of a text, mean, by author (row) and role (column)."
+    return Figure(title, Table(("author", "role", "texts", "words, mean"), table), [matrix(rows)], note)

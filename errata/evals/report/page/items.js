@@ -22,6 +22,12 @@ function verdictsOf(index) {
   return Object.fromEntries(Object.entries(found).filter(([, numbers]) => numbers.length));
 }
 
+/** How far the students are from agreeing on an item: 0 to half their number. */
+function divided(index, n) {
+  const right = index.right.filter((told) => told[n] === "1").length;
+  return Math.min(right, index.right.length - right);
+}
+
 function itemRow(index, n) {
   const strip = index.right.map((told) => ({ 1: el("b", {}, "✓"), 0: el("i", {}, "✗") })[told[n]] ?? "·");
   const right = index.right.filter((told) => told[n] === "1").length;

@@ -121,7 +121,15 @@ class Browser {
       this.found,
       el("div", { className: "split" }, this.list.node, this.reader),
     );
-    this.update();
+    this.update().then(() => { if (this.wanted === undefined) this.begin(); });
+  }
+
+  /** The first entry lies open, without a word in the address. */
+  async begin() {
+    if (!this.list.numbers.length) return;
+    this.list.place = 0;
+    this.list.draw();
+    await this.open(this.list.numbers[0], false);
   }
 
   async update() {
@@ -143,7 +151,7 @@ class Browser {
     this.list.show(numbers);
   }
 
-  async open(n) {
+  async open(n, chosen = true) {
     const wanted = (this.wanted = n);
     const entry = await this.blocks.entry(n);
     if (wanted !== this.wanted) return;
@@ -151,6 +159,7 @@ class Browser {
     back.addEventListener("click", () => { this.list.node.scrollIntoView({ block: "center" }); this.list.node.focus(); });
     this.reader.replaceChildren(back, ...this.show(entry, this.terms ?? []));
     this.reader.scrollTop = 0;
+    if (!chosen) return;
     if (getComputedStyle(back).display !== "none") this.reader.scrollIntoView({ block: "start" });
     remember(`#${this.hash}=${encodeURIComponent(this.index.ids[n])}`);
   }

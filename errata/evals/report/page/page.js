@@ -83,7 +83,7 @@ function itemsView(host, index, blocks) {
   const facets = { change: changesOf(index), students: verdictsOf(index), ...facetsOf(index) };
   return new Browser(host, {
     name: "Problems", noun: "problem", hash: "item", index, blocks, facets,
-    row: (n) => itemRow(index, n), show: (item, terms) => itemOf(index, item, terms), sorts: { "as evaluated": null },
+    row: (n) => itemRow(index, n), show: (item, terms) => itemOf(index, item, terms), sorts: { "students differ first": (a, b) => divided(index, b) - divided(index, a) || a - b, "as evaluated": null },
   });
 }
 
