@@ -1,4 +1,4 @@
-"""What the report needs of the log beside the funnel: sums by teacher, reviewer, threshold, problem set, kind and level.
+"""What the report needs of the log beside the funnel: sums by teacher, reviewer, threshold, covered set, kind, level.
 
 Everything is a count over one pass; memory grows with the agents and the levels, not with the problems.
 """

@@ -28,7 +28,7 @@ def embed(results: Results, archive: Archive) -> Json:
         "right": ["" for _ in evals],
         "facets": {},
     }
-    for key in results.keys():
+    for key in results.every_key():
         answered = [table.get(key) for table in tables]
         first = next((item for item in answered if item is not None), None)
         if first is None or not archive.add(_entry(first, answered)):

@@ -32,7 +32,7 @@ from errata.evals.report.answers import embed
 from errata.evals.report.archive import Archive, Index, compact, packed
 from errata.evals.report.drawing import draw, need_vl_convert
 from errata.evals.report.figures import Section
-from errata.evals.report.overview import Overview, overview
+from errata.evals.report.overview import overview
 from errata.evals.report.results import Results, read_results
 from errata.evals.report.synthesis import Told
 from errata.funnel import Funnel, figures
@@ -122,7 +122,8 @@ def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index) -> Tol
             transcript = orjson.loads(line)
             funnel.add(transcript)
             account.add(transcript)
-            if (limit == 1.0 or drawn("report", transcript["problem"]["id"]) < limit) and archive.add(compact(transcript)):
+            chosen = limit == 1.0 or drawn("report", transcript["problem"]["id"]) < limit
+            if chosen and archive.add(compact(transcript)):
                 listing.add(transcript)
         except (KeyError, TypeError, IndexError) as error:
             raise UsageError(
@@ -162,7 +163,9 @@ def _drawn(section: Section) -> dict[str, Any]:
         {
             "figure": figure,
             "id": f"{section.id}-{place}",
-            "charts": [(chart, draw(chart.spec, f"{section.id}{place}{number}")) for number, chart in enumerate(figure.charts)],
+            "charts": [
+                (chart, draw(chart.spec, f"{section.id}{place}{number}")) for number, chart in enumerate(figure.charts)
+            ],
         }
         for place, figure in enumerate(section.figures, 1)
     ]
@@ -234,8 +237,7 @@ def _write(target: Path, page: dict[str, Any], data: list[dict[str, Any]]) -> in
         size = draft.stat().st_size
         draft.replace(target)
     except OSError as error:
-        raise ErrataError(f"{target} cannot be written: {error.strerror or error}", do="free space, or --out") from error
+        raise ErrataError(f"{target} cannot be written: {error.strerror or error}", do="make room, or --out") from error
     finally:
         draft.unlink(missing_ok=True)
     return size
-

@@ -8,6 +8,10 @@ from typing import Any, NamedTuple
 
 Spec = dict[str, Any]
 Cell = str | int | float | None
+Rows = list[dict[str, Any]]
+"""What a chart draws."""
+Lines = list[list[Cell]]
+"""What a table shows."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,12 @@ def pct(share: float | None, digits: int = 0) -> str:
     text = f"{100 * share:.{digits}f}"
     if digits == 0 and 0 < share < 1 and text in ("0", "100"):
         text = f"{100 * share:.1f}"
-    return f"{text} %"
+    return f"{text}\N{NO-BREAK SPACE}%"
+
+
+def named(task: str) -> str:
+    """A task for people; it is empty where another tool's results name none."""
+    return task or "all items"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
 
 from errata.evals.report.account import Account
-from errata.evals.report.charts import columns, stacked
-from errata.evals.report.figures import Cell, Figure, Section, Table, count, pct
+from errata.evals.report.charts import QUIET, SERIES, columns, stacked
+from errata.evals.report.figures import Figure, Lines, Rows, Section, Table, count, pct
 from errata.evals.report.shares import Share
 from errata.evals.report.synthesis import Told
 
@@ -72,8 +72,8 @@ def _by(account: Account, what: str, found: dict[str, Counter[str]]) -> Figure |
     if not found:
         return None
     heading, note = _SAID[what]
-    rows: list[dict[str, Any]] = []
-    table: list[list[Cell]] = []
+    rows: Rows = []
+    table: Lines = []
     for name, counted in sorted(found.items()):
         whole = counted.total()
         for kind in KINDS:
@@ -105,7 +105,8 @@ def pairs(told: Told) -> Section | None:
         return None
     total = ratios.total()
     origins = [origin for origin in ORIGINS if any(each == origin for each, _ in ratios)]
-    rows, table = [], []
+    rows: Rows = []
+    table: Lines = []
     for step in range(max(step for _, step in ratios) + 1):
         x = f"{step * 5}"
         for origin in origins:
@@ -123,11 +124,11 @@ def pairs(told: Told) -> Section | None:
         f"Half of the {total:,} pairs differ in at most {middle} % of their words.",
         Table(("words that differ", *origins), table),
         [columns(rows, origins, x_title="words that differ, %")],
-        "Word edit distance over the longer text. Natural: one author's own right and wrong text; student: the student's "
-        "wrong text and a right one; rectified and corrupted: rewritten by a teacher.",
+        "Word edit distance over the longer text. Natural: one author's own right and wrong text; student: the "
+        "student's wrong text and a right one; rectified and corrupted: rewritten by a teacher.",
     )
     counted = told.status["pairs"]
-    sides: list[list[Cell]] = [[origin, counted[origin]["written"], counted[origin]["in_band"]] for origin in origins]
+    sides = [(origin, counted[origin]["written"], counted[origin]["in_band"]) for origin in origins]
     inside = sum(counted[origin]["in_band"] for origin in origins)
     bands = _by_origin(sides, inside, total)
     return Section(
@@ -140,11 +141,12 @@ def pairs(told: Told) -> Section | None:
     )
 
 
-def _by_origin(sides: list[list[Cell]], inside: int, total: int) -> Figure:
-    rows = []
+def _by_origin(sides: Sequence[tuple[str, int, int]], inside: int, total: int) -> Figure:
+    rows: Rows = []
     for origin, written, in_band in sides:
-        for series, n in (("inside the band", in_band), ("outside", int(written or 0) - int(in_band or 0))):
+        for series, n in (("inside the band", in_band), ("outside", written - in_band)):
             rows.append({"label": origin, "series": series, "value": n, "told": f"{origin}: {n:,} pairs {series}"})
-    chart = stacked(rows, ["inside the band", "outside"], percent=False, tones=["var(--s1)", "var(--quiet)"], title="pairs")
-    title = f"{'All' if inside == total else f'{inside:,} of'} {total:,} pairs lie inside the band of edit ratios that the recipe asks for."
+    chart = stacked(rows, ["inside the band", "outside"], percent=False, tones=[SERIES[0], QUIET], title="pairs")
+    many = f"All {total:,}" if inside == total else f"{inside:,} of {total:,}"
+    title = f"{many} pairs lie inside the band of edit ratios that the recipe asks for."
     return Figure(title, Table(("origin", "written", "inside the band"), sides), [chart])

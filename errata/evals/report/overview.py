@@ -33,7 +33,8 @@ def overview(told: Told, results: Results | None) -> Overview:
 def _lede(told: Told, results: Results | None) -> str:
     teachers = sorted(told.account.teachers)
     problems = count(told.status["problems"]["total"], "problem")
-    parts = [f"{listed(teachers)} wrote worked solutions of {problems}" if teachers else f"A student sat an exam of {problems}"]
+    wrote = f"{listed(teachers)} wrote worked solutions of {problems}"
+    parts = [wrote if teachers else f"A student sat an exam of {problems}"]
     if told.paneled:
         parts.append("reviewers judged them")
     if told.account.ratios:
@@ -57,9 +58,17 @@ def _bought(results: Results | None) -> list[Key]:
     if not found:
         best = max(results.comparison.figures, key=lambda each: each.accuracy.value)
         return [Key(pct(best.accuracy.value, 1), "best accuracy", f"{best.arm} on {best.task}")]
-    sided = [(arm.name, each.difference.value if each.arm == arm.name else -each.difference.value) for arm, each in found]
+    sided = [
+        (arm.name, each.difference.value if each.arm == arm.name else -each.difference.value) for arm, each in found
+    ]
     name, value = max(sided, key=lambda each: each[1])
-    return [Key(f"{100 * value:+.1f}", "points of accuracy", f"{name} against the untouched student on {task or 'all items'}")]
+    return [
+        Key(
+            f"{100 * value:+.1f}",
+            "points of accuracy",
+            f"{name} against the untouched student on {task or 'all items'}",
+        )
+    ]
 
 
 def _made(told: Told) -> list[Key]:
@@ -75,7 +84,9 @@ def _made(told: Told) -> list[Key]:
     student = status["student"]
     if student["answers"]:
         share = pct(student["correct"] / student["answers"], 1)
-        keys.append(Key(share, "right in the student's exam", f"{student['correct']:,} of {student['answers']:,} answers"))
+        keys.append(
+            Key(share, "right in the student's exam", f"{student['correct']:,} of {student['answers']:,} answers")
+        )
     log = status["log"]
     calls = f"{log['calls']:,} calls, {log['prompt_tokens'] + log['completion_tokens']:,} tokens"
     cost = "price unknown" if log["usd"] is None else dollars(log["usd"])

@@ -8,7 +8,7 @@ from typing import Any
 
 from errata.evals.report.account import Account, Scored
 from errata.evals.report.charts import QUIET, RIGHT, THIRD, WIDTH, WRONG, dots, lines, matrix, stacked
-from errata.evals.report.figures import Cell, Chart, Figure, Section, Table, listed, pct
+from errata.evals.report.figures import Chart, Figure, Lines, Rows, Section, Table, listed, pct
 from errata.evals.report.shares import Share
 from errata.evals.report.synthesis import Told
 from errata.funnel import alpha
@@ -43,8 +43,8 @@ def _lede(told: Told) -> str:
     how = f" The rule was {_rule(rule)}." if rule else ""
     known = " Soundness is known here: every step was checked." if told.status["acceptance"]["sound"] else ""
     return (
-        f"Reviewers gave a verdict on {judged:,} rationales, never on their own.{how} Precision is the share of the accepted "
-        f"that are right, recall the share of the right ones that are accepted.{known}"
+        f"Reviewers gave a verdict on {judged:,} rationales, never on their own.{how} Precision is the share of the "
+        f"accepted that are right, recall the share of the right ones that are accepted.{known}"
     )
 
 
@@ -93,9 +93,10 @@ def _verdicts(told: Told) -> Figure:
     account, truths = told.account, _truths(told.account)
     authors = [EVERYONE, *_authors(account)] if len(_authors(account)) > 1 else _authors(account)
     rows: dict[str, list[dict[str, Any]]] = {"precision": [], "recall": []}
-    table: list[list[Cell]] = []
+    table: Lines = []
     for author in authors:
-        judged, line = _of(account, author), [author, sum(n for _, n in _of(account, author))]
+        judged = _of(account, author)
+        line: list[Cell] = [author, sum(n for _, n in judged)]
         for truth in truths:
             for name, measure in (("precision", precision), ("recall", recall)):
                 share = measure(judged, truth)
@@ -105,9 +106,7 @@ def _verdicts(told: Told) -> Figure:
                     rows[name].append({"label": author, "series": TRUTHS[truth], **share.row(), "told": said})
         table.append(line)
     headings = ("teacher", "judged", *(f"{name} {TRUTHS[t]}" for t in truths for name in rows))
-    charts = [
-        dots(rows[name], [TRUTHS[t] for t in truths], domain=_room(rows[name])).named(name) for name in rows
-    ]
+    charts = [dots(rows[name], [TRUTHS[t] for t in truths], domain=_room(rows[name])).named(name) for name in rows]
     everyone = _of(account)
     right, kept = precision(everyone, "correct"), recall(everyone, "correct")
     base = Share(sum(n for each, n in everyone if each.correct), sum(n for _, n in everyone))
@@ -153,7 +152,7 @@ def curve(judged: list[tuple[Scored, int]], truth: str) -> list[tuple[float, Sha
 
 
 def _curve_rows(judged: list[tuple[Scored, int]], truth: str) -> list[dict[str, Any]]:
-    rows = []
+    rows: Rows = []
     for threshold, right, kept in curve(judged, truth):
         for name, share in (("precision", right), ("recall", kept)):
             if share.whole:
@@ -177,7 +176,7 @@ def _thresholds(told: Told) -> Figure | None:
         _curves(_curve_rows(judged, truth), rule).named(TRUTHS[truth]) for truth in truths
     ]  # fmt: skip
     headings = ("threshold", *(f"{name} {TRUTHS[t]}" for t in truths for name in ("precision", "recall")))
-    table: list[list[Cell]] = [
+    table: Lines = [
         [f"{found[place][0]:g}", *(share.text() for truth in truths for share in curves[truth][place][1:])]
         for place in range(len(found))
     ]
@@ -213,20 +212,17 @@ def _by_teacher(told: Told) -> Figure | None:
     account, rule, authors = told.account, _threshold(told), _authors(told.account)
     if len(authors) < 2:
         return None
-    table: list[list[Cell]] = []
+    table: Lines = []
     for author in authors:
-        for threshold, right, kept in curve(_of(account, author), "correct"):
-            table.append([author, f"{threshold:g}", right.text(), kept.text()])
+        for threshold, *shares in curve(_of(account, author), "correct"):
+            table.append([author, f"{threshold:g}", *(share.text() for share in shares)])
     charts = [
         _curves(_curve_rows(_of(account, author), "correct"), rule, THIRD).named(author)
         for author in authors[:MOST_TEACHERS]
     ]
-    found = {author: (precision(_of(account, author), "correct"), recall(_of(account, author), "correct")) for author in authors}
-    kept = sorted(authors, key=lambda author: found[author][1].value or 0)
-    title = (
-        f"The panel keeps {pct(found[kept[0]][1].value)} of {kept[0]}'s right rationales "
-        f"and {pct(found[kept[-1]][1].value)} of {kept[-1]}'s."
-    )
+    kept = {author: recall(_of(account, author), "correct").value or 0.0 for author in authors}
+    low, high = min(authors, key=lambda author: kept[author]), max(authors, key=lambda author: kept[author])
+    title = f"The panel keeps {pct(kept[low])} of {low}'s right rationales and {pct(kept[high])} of {high}'s."
     return Figure(
         title,
         Table(("teacher", "threshold", "precision", "recall"), table),
@@ -252,37 +248,34 @@ def _agreement(told: Told) -> Figure | None:
     if not pairs:
         return None
     overall, units = told.status["agreement"]["alpha"], told.status["agreement"]["units"]
-    rows, table = [], []
+    rows: Rows = []
+    table: Lines = []
     for (one, other), scores in sorted(pairs.items()):
         value, n = pair_alpha(scores), scores.total()
         same = Share(sum(count for (a, b), count in scores.items() if a == b), n)
         near = Share(sum(count for (a, b), count in scores.items() if abs(a - b) <= 1), n)
         shown = "-" if value is None else f"{value:.2f}"
-        said = f"{one} and {other}: alpha {shown}, same score {pct(same.value)}, at most one apart {pct(near.value)}, n {n:,}"
+        said = f"{one} and {other}: alpha {shown}, same score {pct(same.value)}, n {n:,}"
         for left, right in ((one, other), (other, one)):
             rows.append({"label": left, "series": right, "value": max(0.0, value or 0.0), "shown": shown, "told": said})
         table.append([f"{one}, {other}", n, shown, same.text(), near.text()])
     names = sorted({name for pair in pairs for name in pair})
-    rows = [row for row in sorted(rows, key=lambda row: (names.index(row["label"]), names.index(row["series"])))]
     rows += [{"label": n, "series": n, "value": 0, "shown": "", "told": n} for n in names]
     rows.sort(key=lambda row: (names.index(row["label"]), names.index(row["series"])))
     return Figure(
         _alpha_title(overall, units),
         Table(("reviewers", "rationales", "alpha", "same score", "at most one apart"), table),
         [matrix(rows)],
-        "Krippendorff's alpha (ordinal): 1 is full agreement, 0 what chance gives; he asks for 0.80, and for 0.667 where "
-        "conclusions may be tentative. Each cell is one pair of reviewers over the rationales both scored.",
+        "Krippendorff's alpha (ordinal): 1 is full agreement, 0 what chance gives; he asks for 0.80, and for 0.667 "
+        "where conclusions may be tentative. Each cell is one pair of reviewers over the rationales both scored.",
     )
 
 
 def _alpha_title(overall: float | None, units: int) -> str:
     if overall is None:
         return "All valid scores are the same, so that agreement cannot be told."
-    level = (
-        "reliably" if overall >= 0.8 else "well enough for tentative conclusions" if overall >= 0.667 else "only loosely"
-    )
-    if overall <= 0:
-        return f"Reviewers agree no better than chance: alpha {overall:.2f} over {units:,} rationales."
+    levels = ((0.8, "reliably"), (0.667, "well enough for tentative conclusions"), (1e-9, "only loosely"))
+    level = next((word for least, word in levels if overall >= least), "no better than chance")
     return f"Reviewers agree {level}: alpha {overall:.2f} over {units:,} rationales."
 
 
@@ -290,15 +283,18 @@ def _leniency(account: Account) -> Figure | None:
     found = {name: apart.interval() for name, apart in sorted(account.apart.items()) if apart.n}
     if len(found) < 2:
         return None
-    rows, table = [], []
+    rows: Rows = []
+    table: Lines = []
     for name, (value, low, high) in found.items():
         n = account.apart[name].n
         said = f"{value:+.2f} points ({low:+.2f} to {high:+.2f}), n {n:,}"
         rows.append({"label": name, "series": "", "value": value, "low": low, "high": high, "told": f"{name}: {said}"})
         table.append([name, n, f"{value:+.3f}", f"{low:+.3f} to {high:+.3f}"])
-    high, low = max(found, key=lambda name: found[name][0]), min(found, key=lambda name: found[name][0])
-    title = f"{high} scores {abs(found[high][0]):.2f} points above the others, {low} {abs(found[low][0]):.2f} below."
-    if found[high][1] <= 0 and found[low][2] >= 0:
+    mild, strict = max(found, key=lambda name: found[name][0]), min(found, key=lambda name: found[name][0])
+    title = (
+        f"{mild} is the most lenient, {found[mild][0]:+.2f} points; {strict} the strictest, {found[strict][0]:+.2f}."
+    )
+    if found[mild][1] <= 0 and found[strict][2] >= 0:
         title = "No reviewer is clearly more lenient than the others."
     return Figure(
         title,
@@ -310,7 +306,8 @@ def _leniency(account: Account) -> Figure | None:
 
 def _scores(account: Account) -> Figure | None:
     reviewers = sorted({name for name, _, _ in account.scores})
-    rows, table = [], []
+    rows: Rows = []
+    table: Lines = []
     for reviewer in reviewers:
         for right in (True, False):
             counts = [account.scores[reviewer, score, right] for score in range(1, 6)]
@@ -350,30 +347,21 @@ def _who_judges_whom(account: Account) -> Figure | None:
         return None
     means = {key: total / n for key, (n, total) in account.given.items()}
     low, high = min(means.values()) - 0.2, max(means.values())
-    rows = [
-        {
-            "label": reviewer,
-            "series": author,
-            "value": (means[reviewer, author] - low) / (high - low or 1) if (reviewer, author) in means else 0,
-            "shown": f"{means[reviewer, author]:.2f}" if (reviewer, author) in means else "",
-            "told": f"{reviewer} gives {author} {means[reviewer, author]:.2f} on average, n {account.given[reviewer, author][0]:,}"
-            if (reviewer, author) in means
-            else f"{reviewer} never judges {author}",
-        }
-        for reviewer in reviewers
-        for author in authors
-    ]
-    table = [
-        [reviewer, *(f"{means[reviewer, author]:.2f}" if (reviewer, author) in means else None for author in authors)]
-        for reviewer in reviewers
-    ]
+    rows: Rows = []
+    table: Lines = []
+    for reviewer in reviewers:
+        found = [means.get((reviewer, author)) for author in authors]
+        table.append([reviewer, *(None if value is None else f"{value:.2f}" for value in found)])
+        for author, value in zip(authors, found, strict=True):
+            shade = 0.0 if value is None else (value - low) / (high - low)
+            shown = "" if value is None else f"{value:.2f}"
+            said = f"{reviewer} gives {author} {shown} on average" if shown else f"{reviewer} never judges {author}"
+            rows.append({"label": reviewer, "series": author, "value": shade, "shown": shown, "told": said})
     best = max(means, key=lambda key: means[key])
     worst = min(means, key=lambda key: means[key])
     return Figure(
-        f"{best[0]} likes {best[1]}'s rationales best, {worst[0]} {worst[1]}'s least: {means[best]:.2f} and {means[worst]:.2f}.",
+        f"{best[0]} scores {best[1]} highest, {means[best]:.2f}; {worst[0]} {worst[1]} lowest, {means[worst]:.2f}.",
         Table(("reviewer", *authors), table),
         [matrix(rows)],
         f"Mean score each reviewer (row) gives to each author (column): {listed(authors)}.",
     )
-
-

@@ -53,7 +53,7 @@ class Results:
         for arm in self.arms:
             base = self.untouched(arm)
             if base is not None:
-                sides = [base.evals[place if len(base.evals) == len(arm.evals) else 0] for place in range(len(arm.evals))]
+                sides = base.evals if len(base.evals) == len(arm.evals) else base.evals[:1] * len(arm.evals)
                 found[arm.name] = [
                     changes(self._chosen(before), self._chosen(after))
                     for before, after in zip(sides, arm.evals, strict=True)
@@ -68,7 +68,7 @@ class Results:
         """Of all seeds."""
         return [item for each in arm.evals for item in each.by_task.get(task, ())]
 
-    def keys(self) -> list[Key]:
+    def every_key(self) -> list[Key]:
         """Every item once, in the order of the first eval that has it."""
         return list(dict.fromkeys(item.key for each in self.evals for item in each.items if item.task in self.tasks))
 

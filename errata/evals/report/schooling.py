@@ -7,7 +7,7 @@ from typing import Any
 
 from errata.evals.items import Eval
 from errata.evals.report.charts import THIRD, lines
-from errata.evals.report.figures import Cell, Chart, Figure, Section, Table, count
+from errata.evals.report.figures import Cell, Chart, Figure, Rows, Section, Table, count
 
 MOST_POINTS = 160
 """Points of a curve; a longer log is thinned evenly, its last point kept."""
@@ -57,12 +57,12 @@ def _figure(name: str, training: dict[str, Any]) -> Figure | None:
     title = f"{name}: the loss {moved} from {first:.3g} to {last:.3g} in {count(int(log[-1]['step']), 'step')}."
     kept = _thinned(log, 30)
     columns = list(dict.fromkeys(["loss", *used]))
-    table: list[list[Cell]] = [[_number(entry["step"]), *(_number(entry.get(key)) for key in columns)] for entry in kept]
+    table = [[_number(entry["step"]), *(_number(entry.get(key)) for key in columns)] for entry in kept]
     return Figure(title, Table(("step", *columns), table), charts, f"Trained{method}{tokens}.", wide=True)
 
 
 def _curves(log: Sequence[dict[str, Any]], keys: Sequence[str], prefix: str, form: str) -> Chart:
-    rows = []
+    rows: Rows = []
     for entry in _thinned(log, MOST_POINTS):
         for key in keys:
             value = entry.get(key)

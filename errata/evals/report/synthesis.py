@@ -9,7 +9,7 @@ from typing import Any
 
 from errata.evals.report.account import Account
 from errata.evals.report.charts import QUIET, RIGHT, SERIES, bars, lines
-from errata.evals.report.figures import Cell, Chart, Figure, Section, Table, count, pct
+from errata.evals.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, count, pct
 from errata.evals.report.shares import Share
 from errata.settings import SynthRecipe
 
@@ -72,7 +72,7 @@ def _problems(told: Told) -> Figure | None:
     if told.paneled:
         rows.append(("with an accepted rationale", _covered(told, "accepted")))
     total = problems["total"] or 1
-    table: list[list[Cell]] = [[name, number, pct(number / total, 1)] for name, number in rows]
+    table: Lines = [[name, number, pct(number / total, 1)] for name, number in rows]
     for ending in ("rejected", "failed"):
         table += [[f"{ending}: {reason}", n, pct(n / total, 1)] for reason, n in problems[ending].items()]
     table.append(["pending", problems["pending"], pct(problems["pending"] / total, 1)])
@@ -128,7 +128,7 @@ def _rationales(told: Told) -> Figure | None:
     tones = [RIGHT if name in good else QUIET if not place else SERIES[0] for place, (name, _) in enumerate(rows)]
     headings = ("teacher", "written", "right", "kept", "reviewed", "accepted", "revised", "accepted after revision")
     keys = ("written", "correct", "kept", "reviewed", "accepted", "revised", "rescued")
-    table: list[list[Cell]] = [[name, *(n[key] for key in keys)] for name, n in sorted(account.drafts.items())]
+    table: Lines = [[name, *(n[key] for key in keys)] for name, n in sorted(account.drafts.items())]
     dropped = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in told.status["dropped"].items())
     note = f"Set aside by the filters: {dropped}." if dropped else ""
     return Figure(title, Table(headings, table), [_steps(rows, written, tones)], note)
@@ -149,13 +149,14 @@ def _levels(told: Told) -> list[Figure]:
 
 
 def _level(told: Told, name: str, counted: dict[float | str, Counter[str]]) -> Figure | None:
-    values = sorted(counted, key=lambda value: (isinstance(value, str), value if not isinstance(value, str) else 0, str(value)))
+    values = sorted(counted, key=lambda value: (isinstance(value, str), value))
     used = [key for key, (_, base) in MEASURES.items() if any(each[base] for each in counted.values())]
     used = [key for key in used if key != "accepted" or told.paneled]
     used = [key for key in used if key == "student_right" or told.account.teachers]
     if len(values) < 2 or not used:
         return None
-    rows, table = [], []
+    rows: Rows = []
+    table: Lines = []
     for value in values:
         line: list[Cell] = [str(value), counted[value]["problems"]]
         for key in used:
@@ -164,18 +165,18 @@ def _level(told: Told, name: str, counted: dict[float | str, Counter[str]]) -> F
             line.append(share.text())
             if share.whole:
                 at = f"{value} steps" if name == "steps" else f"{name} {value}"
-                rows.append({"x": str(value), "series": told_as, **share.row(), "told": f"{at}: {told_as} {share.text()}"})
+                said = f"{at}: {told_as} {share.text()}"
+                rows.append({"x": str(value), "series": told_as, **share.row(), "told": said})
         table.append(line)
     main = "student_right" if "student_right" in used else used[-1]
     first, last = (Share(counted[v][main], counted[v][MEASURES[main][1]]) for v in (values[0], values[-1]))
     what = "The student is right on" if main == "student_right" else "A rationale covers"
-    span = ("problems of {} steps", "those of {}") if name == "steps" else (f"{name} {{}}", "{}")
-    title = (
-        f"{what} {pct(first.value)} of {span[0].format(values[0])} and {pct(last.value)} of {span[1].format(values[-1])}."
-    )
+    where = f"problems of {values[0]} steps" if name == "steps" else f"{name} {values[0]}"
+    there = f"those of {values[-1]}" if name == "steps" else f"{values[-1]}"
+    title = f"{what} {pct(first.value)} of {where} and {pct(last.value)} of {there}."
     headings = (name, "problems", *(MEASURES[key][0] for key in used))
     if len(values) > 12:
-        return Figure(title, Table(headings, table), (), "", False)
+        return Figure(title, Table(headings, table))
     chart = lines(
         rows, [MEASURES[key][0] for key in used], x_title="steps of the problem" if name == "steps" else name,
         domain=(0, 1), points=True, ordinal=True,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from errata.evals.report.account import Account
 from errata.evals.report.charts import QUIET, RIGHT, dots, lines, matrix, stacked
-from errata.evals.report.figures import Cell, Figure, Section, Table, count, dollars, listed, pct
+from errata.evals.report.figures import Cell, Figure, Lines, Rows, Section, Table, count, dollars, listed, pct
 from errata.evals.report.shares import Share
 from errata.evals.report.synthesis import Told
 
@@ -27,14 +27,15 @@ def section(told: Told) -> Section | None:
 
 def _lede(told: Told) -> str:
     return (
-        f"{listed(sorted(told.account.teachers))} wrote the rationales. A teacher covers a problem where at least one of its "
-        f"drafts or revisions is {told.covering}; all of this is computed from the log."
+        f"{listed(sorted(told.account.teachers))} wrote the rationales. A teacher covers a problem where one "
+        f"or more of its drafts or revisions is {told.covering}; all of this is computed from the log."
     )
 
 
 def _right(account: Account) -> Figure:
     known = any(counted["known"] for counted in account.drafts.values())
-    rows, table = [], []
+    rows: Rows = []
+    table: Lines = []
     series = ["right by the answer", *(["sound in every step"] if known else [])]
     for name, counted in sorted(account.drafts.items()):
         line: list[Cell] = [name, counted["written"]]
@@ -42,7 +43,8 @@ def _right(account: Account) -> Figure:
             share = Share(counted[key], counted[base])
             line.append(share.text())
             if share.whole:
-                rows.append({"label": name, "series": told_as, **share.row(), "told": f"{name}: {told_as}, {share.text()}"})
+                said = f"{name}: {told_as}, {share.text()}"
+                rows.append({"label": name, "series": told_as, **share.row(), "told": said})
         table.append(line)
     rates = {name: counted["correct"] / max(1, counted["written"]) for name, counted in account.drafts.items()}
     best, worst = max(rates, key=lambda name: rates[name]), min(rates, key=lambda name: rates[name])
@@ -92,23 +94,29 @@ def _marginal(told: Told) -> Figure:
     account, name = told.account, told.covering
     found = marginal(account, name)
     all_covered = sum(n for mask, n in account.covers[name].items() if mask)
-    rows, table = [], []
+    rows: Rows = []
+    table: Lines = []
     for teacher, value in sorted(found.items()):
         for series, n in (("only this teacher", value.alone), ("others too", value.covered - value.alone)):
-            rows.append({"label": teacher, "series": series, "value": n, "told": f"{teacher}: {n:,} problems, {series}"})
+            said = f"{teacher}: {n:,} problems, {series}"
+            rows.append({"label": teacher, "series": series, "value": n, "told": said})
         table.append([teacher, value.covered, value.alone, all_covered - value.alone, *_saved(account, teacher)])
     dearest = max(found, key=lambda teacher: found[teacher].alone)
     least = min(found, key=lambda teacher: found[teacher].alone)
     title = f"Without {dearest}, {count(found[dearest].alone, 'covered problem')} of {all_covered:,} would be lost"
     title += f"; without {least}, {found[least].alone:,}." if len(found) > 1 else "."
-    headings = ("teacher", "problems covered", "only by this teacher", "left without it", "calls saved", "tokens saved", "saved at list price")
+    headings = (
+        *("teacher", "problems covered", "only by this teacher", "left without it"),
+        *("calls saved", "tokens saved", "dollars saved"),
+    )
+    parts = ["only this teacher", "others too"]
     return Figure(
         title,
         Table(headings, table),
-        [stacked(rows, ["only this teacher", "others too"], tones=[RIGHT, QUIET], percent=False, title="problems covered")],
-        f"Leave one out: a problem is covered where a rationale is {name}. What is saved are the calls that write, revise and "
-        "review this teacher's rationales. It would be missed as a reviewer too, which is not counted.",
-    )  # fmt: skip
+        [stacked(rows, parts, tones=[RIGHT, QUIET], percent=False, title="problems covered")],
+        f"Leave one out: a problem is covered where a rationale is {name}. What is saved are the calls that write, "
+        "revise and review this teacher's rationales. It would be missed as a reviewer too, which is not counted.",
+    )
 
 
 def _saved(account: Account, teacher: str) -> list[Cell]:
@@ -133,10 +141,11 @@ def _sets(told: Told) -> Figure | None:
         }
         for chosen, n in found
     ]
-    table: list[list[Cell]] = [[size + 1, listed(chosen), n, pct(n / total, 1)] for size, (chosen, n) in enumerate(found)]
+    table: Lines = [[size, listed(chosen), n, pct(n / total, 1)] for size, (chosen, n) in enumerate(found, 1)]
     one, most = found[0], found[-1]
     enough = next(size for size, (_, n) in enumerate(found, 1) if n >= 0.99 * most[1])
-    title = f"{one[0][0]} alone covers {pct(one[1] / total)} of the problems, all {len(found)} together {pct(most[1] / total)}."
+    together = f"all {len(found)} together {pct(most[1] / total)}"
+    title = f"{one[0][0]} alone covers {pct(one[1] / total)} of the problems, {together}."
     if enough < len(found):
         title = f"{listed(found[enough - 1][0])} reach 99 % of what all {len(found)} teachers cover."
     chart = lines(rows, [""], x_title="teachers, best set of that size", domain=(0, 1), points=True, ordinal=True)
@@ -157,7 +166,8 @@ def _cost(told: Told) -> Figure | None:
         return None
     unpriced = any(counted["unpriced"] for counted in account.spend.values())
     in_usd = not unpriced and sum(account.usd.values()) > 0
-    rows, table = [], []
+    rows: Rows = []
+    table: Lines = []
     each: dict[str, float] = {}
     for teacher, n in sorted(good.items()):
         line: list[Cell] = [teacher, n]
@@ -172,11 +182,16 @@ def _cost(told: Told) -> Figure | None:
         line.append(account.spend[teacher, "other"]["tokens"])
         table.append(line)
     cheap, dear = min(each, key=lambda t: each[t]), max(each, key=lambda t: each[t])
-    say = (lambda value: dollars(value)) if in_usd else (lambda value: f"{value:,.0f} tokens")
-    title = f"An {told.covering} rationale by {dear} costs {say(each[dear])}" if told.paneled else f"A right rationale by {dear} costs {say(each[dear])}"
-    title += f", one by {cheap} {say(each[cheap])}." if len(each) > 1 else "."
-    headings = ("teacher", f"{told.covering} rationales", *(f"tokens {work}" for work in WORKS), "dollars each", "other tokens")
-    why = "" if in_usd else (" Prices are unknown for some calls, so tokens are drawn." if unpriced else " The calls cost nothing, so tokens are drawn.")
+    costs = {t: dollars(value) if in_usd else f"{value:,.0f} tokens" for t, value in each.items()}
+    title = f"{'An accepted' if told.paneled else 'A right'} rationale by {dear} costs {costs[dear]}"
+    title += f", one by {cheap} {costs[cheap]}." if len(each) > 1 else "."
+    works = [f"tokens {work}" for work in WORKS]
+    headings = ("teacher", f"{told.covering} rationales", *works, "dollars each", "other tokens")
+    why = " The calls cost nothing, so tokens are drawn."
+    if unpriced:
+        why = " Prices are unknown for some calls, so tokens are drawn."
+    if in_usd:
+        why = ""
     return Figure(
         title,
         Table(headings, table),
@@ -186,7 +201,8 @@ def _cost(told: Told) -> Figure | None:
 
 
 def _revision(account: Account) -> Figure | None:
-    rows, table = [], []
+    rows: Rows = []
+    table: Lines = []
     for teacher, counted in sorted(account.drafts.items()):
         if counted["revised"]:
             share = Share(counted["rescued"], counted["revised"])
@@ -194,7 +210,8 @@ def _revision(account: Account) -> Figure | None:
             table.append([teacher, counted["revised"], counted["rescued"], share.text()])
     if not rows:
         return None
-    whole = Share(sum(c["rescued"] for c in account.drafts.values()), sum(c["revised"] for c in account.drafts.values()))
+    rescued, revised = (sum(counted[key] for counted in account.drafts.values()) for key in ("rescued", "revised"))
+    whole = Share(rescued, revised)
     return Figure(
         f"{pct(whole.value)} of revisions turn a rejected draft into an accepted one.",
         Table(("teacher", "revisions", "accepted after rejection", "share"), table),
@@ -211,8 +228,8 @@ def _lengths(account: Account) -> Figure | None:
     roles = [role for role in order if any(each == role for _, each in means)]
     authors = sorted({author for author, _ in means}, key=lambda author: (author, "student") in means)
     most = max(means.values())
-    rows: list[dict[str, Any]] = []
-    table: list[list[Cell]] = []
+    rows: Rows = []
+    table: Lines = []
     for author in authors:
         for role in roles:
             value = means.get((author, role))
