@@ -269,6 +269,22 @@ def compare(evals: tuple[str, ...], against: str | None, tasks: tuple[str, ...],
 
 
 @cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("evals", nargs=-1, metavar="[EVAL ...]")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="By default RUN/report.html.")
+def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
+    """Write one HTML file about RUN and its evaluations: figures, transcripts, pairs. No network.
+
+    EVAL is an eval directory or JSON lines with `id` and `correct`; by default all of RUN/evals.
+    """
+    from errata.evals.report.build import write_report
+
+    done = write_report(run, evals, out, say=lambda text: click.echo(text, err=True))
+    click.echo(f"{done.shown:,} transcripts, {done.items:,} eval items, {done.bytes / 2**20:.1f} MiB", err=True)
+    click.echo(str(done.out))
+
+
+@cli.command()
 @click.argument("name", type=click.Choice(GRAPHS))
 def graph(name: Any) -> None:
     """Print the graph NAME as Mermaid."""

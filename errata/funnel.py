@@ -216,8 +216,13 @@ def problems(index: LogIndex, total: int | None) -> dict[str, Any]:
 def status(run_dir: str | Path) -> dict[str, Any]:
     """The figures of one run directory as JSON-able values; UsageError where there is none."""
     run = find_run(run_dir)
-    index, manifest = index_log(run.log), run.manifest()
-    funnel = funnel_of(run, index)
+    index = index_log(run.log)
+    return figures(run, index, funnel_of(run, index))
+
+
+def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
+    """What `status` tells, of a log that has been read."""
+    manifest = run.manifest()
     spent = manifest.get("spent", {}).get("all_runs", {})
     rationales, usd = funnel.rationales(), spent.get("usd", 0.0 if spent else None)
     return {

@@ -1,0 +1,80 @@
+"""Eval items inside the page: how every student answered each problem, to list what a method cured and broke."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from errata.evals.items import Item
+from errata.evals.report.account import difficulty
+from errata.evals.report.archive import QUESTION, Archive
+from errata.evals.report.results import Results
+
+Json = dict[str, Any]
+MOST_STUDENTS = 24
+"""Directories whose answers stand side by side."""
+
+
+def embed(results: Results, archive: Archive) -> Json:
+    """Writes each item with its answers into the archive; returns the index the page filters by."""
+    evals = results.evals[:MOST_STUDENTS]
+    tables = [{item.key: item for item in each.items} for each in evals]
+    names = [_name(results, place) for place in range(len(evals))]
+    index: Json = {
+        "students": names,
+        "untouched": [each.manifest.baseline for each in evals],
+        "tasks": [],
+        "ids": [],
+        "questions": [],
+        "right": ["" for _ in evals],
+        "facets": {},
+    }
+    for key in results.every_key():
+        answered = [table.get(key) for table in tables]
+        first = next((item for item in answered if item is not None), None)
+        if first is None or not archive.add(_entry(first, answered)):
+            continue
+        number = len(index["ids"])
+        index["ids"].append(key.id)
+        index["tasks"].append(key.task)
+        index["questions"].append(" ".join(str(first.meta.get("question") or key.id)[:QUESTION].split()))
+        index["right"] = [
+            told + ("-" if item is None else "1" if float(item.correct) > 0.5 else "0")
+            for told, item in zip(index["right"], answered, strict=True)
+        ]
+        facets = {"task": key.task, **{name: str(value) for name, value in difficulty(first.meta).items()}}
+        for name, value in facets.items():
+            if value:
+                index["facets"].setdefault(name, {}).setdefault(value, []).append(number)
+    return index
+
+
+def _name(results: Results, place: int) -> str:
+    each = results.evals[place]
+    arm = next(arm for arm in results.arms if each in arm.evals)
+    return arm.name if len(arm.evals) == 1 else f"{arm.name}, seed {arm.seeds[arm.evals.index(each)]}"
+
+
+def _entry(first: Item, answered: list[Item | None]) -> Json:
+    meta = {name: value for name, value in first.meta.items() if name not in ("question", "gold", "mistake", "sound")}
+    return {
+        "id": first.id,
+        "task": first.task,
+        "question": str(first.meta.get("question") or ""),
+        "gold": str(first.meta.get("gold") or ""),
+        "meta": meta,
+        "answers": [None if item is None else _answer(item) for item in answered],
+    }
+
+
+def _answer(item: Item) -> Json:
+    """The first sample's text; of several, how many were right."""
+    return {
+        "correct": item.correct,
+        "answer": item.answer,
+        "text": item.samples[0].text if item.samples else "",
+        "samples": len(item.samples),
+        "right": sum(sample.correct for sample in item.samples),
+        "tokens": item.tokens,
+        "truncated": item.truncated,
+        "mistake": item.meta.get("mistake"),
+    }

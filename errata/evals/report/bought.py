@@ -1,0 +1,261 @@
+"""What the training bought: accuracy with intervals, paired differences, cured and broken problems, by difficulty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from errata.evals.arms import Arm
+from errata.evals.compare import Difference
+from errata.evals.compare import Figure as Told
+from errata.evals.report import cured
+from errata.evals.report.charts import QUIET, SERIES, bars, dots
+from errata.evals.report.figures import (
+    Cell,
+    Chart,
+    Figure,
+    Lines,
+    Rows,
+    Section,
+    Table,
+    chance,
+    count,
+    dollars,
+    listed,
+    named,
+    pct,
+)
+from errata.evals.report.results import Results
+
+
+def section(results: Results) -> Section:
+    figures = [
+        _accuracy(results),
+        _against_untouched(results),
+        _among_arms(results),
+        _sizes(results),
+        *cured.figures(results),
+    ]
+    evals, tasks = count(len(results.evals), "evaluation"), listed(results.tasks)
+    lede = (
+        f"{evals} of {count(len(results.arms), 'student')} on {tasks or 'one task'}, every one on the same items. "
+        "Differences are paired; intervals are at 95 %."
+    )
+    return Section("results", "What it bought", lede, [each for each in figures if each], "items", results.notes)
+
+
+# ---- accuracy --------------------------------------------------------------------------------------------------------
+
+
+def _interval(told: Told) -> str:
+    low, high = told.accuracy.low, told.accuracy.high
+    sure = f" ({100 * low:.1f} to {100 * high:.1f})" if low is not None and high is not None else ""
+    return f"{pct(told.accuracy.value, 1)}{sure}"
+
+
+def _accuracy(results: Results) -> Figure:
+    comparison = results.comparison
+    charts: list[Chart] = []
+    table: Lines = []
+    for task in results.tasks:
+        rows: Rows = []
+        for arm in results.arms:
+            told = comparison.figure(arm.name, task)
+            seeds = ", ".join(f"{pct(value, 1)}" for _, value in told.by_seed)
+            said = f"{arm.name} on {named(task)}: {_interval(told)}, {told.n:,} items"
+            rows.append({
+                "label": arm.name,
+                "series": "untouched" if arm.baseline else "trained",
+                "value": told.accuracy.value,
+                "low": told.accuracy.low,
+                "high": told.accuracy.high,
+                "told": f"{said}; by seed {seeds}" if seeds else said,
+            })  # fmt: skip
+            table.append([arm.name, named(task), told.split, told.n, _interval(told), seeds or None, told.truncated])
+        charts.append(_ranked(rows).named(named(task)))
+    headings = ("student", "task", "split", "items", "accuracy", "by seed", "cut off")
+    return Figure(_accuracy_title(results), Table(headings, table), charts, _method_note(results), wide=len(charts) > 1)
+
+
+def _ranked(rows: list[dict[str, Any]]) -> Chart:
+    known = [row["low"] if row["low"] is not None else row["value"] for row in rows]
+    tops = [row["high"] if row["high"] is not None else row["value"] for row in rows]
+    low, high = max(0.0, int(min(known) * 10) / 10), min(1.0, (int(max(tops) * 10) + 1) / 10)
+    series = [name for name in ("trained", "untouched") if any(row["series"] == name for row in rows)]
+    tones = [{"trained": SERIES[0], "untouched": QUIET}[name] for name in series]
+    return dots(rows, series, tones=tones, domain=(low, high), apart=False)
+
+
+def _method_note(results: Results) -> str:
+    methods = {figure.accuracy.method for figure in results.comparison.figures}
+    told = {
+        "wilson": "Wilson for one answer an item",
+        "bootstrap": "bootstrap over items for shares",
+        "hierarchical bootstrap": "bootstrap over seeds and items where there are three or more seeds",
+        "none": "none where there are fewer than three seeds",
+    }
+    return f"Intervals: {'; '.join(told[name] for name in told if name in methods)}."
+
+
+def _best(results: Results, task: str) -> Told:
+    figures = [results.comparison.figure(arm.name, task) for arm in results.arms]
+    return max(figures, key=lambda each: each.accuracy.value)
+
+
+def _accuracy_title(results: Results) -> str:
+    task = results.tasks[0]
+    best = _best(results, task)
+    base = next((arm for arm in results.arms if arm.baseline), None)
+    of = f"{pct(best.accuracy.value)} of {named(task)}"
+    if base is None or base.name == best.arm:
+        return f"{best.arm} is right on {of}" + (", more than any other student." if len(results.arms) > 1 else ".")
+    untouched = results.comparison.figure(base.name, task).accuracy.value
+    return f"{best.arm} is right on {of}, the untouched student on {pct(untouched)}."
+
+
+# ---- differences -----------------------------------------------------------------------------------------------------
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}"
+
+
+def _gap(each: Difference, facing: str) -> tuple[float, float | None, float | None]:
+    """The difference seen from `facing`'s side."""
+    value, low, high = each.difference.value, each.difference.low, each.difference.high
+    if each.arm == facing:
+        return value, low, high
+    return -value, None if high is None else -high, None if low is None else -low
+
+
+def _against_untouched(results: Results) -> Figure | None:
+    pairs = [(arm.name, base.name) for arm in results.arms if (base := results.untouched(arm))]
+    if not pairs:
+        return None
+    return _differences(results, pairs, "the untouched student")
+
+
+def _among_arms(results: Results) -> Figure | None:
+    trained = [arm.name for arm in results.arms if not arm.baseline]
+    pairs = [
+        (one, other) if _ahead(results, one, other) else (other, one)
+        for place, one in enumerate(trained)
+        for other in trained[place + 1 :]
+    ]
+    if not pairs or len(pairs) > 30:
+        return None
+    return _differences(results, pairs, None)
+
+
+def _ahead(results: Results, one: str, other: str) -> bool:
+    task = results.tasks[0]
+    figures = (results.comparison.figure(name, task).accuracy.value for name in (one, other))
+    return next(figures) >= next(figures)
+
+
+def _differences(results: Results, pairs: Sequence[tuple[str, str]], against: str | None) -> Figure | None:
+    charts: list[Chart] = []
+    table: Lines = []
+    found: list[tuple[str, str, str, float, Difference]] = []
+    for task in results.tasks:
+        rows: Rows = []
+        for arm, other in pairs:
+            each = results.difference(arm, other, task)
+            if each is None:
+                continue
+            value, low, high = _gap(each, arm)
+            label = arm if against else f"{arm} \N{MINUS SIGN} {other}"
+            sure = f" ({_points(low)} to {_points(high)})" if low is not None and high is not None else ""
+            p = "no test" if each.p_holm is None else f"p {each.p_holm:.3g} after Holm"
+            said = f"{arm} against {other} on {named(task)}: {_points(value)} points{sure}, {p}"
+            rows.append({
+                "label": label,
+                "series": "",
+                "value": 100 * value,
+                "low": None if low is None else 100 * low,
+                "high": None if high is None else 100 * high,
+                "told": said,
+            })  # fmt: skip
+            table.append(_difference_row(each, arm, other, value, low, high))
+            found.append((arm, other, task, value, each))
+        if rows:
+            charts.append(dots(rows, [""], form="+d", rule=0, title="points").named(named(task)))
+    if not charts:
+        return None
+    note = "The smallest difference shown is what such data would find with a power of 80 % at a two-sided 5 %."
+    return Figure(_difference_title(found, against), Table(DIFFERENCE, table), charts, note, wide=len(charts) > 1)
+
+
+DIFFERENCE = (
+    *("student", "against", "task", "items", "points", "95 % interval", "p", "p, Holm", "test"),
+    *("only it right", "only the other right", "smallest difference shown", "said"),
+)
+
+
+def _difference_row(
+    each: Difference, arm: str, other: str, value: float, low: float | None, high: float | None
+) -> list[Cell]:
+    facing = each.arm == arm
+    verdict = each.verdict if facing else {"better": "worse", "worse": "better"}.get(each.verdict, each.verdict)
+    return [
+        arm, other, named(each.task), each.n, _points(value),
+        f"{_points(low)} to {_points(high)}" if low is not None and high is not None else None,
+        None if each.p is None else f"{each.p:.3g}", None if each.p_holm is None else f"{each.p_holm:.3g}", each.test,
+        each.only_arm if facing else each.only_against, each.only_against if facing else each.only_arm,
+        f"{100 * each.detectable:.1f}", verdict,
+    ]  # fmt: skip
+
+
+def _difference_title(found: Sequence[tuple[str, str, str, float, Difference]], against: str | None) -> str:
+    clear = [each for each in found if each[4].verdict in ("better", "worse")]
+    if not clear:
+        arm, other, task, value, each = max(found, key=lambda one: abs(one[3]))
+        if all(one[4].verdict == "too few seeds" for one in found):
+            return f"Too few seeds for a test: {arm} against {other} {_points(value)} points on {named(task)}."
+        could = f"{100 * each.detectable:.1f}"
+        return f"No difference is shown: the largest is {_points(value)} points, {could} could have been shown."
+    arm, other, task, value, each = max(clear, key=lambda one: abs(one[3]))
+    way = "gains" if value > 0 else "loses"
+    what = against or other
+    sure = f"{chance(each.p_holm or 0)} after Holm"
+    return f"{arm} {way} {abs(100 * value):.1f} points against {what} on {named(task)} ({sure})."
+
+
+# ---- what it took ----------------------------------------------------------------------------------------------------
+
+
+def _sizes(results: Results) -> Figure | None:
+    trained = [arm for arm in results.arms if arm.target_tokens is not None]
+    if not trained:
+        return None
+    task = results.tasks[0]
+    rows: Rows = []
+    for arm in trained:
+        shown = f"{arm.target_tokens:,.0f}"
+        told = f"{arm.name}: {shown} target tokens"
+        rows.append({"label": arm.name, "value": arm.target_tokens, "shown": shown, "told": told})
+    table: Lines = []
+    for arm in trained:
+        accuracy = _interval(results.comparison.figure(arm.name, task))
+        cost = None if arm.cost_usd is None else dollars(arm.cost_usd)
+        table.append([arm.name, round(arm.target_tokens or 0), cost, accuracy, _equals(results, arm)])
+    headings = ("student", "target tokens", "cost of the data", f"accuracy on {named(task)}", "as many tokens as")
+    return Figure(_sizes_title(trained), Table(headings, table), [bars(rows)], "Tokens learned from, over all epochs.")
+
+
+def _sizes_title(trained: Sequence[Arm]) -> str:
+    sizes = [arm.target_tokens or 0.0 for arm in trained]
+    if len(trained) == 1:
+        return f"{trained[0].name} learned from {sizes[0]:,.0f} target tokens."
+    if max(sizes) - min(sizes) <= 0.05 * max(sizes):
+        return "The trainings saw as many target tokens, to within 5 %: accuracies compare at equal tokens."
+    return f"The trainings saw {min(sizes):,.0f} to {max(sizes):,.0f} target tokens: not a comparison at equal tokens."
+
+
+def _equals(results: Results, arm: Arm) -> str:
+    same = {
+        each.against if each.arm == arm.name else each.arm
+        for each in results.comparison.differences
+        if arm.name in (each.arm, each.against) and each.equal_tokens
+    }
+    return listed(sorted(same)) or "none"

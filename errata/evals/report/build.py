@@ -1,0 +1,243 @@
+"""`errata report RUN [EVAL ...]`: one self-contained HTML file about a run and what was trained on it.
+
+    log --one pass--> funnel, account, archive     evals --> comparison, changes, items
+                              \\                      /
+                           sections of figures --Vega-Lite--> SVG --Jinja2--> report.html
+
+Memory: the sums, one block of transcripts, and about 200 bytes a transcript for the index of the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from errata import __version__
+from errata.errors import ErrataError, UsageError
+from errata.evals.items import evals_of, read_eval
+from errata.evals.report import bought, mistakes, panel, schooling, synthesis, teachers
+from errata.evals.report.account import Account
+from errata.evals.report.answers import embed
+from errata.evals.report.archive import Archive, Index, compact, packed
+from errata.evals.report.drawing import draw, need_vl_convert
+from errata.evals.report.figures import Section
+from errata.evals.report.overview import overview
+from errata.evals.report.results import Results, read_results
+from errata.evals.report.synthesis import Told
+from errata.funnel import Funnel, figures
+from errata.recipe import load_recipe
+from errata.records import draw as drawn
+from errata.records import to_json
+from errata.rundir import LogIndex, RunDir, find_run, index_log, read_lines
+from errata.settings import SynthRecipe
+
+MOST_TRANSCRIPTS = 20_000
+"""Transcripts in a page. Of a larger log so many are drawn by hash; the figures are of the whole log."""
+SCRIPTS = ("base.js", "blocks.js", "list.js", "texts.js", "transcripts.js", "pairs.js", "items.js", "page.js")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What was written. `shown` of `transcripts` can be browsed in the page."""
+
+    out: Path
+    transcripts: int
+    shown: int
+    items: int
+    bytes: int
+
+
+def write_report(
+    run: str | Path, evals: Sequence[str | Path] = (), out: str | Path | None = None, say: Say = lambda _: None
+) -> Reported:
+    """Writes the report of a run to `out`, by default RUN/report.html.
+
+    Args:
+        evals: eval directories or JSONL files with `id` and `correct`; by default all of RUN/evals.
+        say: is told what is being done.
+
+    Raises UsageError where RUN is no run directory, evals cannot be compared, or the extra `report` is missing.
+    """
+    need_vl_convert()
+    directory = find_run(run)
+    target = Path(out) if out is not None else directory.path / "report.html"
+    read = [read_eval(path) for path in (evals or evals_of(directory.path))]
+    index = index_log(directory.log)
+    with _scratch(target) as blocks, _scratch(target) as more:
+        archive, listing, items = Archive(blocks), Index(), Archive(more)
+        say(f"reading {len(index):,} transcripts")
+        told = _read(directory, index, archive, listing)
+        results = read_results(read) if read else None
+        answers = embed(results, items) if results else None
+        sections = _sections(told, results)
+        say(f"drawing {sum(len(figure.charts) for section in sections for figure in section.figures)} charts")
+        page = {
+            "overview": overview(told, results),
+            "sections": [_drawn(section) for section in sections],
+            "told": told,
+            "provenance": _provenance(told, results),
+            "shown": archive.entries,
+            "left_out": len(index) - archive.entries,
+        }
+        archive.close()
+        items.close()
+        data = [_data("transcripts", listing.told(), archive)]
+        if answers:
+            data.append(_data("items", answers, items))
+        size = _write(target, page, data)
+    return Reported(target, len(index), archive.entries, items.entries, size)
+
+
+def _scratch(target: Path) -> IO[bytes]:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=target.parent)
+    except OSError as error:
+        raise UsageError(
+            f"{target} cannot be written: {error.strerror or error}", "the report goes there", "choose another: --out"
+        ) from error
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index) -> Told:
+    """One pass over the last lines of the log, in input order."""
+    funnel, account = Funnel(), Account()
+    limit = MOST_TRANSCRIPTS / len(index) if len(index) > MOST_TRANSCRIPTS else 1.0
+    for line in read_lines(run.log, index.in_input_order()):
+        try:
+            transcript = orjson.loads(line)
+            funnel.add(transcript)
+            account.add(transcript)
+            chosen = limit == 1.0 or drawn("report", transcript["problem"]["id"]) < limit
+            if chosen and archive.add(compact(transcript)):
+                listing.add(transcript)
+        except (KeyError, TypeError, IndexError) as error:
+            raise UsageError(
+                f"{run.log}: a line is no transcript of this version: {error}",
+                "its figures cannot be read",
+                "use the version of errata named in manifest.json",
+            ) from error
+    manifest = run.manifest()
+    name = str(manifest.get("name") or run.path.resolve().name)
+    return Told(name, figures(run, index, funnel), account, _recipe(run), manifest)
+
+
+def _recipe(run: RunDir) -> SynthRecipe | None:
+    """None where the recipe is missing or of another version: the figures do without it."""
+    try:
+        return load_recipe(run.recipe)
+    except ErrataError:
+        return None
+
+
+def _sections(told: Told, results: Results | None) -> list[Section]:
+    found = [
+        bought.section(results) if results else None,
+        synthesis.section(told),
+        panel.section(told),
+        teachers.section(told),
+        mistakes.section(told),
+        mistakes.pairs(told),
+        schooling.section(results.evals) if results else None,
+    ]
+    return [section for section in found if section]
+
+
+def _drawn(section: Section) -> dict[str, Any]:
+    """The section with its charts as SVG."""
+    drawn_figures = [
+        {
+            "figure": figure,
+            "id": f"{section.id}-{place}",
+            "charts": [
+                (chart, draw(chart.spec, f"{section.id}{place}{number}")) for number, chart in enumerate(figure.charts)
+            ],
+        }
+        for place, figure in enumerate(section.figures, 1)
+    ]
+    return {"section": section, "figures": drawn_figures}
+
+
+def _provenance(told: Told, results: Results | None) -> dict[str, Any]:
+    manifest = told.manifest
+    models = manifest.get("agents", {})
+    return {
+        "models": models if isinstance(models, dict) else {},
+        "versions": manifest.get("versions", {}),
+        "prompts": manifest.get("prompts", {}),
+        "seed": manifest.get("seed"),
+        "licence": manifest.get("licence"),
+        "git": (manifest.get("git") or {}).get("commit"),
+        "evals": [(each.name, each.manifest) for each in results.evals] if results else [],
+        "notes": [*told.status["notes"], *(results.notes if results else ())],
+    }
+
+
+# ---- the page --------------------------------------------------------------------------------------------------------
+
+
+def _data(name: str, index: dict[str, Any], archive: Archive) -> dict[str, Any]:
+    packed_index = packed(to_json(index | {"blocks": archive.blocks})).decode("ascii")
+    return {"name": name, "index": packed_index, "blocks": archive.read()}
+
+
+def _text(name: str) -> str:
+    return files("errata.evals.report").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def _settings(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+
+
+def _write(target: Path, page: dict[str, Any], data: list[dict[str, Any]]) -> int:
+    """Streams the page into place; a reader sees the old file or the whole new one. Returns its size in bytes."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(cell=_cell, settings=_settings)
+    style = _text("report.css")
+    script = '"use strict";\n(() => {\n' + "\n".join(_text(name) for name in SCRIPTS) + "\n})();\n"
+    template = environment.from_string(_text("report.html"))
+    pieces = template.generate(
+        **page,
+        data=data,
+        version=__version__,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+            for piece in pieces:
+                file.write(piece)
+        size = draft.stat().st_size
+        draft.replace(target)
+    except OSError as error:
+        raise ErrataError(f"{target} cannot be written: {error.strerror or error}", do="make room, or --out") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return size

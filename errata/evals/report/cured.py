@@ -1,0 +1,176 @@
+"""Which problems and which kinds of mistakes a training cured and broke, by difficulty; and how the students answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from errata.evals.items import Item
+from errata.evals.report.account import difficulty
+from errata.evals.report.charts import RIGHT, WRONG, bars, lines, stacked
+from errata.evals.report.figures import Cell, Figure, Lines, Rows, Table, count, named, pct
+from errata.evals.report.results import Results
+from errata.evals.report.shares import Share
+
+MOST_VALUES = 12
+"""Steps, levels or subjects that a chart shows; beyond, the table has them."""
+MOST_ARMS = 8
+
+
+def figures(results: Results) -> list[Figure]:
+    found = [_changed(results), _kinds(results), *_by_difficulty(results), _answers(results)]
+    return [each for each in found if each]
+
+
+# ---- cured and broken ------------------------------------------------------------------------------------------------
+
+
+def _changed(results: Results) -> Figure | None:
+    if not results.changed:
+        return None
+    rows: Rows = []
+    table: Lines = []
+    totals: dict[str, tuple[int, int]] = {}
+    for arm, seeds in results.changed.items():
+        cured, broken = sum(len(each.cured) for each in seeds), sum(len(each.introduced) for each in seeds)
+        totals[arm] = cured, broken
+        per = f" over {len(seeds)} seeds" if len(seeds) > 1 else ""
+        for series, n in (("cured", cured), ("broken", broken)):
+            rows.append({"label": arm, "series": series, "value": n, "told": f"{arm} {series}: {n:,} problems{per}"})
+        for task in results.tasks:
+            gained = sum(key[0] == task for each in seeds for key in each.cured)
+            lost = sum(key[0] == task for each in seeds for key in each.introduced)
+            table.append([arm, named(task), len(seeds), gained, lost, gained - lost])
+    best = max(totals, key=lambda arm: totals[arm][0] - totals[arm][1])
+    cures = f"{best} cures {count(totals[best][0], 'problem')} and breaks {totals[best][1]:,}"
+    title = f"{cures}, against the untouched student."
+    chart = stacked(rows, ["cured", "broken"], tones=[RIGHT, WRONG], percent=False, title="problems")
+    headings = ("student", "task", "seeds", "cured", "broken", "net")
+    note = "Cured: the untouched student was wrong and this one is right; broken: the other way round. Listed below."
+    return Figure(title, Table(headings, table), [chart], note)
+
+
+def _kinds(results: Results) -> Figure | None:
+    """Wrong answers by the kind of their first flaw, where it is known."""
+    found: dict[str, Counter[str]] = {}
+    for arm in results.arms:
+        items = [item for task in results.tasks for item in results.items(arm, task)]
+        wrong = Counter(str(item.meta.get("mistake")) for item in items if float(item.correct) <= 0.5)
+        del wrong["None"]
+        if wrong:
+            found[arm.name] = wrong
+    if not found:
+        return None
+    kinds = [kind for kind, _ in sum(found.values(), Counter[str]()).most_common(8)]
+    rows: Rows = []
+    table: Lines = []
+    for name, counted in found.items():
+        table.append([name, *(counted[kind] for kind in kinds), counted.total()])
+        for kind in kinds:
+            said = f"{name}: {counted[kind]:,} wrong answers, {_kind(kind)}"
+            rows.append({"label": name, "series": _kind(kind), "value": counted[kind], "told": said})
+    base = next((arm.name for arm in results.arms if arm.baseline and arm.name in found), next(iter(found)))
+    kind, n = found[base].most_common(1)[0]
+    title = f"{base} errs most often like this: {_kind(kind)}, {n:,} of {found[base].total():,} wrong answers."
+    chart = stacked(rows, [_kind(kind) for kind in kinds], percent=False, title="wrong answers")
+    headings = ("student", *map(_kind, kinds), "all")
+    return Figure(title, Table(headings, table), [chart], "By the first flaw of the text.")
+
+
+_KINDS = {
+    "logical_op": "wrong operation",
+    "logical_num": "wrong quantity",
+    "knowledge": "wrong unit fact",
+    "calc": "miscalculated",
+    "final": "wrong last sentence",
+    "unfinished": "unfinished",
+}
+
+
+def _kind(name: str) -> str:
+    return _KINDS.get(name, name)
+
+
+# ---- by difficulty ---------------------------------------------------------------------------------------------------
+
+
+def _by_difficulty(results: Results) -> list[Figure]:
+    found = [_dimension(results, name) for name in ("steps", "level", "subject")]
+    return [each for each in found if each]
+
+
+def _dimension(results: Results, name: str) -> Figure | None:
+    by: dict[str, dict[Any, list[Item]]] = {}
+    for arm in results.arms[:MOST_ARMS]:
+        for task in results.tasks:
+            for item in results.items(arm, task):
+                value = difficulty(item.meta).get(name)
+                if value is not None:
+                    by.setdefault(arm.name, {}).setdefault(value, []).append(item)
+    values = sorted({value for groups in by.values() for value in groups}, key=lambda v: (isinstance(v, str), v))
+    if len(values) < 2:
+        return None
+    rows: Rows = []
+    table: Lines = []
+    for value in values:
+        line: list[Cell] = [str(value)]
+        for student, groups in by.items():
+            items = groups.get(value, [])
+            share = Share(sum(float(item.correct) > 0.5 for item in items), len(items))
+            line.append(share.text())
+            if share.whole:
+                said = f"{student}, {name} {value}: {share.text()}"
+                rows.append({"x": str(value), "series": student, **share.row(), "told": said})
+        table.append(line)
+    shown = len(values) <= MOST_VALUES
+    chart = lines(rows, list(by), x_title=name, domain=(0, 1), points=True, ordinal=True)
+    return Figure(
+        _dimension_title(by, values, name),
+        Table((name, *by), table),
+        [chart] if shown else [],
+        "All tasks and seeds together; an item counts as right above one half. Lines show 95 % intervals.",
+    )
+
+
+def _dimension_title(by: dict[str, dict[Any, list[Item]]], values: Sequence[Any], name: str) -> str:
+    def rate(arm: str, value: Any) -> float:
+        items = by[arm].get(value, [])
+        return sum(float(item.correct) > 0.5 for item in items) / len(items) if items else 0.0
+
+    arms = list(by)
+    if len(arms) == 1:
+        first, last = (pct(rate(arms[0], value)) for value in (values[0], values[-1]))
+        return f"{arms[0]}: {first} at {name} {values[0]}, {last} at {values[-1]}."
+    base = arms[0]
+    gaps = {(arm, value): rate(arm, value) - rate(base, value) for arm in arms[1:] for value in values}
+    arm, value = max(gaps, key=lambda key: gaps[key])
+    if gaps[arm, value] <= 0:
+        return f"No student beats {base} at any {name.removesuffix('s')}."
+    at = f"problems of {value} steps" if name == "steps" else f"{name} {value}"
+    return f"{arm} gains most on {at}: from {pct(rate(base, value))} to {pct(rate(arm, value))}."
+
+
+# ---- how they answer -------------------------------------------------------------------------------------------------
+
+
+def _answers(results: Results) -> Figure | None:
+    rows: Rows = []
+    table: Lines = []
+    for arm in results.arms:
+        samples = [sample for task in results.tasks for item in results.items(arm, task) for sample in item.samples]
+        if not samples:
+            continue
+        words = sum(len(sample.text.split()) for sample in samples) / len(samples)
+        cut = Share(sum(sample.truncated for sample in samples), len(samples))
+        silent = Share(sum(sample.answer is None for sample in samples), len(samples))
+        said = f"{arm.name}: {words:.1f} words an answer"
+        rows.append({"label": arm.name, "value": words, "shown": f"{words:.0f}", "told": said})
+        table.append([arm.name, len(samples), f"{words:.1f}", cut.text(), silent.text()])
+    if not rows:
+        return None
+    longest, shortest = max(rows, key=lambda row: row["value"]), min(rows, key=lambda row: row["value"])
+    title = f"{longest['label']} writes {longest['value']:.0f} words an answer"
+    title += f", {shortest['label']} {shortest['value']:.0f}." if len(rows) > 1 else "."
+    headings = ("student", "samples", "words, mean", "cut off at the limit", "without an answer")
+    return Figure(title, Table(headings, table), [bars(rows)])

@@ -1,0 +1,37 @@
+"""Vega-Lite specifications as SVG that stands in the page: no script, no style attribute, colours by CSS variables."""
+
+from __future__ import annotations
+
+import re
+
+from markupsafe import Markup
+
+from errata.errors import UsageError
+from errata.evals.report.figures import Spec
+
+_CLIP = re.compile(r'(id="|url\(#)(clip\d+)')
+_SIZE = re.compile(r'<svg [^>]*?viewBox="([^"]+)">')
+
+
+def need_vl_convert() -> None:
+    """Raises UsageError where the package that draws is missing, before any log is read."""
+    try:
+        import vl_convert  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "the package vl-convert-python is not installed",
+            "it draws the report's charts",
+            "pip install 'errata[report]'",
+        ) from None
+
+
+def draw(spec: Spec, own: str) -> Markup:
+    """The chart as an svg element without a fixed size. Text in it is escaped by the renderer.
+
+    `own` makes its ids differ from those of the other charts in the page.
+    """
+    import vl_convert
+
+    svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])  # nothing is fetched
+    svg = _CLIP.sub(rf"\g<1>{own}-\2", svg)  # ids of several charts meet in one page
+    return Markup(_SIZE.sub(r'<svg class="chart" viewBox="\1" role="group" focusable="false">', svg, count=1))

@@ -1,0 +1,152 @@
+"""Kinds of mistakes, by who made and who named them; how far right and wrong texts of a pair are apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from errata.evals.report.account import Account
+from errata.evals.report.charts import QUIET, SERIES, columns, stacked
+from errata.evals.report.figures import Figure, Lines, Rows, Section, Table, count, pct
+from errata.evals.report.shares import Share
+from errata.evals.report.synthesis import Told
+
+KINDS = ("logical", "knowledge", "calculation", "other")
+ORIGINS = ("natural", "student", "rectified", "corrupted")
+
+
+def section(told: Told) -> Section | None:
+    account = told.account
+    figures = [
+        _by(account, "named", _named(account)),
+        _by(account, "made", _made(account)),
+        _by(account, "checked", dict(_flaws(account))),
+    ]
+    found = [each for each in figures if each]
+    if not found:
+        return None
+    explained = sum(account.explained.values())
+    lede = f"Teachers wrote {count(explained, 'explanation')} of mistakes." if explained else ""
+    if account.same_kinds.total():
+        same = Share(account.same_kinds[True], account.same_kinds.total())
+        lede += f" Where several explained one mistake, {same.text()} named the same kinds."
+    return Section("mistakes", "Mistakes", lede.strip(), found)
+
+
+def _named(account: Account) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    for (explainer, _, _, kind), n in account.kinds.items():
+        found.setdefault(explainer, Counter())[kind] += n
+    return found
+
+
+def _made(account: Account) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    for (_, author, role, kind), n in account.kinds.items():
+        found.setdefault(f"{author}, {role}", Counter())[kind] += n
+    return found if len(found) > 1 else {}
+
+
+def _flaws(account: Account) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    for (author, role, kind), n in account.flaws.items():
+        if role in ("teacher", "student"):
+            found.setdefault(f"{author}, {role}", Counter())[kind] += n
+    return found
+
+
+_SAID = {
+    "named": (
+        "explained by",
+        "Kinds as the explainers named them for the mistakes they explained; an explanation may name several.",
+    ),
+    "made": ("mistakes of", "Kinds of an author's mistakes, as the explainers named them."),
+    "checked": (
+        "mistakes of",
+        "The first flaw of each unsound text as the classroom's checker finds it, lucky ones with a right answer too.",
+    ),
+}
+
+
+def _by(account: Account, what: str, found: dict[str, Counter[str]]) -> Figure | None:
+    if not found:
+        return None
+    heading, note = _SAID[what]
+    rows: Rows = []
+    table: Lines = []
+    for name, counted in sorted(found.items()):
+        whole = counted.total()
+        for kind in KINDS:
+            said = f"{name}: {kind} {counted[kind]:,}, {pct(counted[kind] / whole)}"
+            rows.append({"label": name, "series": kind, "value": counted[kind], "told": said})
+        table.append([name, *(counted[kind] for kind in KINDS), whole])
+    return Figure(_title(what, found), Table((heading, *KINDS, "all"), table), [stacked(rows, KINDS)], note)
+
+
+def _title(what: str, found: dict[str, Counter[str]]) -> str:
+    tops = {name: counted.most_common(1)[0] for name, counted in found.items()}
+    if what == "named":
+        total: Counter[str] = sum(found.values(), Counter())
+        kind, n = total.most_common(1)[0]
+        return f"{pct(n / total.total())} of the kinds named are {kind}."
+    name = max(tops, key=lambda name: tops[name][1] / found[name].total())
+    kind, n = tops[name]
+    who = name.split(", ")[0]
+    return f"{who}'s mistakes are the most alike: {pct(n / found[name].total())} are {kind}."
+
+
+# ---- pairs -----------------------------------------------------------------------------------------------------------
+
+
+def pairs(told: Told) -> Section | None:
+    """The section of dual chains of thought; None where the log has none."""
+    ratios = told.account.ratios
+    if not ratios:
+        return None
+    total = ratios.total()
+    origins = [origin for origin in ORIGINS if any(each == origin for each, _ in ratios)]
+    rows: Rows = []
+    table: Lines = []
+    for step in range(max(step for _, step in ratios) + 1):
+        x = f"{step * 5}"
+        for origin in origins:
+            n = ratios[origin, step]
+            said = f"{n:,} {origin} pairs differ in {step * 5} to {step * 5 + 5} % of their words"
+            rows.append({"x": x, "series": origin, "value": n, "told": said})
+        table.append([f"{step * 5} to {step * 5 + 5} %", *(ratios[origin, step] for origin in origins)])
+    so_far, middle = 0, 0
+    for step in range(20):
+        so_far += sum(ratios[origin, step] for origin in origins)
+        if so_far * 2 >= total:
+            middle = step * 5 + 5
+            break
+    figure = Figure(
+        f"Half of the {total:,} pairs differ in at most {middle} % of their words.",
+        Table(("words that differ", *origins), table),
+        [columns(rows, origins, x_title="words that differ, %")],
+        "Word edit distance over the longer text. Natural: one author's own right and wrong text; student: the "
+        "student's wrong text and a right one; rectified and corrupted: rewritten by a teacher.",
+    )
+    counted = told.status["pairs"]
+    sides = [(origin, counted[origin]["written"], counted[origin]["in_band"]) for origin in origins]
+    inside = sum(counted[origin]["in_band"] for origin in origins)
+    bands = _by_origin(sides, inside, total)
+    return Section(
+        "pairs",
+        "Dual chains of thought",
+        "A right and a wrong solution of one problem, as alike as possible. The marked words are the key steps: those "
+        "that the alignment of both texts does not match.",
+        [figure, bands],
+        view="pairs",
+    )
+
+
+def _by_origin(sides: Sequence[tuple[str, int, int]], inside: int, total: int) -> Figure:
+    rows: Rows = []
+    for origin, written, in_band in sides:
+        for series, n in (("inside the band", in_band), ("outside", written - in_band)):
+            rows.append({"label": origin, "series": series, "value": n, "told": f"{origin}: {n:,} pairs {series}"})
+    chart = stacked(rows, ["inside the band", "outside"], percent=False, tones=[SERIES[0], QUIET], title="pairs")
+    many = f"All {total:,}" if inside == total else f"{inside:,} of {total:,}"
+    title = f"{many} pairs lie inside the band of edit ratios that the recipe asks for."
+    return Figure(title, Table(("origin", "written", "inside the band"), sides), [chart])

@@ -1,0 +1,101 @@
+"""The head of the report: what this is, in a sentence and a handful of figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from errata.evals.report.figures import count, dollars, listed, pct
+from errata.evals.report.results import Results
+from errata.evals.report.synthesis import Told
+
+
+@dataclass(frozen=True)
+class Key:
+    """One large figure. `note` puts it into words."""
+
+    value: str
+    name: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    title: str
+    lede: str
+    keys: tuple[Key, ...]
+
+
+def overview(told: Told, results: Results | None) -> Overview:
+    keys = [*_bought(results), *_made(told)]
+    return Overview(told.name, _lede(told, results), tuple(keys[:6]))
+
+
+def _lede(told: Told, results: Results | None) -> str:
+    teachers = sorted(told.account.teachers)
+    problems = count(told.status["problems"]["total"], "problem")
+    wrote = f"{listed(teachers)} wrote worked solutions of {problems}"
+    parts = [wrote if teachers else f"A student sat an exam of {problems}"]
+    if told.paneled:
+        parts.append("reviewers judged them")
+    if told.account.ratios:
+        parts.append(f"{count(told.account.ratios.total(), 'pair')} set right beside wrong")
+    if results:
+        parts.append(f"and {count(len(results.arms), 'student')} were evaluated")
+    elif len(parts) > 1:
+        parts[-1] = f"and {parts[-1]}"
+    return ", ".join(parts) + "."
+
+
+def _bought(results: Results | None) -> list[Key]:
+    if not results:
+        return []
+    task = results.tasks[0]
+    found = [
+        (arm, each)
+        for arm in results.arms
+        if (base := results.untouched(arm)) and (each := results.difference(arm.name, base.name, task))
+    ]
+    if not found:
+        best = max(results.comparison.figures, key=lambda each: each.accuracy.value)
+        return [Key(pct(best.accuracy.value, 1), "best accuracy", f"{best.arm} on {best.task}")]
+    sided = [
+        (arm.name, each.difference.value if each.arm == arm.name else -each.difference.value) for arm, each in found
+    ]
+    name, value = max(sided, key=lambda each: each[1])
+    return [
+        Key(
+            f"{100 * value:+.1f}",
+            "points of accuracy",
+            f"{name} against the untouched student on {task or 'all items'}",
+        )
+    ]
+
+
+def _made(told: Told) -> list[Key]:
+    status, keys = told.status, []
+    rationales, acceptance = status["rationales"], status["acceptance"]
+    if told.paneled:
+        keys.append(Key(f"{rationales['accepted']:,}", "accepted rationales", f"of {acceptance['judged']:,} judged"))
+        truth = acceptance["sound"] or acceptance["answer"]
+        against = "sound in every step" if acceptance["sound"] else "right by the answer"
+        keys.append(Key(pct(truth["precision"], 1), f"of the accepted are {against}", _than(acceptance)))
+    else:
+        keys.append(Key(f"{rationales['correct']:,}", "right rationales", f"of {rationales['written']:,} written"))
+    student = status["student"]
+    if student["answers"]:
+        share = pct(student["correct"] / student["answers"], 1)
+        keys.append(
+            Key(share, "right in the student's exam", f"{student['correct']:,} of {student['answers']:,} answers")
+        )
+    log = status["log"]
+    calls = f"{log['calls']:,} calls, {log['prompt_tokens'] + log['completion_tokens']:,} tokens"
+    cost = "price unknown" if log["usd"] is None else dollars(log["usd"])
+    keys.append(Key(cost, "at the price of the first payment", calls))
+    return keys
+
+
+def _than(acceptance: dict[str, dict[str, float | None]]) -> str:
+    sound = acceptance["sound"]
+    if sound and sound["grader_only_precision"] is not None:
+        return f"{pct(sound['grader_only_precision'], 1)} of what the grader finds right"
+    return f"{pct(acceptance['answer']['recall'], 1)} of the right ones are accepted"

@@ -1,0 +1,54 @@
+// Small tools. Text from the log goes into the page by textContent and createTextNode alone.
+
+const byId = (id) => document.getElementById(id);
+
+/** An element; `set` holds properties, `data-*` and `aria-*` attributes; children are nodes or text, null is left out. */
+function el(tag, set = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(set)) {
+    if (value === null || value === undefined) continue;
+    if (name.includes("-") || name === "role" || name === "for") node.setAttribute(name, value);
+    else node[name] = value;
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const number = (value) => Number(value).toLocaleString("en-US");
+const plural = (n, noun) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+function money(usd) {
+  if (usd === undefined) return "?";
+  return usd === 0 || usd >= 0.01 ? `$${usd.toFixed(2)}` : `$${usd.toPrecision(2)}`;
+}
+
+function later(act, milliseconds) {
+  let timer = 0;
+  return (...given) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => act(...given), milliseconds);
+  };
+}
+
+/** Lets the page react in the middle of long work. */
+const breath = () => new Promise((go) => setTimeout(go, 0));
+
+/** A labelled choice; `options` are [value, shown]. */
+function choice(name, options, act) {
+  const select = el("select", {}, options.map(([value, shown]) => el("option", { value }, shown)));
+  select.addEventListener("change", () => act(select.value));
+  return el("label", {}, name, select);
+}
+
+/** A word in a frame: never told by colour alone. */
+const mark = (kind, text) => el("span", { className: `mark ${kind}` }, text);
+
+/** The address's part behind #, without a new entry in the history. */
+function remember(hash) {
+  try {
+    history.replaceState(null, "", hash);
+  } catch {
+    // Some browsers refuse it for files; the page works without.
+  }
+}

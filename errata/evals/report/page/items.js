@@ -1,0 +1,60 @@
+// Problem by problem: how every student answered, what a training cured and what it broke.
+
+function changesOf(index) {
+  const base = index.untouched.indexOf(true);
+  const found = {};
+  if (base < 0) return found;
+  index.students.forEach((name, place) => {
+    if (index.untouched[place]) return;
+    for (const [what, before, after] of [["cured", "0", "1"], ["broken", "1", "0"]]) {
+      const numbers = index.ids.map((_, n) => n).filter((n) => index.right[base][n] === before && index.right[place][n] === after);
+      if (numbers.length) found[`${what} by ${name}`] = numbers;
+    }
+  });
+  return found;
+}
+
+function verdictsOf(index) {
+  const rights = index.ids.map((_, n) => index.right.map((told) => told[n]));
+  const pick = (test) => rights.map((told, n) => (test(told) ? n : -1)).filter((n) => n >= 0);
+  const found = { "all right": pick((told) => told.every((each) => each === "1")), "all wrong": pick((told) => told.every((each) => each === "0")) };
+  found.differing = pick((told) => new Set(told).size > 1);
+  return Object.fromEntries(Object.entries(found).filter(([, numbers]) => numbers.length));
+}
+
+/** How far the students are from agreeing on an item: 0 to half their number. */
+function divided(index, n) {
+  const right = index.right.filter((told) => told[n] === "1").length;
+  return Math.min(right, index.right.length - right);
+}
+
+function itemRow(index, n) {
+  const strip = index.right.map((told) => ({ 1: el("b", {}, "✓"), 0: el("i", {}, "✗") })[told[n]] ?? "·");
+  const right = index.right.filter((told) => told[n] === "1").length;
+  return [
+    el("div", { className: "said" }, index.questions[n]),
+    el("div", { className: "meta" }, el("span", { className: "strip", "aria-hidden": "true" }, strip), ` ${right} of ${index.right.length} right · ${index.tasks[n] || index.ids[n]}`),
+  ];
+}
+
+function itemOf(index, item, terms) {
+  const cards = item.answers.map((told, place) => {
+    if (!told) return null;
+    const right = Number(told.correct) > 0.5;
+    const share = typeof told.correct === "number" || told.samples > 1 ? mark("plain", `${told.right} of ${told.samples} samples right`) : null;
+    return el("article", { className: `card ${right ? "right" : "wrong"}` },
+      el("header", {}, el("b", {}, index.students[place]), grade(right), share,
+        told.mistake ? mark("plain", told.mistake.replaceAll("_", " ")) : null,
+        told.truncated ? mark("wrong", "cut off") : null,
+        el("span", { className: "as" }, told.answer === null ? "no answer read" : `answer ${told.answer}`, `, ${plural(told.tokens, "token")}`)),
+      told.text ? prose(told.text, terms) : null);
+  });
+  const nodes = [
+    el("p", { className: "where" }, el("code", {}, item.id), el("span", {}, item.task)),
+    el("p", { className: "question" }, spanned(item.question || item.id, [], terms)),
+  ];
+  if (item.gold) nodes.push(el("p", { className: "gold" }, "Gold answer ", el("b", {}, item.gold)));
+  if (Object.keys(item.meta).length) nodes.push(folded("About the problem", metaOf(item.meta)));
+  nodes.push(el("div", { className: "answers" }, cards.filter(Boolean)));
+  return nodes;
+}

@@ -1,0 +1,184 @@
+"""What was made: the funnel of problems and rationales, by difficulty."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from errata.evals.report.account import Account
+from errata.evals.report.charts import QUIET, RIGHT, SERIES, bars, lines
+from errata.evals.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, count, pct
+from errata.evals.report.shares import Share
+from errata.settings import SynthRecipe
+
+
+@dataclass(frozen=True)
+class Told:
+    """A run, read: what `errata status` tells, the account beside it, and the recipe where it can be read."""
+
+    name: str
+    status: dict[str, Any]
+    account: Account
+    recipe: SynthRecipe | None
+    manifest: dict[str, Any]
+
+    @property
+    def paneled(self) -> bool:
+        return bool(self.status["acceptance"]["judged"])
+
+    @property
+    def covering(self) -> str:
+        """What makes a problem covered: an accepted rationale where a panel sat, else a right one."""
+        return "accepted" if self.paneled else "right"
+
+
+def section(told: Told) -> Section:
+    figures = [_problems(told), _rationales(told), *_levels(told)]
+    return Section("synthesis", "Synthesis", _lede(told), [each for each in figures if each])
+
+
+def _lede(told: Told) -> str:
+    problems, account = told.status["problems"], told.account
+    sat = sum(told.account.explained.values())
+    parts = [f"{count(problems['total'], 'problem')} went through the graph {told.status['graph'] or 'of the recipe'}"]
+    if account.teachers:
+        parts.append(f"{count(len(account.teachers), 'teacher')} wrote {_all(account, 'written'):,} drafts")
+    if sat:
+        parts.append(f"{sat:,} explanations of mistakes were written")
+    return ", ".join(parts) + "."
+
+
+def _all(account: Account, key: str) -> int:
+    return sum(counted[key] for counted in account.drafts.values())
+
+
+def _covered(told: Told, name: str) -> int:
+    return sum(number for mask, number in told.account.covers[name].items() if mask)
+
+
+def _problems(told: Told) -> Figure | None:
+    problems, student = told.status["problems"], told.status["student"]
+    ended = problems["total"] - problems["pending"]
+    rows = [("problems", problems["total"])]
+    rows += [("finished", ended)] if problems["pending"] else []
+    failed = sum(problems["failed"].values())
+    rows += [("failed", failed)] if failed else []
+    if student["answers"]:
+        rows.append(("the student got wrong", _mistaken(told)))
+    if told.account.teachers:
+        rows.append(("with a right rationale", _covered(told, "right")))
+    if told.paneled:
+        rows.append(("with an accepted rationale", _covered(told, "accepted")))
+    total = problems["total"] or 1
+    table: Lines = [[name, number, pct(number / total, 1)] for name, number in rows]
+    for ending in ("rejected", "failed"):
+        table += [[f"{ending}: {reason}", n, pct(n / total, 1)] for reason, n in problems[ending].items()]
+    table.append(["pending", problems["pending"], pct(problems["pending"] / total, 1)])
+    last = rows[-1] if len(rows) > 1 else ("finished", ended)
+    what = last[0].replace("with", "end with") if last[0].startswith("with") else f"are {last[0]}"
+    all_of = f"All {total:,} problems" if last[1] == total else f"{last[1]:,} of {count(total, 'problem')}"
+    return Figure(f"{all_of} {what}.", Table(("problems", "number", "share"), table), [_steps(rows, total)])
+
+
+def _mistaken(told: Told) -> int:
+    return told.account.exam["mistaken"]
+
+
+def _steps(rows: Sequence[tuple[str, int]], total: int, tones: Sequence[str] | None = None) -> Chart:
+    tones = tones or [QUIET, *[SERIES[0]] * (len(rows) - 2), RIGHT]
+    return bars(
+        [
+            {
+                "label": name,
+                "value": number,
+                "shown": f"{number:,}",
+                "told": f"{name}: {number:,}, {pct(number / total)} of {total:,}",
+                "tone": tone,
+            }
+            for (name, number), tone in zip(rows, tones, strict=False)
+        ]
+    )
+
+
+def _rationales(told: Told) -> Figure | None:
+    account = told.account
+    written = _all(account, "written")
+    if not written:
+        return None
+    rows = [("drafts written", written), ("right", _all(account, "correct"))]
+    kept = _all(account, "kept")
+    if kept < written:
+        rows.append(("kept by the filters", kept))
+    if told.paneled:
+        rows += [("reviewed", _all(account, "reviewed")), ("accepted as drafted", _all(account, "accepted"))]
+        revised, rescued = _all(account, "revised"), _all(account, "rescued")
+        if revised:
+            rows += [("revised", revised), ("accepted after revision", rescued)]
+            title = (
+                f"{_all(account, 'accepted'):,} of {written:,} drafts are accepted as written; "
+                f"revision adds {rescued:,} more."
+            )
+        else:
+            title = f"{_all(account, 'accepted'):,} of {count(written, 'draft')} are accepted."
+    else:
+        title = f"{_all(account, 'correct'):,} of {count(written, 'draft')} end in the right answer."
+    good = {"accepted as drafted", "accepted after revision"} if told.paneled else {"right"}
+    tones = [RIGHT if name in good else QUIET if not place else SERIES[0] for place, (name, _) in enumerate(rows)]
+    headings = ("teacher", "written", "right", "kept", "reviewed", "accepted", "revised", "accepted after revision")
+    keys = ("written", "correct", "kept", "reviewed", "accepted", "revised", "rescued")
+    table: Lines = [[name, *(n[key] for key in keys)] for name, n in sorted(account.drafts.items())]
+    dropped = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in told.status["dropped"].items())
+    note = f"Set aside by the filters: {dropped}." if dropped else ""
+    return Figure(title, Table(headings, table), [_steps(rows, written, tones)], note)
+
+
+# ---- by difficulty ---------------------------------------------------------------------------------------------------
+
+MEASURES = {
+    "student_right": ("student's answers right", "student"),
+    "right": ("problems with a right rationale", "problems"),
+    "accepted": ("problems with an accepted rationale", "problems"),
+}
+
+
+def _levels(told: Told) -> list[Figure]:
+    figures = (_level(told, name, counted) for name, counted in told.account.levels.items())
+    return [each for each in figures if each]
+
+
+def _level(told: Told, name: str, counted: dict[float | str, Counter[str]]) -> Figure | None:
+    values = sorted(counted, key=lambda value: (isinstance(value, str), value))
+    used = [key for key, (_, base) in MEASURES.items() if any(each[base] for each in counted.values())]
+    used = [key for key in used if key != "accepted" or told.paneled]
+    used = [key for key in used if key == "student_right" or told.account.teachers]
+    if len(values) < 2 or not used:
+        return None
+    rows: Rows = []
+    table: Lines = []
+    for value in values:
+        line: list[Cell] = [str(value), counted[value]["problems"]]
+        for key in used:
+            told_as, base = MEASURES[key]
+            share = Share(counted[value][key], counted[value][base])
+            line.append(share.text())
+            if share.whole:
+                at = f"{value} steps" if name == "steps" else f"{name} {value}"
+                said = f"{at}: {told_as} {share.text()}"
+                rows.append({"x": str(value), "series": told_as, **share.row(), "told": said})
+        table.append(line)
+    main = "student_right" if "student_right" in used else used[-1]
+    first, last = (Share(counted[v][main], counted[v][MEASURES[main][1]]) for v in (values[0], values[-1]))
+    what = "The student is right on" if main == "student_right" else "A rationale covers"
+    where = f"problems of {values[0]} steps" if name == "steps" else f"{name} {values[0]}"
+    there = f"those of {values[-1]}" if name == "steps" else f"{values[-1]}"
+    title = f"{what} {pct(first.value)} of {where} and {pct(last.value)} of {there}."
+    headings = (name, "problems", *(MEASURES[key][0] for key in used))
+    if len(values) > 12:
+        return Figure(title, Table(headings, table))
+    chart = lines(
+        rows, [MEASURES[key][0] for key in used], x_title="steps of the problem" if name == "steps" else name,
+        domain=(0, 1), points=True, ordinal=True,
+    )  # fmt: skip
+    return Figure(title, Table(headings, table), [chart], "Lines through points show 95 % Wilson intervals.")

@@ -1,0 +1,244 @@
+"""What each teacher is worth: right drafts, problems only it covers, what it costs."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import NamedTuple
+
+from errata.evals.report.account import Account
+from errata.evals.report.charts import QUIET, RIGHT, dots, lines, matrix, stacked
+from errata.evals.report.figures import Cell, Figure, Lines, Rows, Section, Table, count, dollars, listed, pct
+from errata.evals.report.shares import Share
+from errata.evals.report.synthesis import Told
+
+WORKS = ("writing", "revising", "being reviewed")
+"""What is charged to a teacher's rationales. Its explanations and rewrites are shown beside it, as other."""
+MOST_IN_SETS = 12
+"""Teachers of whom every set is looked at (4,096 sets)."""
+
+
+def section(told: Told) -> Section | None:
+    account = told.account
+    if not account.teachers:
+        return None
+    figures = [_right(account), _marginal(told), _sets(told), _cost(told), _revision(account), _lengths(account)]
+    return Section("teachers", "Teachers", _lede(told), [each for each in figures if each])
+
+
+def _lede(told: Told) -> str:
+    return (
+        f"{listed(sorted(told.account.teachers))} wrote the rationales. A teacher covers a problem where one "
+        f"or more of its drafts or revisions is {told.covering}; all of this is computed from the log."
+    )
+
+
+def _right(account: Account) -> Figure:
+    known = any(counted["known"] for counted in account.drafts.values())
+    rows: Rows = []
+    table: Lines = []
+    series = ["right by the answer", *(["sound in every step"] if known else [])]
+    for name, counted in sorted(account.drafts.items()):
+        line: list[Cell] = [name, counted["written"]]
+        for told_as, key, base in zip(series, ("correct", "sound"), ("written", "known"), strict=False):
+            share = Share(counted[key], counted[base])
+            line.append(share.text())
+            if share.whole:
+                said = f"{name}: {told_as}, {share.text()}"
+                rows.append({"label": name, "series": told_as, **share.row(), "told": said})
+        table.append(line)
+    rates = {name: counted["correct"] / max(1, counted["written"]) for name, counted in account.drafts.items()}
+    best, worst = max(rates, key=lambda name: rates[name]), min(rates, key=lambda name: rates[name])
+    title = f"{best} drafts best: {pct(rates[best])} right"
+    title += f"; {worst} reaches {pct(rates[worst])}." if len(rates) > 1 else "."
+    lowest = min((row["low"] for row in rows), default=0.0)
+    chart = dots(rows, series, domain=(max(0.0, int(lowest * 10) / 10), 1.0))
+    return Figure(title, Table(("teacher", "drafts", *series), table), [chart], "95 % Wilson intervals.")
+
+
+# ---- marginal value --------------------------------------------------------------------------------------------------
+
+
+class Value(NamedTuple):
+    """`covered`: problems this teacher covers; `alone`: those that nobody else covers."""
+
+    covered: int
+    alone: int
+
+
+def marginal(account: Account, name: str) -> dict[str, Value]:
+    """By teacher, over problems with an `accepted` or a `right` rationale."""
+    found = {}
+    for teacher, bit in account.teachers.items():
+        covered = sum(n for mask, n in account.covers[name].items() if mask & bit)
+        found[teacher] = Value(covered, account.covers[name][bit])
+    return found
+
+
+def best_sets(account: Account, name: str) -> list[tuple[tuple[str, ...], int]]:
+    """For each number of teachers the set that covers most problems, and how many."""
+    teachers = sorted(account.teachers)
+    found = []
+    for size in range(1, len(teachers) + 1):
+        sets = combinations(teachers, size)
+        best = max(sets, key=lambda chosen: _union(account, name, chosen))
+        found.append((best, _union(account, name, best)))
+    return found
+
+
+def _union(account: Account, name: str, chosen: tuple[str, ...]) -> int:
+    bits = sum(account.teachers[teacher] for teacher in chosen)
+    return sum(n for mask, n in account.covers[name].items() if mask & bits)
+
+
+def _marginal(told: Told) -> Figure:
+    account, name = told.account, told.covering
+    found = marginal(account, name)
+    all_covered = sum(n for mask, n in account.covers[name].items() if mask)
+    rows: Rows = []
+    table: Lines = []
+    for teacher, value in sorted(found.items()):
+        for series, n in (("only this teacher", value.alone), ("others too", value.covered - value.alone)):
+            said = f"{teacher}: {n:,} problems, {series}"
+            rows.append({"label": teacher, "series": series, "value": n, "told": said})
+        table.append([teacher, value.covered, value.alone, all_covered - value.alone, *_saved(account, teacher)])
+    dearest = max(found, key=lambda teacher: found[teacher].alone)
+    least = min(found, key=lambda teacher: found[teacher].alone)
+    title = f"Without {dearest}, {count(found[dearest].alone, 'covered problem')} of {all_covered:,} would be lost"
+    title += f"; without {least}, {found[least].alone:,}." if len(found) > 1 else "."
+    headings = (
+        *("teacher", "problems covered", "only by this teacher", "left without it"),
+        *("calls saved", "tokens saved", "dollars saved"),
+    )
+    parts = ["only this teacher", "others too"]
+    return Figure(
+        title,
+        Table(headings, table),
+        [stacked(rows, parts, tones=[RIGHT, QUIET], percent=False, title="problems covered")],
+        f"Leave one out: a problem is covered where a rationale is {name}. What is saved are the calls that write, "
+        "revise and review this teacher's rationales. It would be missed as a reviewer too, which is not counted.",
+    )
+
+
+def _saved(account: Account, teacher: str) -> list[Cell]:
+    calls = sum(account.spend[teacher, work]["calls"] for work in WORKS)
+    tokens = sum(account.spend[teacher, work]["tokens"] for work in WORKS)
+    unpriced = sum(account.spend[teacher, work]["unpriced"] for work in WORKS)
+    return [calls, tokens, None if unpriced else dollars(sum(account.usd[teacher, work] for work in WORKS))]
+
+
+def _sets(told: Told) -> Figure | None:
+    account, name = told.account, told.covering
+    if not 2 <= len(account.teachers) <= MOST_IN_SETS:
+        return None
+    found = best_sets(account, name)
+    total = sum(account.covers[name].values())
+    rows = [
+        {
+            "x": str(len(chosen)),
+            "series": "",
+            "value": n / total,
+            "told": f"best {len(chosen)}: {listed(chosen)} cover {n:,} problems, {pct(n / total, 1)}",
+        }
+        for chosen, n in found
+    ]
+    table: Lines = [[size, listed(chosen), n, pct(n / total, 1)] for size, (chosen, n) in enumerate(found, 1)]
+    one, most = found[0], found[-1]
+    enough = next(size for size, (_, n) in enumerate(found, 1) if n >= 0.99 * most[1])
+    together = f"all {len(found)} together {pct(most[1] / total)}"
+    title = f"{one[0][0]} alone covers {pct(one[1] / total)} of the problems, {together}."
+    if enough < len(found):
+        title = f"{listed(found[enough - 1][0])} reach 99 % of what all {len(found)} teachers cover."
+    chart = lines(rows, [""], x_title="teachers, best set of that size", domain=(0, 1), points=True, ordinal=True)
+    return Figure(title, Table(("teachers", "best set", "problems covered", "share"), table), [chart])
+
+
+# ---- cost ------------------------------------------------------------------------------------------------------------
+
+
+def _cost(told: Told) -> Figure | None:
+    account = told.account
+    good = {
+        teacher: (counted["accepted"] + counted["rescued"]) if told.paneled else counted["correct"]
+        for teacher, counted in account.drafts.items()
+    }
+    good = {teacher: n for teacher, n in good.items() if n}
+    if not good:
+        return None
+    unpriced = any(counted["unpriced"] for counted in account.spend.values())
+    in_usd = not unpriced and sum(account.usd.values()) > 0
+    rows: Rows = []
+    table: Lines = []
+    each: dict[str, float] = {}
+    for teacher, n in sorted(good.items()):
+        line: list[Cell] = [teacher, n]
+        for work in WORKS:
+            tokens, usd = account.spend[teacher, work]["tokens"] / n, account.usd[teacher, work] / n
+            value = usd if in_usd else tokens
+            shown = dollars(usd) if in_usd else f"{tokens:,.0f} tokens"
+            each[teacher] = each.get(teacher, 0.0) + value
+            rows.append({"label": teacher, "series": work, "value": value, "told": f"{teacher}, {work}: {shown}"})
+            line.append(round(tokens))
+        line.append(dollars(sum(account.usd[teacher, work] for work in WORKS) / n) if not unpriced else None)
+        line.append(account.spend[teacher, "other"]["tokens"])
+        table.append(line)
+    cheap, dear = min(each, key=lambda t: each[t]), max(each, key=lambda t: each[t])
+    costs = {t: dollars(value) if in_usd else f"{value:,.0f} tokens" for t, value in each.items()}
+    title = f"{'An accepted' if told.paneled else 'A right'} rationale by {dear} costs {costs[dear]}"
+    title += f", one by {cheap} {costs[cheap]}." if len(each) > 1 else "."
+    works = [f"tokens {work}" for work in WORKS]
+    headings = ("teacher", f"{told.covering} rationales", *works, "dollars each", "other tokens")
+    why = " The calls cost nothing, so tokens are drawn."
+    if unpriced:
+        why = " Prices are unknown for some calls, so tokens are drawn."
+    if in_usd:
+        why = ""
+    return Figure(
+        title,
+        Table(headings, table),
+        [stacked(rows, list(WORKS), percent=False, title="dollars" if in_usd else "tokens, prompt and completion")],
+        f"Divided by the {told.covering} rationales, revisions included; at the price of the first payment.{why}",
+    )  # fmt: skip
+
+
+def _revision(account: Account) -> Figure | None:
+    rows: Rows = []
+    table: Lines = []
+    for teacher, counted in sorted(account.drafts.items()):
+        if counted["revised"]:
+            share = Share(counted["rescued"], counted["revised"])
+            rows.append({"label": teacher, "series": "", **share.row(), "told": f"{teacher}: {share.text()} accepted"})
+            table.append([teacher, counted["revised"], counted["rescued"], share.text()])
+    if not rows:
+        return None
+    rescued, revised = (sum(counted[key] for counted in account.drafts.values()) for key in ("rescued", "revised"))
+    whole = Share(rescued, revised)
+    return Figure(
+        f"{pct(whole.value)} of revisions turn a rejected draft into an accepted one.",
+        Table(("teacher", "revisions", "accepted after rejection", "share"), table),
+        [dots(rows, [""], domain=(0, 1))],
+        "95 % Wilson intervals. A revision may have seen the gold answer where the critiques did.",
+    )
+
+
+def _lengths(account: Account) -> Figure | None:
+    order = ("teacher", "revised", "rectified", "corrupted", "student")
+    means = {key: words / n for key, (n, words) in account.words.items() if n}
+    if len(means) < 2:
+        return None
+    roles = [role for role in order if any(each == role for _, each in means)]
+    authors = sorted({author for author, _ in means}, key=lambda author: (author, "student") in means)
+    most = max(means.values())
+    rows: Rows = []
+    table: Lines = []
+    for author in authors:
+        for role in roles:
+            value = means.get((author, role))
+            said = f"{author}, {role}: " + ("none" if value is None else f"{value:.1f} words")
+            shown = "" if value is None else f"{value:.0f}"
+            rows.append({"label": author, "series": role, "value": (value or 0) / most, "shown": shown, "told": said})
+            if value is not None:
+                table.append([author, role, account.words[author, role][0], f"{value:.1f}"])
+    longest = max(means, key=lambda key: means[key])
+    title = f"{longest[0]} writes longest: {means[longest]:.0f} words a text as {longest[1]}."
+    note = "Words of a text, mean, by author (row) and role (column)."
+    return Figure(title, Table(("author", "role", "texts", "words, mean"), table), [matrix(rows)], note)
