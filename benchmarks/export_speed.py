@@ -31,7 +31,7 @@ LESSON = (
 )
 
 
-def _lesson(folder: Path) -> tuple[Path, list[bytes]]:
+def lesson(folder: Path) -> tuple[Path, list[bytes]]:
     """The run directory of a small lesson, and the lines of its log."""
     from errata.graphs.runner import synthesize
     from errata.recipe import load_recipe
@@ -41,7 +41,7 @@ def _lesson(folder: Path) -> tuple[Path, list[bytes]]:
     return run, (run / "transcripts.jsonl").read_bytes().splitlines(keepends=True)
 
 
-def _write_log(run: Path, lines: list[bytes], size: int) -> Path:
+def write_log(run: Path, lines: list[bytes], size: int) -> Path:
     """A run directory whose log holds `size` transcripts."""
     copy = run.with_name(f"of-{size}")
     copy.mkdir()
@@ -68,10 +68,10 @@ def _compile(run: Path, name: str) -> None:
     done = export([run], name, run / f"{name}.jsonl")
     seconds = time.perf_counter() - started
     done.out.unlink()
-    print(json.dumps({"rows": done.tally.rows, "seconds": seconds, "peak": _peak()}))
+    print(json.dumps({"rows": done.tally.rows, "seconds": seconds, "peak": peak()}))
 
 
-def _peak() -> int:
+def peak() -> int:
     """Bytes this process has held at most; getrusage would count those of the process that started it."""
     status = Path("/proc/self/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
@@ -90,14 +90,14 @@ def main(size: int = SIZE) -> bool:
 
     reached = True
     with tempfile.TemporaryDirectory() as folder:
-        run, lines = _lesson(Path(folder))
+        run, lines = lesson(Path(folder))
         print(f"{size:,} transcripts of {sum(map(len, lines)) / len(lines) / 1024:.0f} KiB\n")
         print(
             "| format | rows | seconds | transcripts/s | peak memory | bytes a further transcript |\n"
             + "|---" * 6
             + "|"
         )
-        small, large = _write_log(run, lines, size // 10), _write_log(run, lines, size)
+        small, large = write_log(run, lines, size // 10), write_log(run, lines, size)
         for name in FORMATS:
             few, many = _measured(small, name), _measured(large, name)
             growth = (many["peak"] - few["peak"]) / (size - size // 10)

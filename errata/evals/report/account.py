@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import combinations
 from statistics import mean
 from typing import Any, NamedTuple
@@ -204,6 +205,7 @@ class Account:
         self.usd[key] += call["price_usd"] or 0.0
 
 
+@lru_cache(maxsize=4096)
 def flaw_kind(question: str, text: str) -> str | None:
     """The kind of the first mistake in a classroom rationale; None where the question is none of the classroom's."""
     puzzle = parse(question)

@@ -8,7 +8,7 @@ from typing import Any
 
 from errata.evals.report.account import Account, Scored
 from errata.evals.report.charts import QUIET, RIGHT, THIRD, WIDTH, WRONG, dots, lines, matrix, stacked
-from errata.evals.report.figures import Chart, Figure, Lines, Rows, Section, Table, listed, pct
+from errata.evals.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, listed, pct
 from errata.evals.report.shares import Share
 from errata.evals.report.synthesis import Told
 from errata.funnel import alpha
@@ -17,6 +17,7 @@ EVERYONE = "all teachers"
 TRUTHS = {"correct": "against the answer", "sound": "against soundness"}
 ALL = 50
 """A threshold below every score, in hundredths."""
+ASKED = ("asked", "valid", "lost")
 MOST_TEACHERS = 8
 """Small multiples drawn; the table has them all."""
 
@@ -30,7 +31,7 @@ def section(told: Told) -> Section | None:
         _thresholds(told),
         _by_teacher(told),
         _agreement(told),
-        _leniency(told.account),
+        _leniency(told),
         _scores(told.account),
         _who_judges_whom(told.account),
     ]
@@ -279,7 +280,8 @@ def _alpha_title(overall: float | None, units: int) -> str:
     return f"Reviewers agree {level}: alpha {overall:.2f} over {units:,} rationales."
 
 
-def _leniency(account: Account) -> Figure | None:
+def _leniency(told: Told) -> Figure | None:
+    account, asked = told.account, told.status["reviewers"]
     found = {name: apart.interval() for name, apart in sorted(account.apart.items()) if apart.n}
     if len(found) < 2:
         return None
@@ -289,7 +291,7 @@ def _leniency(account: Account) -> Figure | None:
         n = account.apart[name].n
         said = f"{value:+.2f} points ({low:+.2f} to {high:+.2f}), n {n:,}"
         rows.append({"label": name, "series": "", "value": value, "low": low, "high": high, "told": f"{name}: {said}"})
-        table.append([name, n, f"{value:+.3f}", f"{low:+.3f} to {high:+.3f}"])
+        table.append([name, *(asked[name][key] for key in ASKED), n, f"{value:+.3f}", f"{low:+.3f} to {high:+.3f}"])
     mild, strict = max(found, key=lambda name: found[name][0]), min(found, key=lambda name: found[name][0])
     title = (
         f"{mild} is the most lenient, {found[mild][0]:+.2f} points; {strict} the strictest, {found[strict][0]:+.2f}."
@@ -298,7 +300,7 @@ def _leniency(account: Account) -> Figure | None:
         title = "No reviewer is clearly more lenient than the others."
     return Figure(
         title,
-        Table(("reviewer", "rationales", "points above co-reviewers", "95 % interval"), table),
+        Table(("reviewer", *ASKED, "with co-reviewers", "points above them", "95 % interval"), table),
         [dots(rows, [""], form="+.2~f", rule=0, title="points above the mean of the co-reviewers")],
         "Difference to the mean of the other reviewers of the same rationale, with a normal 95 % interval.",
     )

@@ -63,8 +63,9 @@ def _problems(told: Told) -> Figure | None:
     ended = problems["total"] - problems["pending"]
     rows = [("problems", problems["total"])]
     rows += [("finished", ended)] if problems["pending"] else []
-    failed = sum(problems["failed"].values())
-    rows += [("failed", failed)] if failed else []
+    for ending in ("rejected", "failed"):
+        number = sum(problems[ending].values())
+        rows += [(ending, number)] if number else []
     if student["answers"]:
         rows.append(("the student got wrong", _mistaken(told)))
     if told.account.teachers:

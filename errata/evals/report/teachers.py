@@ -164,40 +164,47 @@ def _cost(told: Told) -> Figure | None:
     good = {teacher: n for teacher, n in good.items() if n}
     if not good:
         return None
-    unpriced = any(counted["unpriced"] for counted in account.spend.values())
-    in_usd = not unpriced and sum(account.usd.values()) > 0
+    unit, why = _unit(account)
     rows: Rows = []
     table: Lines = []
     each: dict[str, float] = {}
     for teacher, n in sorted(good.items()):
-        line: list[Cell] = [teacher, n]
         for work in WORKS:
-            tokens, usd = account.spend[teacher, work]["tokens"] / n, account.usd[teacher, work] / n
-            value = usd if in_usd else tokens
-            shown = dollars(usd) if in_usd else f"{tokens:,.0f} tokens"
-            each[teacher] = each.get(teacher, 0.0) + value
-            rows.append({"label": teacher, "series": work, "value": value, "told": f"{teacher}, {work}: {shown}"})
-            line.append(round(tokens))
-        line.append(dollars(sum(account.usd[teacher, work] for work in WORKS) / n) if not unpriced else None)
-        line.append(account.spend[teacher, "other"]["tokens"])
-        table.append(line)
+            spent = account.usd[teacher, work] if unit == "dollars" else account.spend[teacher, work][unit]
+            each[teacher] = each.get(teacher, 0.0) + spent / n
+            said = f"{teacher}, {work}: {_amount(spent / n, unit)}"
+            rows.append({"label": teacher, "series": work, "value": spent / n, "told": said})
+        calls, tokens, usd = _saved(account, teacher)
+        works = [round(account.spend[teacher, work]["tokens"] / n) for work in WORKS]
+        table.append([teacher, n, calls, *works, usd, account.spend[teacher, "other"]["tokens"]])
     cheap, dear = min(each, key=lambda t: each[t]), max(each, key=lambda t: each[t])
-    costs = {t: dollars(value) if in_usd else f"{value:,.0f} tokens" for t, value in each.items()}
-    title = f"{'An accepted' if told.paneled else 'A right'} rationale by {dear} costs {costs[dear]}"
-    title += f", one by {cheap} {costs[cheap]}." if len(each) > 1 else "."
-    works = [f"tokens {work}" for work in WORKS]
-    headings = ("teacher", f"{told.covering} rationales", *works, "dollars each", "other tokens")
-    why = " The calls cost nothing, so tokens are drawn."
-    if unpriced:
-        why = " Prices are unknown for some calls, so tokens are drawn."
-    if in_usd:
-        why = ""
+    title = f"{'An accepted' if told.paneled else 'A right'} rationale by {dear} costs {_amount(each[dear], unit)}"
+    title += f", one by {cheap} {_amount(each[cheap], unit)}." if len(each) > 1 else "."
+    works_told = [f"tokens {work}, each" for work in WORKS]
+    headings = ("teacher", f"{told.covering} rationales", "calls", *works_told, "dollars in all", "other tokens")
     return Figure(
         title,
         Table(headings, table),
-        [stacked(rows, list(WORKS), percent=False, title="dollars" if in_usd else "tokens, prompt and completion")],
+        [stacked(rows, list(WORKS), percent=False, title=unit)],
         f"Divided by the {told.covering} rationales, revisions included; at the price of the first payment.{why}",
-    )  # fmt: skip
+    )
+
+
+def _unit(account: Account) -> tuple[str, str]:
+    """What is drawn, and why it is not dollars."""
+    if any(counted["unpriced"] for counted in account.spend.values()):
+        return "tokens", " Prices are unknown for some calls, so tokens are drawn."
+    if sum(account.usd.values()) > 0:
+        return "dollars", ""
+    if any(counted["tokens"] for counted in account.spend.values()):
+        return "tokens", " The calls cost nothing, so tokens are drawn."
+    return "calls", " The calls cost nothing and have no tokens, so calls are drawn."
+
+
+def _amount(value: float, unit: str) -> str:
+    if unit == "dollars":
+        return dollars(value)
+    return f"{value:,.0f} tokens" if unit == "tokens" else f"{value:.1f} calls"
 
 
 def _revision(account: Account) -> Figure | None:

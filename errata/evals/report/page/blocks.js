@@ -64,30 +64,39 @@ class Haystack {
     this.texts = [];
   }
 
-  async text(place) {
-    if (!this.texts[place]) {
-      const entries = await inflated(`${this.blocks.name}-${place}`); // past the cache: it is read once
-      const ends = new Int32Array(entries.length);
-      const parts = [];
-      let length = 0;
-      entries.forEach((entry, n) => {
-        const words = [];
-        wordsOf(entry, "", words);
-        const told = words.join("\n").toLowerCase() + "\0";
-        parts.push(told);
-        length += told.length;
-        ends[n] = length;
-      });
-      this.texts[place] = { all: parts.join(""), ends };
+  text(place) {
+    return (this.texts[place] ??= this.read(place));
+  }
+
+  async read(place) {
+    const entries = await inflated(`${this.blocks.name}-${place}`); // past the cache: it is read once
+    const ends = new Int32Array(entries.length);
+    const parts = [];
+    let length = 0;
+    entries.forEach((entry, n) => {
+      const words = [];
+      wordsOf(entry, "", words);
+      const told = words.join("\n").toLowerCase() + "\0";
+      parts.push(told);
+      length += told.length;
+      ends[n] = length;
+    });
+    return { all: parts.join(""), ends };
+  }
+
+  /** Reads everything, a little at a time, so that the first search finds it done. */
+  async warm() {
+    for (let place = 0; place < this.blocks.firsts.length; place++) {
+      await this.text(place);
+      if (place % 8 === 7) await breath();
     }
-    return this.texts[place];
   }
 
   /** Marks in `into` every entry that holds all terms. `told(done)` hears how far it is; a stale search stops. */
   async search(terms, into, told, stale) {
     let since = performance.now();
     for (let place = 0; place < this.blocks.firsts.length; place++) {
-      const { all, ends } = this.texts[place] ?? (await this.text(place));
+      const { all, ends } = await this.text(place);
       if (stale()) return false;
       const hits = new Uint8Array(ends.length);
       for (const term of terms) {

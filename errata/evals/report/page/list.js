@@ -106,6 +106,7 @@ class Browser {
     this.filters = new Filters(facets, index.ids.length, () => this.update());
     this.field = el("input", { type: "search", placeholder: "words or \"a phrase\"", spellcheck: false });
     this.field.addEventListener("input", later(() => this.update(), 80));
+    this.field.addEventListener("focus", () => this.haystack.warm(), { once: true });
     this.order = Object.keys(sorts)[0];
     const sort = Object.keys(sorts).length > 1
       ? choice("Order", Object.keys(sorts).map((each) => [each, each]), (value) => { this.order = value; this.update(); })
