@@ -27,11 +27,11 @@ audit: .venv/all
 	$(PYTHON) -m venv .venv
 
 .venv/train: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[train]'
+	$(PIP) -e '.[train,report]'
 	touch $@
 
 .venv/all: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[train,dev]'
+	$(PIP) -e '.[train,report,dev]'
 	touch $@ .venv/train
 
 clean:

@@ -82,8 +82,8 @@ def cli() -> None:
 @click.option("--lesson-only", is_flag=True, help="Stop after the lesson; a simulated student sits the exam.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def demo(problems: int, lesson_only: bool, quiet: bool) -> None:
-    """School a small student, run a lesson on its mistakes, train it in two ways: no key, no network."""
-    from errata.demo import forget_students_of_another_lesson, keep_untouched, schooled_student, teach
+    """School a small student, run a lesson on its mistakes, train it in two ways and judge them: no key, no network."""
+    from errata.demo import forget_students_of_another_lesson, judge, keep_untouched, report, schooled_student, teach
     from errata.models.load import MissingLibrary
     from errata.recipe import load_recipe
     from errata.starter import DEMO
@@ -116,6 +116,8 @@ def demo(problems: int, lesson_only: bool, quiet: bool) -> None:
         click.echo(f"{'untouched':<10}{untouched}")
         for name, folder in teach(run, student, tell).items():
             click.echo(f"{name:<10}{folder}")
+        code = judge(run, quiet=quiet) or code
+    click.echo(f"report    {report(run, tell)}")
     click.echo(f"log       {run / 'transcripts.jsonl'}\nnext      errata init my-project")
     sys.exit(code)
 

@@ -1,7 +1,8 @@
-"""What `errata demo` does beyond the lesson: a student is schooled, sits the exam, and is taught in two ways.
+"""What `errata demo` does beyond the lesson: a student is schooled, sits the exam, is taught in two ways, and judged.
 
-    school --> student --exam--> lesson --log--+--> plain      one teacher's rationales, right answers only
-                                               +--> committee  peer-reviewed, revised, rectified, several of a problem
+    school --> student --exam--> lesson --log--+--> plain      one teacher's rationales, right answers only --+
+                  |                            +--> committee  peer-reviewed, rectified, several of a problem -+-> evals
+                  +-------------------------------> untouched -------------------------------------------------+
 
 Both are trained on as many target tokens, by the commands a person would type, at the same time.
 """
@@ -21,8 +22,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from errata.errors import EXIT_INTERRUPTED, ErrataError
-from errata.starter import COMMITTEE, PLAIN
+from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, ErrataError
+from errata.starter import COMMITTEE, EXAM, PLAIN
 from errata.yamlfile import read_mapping
 
 SCHOOL = Path("runs/school")
@@ -92,6 +93,35 @@ def teach(run: Path, student: Path, tell: Tell, more: Sequence[str] = ()) -> dic
         for child in children:
             child.stop()
     return folders
+
+
+def judge(run: Path, more: Sequence[str] = (), *, quiet: bool) -> int:
+    """Evaluates the three students on fresh problems and prints how they compare; the exit code.
+
+    Args:
+        more: further `key=value` overrides of the evaluation's recipe.
+    """
+    from errata.evals.commands import run_eval
+    from errata.evals.compare import compare
+    from errata.evals.show import show_comparison
+
+    names = {"baseline": "untouched", "models.0": "plain", "models.1": "committee"}
+    students = [f"{place}.model=local/{run}/students/{name}" for place, name in names.items()]
+    done = run_eval(EXAM, [f"run={run}", *students, *more], quiet=quiet)
+    if done.exit_code == EXIT_DONE:
+        show_comparison(compare(done.evals))
+    return done.exit_code
+
+
+def report(run: Path, tell: Tell) -> str:
+    """Writes RUN/report.html; where it is, or what it takes to write it."""
+    from errata.evals.report.build import write_report
+    from errata.evals.report.drawing import MissingDrawing
+
+    try:
+        return str(write_report(run, say=tell).out)
+    except MissingDrawing as missing:
+        return f"not written: {missing.found}; {missing.do}"
 
 
 class Child:

@@ -37,7 +37,10 @@ def _shown(cell: Any) -> str:
 
 def show(parts: Iterable[RenderableType], console: Console | None = None) -> None:
     """Prints the parts with an empty line between them."""
-    console = console or Console(highlight=False, soft_wrap=False)
+    if console is None:
+        console = Console(highlight=False, soft_wrap=False)
+        if not console.is_terminal:  # nothing folds a file's lines
+            console.width = max(console.width, 120)
     for part in parts:
         console.print(part)
         console.print()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 from pathlib import Path
 
 import pytest
 
 from errata import demo
-from errata.demo import forget_students_of_another_lesson, keep_untouched, shortened, teach
+from errata.demo import forget_students_of_another_lesson, judge, keep_untouched, report, shortened, teach
 from errata.errors import ErrataError
 from errata.graphs.runner import synthesize
 from errata.models.files import find
@@ -18,6 +19,7 @@ from errata.training.school import School, schooled
 from tests.runs import small
 
 BRIEF = School(problems=64, explained=0.3, batch=16, examined=4, admitted=0.0)
+STUDENTS = ("committee", "plain", "untouched")
 SHORT = ["--num_train_epochs", "1", "--save_strategy", "no"]
 
 
@@ -48,6 +50,26 @@ def test_two_students_are_taught_as_many_tokens_of_two_kinds_of_rationales(run: 
     assert committee["student"]["fingerprint"] == plain["student"]["fingerprint"] is not None
     assert [line for line in told if "errata train sft" in line]
     assert {line.split()[0] for line in told if " steps " in line} == {"committee", "plain"}
+
+
+def test_the_three_students_are_judged_on_the_same_problems_and_the_report_is_written(
+    run: Path, student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("students"))
+    keep_untouched(copy, student)
+    for name in ("plain", "committee"):
+        (copy / "students" / name).symlink_to(student)
+    few = [f"tasks.classroom_{split}.options.count=4" for split in ("id", "ood4", "dis2")]
+
+    code = judge(copy, [*few, "decodings.greedy.max_tokens=8"], quiet=True)
+    path = report(copy, quiet)
+
+    assert code == 0
+    assert {each.name for each in (copy / "evals").iterdir()} == {f"{name}-greedy" for name in STUDENTS}
+    told = capsys.readouterr().out
+    assert all(f"{left} - {right}" in told for left, right in itertools.combinations(STUDENTS, 2))
+    assert Path(path) == copy / "report.html"
+    assert "classroom_ood4" in Path(path).read_text(encoding="utf-8")
 
 
 def test_a_training_that_fails_is_told_with_its_own_words(run: Path, student: Path, tmp_path: Path) -> None:
