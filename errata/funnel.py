@@ -11,6 +11,8 @@ The log is streamed; of several lines about one problem the last counts. What is
   the truth, over the judged rationales whose soundness is known; the `grader_only` figures are those of a panel that
   accepts what the grader finds right. A share of nothing is null.
 - agreement: Krippendorff's alpha (ordinal) over all reviewed rationales with two or more valid scores.
+- resumes: how often the run was taken up again, and the calls, tokens and dollars that had been paid by then and were
+  not paid again, summed over the resumes.
 - calls, tokens, cost_usd: what this run directory asked for, over all its runs; tokens and dollars of paid calls only,
   null where a price is unknown. `log` holds the same sums over the calls in the log at the price of their first
   payment, whoever paid (another run, where the store is shared).
@@ -240,6 +242,7 @@ def status(run_dir: str | Path) -> dict[str, Any]:
         "agents": funnel.by_agent(),
         "input": manifest.get("input", {}),
         "this_run": manifest.get("spent", {}).get("this_run", {}),
+        "resumes": manifest.get("resumes", {}),
         "log": funnel.logged(),
         "notes": notes(index, manifest, funnel),
     }

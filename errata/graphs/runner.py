@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from errata.agents.budget import Spent
+from errata.agents.budget import Spent, total
 from errata.agents.calls import Ask, Request
 from errata.agents.cast import assemble
 from errata.agents.gateway import Gateway
@@ -283,6 +283,7 @@ async def synthesize(
         try:
             async with AsyncExitStack() as stack:
                 gateway, graph = await _company(recipe, directory, stack)
+                about["resumes"] = resumes(directory.manifest(), gateway.spent, unsettled=tally.total - before)
                 write_whole(directory.recipe, dump_recipe(recipe).encode())
                 run = Run(recipe, directory, index, log, graph, gateway.spent, tally, brake, about)
                 with brake.by_signals() if signals else nullcontext():
@@ -293,6 +294,24 @@ async def synthesize(
         return Summary(
             directory.path, run.exit_code(), tally.to_json(), run.spent(), run.error(), resumed, before, torn
         )
+
+
+def resumes(manifest: dict[str, Any], spent: Spent, *, unsettled: int) -> dict[str, Any]:
+    """How often the run was taken up again, and what earlier processes had paid by then: none of it is paid again.
+
+    A process that finds no problem to settle is no resume. The sums are what starting over each time would have cost.
+    """
+    told: dict[str, Any] = manifest.get("resumes", {"count": 0, "calls_saved": 0, "tokens_saved": 0, "usd_saved": 0.0})
+    if not manifest or not unsettled:
+        return told
+    paid = total(spent.before.values())
+    usd = None if told["usd_saved"] is None or paid.cost is None else round(told["usd_saved"] + paid.cost, 8)
+    return {
+        "count": told["count"] + 1,
+        "calls_saved": told["calls_saved"] + paid.paid,
+        "tokens_saved": told["tokens_saved"] + paid.tokens,
+        "usd_saved": usd,
+    }
 
 
 def refuse_other_prompts(directory: RunDir, prompts: Prompts) -> None:

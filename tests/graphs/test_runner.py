@@ -131,6 +131,24 @@ async def test_a_spent_budget_leaves_the_rest_pending_and_a_larger_one_goes_on(t
     assert rows(rest.run) == rows(whole.run)
 
 
+async def test_status_says_what_the_resumes_have_saved(tmp_path: Path) -> None:
+    price = "agents.student.price={prompt: 1, completion: 1}"
+    first = await synthesize(small(tmp_path, price, "budget.calls=60"))
+    second = await synthesize(small(tmp_path, price, "budget.calls=90"))
+
+    whole = await synthesize(small(tmp_path, price))
+    nothing_left = await synthesize(small(tmp_path, price))
+
+    paid = [summary.spent["all_runs"] for summary in (first, second)]
+    told = status(nothing_left.run)["resumes"]
+    assert told["count"] == 2
+    assert told["calls_saved"] == paid[0]["paid"] + paid[1]["paid"] == 150
+    assert told["tokens_saved"] == sum(each["prompt_tokens"] + each["completion_tokens"] for each in paid)
+    assert told["usd_saved"] == pytest.approx(paid[0]["usd"] + paid[1]["usd"])
+    assert told["usd_saved"] > 0
+    assert status(whole.run)["resumes"] == told
+
+
 async def test_a_refusal_drains_and_names_the_agent(tmp_path: Path) -> None:
     async with serving(Faults(refuse_after=40)) as url:
         summary = await synthesize(small(tmp_path, *over_http(url)))

@@ -133,7 +133,7 @@ class _Endpoint:
         return app
 
     async def stats(self, _: web.Request) -> web.Response:
-        """Requests in all, by fate (ok, bad, 401 or the fault) and by content."""
+        """Requests in all, by fate (ok, bad, 401, the fault, or abandoned by the client) and by content."""
         return _json({"requests": self.requests, "fates": dict(self.fates), "by_content": dict(self.seen)})
 
     async def models(self, _: web.Request) -> web.Response:
@@ -142,6 +142,13 @@ class _Endpoint:
         return _json({"object": "list", "data": [{"id": n, "object": "model", "owned_by": "errata"} for n in names]})
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._complete(request)
+        except asyncio.CancelledError:
+            self.fates["abandoned"] += 1
+            raise
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         content = digest(body.decode("utf-8", "replace"))
         attempt = self.seen[content]
