@@ -194,7 +194,7 @@ async def test_a_request_that_its_client_gave_up_is_counted() -> None:
 
         counted = await stats(url)
 
-    assert (counted["requests"], counted["fates"]) == (1, {"abandoned": 1})
+    assert (counted["requests"], counted["abandoned"], counted["fates"]) == (1, 1, {})
 
 
 async def test_wrong_use_is_told() -> None:
