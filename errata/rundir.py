@@ -161,15 +161,21 @@ class Log:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._fd, self._size)
-            raise ErrataError(
-                f"{self._path} cannot be written: {error.strerror or error}",
-                "without its log a run has no product",
-                "make room, then run the same command again: paid replies are kept",
-            ) from error
+            raise self._told(error) from error
         self._size += len(line)
 
+    def _told(self, error: OSError) -> ErrataError:
+        return ErrataError(
+            f"{self._path} cannot be written: {error.strerror or error}",
+            "without its log a run has no product",
+            "make room, then run the same command again: paid replies are kept",
+        )
+
     def sync(self) -> None:
-        os.fsync(self._fd)
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise self._told(error) from error
 
     def close(self) -> None:
         os.close(self._fd)
