@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +45,13 @@ class Came:
 def came_to(run: Path) -> Came:
     index = index_log(run / "transcripts.jsonl")
     lines = read_lines(run / "transcripts.jsonl", index.in_input_order())
-    texts = {name: export([run], name, run / "out" / f"{name}.jsonl").out.read_bytes() for name in FORMATS}
-    return Came(tuple(lines), texts, status(run)["calls"]["paid"])
+    return Came(tuple(lines), exported(run), status(run)["calls"]["paid"])
+
+
+def exported(run: Path) -> dict[str, bytes]:
+    """The run's data sets, written elsewhere."""
+    with tempfile.TemporaryDirectory() as out:
+        return {name: export([run], name, Path(out) / f"{name}.jsonl").out.read_bytes() for name in FORMATS}
 
 
 def accounted(run: Path) -> dict[str, Any]:
