@@ -136,6 +136,11 @@ def _of_run(log: Log) -> list[str]:
         f"- calls: {logged['calls']}, {logged['prompt_tokens']} prompt and {logged['completion_tokens']} completion "
         f"tokens, {usd} at first payment",
         *(f"- agent {cell(each)}" for each in used),
+        *(
+            f"- {number} replies of {cell(asked)} were given by {cell(spoke)}, its fallback: another run may differ"
+            for asked, counted in sorted(funnel.fallbacks.items())
+            for spoke, number in sorted(counted.items())
+        ),
         *(f"- prompt `{cell(name)}` {told[name]}" for name in sorted(told)),
         f"- prompts of the rows: {', '.join(f'`{prompt.id}` {prompt.hash}' for prompt in shown)}",
     ]

@@ -60,6 +60,7 @@ def _parts(status: dict[str, Any]) -> list[RenderableType | None]:
         _yield(status),
         _agents(status["agents"]) if status["agents"] else None,
         _costs(status),
+        _resumes(status["resumes"]) if status["resumes"].get("count") else None,
         Text("\n".join(f"note: {plain(note)}" for note in status["notes"])) if status["notes"] else None,
     ]
 
@@ -135,4 +136,12 @@ def _costs(status: dict[str, Any]) -> Text:
     return Text(
         f"{calls['paid']:,} calls paid, {calls['cached']:,} from the store, {calls['failed']:,} failed; "
         f"{tokens['prompt']:,} + {tokens['completion']:,} tokens; cost {money(status['cost_usd'])}{per}"
+    )
+
+
+def _resumes(resumes: dict[str, Any]) -> Text:
+    times = "once" if resumes["count"] == 1 else f"{resumes['count']:,} times"
+    return Text(
+        f"resumed {times}: {resumes['calls_saved']:,} calls, {resumes['tokens_saved']:,} tokens, "
+        f"{money(resumes['usd_saved'])} paid before were not paid again, as starting over would have"
     )
