@@ -25,6 +25,8 @@ from errata.agents.rows import (
     answer_of,
     call_of,
     cleaned,
+    hidden,
+    keys_in,
     public,
     row_of,
     secrets_of,
@@ -69,6 +71,7 @@ class Gateway:
         self._refused: dict[str, AgentRefused] = {}
         self._broken: StoreError | None = None
         self._secrets = secrets_of(specs)
+        self._keys = keys_in(self._secrets)
         self.spent = Spent(before=store.paid)
 
     @classmethod
@@ -173,7 +176,7 @@ class Gateway:
         await self._purse.reserve(request.stage, need)
         try:
             repeat = retrying(request.spec.retries, key, self._sleep)
-            reply = cleaned(await repeat(self._attempt, flight, request, backend, need))
+            reply: Reply = await repeat(self._attempt, flight, request, backend, need)
             price, payment = self._paid(request, reply, need)
             self.spent.at(request).pay(payment)
             await self._commit(key, reply, price, payment)
@@ -208,14 +211,14 @@ class Gateway:
 
     async def _replay(self, backend: Backend, request: Request) -> Answer:
         try:
-            return Answer(cleaned(await self._ask(backend, request)))
+            return Answer(await self._ask(backend, request))
         except ProviderFailure as failure:
             answer = self._failed(request.spec, failure)
             self._count(request, answer)
             return answer
 
     async def _ask(self, backend: Backend, request: Request) -> Reply:
-        return await backend.complete(request, seed_of(self._seed, request))
+        return cleaned(await backend.complete(request, seed_of(self._seed, request)), self._keys)
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 
@@ -277,9 +280,7 @@ class Gateway:
 
     def _failed(self, spec: AgentSpec, failure: ProviderFailure) -> Answer:
         """The failure, without secrets. Raises AgentRefused where it would hit every call of the agent."""
-        text = surrogate_free(failure.message)
-        for secret in self._secrets:
-            text = text.replace(secret, "[hidden]")
+        text = hidden(surrogate_free(failure.message), self._secrets)
         if failure.fatal:
             refused = AgentRefused(
                 spec.name,
@@ -287,7 +288,7 @@ class Gateway:
                 "every call of this agent would be refused",
                 "check its model, api_base and key, then run the same command again: what was paid is stored",
             )
-            raise self._refused.setdefault(spec.name, refused) from failure
+            raise self._refused.setdefault(spec.name, refused) from None  # the failure may quote the key
         return Answer(failure=text)
 
 
