@@ -21,6 +21,8 @@ The log is streamed; of several lines about one problem the last counts. What is
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -193,15 +195,22 @@ def funnel_of(run: RunDir, index: LogIndex) -> Funnel:
     """The sums over the last lines of a log, read in file order."""
     funnel = Funnel()
     for line in read_lines(run.log, np.sort(index.offsets)):
-        try:
+        with _transcripts_only(run):
             funnel.add(orjson.loads(line))
-        except (KeyError, TypeError) as error:
-            raise UsageError(
-                f"{run.log}: a line is no transcript of this version: {error}",
-                "its figures cannot be read",
-                "use the version of errata named in manifest.json",
-            ) from error
     return funnel
+
+
+@contextmanager
+def _transcripts_only(run: RunDir) -> Iterator[None]:
+    """Raises UsageError where something in a line is not what a transcript holds there."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise UsageError(
+            f"{run.log}: a line is no transcript of this version: {error}",
+            "its figures cannot be read",
+            "use the version of errata named in manifest.json",
+        ) from error
 
 
 def problems(index: LogIndex, total: int | None) -> dict[str, Any]:
@@ -227,8 +236,12 @@ def status(run_dir: str | Path) -> dict[str, Any]:
 
 
 def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
-    """What `status` tells, of a log that has been read."""
-    manifest = run.manifest()
+    """What `status` tells, of a log that has been read. Raises UsageError where it is none of this version."""
+    with _transcripts_only(run):
+        return _figures(run, index, run.manifest(), funnel)
+
+
+def _figures(run: RunDir, index: LogIndex, manifest: dict[str, Any], funnel: Funnel) -> dict[str, Any]:
     spent = manifest.get("spent", {}).get("all_runs", {})
     rationales, usd = funnel.rationales(), spent.get("usd", 0.0 if spent else None)
     return {

@@ -28,6 +28,8 @@ from errata.rows import rows_of
 from errata.settings import ProblemSource
 
 EXAMPLES = 3
+DEEPEST = 64
+"""Levels of a problem's meta; JSON, as problems are logged in, ends at four times that."""
 _SPLITS = {"train", "test", "dev", "validation", "valid", "val", "eval"}
 _MARKS = re.compile(r"(?<!\d)[.,;:!?\"'“”‘’]|[.,;:!?\"'“”‘’](?!\d)")
 
@@ -209,12 +211,14 @@ def _presumed_split(name: str, source: ProblemSource) -> str | None:
     return named.pop() if len(named) == 1 else None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
     """Meta as JSON can hold it; tables may hold dates, decimals and bytes."""
+    if depth > DEEPEST:
+        raise BadField("meta", f"it is nested more than {DEEPEST} deep", "no line of the log could hold it")
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, depth + 1) for item in value]
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 

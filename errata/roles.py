@@ -5,8 +5,9 @@ Found out here, before the first call, and not by the graph in the middle of a p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import get_args
+from typing import Any, get_args
 
 from errata.errors import UsageError
 from errata.records import Verb
@@ -35,6 +36,7 @@ def check(recipe: SynthRecipe) -> None:
     """Raises UsageError where a stage lacks its agents, an agent its recordings, or a model string its provider."""
     for spec in recipe.agents.everyone:
         _check_model(spec)
+        _check_secrets(spec)
     stages = stages_of(recipe.graph, recipe.settings)
     _check_company(recipe, stages)
     for spec, verb, stage in asked(recipe):
@@ -77,6 +79,35 @@ def _check_model(spec: AgentSpec) -> None:
             "a model is written provider/NAME, so that it is clear who is asked",
             f"write openai/{bare}, anthropic/{bare}, simulated/{bare}, local/PATH ...",
         )
+
+
+_SECRET = re.compile(r"api[-_]?key|authorization|secret|password|credential|(access|auth|bearer)[-_]?token", re.I)
+
+
+def _check_secrets(spec: AgentSpec) -> None:
+    """A run directory holds a copy of its recipe and is made to be handed on: no key stands in it."""
+    if re.search(r"//[^/@]*:[^/@]*@", spec.api_base or ""):
+        raise UsageError(
+            f"agent {spec.name}: api_base holds a password",
+            "a run directory holds a copy of the recipe, and shall hold no key",
+            "name the environment variable that holds it: api_key_env",
+        )
+    if path := next(_secrets(spec.extra, "extra"), None):
+        raise UsageError(
+            f"agent {spec.name}: {path} holds a key",
+            "a run directory holds a copy of the recipe, and shall hold no key",
+            "name the environment variable that holds it: api_key_env, or in a header ${NAME}",
+        )
+
+
+def _secrets(value: Any, path: str) -> Iterator[str]:
+    """Paths of keys that are written out; in a header `${NAME}` stands for one."""
+    for name, item in value.items() if isinstance(value, dict) else ():
+        here = f"{path}.{name}"
+        if isinstance(item, dict):
+            yield from _secrets(item, here)
+        elif _SECRET.search(str(name)) and isinstance(item, str) and not (path.endswith("headers") and "${" in item):
+            yield here
 
 
 def _check_company(recipe: SynthRecipe, stages: tuple[Stage, ...]) -> None:

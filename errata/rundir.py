@@ -291,8 +291,9 @@ def _entry(line: bytes) -> tuple[str, int, tuple[str, str | None]] | None:
         problem, outcome = value["problem"], value["outcome"]
         ending = (outcome["status"], outcome["reason"])
         known = ending[0] in ("done", "rejected", "failed") and isinstance(ending[1], str | None)
-        return (str(problem["id"]), int(problem["position"]), ending) if known else None
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        position = int(problem["position"])
+        return (str(problem["id"]), position, ending) if known and 0 <= position < 2**32 else None
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError):
         return None
 
 

@@ -69,7 +69,8 @@ class AgentSpec(Settings):
     top_p: float | None = None
     max_tokens: int | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
-    """Further per-call settings, passed through to the provider."""
+    """Further per-call settings, passed through to the provider. In `extra_headers`, `${NAME}` is read from the
+    environment when the call is made."""
     tries: int | None = Field(default=None, ge=1)
     """Fresh tries for an unparsable reply; by default 3, and 1 for the student, whose failures are data."""
     retries: int = Field(default=5, ge=0)
@@ -345,8 +346,8 @@ class SynthRecipe(Settings):
 
     @model_validator(mode="after")
     def _name_is_one_folder(self) -> Self:
-        if self.name in {"", ".", ".."} or "/" in self.name or "\\" in self.name or "\0" in self.name:
-            raise ValueError(f"name {self.name!r}: one folder name, without slashes")
+        if self.name in {"", ".", ".."} or "/" in self.name or "\\" in self.name or not self.name.isprintable():
+            raise ValueError(f"name {self.name!r}: one folder name, without slashes or control characters")
         return self
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import yaml
 from errata.errors import UsageError
 
 MAX_BYTES = 512 * 1024
+MAX_DEPTH = 64
 MAX_EXPANDED = 16 * 1024 * 1024
 """Characters a text may come to once its aliases are written out, counting NODE_COST for every node."""
 NODE_COST = 40
 
+HALF_PAIR = re.compile("[\ud800-\udfff]")
 _KINDS = {list: "list", str: "text", bool: "truth value", int: "number", float: "number"}
 
 
@@ -46,7 +49,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
 def parse_yaml(text: str, where: str) -> Any:
     """The plain data in a YAML text, nothing in it shared. Raises UsageError naming the line.
 
-    Refused besides wrong syntax: a key given twice, and aliases that would expand beyond all bounds.
+    Refused besides wrong syntax: a key given twice, half a surrogate pair, and aliases that would expand beyond all
+    bounds.
     """
     try:
         loader = yaml.SafeLoader(text)
@@ -55,6 +59,8 @@ def parse_yaml(text: str, where: str) -> Any:
             return None
         _measure(node, {}, where)
         return unshared(loader.construct_document(node))
+    except UsageError:  # a ValueError, too
+        raise
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -71,8 +77,10 @@ def parse_yaml(text: str, where: str) -> Any:
         ) from error
 
 
-def _measure(node: yaml.Node, sizes: dict[int, int | None], where: str) -> int:
+def _measure(node: yaml.Node, sizes: dict[int, int | None], where: str, depth: int = 0) -> int:
     """The size of a node with its aliases written out, each node visited once."""
+    if depth > MAX_DEPTH:  # JSON, as calls are logged in, ends at four times that
+        raise UsageError(f"{where} is nested too deeply", "no recipe needs that", "flatten it")
     known = sizes.get(id(node), 0)
     if known is None:
         raise UsageError(f"{where}, line {node.start_mark.line + 1}: an alias within itself", do="write it out")
@@ -80,11 +88,17 @@ def _measure(node: yaml.Node, sizes: dict[int, int | None], where: str) -> int:
         return known
     sizes[id(node)] = None
     size = NODE_COST + (len(node.value) if isinstance(node, yaml.ScalarNode) else 0)
+    if isinstance(node, yaml.ScalarNode) and HALF_PAIR.search(node.value):
+        raise UsageError(
+            f"{where}, line {node.start_mark.line + 1}: a text holds half a surrogate pair",
+            "such a text can be neither sent nor stored",
+            "write the whole character",
+        )
     if isinstance(node, yaml.MappingNode):
         _refuse_twice(node, where)
-        size += sum(_measure(part, sizes, where) for pair in node.value for part in pair)
+        size += sum(_measure(part, sizes, where, depth + 1) for pair in node.value for part in pair)
     elif isinstance(node, yaml.SequenceNode):
-        size += sum(_measure(item, sizes, where) for item in node.value)
+        size += sum(_measure(item, sizes, where, depth + 1) for item in node.value)
     if size > MAX_EXPANDED:
         raise UsageError(f"{where}: its aliases expand to over {MAX_EXPANDED} characters", do="write out what is meant")
     sizes[id(node)] = size

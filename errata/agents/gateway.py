@@ -27,6 +27,8 @@ from errata.agents.rows import (
     answer_of,
     call_of,
     cleaned,
+    hidden,
+    keys_in,
     public,
     row_of,
     secrets_of,
@@ -75,6 +77,7 @@ class Gateway:
         self._reached: set[str] = set()
         self._broken: StoreError | None = None
         self._secrets = secrets_of(specs)
+        self._keys = keys_in(self._secrets)
         self.spent = Spent(before=store.paid, stand_ins=self._reserve.fired)
 
     @classmethod
@@ -232,7 +235,7 @@ class Gateway:
             backend = self._backend(request.spec)
             flight.sent = backend.remote
             try:
-                reply = cleaned(await self._ask(backend, request))
+                reply = await self._ask(backend, request)
             except BaseException:
                 flight.sent = False
                 raise
@@ -254,7 +257,7 @@ class Gateway:
 
     async def _replay(self, backend: Backend, request: Request) -> Answer:
         try:
-            return Answer(cleaned(await self._ask(backend, request)))
+            return Answer(await self._ask(backend, request))
         except ProviderFailure as failure:
             answer = self._failed(request.spec, failure)
             self._count(request, answer)
@@ -268,7 +271,7 @@ class Gateway:
                 self._reached.add(request.spec.name)
             raise
         self._reached.add(request.spec.name)
-        return reply
+        return cleaned(reply, self._keys)
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 
@@ -332,9 +335,7 @@ class Gateway:
 
     def _failed(self, spec: AgentSpec, failure: ProviderFailure) -> Answer:
         """The failure, without secrets. Raises AgentRefused where it would hit every call of the agent."""
-        text = surrogate_free(failure.message)
-        for secret in self._secrets:
-            text = text.replace(secret, "[hidden]")
+        text = hidden(surrogate_free(failure.message), self._secrets)
         unreached = failure.unreached and spec.name not in self._reached
         if failure.fatal or unreached:
             what = "could not be reached" if unreached else "was refused"
@@ -344,7 +345,7 @@ class Gateway:
                 f"every call of this agent would {'fail so' if unreached else 'be refused'}",
                 "check its model, api_base and key, then run the same command again: what was paid is stored",
             )
-            raise self._refused.setdefault(spec.name, refused) from failure
+            raise self._refused.setdefault(spec.name, refused) from None  # the failure may quote the key
         return Answer(failure=text, outage=failure.transient)
 
 

@@ -20,17 +20,13 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import yaml
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateError, TemplateSyntaxError, meta
 
+from errata.agents.templates import ENVIRONMENT, FILTERS, refused
 from errata.errors import UsageError
 from errata.records import Message, digest
 from errata.settings import Demonstration
-
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
-)
+from errata.yamlfile import parse_yaml
 
 _SHOWN = Demonstration(question="q", rationale="r", answer="a", wrong="w")
 _TRIALS: tuple[dict[str, Any], ...] = ({"demonstrations": (_SHOWN,), "critiques": ("c",)}, {"demonstrations": ()})
@@ -144,30 +140,38 @@ def _front_matter(file: str, text: str) -> _FrontMatter:
     head, closing, body = rest.partition("\n---\n")
     if opening.strip() != "---" or not closing:
         raise UsageError(f"{file} has no front matter", do=shape)
-    try:
-        fields = yaml.safe_load(head)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{file}: its front matter is no YAML: {error}", do=shape) from error
+    fields = parse_yaml(head, f"{file}: its front matter")
     if not isinstance(fields, dict) or set(fields) != {"version", "inputs"}:
-        named = ", ".join(map(str, fields)) if isinstance(fields, dict) else repr(fields)
+        named = ", ".join(map(str, fields)) if isinstance(fields, dict) else _shown(fields)
         raise UsageError(f"{file}: its front matter holds {named}", "It holds version and inputs, no more.", shape)
     version, inputs = fields["version"], fields["inputs"]
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise UsageError(f"{file}: version {version!r}", "A version is a whole number from 1 on.", shape)
+        raise UsageError(f"{file}: version {_shown(version)}", "A version is a whole number from 1 on.", shape)
     if not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs):
-        raise UsageError(f"{file}: inputs {inputs!r}", "Inputs are a list of names.", shape)
+        raise UsageError(f"{file}: inputs {_shown(inputs)}", "Inputs are a list of names.", shape)
     return _FrontMatter(version, tuple(inputs), body.removesuffix("\n"))
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _parse(name: str, file: str, text: str, offered: tuple[str, ...] | None = None) -> Prompt:
     version, inputs, body = _front_matter(file, text)
     try:
-        tree = _ENVIRONMENT.parse(body)
-        template = _ENVIRONMENT.from_string(body)
+        tree = ENVIRONMENT.parse(body)
+        if beyond := refused(tree):
+            raise UsageError(
+                f"{file} uses {beyond}",
+                "A prompt shows its inputs, with if, for and a few filters; more could stall whoever loads it.",
+                f"Leave it out. The filters are {', '.join(sorted(FILTERS))}.",
+            )
+        template = ENVIRONMENT.from_string(body)
     except TemplateSyntaxError as error:
         raise UsageError(f"{file}, line {error.lineno} of its text: {error.message}") from error
-    if any(True for _ in meta.find_referenced_templates(tree)):
-        raise UsageError(f"{file} includes or extends another file", do="Write the whole text in one file.")
+    except RecursionError:
+        raise UsageError(f"{file} is nested too deeply", do="Write it flat.") from None
     _check_inputs(file, inputs, meta.find_undeclared_variables(tree), offered)
     prompt = Prompt(name, version, inputs, digest(body), template)
     try:

@@ -12,6 +12,8 @@ from errata.records import Call, digest
 from errata.settings import AgentSpec
 
 _SECRET = re.compile(r"api_?key|authorization|secret|password|credential|headers|(access|auth|bearer)_?token", re.I)
+_SHORTEST_PART = 6
+"""Characters of a key that tell something of it."""
 _SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
 
@@ -54,20 +56,35 @@ def answer_of(row: Any) -> Answer | None:
     return Answer(reply, price) if sound and isinstance(price, float | int | None) else None
 
 
-def cleaned(reply: Reply) -> Reply:
-    """The reply with its parts as JSON can hold them, so that a stored and a fresh reply are equal."""
+def cleaned(reply: Reply, keys: Sequence[str] = ()) -> Reply:
+    """The reply with its parts as JSON can hold them and without the keys, so that a stored and a fresh one are equal.
+
+    A provider, or a proxy before it, may echo what it was sent.
+    """
+
+    def sound(value: str) -> str:
+        value = surrogate_free(value)
+        for key in keys:
+            value = value.replace(key, "[hidden]")
+        return value
 
     def text(value: object) -> str | None:
-        return None if value is None else surrogate_free(str(value))
+        return None if value is None else sound(str(value))
 
     return Reply(
-        text=surrogate_free(reply.text),
+        text=sound(reply.text),
         finish_reason=text(reply.finish_reason),
         reasoning=text(reply.reasoning),
         served=text(reply.served),
-        prompt_tokens=max(0, int(reply.prompt_tokens)),
-        completion_tokens=max(0, int(reply.completion_tokens)),
+        prompt_tokens=_count(reply.prompt_tokens),
+        completion_tokens=_count(reply.completion_tokens),
     )
+
+
+def _count(said: object) -> int:
+    """Tokens as a provider counts them; 0, which means unknown, where that is no number a store can hold."""
+    known = isinstance(said, int | float) and 0 < said < 2**53
+    return int(said) if known else 0  # type: ignore[call-overload]
 
 
 def surrogate_free(text: str) -> str:
@@ -96,8 +113,26 @@ def without_user(url: str | None) -> str | None:
 def secrets_of(specs: Sequence[AgentSpec]) -> list[str]:
     """What must stand in no log: the values of the agents' and the usual secret variables, longest first."""
     named = {spec.api_key_env for spec in specs}
+    named.update(name for spec in specs for name in re.findall(r"\$\{(\w+)", str(spec.extra.get("extra_headers"))))
     found = {value for name, value in os.environ.items() if name in named or _SECRET_VARIABLE.search(name)}
     return sorted((value for value in found if len(value) >= 8), key=len, reverse=True)
+
+
+def keys_in(secrets: Sequence[str]) -> list[str]:
+    """Those that are surely keys: long, and no number. A reply may hold the others by chance."""
+    return [secret for secret in secrets if len(secret) >= 16 and not secret.isdigit()]
+
+
+def hidden(text: str, secrets: Sequence[str]) -> str:
+    """`text` without the secrets, nor the beginning of one at its end, where the text was cut off."""
+    for secret in secrets:
+        text = text.replace(secret, "[hidden]")
+        end = len(text.rstrip(" .'\""))
+        for length in range(len(secret) - 1, _SHORTEST_PART - 1, -1):
+            if text.endswith(secret[:length], 0, end):
+                text = f"{text[: end - length]}[hidden]{text[end:]}"
+                break
+    return text
 
 
 def call_of(request: Request, answer: Answer, parameters: dict[str, Any]) -> Call:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 
 import diskcache
 import orjson
-from diskcache.core import MODE_RAW
+from diskcache.core import DEFAULT_SETTINGS, METADATA, MODE_RAW
 
 from errata.agents.budget import Ledger, Payment, Tally
 from errata.errors import ErrataError
@@ -198,20 +199,37 @@ class Store:
         )
 
 
+_SETTINGS = {
+    "eviction_policy": "none",  # the defaults drop what was paid for once the store is large
+    "size_limit": 2**62,
+    "cull_limit": 0,
+    "statistics": 0,
+    "tag_index": 0,
+    "sqlite_cache_size": 1024,  # pages: every row is read and written once, and memory must not grow with the run
+    "sqlite_mmap_size": 0,
+}
+
+
 def _open(directory: Path) -> Any:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
-    return diskcache.Cache(
-        str(directory),
-        disk=JSONRows,
-        eviction_policy="none",  # the defaults drop what was paid for once the store is large
-        size_limit=2**62,
-        cull_limit=0,
-        statistics=0,
-        tag_index=0,
-        sqlite_cache_size=1024,  # pages: every row is read and written once, and memory must not grow with the run
-        sqlite_mmap_size=0,
-    )
+    path = str(directory.absolute())
+    if path != os.path.expandvars(path):  # the library would open another folder, wherever the variable leads
+        raise OSError(f"its path holds a variable, {path}; give the run a name without $")
+    _drop_foreign_settings(directory / "cache.db")
+    return diskcache.Cache(path, disk=JSONRows, **_SETTINGS)
+
+
+def _drop_foreign_settings(database: Path) -> None:
+    """The library sets as attributes and pragmas whatever the database's table of settings holds."""
+    if not database.exists():
+        return
+    ours = DEFAULT_SETTINGS | _SETTINGS
+    with contextlib.closing(sqlite3.connect(database)) as opened, contextlib.suppress(sqlite3.OperationalError):
+        found = dict(opened.execute("select key, value from Settings"))
+        if any(key not in METADATA and ours.get(key) != value for key, value in found.items()):
+            opened.execute(f"delete from Settings where key not in ({', '.join('?' * len(METADATA))})", [*METADATA])
+            opened.commit()
 
 
 def _ledger(cache: Any, key: str) -> Ledger:

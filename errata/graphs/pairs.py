@@ -12,6 +12,10 @@ from errata.settings import DualCotSettings
 
 Band = tuple[float, float]
 
+LONGEST = 100_000
+"""Characters of a rationale beyond which it has no dual: aligning takes time with the square of the words, a second
+here and minutes for a reply of some megabytes."""
+
 
 class Rewrite(NamedTuple):
     """One rewrite to ask for; `round` counts those asked of the same rationale before."""
@@ -24,7 +28,8 @@ class Rewrite(NamedTuple):
 def sources(story: Story, settings: DualCotSettings) -> list[tuple[Literal["rectify", "corrupt"], Rationale]]:
     """What there is to rewrite: the wrong to rectify, the right (and, where a panel sat, accepted) to corrupt.
 
-    A rationale without a readable or with a cut-off end has no dual; of equal texts by one author the first counts.
+    A rationale without a readable end, cut off or over LONGEST has no dual; of equal texts by one author the first
+    counts.
     """
     teachers = rationales_of(story, "teacher")
     wrong = [each for each in teachers if each.correct is False] + (mistakes_of(story) if settings.student else [])
@@ -102,7 +107,7 @@ def _rewritten(pair: Pair) -> set[str]:
 
 
 def _whole(each: Rationale) -> bool:
-    return each.answer is not None and not each.truncated
+    return each.answer is not None and not each.truncated and len(each.text) <= LONGEST
 
 
 def _distinct(rationales: Iterable[Rationale]) -> list[Rationale]:

@@ -148,7 +148,7 @@ HEAD = "---\nversion: 1\ninputs: [question]\n---\n"
         ("student/solve.md", "---\nversion: one\ninputs: []\n---\nhello", ["version 'one'"]),
         ("student/solve.md", "---\nversion: 1\ninputs: question\n---\n{{ question }}", ["inputs 'question'"]),
         ("student/solve.md", HEAD + "{{ question", ["line 1"]),
-        ("student/solve.md", HEAD + "{% include 'x' %}{{ question }}", ["includes"]),
+        ("student/solve.md", HEAD + "{% include 'x' %}{{ question }}", ["{% include %}"]),
         ("student/solve.md", HEAD + "{{ question.__class__.__mro__ }}", ["cannot be filled in"]),
         ("student/solve.md", HEAD + "{{ question | nosuchfilter }}", ["nosuchfilter"]),
         (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from errata.agents.calls import Backend
 from errata.errors import UsageError
+from errata.recipe import expand
 from errata.settings import AgentSpec
 
 Kind = Literal["openai", "litellm", "simulated", "recorded", "local"]
@@ -61,3 +63,8 @@ def api_base_of(spec: AgentSpec) -> str | None:
     if spec.api_base or not spec.model.startswith("openai/"):
         return spec.api_base
     return os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or None
+
+
+def filled_in(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Headers with `${NAME}` read from the environment. Raises UsageError where it is not set."""
+    return {name: expand(str(text)) for name, text in headers.items()}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import warnings
 from difflib import get_close_matches
 from typing import Any
 
 import openai
 
+from errata.agents.backends import filled_in
 from errata.agents.backends.failures import failure_of
 from errata.agents.calls import ProviderFailure, Reply, Request
 from errata.errors import UsageError
@@ -21,6 +23,8 @@ import litellm
 litellm.telemetry = False
 litellm.suppress_debug_info = True
 logging.getLogger("LiteLLM").setLevel(logging.ERROR)
+# it prints what a provider sent, unescaped and with whatever key it echoes
+warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
 
 
 class LiteLLM:
@@ -36,6 +40,8 @@ class LiteLLM:
         spec = request.spec
         model = spec.model.removeprefix("litellm/")
         sent = _access(spec) | dict(request.parameters)
+        if "extra_headers" in sent:
+            sent["extra_headers"] = filled_in(sent["extra_headers"])
         if "seed" not in spec.extra and self._takes_seed(model):
             sent["seed"] = seed
         try:

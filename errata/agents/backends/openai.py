@@ -17,7 +17,7 @@ from langchain_openai import ChatOpenAI
 from langsmith.utils import tracing_is_enabled
 from pydantic import SecretStr
 
-from errata.agents.backends import api_base_of
+from errata.agents.backends import api_base_of, filled_in
 from errata.agents.backends.failures import completion_of, failure_of_response, lost_connection
 from errata.agents.calls import ProviderFailure, Reply, Request
 from errata.records import to_json
@@ -43,7 +43,7 @@ class ReasoningChat(ChatOpenAI):
     ) -> ChatResult:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         payload |= payload.pop("extra_body", {})
-        headers = self._headers | payload.pop("extra_headers", {})
+        headers = self._headers | filled_in(payload.pop("extra_headers", {}))
         url = f"{self.openai_api_base}/chat/completions"
         try:
             response = await self.http_async_client.post(url, content=to_json(payload), headers=headers)  # type: ignore[union-attr]

@@ -1,0 +1,60 @@
+"""What a prompt may do: show inputs, choose by them, and go through a list of them once.
+
+A folder of prompts travels with a recipe, and the sandbox of Jinja bounds neither time nor memory: two nested ranges,
+`"x" * 10**9`, or a text that doubles itself forty times would stall whoever loads it. So what is allowed is listed, and
+nothing of it makes more text than inputs and template together call for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jinja2 import StrictUndefined, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+)
+
+FILTERS = {
+    *("capitalize", "count", "default", "first", "int", "join", "last", "length", "lower", "string", "title", "trim"),
+    *("upper", "wordcount"),
+}
+_PLAIN = (
+    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For),
+    *(nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Keyword, nodes.Pair),
+    *(nodes.List, nodes.Tuple, nodes.Filter, nodes.Test, nodes.Add, nodes.Sub, nodes.Neg, nodes.Concat),
+    *(nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not),
+)
+_TOLD = {
+    nodes.Call: "a call",
+    nodes.Assign: "{% set %}",
+    nodes.Macro: "{% macro %}",
+    nodes.Mul: "*",
+    nodes.Pow: "**",
+    nodes.Mod: "%",
+    nodes.Include: "{% include %}",
+    nodes.Import: "{% import %}",
+    nodes.FromImport: "{% from %}",
+    nodes.Extends: "{% extends %}",
+}
+
+
+def refused(tree: nodes.Template) -> str | None:
+    """What the template does beyond what a prompt may do; None where it is harmless."""
+    return next(_beyond(tree, looped=False), None)
+
+
+def _beyond(node: nodes.Node, *, looped: bool) -> Iterator[str]:
+    if not isinstance(node, _PLAIN):
+        yield _TOLD.get(type(node), type(node).__name__)
+    elif isinstance(node, nodes.Filter) and node.name not in FILTERS:
+        yield f"the filter {node.name}"
+    elif isinstance(node, nodes.For):
+        if looped:
+            yield "a loop within a loop"
+        if node.recursive:
+            yield "a recursive loop"
+        looped = True
+    for child in node.iter_child_nodes():
+        yield from _beyond(child, looped=looped)
