@@ -84,7 +84,9 @@ def _key_steps(evals: Sequence[Eval]) -> RenderableType:
 
 
 def _nats(interval: dict[str, Any] | None) -> str | None:
-    return interval and f"{interval['value']:.2f} [{interval['low']:.2f}, {interval['high']:.2f}]"
+    if interval is None:
+        return None
+    return f"{interval['value']:.2f} [{interval['low']:.2f}, {interval['high']:.2f}]"
 
 
 def show_comparison(found: Comparison, console: Console | None = None) -> None:
