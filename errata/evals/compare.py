@@ -130,6 +130,7 @@ def compare(
     evals: Sequence[str | Path | Eval],
     *,
     against: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
     tasks: Sequence[str] | None = None,
     resamples: int = 10_000,
     seed: int = 17,
@@ -138,6 +139,7 @@ def compare(
 
     Args:
         against: only differences to the arm of this name; by default every pair.
+        pairs: only these differences, as (arm, against): the fewer are planned, the less Holm's correction takes.
         tasks: only these; by default all.
         resamples: of each bootstrap, drawn from `seed`.
 
@@ -145,22 +147,31 @@ def compare(
     """
     read = named_tasks([each if isinstance(each, Eval) else read_eval(each) for each in evals])
     arms = arms_of(read)
-    if against is not None and against not in {arm.name for arm in arms}:
-        raise UsageError(
-            f"no arm is called {against}",
-            "differences are taken to it",
-            f"name one of {', '.join(a.name for a in arms)}",
-        )
     chosen = _tasks(arms, tasks)
     figures = [figure_of(arm, task, resamples, seed) for task in chosen for arm in arms]
     differences = [
         _difference(arm, other, task, resamples, seed)
         for task in chosen
-        for other, arm in combinations(arms, 2)
-        if against in (None, arm.name, other.name)
+        for arm, other in _planned(arms, against, pairs)
     ]
-    differences = [_facing(each, against) for each in differences]
     return Comparison(arms, tuple(chosen), tuple(figures), tuple(_corrected(differences)), tuple(_notes(arms)))
+
+
+def _planned(
+    arms: Sequence[Arm], against: str | None, pairs: Sequence[tuple[str, str]] | None
+) -> list[tuple[Arm, Arm]]:
+    """The arms to be compared, each with what it is held against. UsageError where there is no such arm."""
+    named = {arm.name: arm for arm in arms}
+    for name in [against] if against else [name for pair in pairs or () for name in pair]:
+        if name not in named:
+            raise UsageError(
+                f"no arm is called {name}", "differences are taken to it", f"name one of {', '.join(named)}"
+            )
+    if pairs is not None:
+        return [(named[arm], named[other]) for arm, other in pairs]
+    if against is not None:
+        return [(arm, named[against]) for arm in arms if arm.name != against]
+    return [(arm, other) for other, arm in combinations(arms, 2)]
 
 
 def _tasks(arms: Sequence[Arm], asked: Sequence[str] | None) -> list[str]:
@@ -283,26 +294,6 @@ def _nearly(left: float | None, right: float | None) -> bool | None:
     if left is None or right is None:
         return None
     return abs(left - right) <= NEARLY * max(left, right)
-
-
-def _facing(each: Difference, against: str | None) -> Difference:
-    """The difference the other way round where it is asked for against its own arm."""
-    if against != each.arm:
-        return each
-    return replace(
-        each,
-        arm=each.against,
-        against=each.arm,
-        difference=_negated(each.difference),
-        by_seed=tuple((seed, _negated(one)) for seed, one in each.by_seed),
-        only_arm=each.only_against,
-        only_against=each.only_arm,
-    )
-
-
-def _negated(one: Interval) -> Interval:
-    low, high = (None if bound is None else -bound for bound in (one.high, one.low))
-    return Interval(-one.value, low, high, one.method)
 
 
 def _corrected(differences: Sequence[Difference]) -> list[Difference]:
