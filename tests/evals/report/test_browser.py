@@ -131,7 +131,7 @@ def test_filter_search_and_transcript(open_page: Any, lesson: Path) -> None:
     holding = sum(" ".join(words) in orjson.dumps(line["rationales"]).decode() for line in log)
     assert 1 <= watched.found("#stories", before=24) == holding
     page.locator("#stories .row").first.click()
-    playwright.expect(reader.locator("mark.hit").first).to_be_visible()
+    playwright.expect(reader.locator("mark.hit:visible").first).to_be_visible()
 
 
 def test_pairs_side_by_side_with_key_steps(open_page: Any, lesson: Path) -> None:
