@@ -4,10 +4,21 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA := $(if $(ERRATA_DATA),$(ERRATA_DATA),$(if $(wildcard ../shared/data),$(abspath ../shared/data),data))
 
-.PHONY: demo test check bench audit clean
+.PHONY: demo students test check bench audit clean
 
-demo: .venv/base
+demo: .venv/train
 	$(BIN)/python -m errata demo
+
+# The embedded student by every method, one after the other; `make demo` comes first.
+students: .venv/train
+	$(BIN)/python -m errata train sft --config recipes/train/sft.yaml
+	$(BIN)/python -m errata train mapd --config recipes/train/mapd.yaml
+	$(BIN)/python -m errata train edit --config recipes/train/edit.yaml
+	$(BIN)/python -m errata train mcc-kd --config recipes/train/mcc_kd.yaml
+	$(BIN)/python -m errata train nat --config recipes/train/nat.yaml
+	$(BIN)/python -m errata train nce --config recipes/train/nce.yaml
+	$(BIN)/python -m errata train ranker --config recipes/train/ranker.yaml
+	$(BIN)/python -m errata train mapd --config recipes/train/combined.yaml
 
 test: .venv/all
 	ERRATA_DATA=$(DATA) $(BIN)/python -m pytest
@@ -26,13 +37,13 @@ audit: .venv/all
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/base: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e .
+.venv/train: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) -e '.[train,report]'
 	touch $@
 
 .venv/all: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[train,dev]'
-	touch $@ .venv/base
+	$(PIP) -e '.[train,report,dev]'
+	touch $@ .venv/train
 
 clean:
 	rm -rf .venv build dist *.egg-info

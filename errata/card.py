@@ -80,6 +80,7 @@ def _front_matter(file: str, licences: Sequence[str], done: Tally) -> dict[str, 
 def _said(options: Options) -> str:
     said = [
         f" Only the roles {', '.join(options.roles)}." if options.roles else "",
+        f" Only what {', '.join(map(cell, options.authors))} wrote." if options.authors else "",
         " Right is what the answer grader finds right, whatever the panel says." if options.grader_only else "",
         f" Only pairs of edit ratio {options.max_edit_ratio:g} or less." if options.max_edit_ratio is not None else "",
         " Chosen is what the panel scores at least a point higher, whatever the grade." if options.by_scores else "",
@@ -135,6 +136,11 @@ def _of_run(log: Log) -> list[str]:
         f"- calls: {logged['calls']}, {logged['prompt_tokens']} prompt and {logged['completion_tokens']} completion "
         f"tokens, {usd} at first payment",
         *(f"- agent {cell(each)}" for each in used),
+        *(
+            f"- {number} replies of {cell(asked)} were given by {cell(spoke)}, its fallback: another run may differ"
+            for asked, counted in sorted(funnel.fallbacks.items())
+            for spoke, number in sorted(counted.items())
+        ),
         *(f"- prompt `{cell(name)}` {told[name]}" for name in sorted(told)),
         f"- prompts of the rows: {', '.join(f'`{prompt.id}` {prompt.hash}' for prompt in shown)}",
     ]

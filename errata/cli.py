@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from errata import __version__
-from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError, UsageError
+from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_OTHER, EXIT_SOME_FAILED, ErrataError, UsageError
 
 FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
 ROLES = ("teacher", "student", "rectified", "corrupted", "revised")
@@ -77,24 +77,47 @@ def cli() -> None:
 
 @cli.command()
 @click.option(
-    "--problems", default=200, show_default=True, type=click.IntRange(min=1), help="Problems of the classroom."
+    "--problems", default=300, show_default=True, type=click.IntRange(min=1), help="Problems of the classroom."
 )
+@click.option("--lesson-only", is_flag=True, help="Stop after the lesson; a simulated student sits the exam.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def demo(problems: int, quiet: bool) -> None:
-    """Run the whole lesson on simulated models: no key, no network, under a minute."""
+def demo(problems: int, lesson_only: bool, quiet: bool) -> None:
+    """School a small student, run a lesson on its mistakes, train it in two ways and judge them: no key, no network."""
+    from errata.demo import forget_students_of_another_lesson, judge, keep_untouched, report, schooled_student, teach
+    from errata.models.load import MissingLibrary
     from errata.recipe import load_recipe
     from errata.starter import DEMO
 
-    recipe = load_recipe(DEMO, [f"limit={problems}"])
-    click.echo(f"demo: {problems} classroom problems through the graph {recipe.graph}, simulated teachers and student")
-    code = _synth(recipe, quiet=quiet)
+    def tell(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
+    try:
+        student = None if lesson_only else schooled_student(tell)
+    except MissingLibrary as missing:
+        click.echo(f"the lesson alone, with a simulated student: {missing.found}; {missing.do}", err=True)
+        student = None
+    pupil = [f"agents.student.model=local/{student}"] if student else []
+    recipe = load_recipe(DEMO, [f"limit={problems}", *pupil])
     run = Path(recipe.runs) / recipe.name
+    forget_students_of_another_lesson(run, problems)
+    click.echo(f"demo: {problems} classroom problems through the graph {recipe.graph}, simulated teachers")
+    code = _synth(recipe, quiet=quiet)
+    if code not in (EXIT_DONE, EXIT_SOME_FAILED):
+        sys.exit(code)
     _show_status(run)
     for form in FORMATS:
         try:
             _show_exported(form, _export((str(run),), form, run / "exports" / f"{form}.jsonl"))
         except UsageError as none:  # too few problems to hold a row of every format
             click.echo(f"{form:<11}{none.found}")
+    if student:
+        untouched = keep_untouched(run, student)
+        click.echo(f"{'untouched':<10}{untouched}")
+        for name, folder in teach(run, student, tell).items():
+            click.echo(f"{name:<10}{folder}")
+        code = judge(run, quiet=quiet) or code
+    click.echo(f"report    {report(run, tell)}")
     click.echo(f"log       {run / 'transcripts.jsonl'}\nnext      errata init my-project")
     sys.exit(code)
 
@@ -160,6 +183,7 @@ def status(run: Path, as_json: bool) -> None:
 @click.option("--format", "format_name", required=True, type=click.Choice(FORMATS), help="Kind of rows.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .jsonl file to write.")
 @click.option("--roles", multiple=True, type=click.Choice(ROLES), help="Only rationales in these roles.  [repeatable]")
+@click.option("--authors", multiple=True, metavar="NAME", help="Only what these agents wrote.  [repeatable]")
 @click.option("--grader-only", is_flag=True, help="Right is what the grader finds right, whatever the panel says.")
 @click.option("--max-edit-ratio", type=click.FloatRange(0, 1), help="Only pairs at most so far apart; edit and dpo.")
 @click.option("--by-scores", is_flag=True, help="Ranker: better x worse by the panel's scores, not right x wrong.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,23 @@ def open_logs(runs: Sequence[str | Path], format_name: str, options: Options = A
         recipe = load_recipe(directory.recipe)
         source = Source(recipe, load_prompts(recipe.prompts and expand(recipe.prompts)))
         logs.append(Log(directory, index_log(directory.log), source))
+    _refuse_strangers(logs, options)
     for stages in _needed(form, format_name, options):
         if not any(set(stages) & set(log.source.stages) for log in logs):
             raise _unserved(logs, format_name, form, stages)
     return logs
+
+
+def _refuse_strangers(logs: Sequence[Log], options: Options) -> None:
+    known = sorted({spec.name for log in logs for spec in log.source.recipe.agents.everyone})
+    for name in options.authors:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            raise UsageError(
+                f"no agent {name} in {', '.join(str(log.run.path) for log in logs)}",
+                f"the agents are {', '.join(known)}",
+                f"did you mean {near[0]}?" if near else "name one of them",
+            )
 
 
 def _needed(form: Format, name: str, options: Options) -> tuple[tuple[Stage, ...], ...]:

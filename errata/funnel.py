@@ -11,6 +11,8 @@ The log is streamed; of several lines about one problem the last counts. What is
   the truth, over the judged rationales whose soundness is known; the `grader_only` figures are those of a panel that
   accepts what the grader finds right. A share of nothing is null.
 - agreement: Krippendorff's alpha (ordinal) over all reviewed rationales with two or more valid scores.
+- resumes: how often the run was taken up again, and the calls, tokens and dollars that had been paid by then and were
+  not paid again, summed over the resumes.
 - calls, tokens, cost_usd: what this run directory asked for, over all its runs; tokens and dollars of paid calls only,
   null where a price is unknown. `log` holds the same sums over the calls in the log at the price of their first
   payment, whoever paid (another run, where the store is shared).
@@ -49,6 +51,8 @@ class Funnel:
         self.kinds: Counter[str] = Counter()
         self.agents: dict[str, Counter[str]] = defaultdict(Counter)
         self.usd: dict[str, float] = defaultdict(float)
+        self.fallbacks: dict[str, Counter[str]] = defaultdict(Counter)
+        """Calls that another agent answered in the asked one's place, by who was asked and who spoke."""
 
     def add(self, transcript: dict[str, Any]) -> None:
         for rationale in transcript["rationales"]:
@@ -96,6 +100,8 @@ class Funnel:
             unpriced=int(call["price_usd"] is None),
         )
         self.usd[agent] += call["price_usd"] or 0.0
+        if call.get("fallback"):
+            self.fallbacks[agent][call["fallback"]] += 1
 
     # ---- figures
 
@@ -245,6 +251,8 @@ def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
         "agents": funnel.by_agent(),
         "input": manifest.get("input", {}),
         "this_run": manifest.get("spent", {}).get("this_run", {}),
+        "resumes": manifest.get("resumes", {}),
+        "fallbacks": {asked: dict(counted) for asked, counted in sorted(funnel.fallbacks.items())},
         "log": funnel.logged(),
         "notes": notes(index, manifest, funnel),
     }
@@ -259,6 +267,11 @@ def notes(index: LogIndex, manifest: dict[str, Any], funnel: Funnel) -> list[str
         said.append(f"the log ends in a torn line of {index.torn} bytes: the next run cuts it off")
     if index.unreadable:
         said.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
+    said += [
+        f"{number} calls were answered by {spoke} in the place of {asked}: another run may not give the same bytes"
+        for asked, counted in sorted(funnel.fallbacks.items())
+        for spoke, number in sorted(counted.items())
+    ]
     unpriced = [agent for agent, counted in funnel.agents.items() if counted["unpriced"]]
     if unpriced:
         said.append(f"no price is known for {', '.join(sorted(unpriced))}: give the agent a price: in the recipe")

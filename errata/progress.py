@@ -99,7 +99,9 @@ def interrupted(pulls: int) -> str:
     """What a person who pressed Ctrl-C is told."""
     if pulls == 1:
         return "draining: no new problem begins, those in flight end; once more stops them"
-    return "stopping: problems in flight stay pending, replies already paid for are being stored"
+    if pulls == 2:
+        return "stopping: problems in flight stay pending, calls on their way are stored; once more gives them up"
+    return "giving up: calls on their way are paid and lost"
 
 
 def report(summary: Summary) -> list[str]:
@@ -122,6 +124,7 @@ def report(summary: Summary) -> list[str]:
             ("pending", counts["pending"], {}),
         )
     )
+    lines += [plain(note) for note in summary.notes]
     lines.append(f"{counts['total']} problems: {ended}")
     lines.append(
         f"calls: {spent['paid']} paid, {spent['cached']} cached, {spent['failed']} failed; "

@@ -262,6 +262,7 @@ def _plain(recipe: SynthRecipe) -> dict[str, Any]:
     pairs = [(recipe.agents.student, agents["student"])]
     pairs += zip(recipe.agents.teachers, agents["teachers"], strict=True)
     pairs += zip(recipe.agents.reviewers or (), agents["reviewers"] or (), strict=True)
+    pairs += zip(recipe.agents.standby, agents["standby"], strict=True)
     for spec, plain in pairs:
         for key in Sampling.model_fields:
             # left out, the stage's value holds; an explicit null means "do not send it"
@@ -287,6 +288,8 @@ def _differing(old: Any, new: Any, path: str) -> Iterator[str]:
 def _changeable(path: str) -> bool:
     top, *rest = path.split(".")
     if top == "agents" and rest:
+        if rest[0] == "standby":
+            return True
         key = rest[1:2] if rest[0] == "student" else rest[2:3]
         return bool(key) and key[0] in CHANGEABLE_OF_AGENT
     return top in CHANGEABLE

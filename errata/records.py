@@ -94,6 +94,8 @@ class Call(Record):
     price_usd: float | None = 0.0
     failure: str | None = None
     """Why no reply came, after all retries; None when `reply` is there."""
+    fallback: str | None = None
+    """The agent that answered in place of `agent`, which was refused or out; `model` is then this one's."""
 
 
 class Review(Record):
@@ -139,6 +141,8 @@ class Rationale(Record):
     parent_id: str | None = None
     """The rationale this one rewrites."""
     call_ids: tuple[str, ...] = ()
+    stand_in: str | None = None
+    """The agent that wrote it in the author's place, by the recipe's `fallback`; None where the author did."""
 
 
 class Explanation(Record):

@@ -89,16 +89,21 @@ def held(path: Path) -> Iterator[RunDir]:
             f"wait for process {holder} or end it, or give this run another name: name=...",
         ) from None
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror or error}",
-            "a run needs a directory of its own for its log",
-            "choose a folder that can be written: runs=... or name=...",
-        ) from error
+        raise _unwritable(path, error) from error
     try:
-        (path / ".holder").write_text(str(os.getpid()), encoding="ascii")
+        with suppress(OSError):  # it only tells others who runs here
+            (path / ".holder").write_text(str(os.getpid()), encoding="ascii")
         yield RunDir(path)
     finally:
         lock.release()
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"{path} cannot be written: {error.strerror or error}",
+        "a run needs a directory of its own for its log",
+        "choose a folder that can be written: runs=... or name=...",
+    )
 
 
 def _holder(path: Path) -> str:
@@ -125,11 +130,21 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def repair(log: Path) -> int:
-    """Cuts a torn last line off the log; returns the number of bytes cut, 0 for a whole log. UsageError for no file."""
+    """Cuts a torn last line off the log; returns the number of bytes cut, 0 for a whole log.
+
+    Raises UsageError for what is no file or cannot be written.
+    """
     if not log.exists():
         return 0
     if not log.is_file():
         raise UsageError(f"{log} is no file", "the log is appended to and read again", "move it away")
+    try:
+        return _cut_torn_line(log)
+    except OSError as error:
+        raise _unwritable(log, error) from error
+
+
+def _cut_torn_line(log: Path) -> int:
     with log.open("r+b") as file:
         size = end = file.seek(0, os.SEEK_END)
         while end > 0:
@@ -146,11 +161,14 @@ def repair(log: Path) -> int:
 
 
 class Log:
-    """The one writer of transcripts.jsonl."""
+    """The one writer of transcripts.jsonl. Raises UsageError where it cannot be opened for that."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise _unwritable(path, error) from error
         self._size = os.fstat(self._fd).st_size
 
     def append(self, line: bytes) -> None:
@@ -161,15 +179,21 @@ class Log:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._fd, self._size)
-            raise ErrataError(
-                f"{self._path} cannot be written: {error.strerror or error}",
-                "without its log a run has no product",
-                "make room, then run the same command again: paid replies are kept",
-            ) from error
+            raise self._told(error) from error
         self._size += len(line)
 
+    def _told(self, error: OSError) -> ErrataError:
+        return ErrataError(
+            f"{self._path} cannot be written: {error.strerror or error}",
+            "without its log a run has no product",
+            "make room, then run the same command again: paid replies are kept",
+        )
+
     def sync(self) -> None:
-        os.fsync(self._fd)
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise self._told(error) from error
 
     def close(self) -> None:
         os.close(self._fd)

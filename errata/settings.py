@@ -76,6 +76,8 @@ class AgentSpec(Settings):
     """Repeats of a call the provider failed: 429, 5xx, timeouts, dropped connections, bodies that are no completion."""
     timeout: float = Field(default=120.0, gt=0)
     """Seconds until a call counts as stalled."""
+    fallback: str | None = None
+    """Name of the agent asked in this one's place where it is refused or out of reach; that one may have its own."""
     price: Price | None = None
     rpm: int | None = Field(default=None, gt=0)
     tpm: int | None = Field(default=None, gt=0)
@@ -100,6 +102,8 @@ class Agents(Settings):
     reviewers: tuple[AgentSpec, ...] | None = None
     """Who scores rationales; by default the teachers, never of their own."""
     student: AgentSpec | None = None
+    standby: tuple[AgentSpec, ...] = ()
+    """Agents that speak only as the `fallback` of another."""
 
     @property
     def panel(self) -> tuple[AgentSpec, ...]:
@@ -109,13 +113,13 @@ class Agents(Settings):
     def everyone(self) -> tuple[AgentSpec, ...]:
         """Every distinct voice; a reviewer given again under a teacher's name must be the same."""
         named: dict[str, AgentSpec] = {}
-        for spec in (*self.teachers, *self.panel, *((self.student,) if self.student else ())):
+        for spec in (*self.teachers, *self.panel, *((self.student,) if self.student else ()), *self.standby):
             named.setdefault(spec.name, spec)
         return tuple(named.values())
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Self:
-        for group in (self.teachers, self.panel):
+        for group in (self.teachers, self.panel, self.standby):
             names = [spec.name for spec in group]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
@@ -126,6 +130,25 @@ class Agents(Settings):
         for spec in self.panel:
             if by_name.get(spec.name, spec) != spec:
                 raise ValueError(f"reviewer {spec.name} has a teacher's name but other settings")
+        speaking = {spec.name for spec in (*self.teachers, *self.panel, *([self.student] if self.student else []))}
+        twice = sorted(speaking & {spec.name for spec in self.standby})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands in agents.standby and among those who speak anyway")
+        return self
+
+    @model_validator(mode="after")
+    def _fallbacks_lead_to_agents(self) -> Self:
+        named = {spec.name: spec for spec in self.everyone}
+        for spec in named.values():
+            seen = [spec.name]
+            while (follower := named[seen[-1]].fallback) is not None:
+                if follower not in named:
+                    raise ValueError(f"agent {seen[-1]}: no agent is named {follower}, its fallback")
+                if follower in seen:
+                    raise ValueError(f"the fallbacks {' -> '.join([*seen, follower])} lead in a circle")
+                if named[follower].recorded or named[seen[-1]].recorded:
+                    raise ValueError(f"agent {seen[-1]}: fallback: is for models that can be asked, not for recordings")
+                seen.append(follower)
         return self
 
 
@@ -329,4 +352,4 @@ class SynthRecipe(Settings):
 
 CHANGEABLE = {"limit", "budget", "concurrency", "runs", "eval_sets"}
 """Top-level keys that may differ between runs of one directory; of the agents see CHANGEABLE_OF_AGENT."""
-CHANGEABLE_OF_AGENT = {"price", "rpm", "tpm", "concurrency", "api_key_env", "retries", "timeout"}
+CHANGEABLE_OF_AGENT = {"price", "rpm", "tpm", "concurrency", "api_key_env", "retries", "timeout", "fallback"}

@@ -37,7 +37,10 @@ def _shown(cell: Any) -> str:
 
 def show(parts: Iterable[RenderableType], console: Console | None = None) -> None:
     """Prints the parts with an empty line between them."""
-    console = console or Console(highlight=False, soft_wrap=False)
+    if console is None:
+        console = Console(highlight=False, soft_wrap=False)
+        if not console.is_terminal:  # nothing folds a file's lines
+            console.width = max(console.width, 120)
     for part in parts:
         console.print(part)
         console.print()
@@ -57,6 +60,7 @@ def _parts(status: dict[str, Any]) -> list[RenderableType | None]:
         _yield(status),
         _agents(status["agents"]) if status["agents"] else None,
         _costs(status),
+        _resumes(status["resumes"]) if status["resumes"].get("count") else None,
         Text("\n".join(f"note: {plain(note)}" for note in status["notes"])) if status["notes"] else None,
     ]
 
@@ -132,4 +136,12 @@ def _costs(status: dict[str, Any]) -> Text:
     return Text(
         f"{calls['paid']:,} calls paid, {calls['cached']:,} from the store, {calls['failed']:,} failed; "
         f"{tokens['prompt']:,} + {tokens['completion']:,} tokens; cost {money(status['cost_usd'])}{per}"
+    )
+
+
+def _resumes(resumes: dict[str, Any]) -> Text:
+    times = "once" if resumes["count"] == 1 else f"{resumes['count']:,} times"
+    return Text(
+        f"resumed {times}: {resumes['calls_saved']:,} calls, {resumes['tokens_saved']:,} tokens, "
+        f"{money(resumes['usd_saved'])} paid before were not paid again, as starting over would have"
     )

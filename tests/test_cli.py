@@ -87,7 +87,7 @@ def test_names_offered_are_those_that_exist() -> None:
 
 
 def test_demo_runs_and_says_where_things_are(tmp_path: Path) -> None:
-    done = errata("demo", "--problems", "12", "--quiet", cwd=tmp_path)
+    done = errata("demo", "--problems", "12", "--lesson-only", "--quiet", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     for path in ("transcripts.jsonl", "exports/sft.jsonl", "exports/sft.md", "exports/messages.jsonl"):

@@ -219,6 +219,9 @@ def test_the_command_line_offers_what_the_library_does(run: Path, tmp_path: Path
     plain = told("--format", "nat")
     assert told("--format", "nat", "--keep-duplicates")["rows"] == plain["rows"] + plain["near_duplicates"]["same"]
     assert told("--format", "nat", "--roles", "student", "--roles", "teacher")["rows"] < plain["rows"]
+    assert told("--format", "nat", "--authors", "pupil") == told("--format", "nat", "--roles", "student")
+    stranger = CliRunner().invoke(cli, ["export", str(run), "--out", "x.jsonl", "--format", "sft", "--authors", "adda"])
+    assert (stranger.exit_code, "did you mean ada?" in stranger.output) == (2, True)
     assert told("--format", "edit", "--max-edit-ratio", "0.1")["left_out"]["beyond_max_edit_ratio"] > 0
     assert told("--format", "ranker", "--by-scores")["rows"] > 0
     against = told("--format", "sft", "--against", "classroom", "--exclude-overlap")

@@ -9,6 +9,7 @@ settlement can make room, BudgetExhausted is raised.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -83,6 +84,8 @@ class Spent:
 
     now: Ledger = field(default_factory=dict)
     before: Ledger = field(default_factory=dict)
+    stand_ins: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Replies of this process that another agent gave in the asked one's place, by who was asked and who spoke."""
 
     def at(self, request: Request) -> Tally:
         """This process's tally of the request's agent and stage."""

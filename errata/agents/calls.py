@@ -20,6 +20,8 @@ class Context:
     """Id of the rationale asked about."""
     author: str | None = None
     """Author of that rationale."""
+    stand_in: str | None = None
+    """The agent that wrote it in the author's place, if one did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,13 @@ class Request:
     parameters: Mapping[str, Any]
     sample: int = 0
     attempt: int = 0
+    instead_of: str | None = None
+    """The agent asked, where `spec` speaks in its place."""
+
+    @property
+    def voice(self) -> str:
+        """The agent that was asked, whoever speaks."""
+        return self.instead_of or self.spec.name
 
 
 class Ask(Protocol):
@@ -69,13 +78,21 @@ class ProviderFailure(Exception):
         transient: worth another try (429, 5xx, timeout, dropped connection, a body that is no completion).
         retry_after: seconds the provider asks to wait.
         fatal: every call of this agent would fail so (401, 403, unknown model).
+        unreached: no connection came about: an unknown host name, a closed port, a bad certificate.
     """
 
     def __init__(
-        self, message: str, *, transient: bool = False, retry_after: float | None = None, fatal: bool = False
+        self,
+        message: str,
+        *,
+        transient: bool = False,
+        retry_after: float | None = None,
+        fatal: bool = False,
+        unreached: bool = False,
     ) -> None:
         super().__init__(message)
         self.message, self.transient, self.retry_after, self.fatal = message, transient, retry_after, fatal
+        self.unreached = unreached
 
 
 class Backend(Protocol):
@@ -83,6 +100,8 @@ class Backend(Protocol):
 
     paid: bool
     """Its replies are stored, budgeted and counted as paid. False for `recorded/`."""
+    remote: bool
+    """A request that was sent is on its way elsewhere and will be paid for: it is waited for, whoever gives up."""
 
     async def complete(self, request: Request, seed: int) -> Reply:
         """The reply to `request.messages` under `request.parameters`; `seed` goes where the provider takes one."""

@@ -1,9 +1,10 @@
 """Where every call to a model goes through: paid for once, within budget and limits, logged.
 
-    store -> join a call in flight -> budget -> retries ( limits -> backend ) -> store
+    store -> join a call in flight -> budget -> retries ( limits -> backend -> store ) -> stand-ins
 
 The gateway owns its calls: a graph that is cancelled stops waiting, while a call that was sent runs to its end and its
-reply is stored. A call that nobody waits for and that was not sent yet is given up.
+reply is stored. A call that nobody waits for and that was not sent yet is given up, as is one that costs nothing to
+take back.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from errata.agents.budget import Need, Payment, Purse, Spent
 from errata.agents.calls import Backend, ProviderFailure, Reply, Request
 from errata.agents.limits import Clock, Limits, Sleep
 from errata.agents.prices import cost, price_of
+from errata.agents.reserve import Reserve
 from errata.agents.retries import retrying
 from errata.agents.rows import (
     Answer,
@@ -49,6 +51,7 @@ class Flight:
     waiting: int = 0
     sent: bool = False
     """The provider has it or its reply is being stored: it runs to its end."""
+    payment: Payment | None = None
 
 
 class Gateway:
@@ -63,13 +66,16 @@ class Gateway:
         self._backends: dict[str, Backend] = {}
         self._fingerprints = {spec.name: self._backend(spec).fingerprint(spec) for spec in specs}
         self._limits = Limits(specs, concurrency, clock=clock, sleep=sleep)
+        self._reserve = Reserve(specs, clock)
         self._purse = Purse(budget, store.paid)
         self._flights: dict[str, Flight] = {}
         self._tasks: set[asyncio.Task[Answer]] = set()
+        self.notes = store.notes
         self._refused: dict[str, AgentRefused] = {}
+        self._reached: set[str] = set()
         self._broken: StoreError | None = None
         self._secrets = secrets_of(specs)
-        self.spent = Spent(before=store.paid)
+        self.spent = Spent(before=store.paid, stand_ins=self._reserve.fired)
 
     @classmethod
     def open(
@@ -99,6 +105,11 @@ class Gateway:
             opened.close()
             raise
 
+    @property
+    def refused(self) -> dict[str, AgentRefused]:
+        """The refusals so far, by agent: also those of agents in whose place another has spoken."""
+        return dict(self._refused)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -115,28 +126,60 @@ class Gateway:
         finally:
             self._store.close()  # also when waiting was cut short: what has come in is committed
 
+    def abandon(self) -> None:
+        """Gives up what is on its way: replies that have not come yet are paid and lost."""
+        for task in self._tasks:
+            task.cancel()
+
     async def __call__(self, request: Request) -> Call:
         backend = self._backend(request.spec)
         if not backend.paid:
             return call_of(request, await self._replay(backend, request), {})
+        if request.spec.fallback is None:
+            answer = await self._answer(request)
+        else:
+            request, answer = await self._answer_or_stand_in(self._reserve.requests(request))
         parameters = public(request.parameters)
-        key = self._key(request, parameters)
-        flight = self._flights.get(key)
-        joined = flight is not None
-        if flight is None:
-            flight = self._launch(key, request, backend)
-        answer = await self._await(key, flight)
-        if joined:
-            self._count(request, answer)
         if "seed" not in request.spec.extra:
             parameters["seed"] = seed_of(self._seed, request)
         return call_of(request, answer, parameters)
 
+    async def _answer_or_stand_in(self, requests: list[Request]) -> tuple[Request, Answer]:
+        """The first answer there is, and to which request. What is stored goes first: it is paid for."""
+        for request in requests:
+            if answer_of(await self._store.get(self._key(request))) is not None:
+                return request, await self._answer(request)
+        *first, last = requests
+        for request in first:
+            name = request.spec.name
+            if self._reserve.resting(name):
+                continue
+            try:
+                answer = await self._answer(self._reserve.tried(request))
+            except AgentRefused:
+                continue
+            if not answer.outage:
+                self._reserve.back(name)
+                return request, answer
+            self._reserve.out(name)
+        return last, await self._answer(last)
+
+    async def _answer(self, request: Request) -> Answer:
+        key = self._key(request)
+        flight = self._flights.get(key)
+        joined = flight is not None
+        if flight is None:
+            flight = self._launch(key, request)
+        answer = await self._await(key, flight)
+        if joined:
+            self._count(request, answer)
+        return answer
+
     # ---- calls under way ---------------------------------------------------------------------------------------------
 
-    def _launch(self, key: str, request: Request, backend: Backend) -> Flight:
+    def _launch(self, key: str, request: Request) -> Flight:
         flight = Flight()
-        task = flight.task = asyncio.create_task(self._fly(flight, key, request, backend))
+        task = flight.task = asyncio.create_task(self._fly(flight, key, request))
         self._flights[key] = flight
         self._tasks.add(task)
 
@@ -161,7 +204,7 @@ class Gateway:
                 del self._flights[key]
                 flight.task.cancel()
 
-    async def _fly(self, flight: Flight, key: str, request: Request, backend: Backend) -> Answer:
+    async def _fly(self, flight: Flight, key: str, request: Request) -> Answer:
         """One call, from the store or the provider; counted here, since whoever asked may be gone."""
         answer = answer_of(await self._store.get(key))
         if answer is not None:
@@ -169,35 +212,38 @@ class Gateway:
             return answer
         self._check_open(request.spec)
         need = self._need(request)
-        payment: Payment | None = None
         await self._purse.reserve(request.stage, need)
         try:
             repeat = retrying(request.spec.retries, key, self._sleep)
-            reply = cleaned(await repeat(self._attempt, flight, request, backend, need))
-            price, payment = self._paid(request, reply, need)
-            self.spent.at(request).pay(payment)
-            await self._commit(key, reply, price, payment)
-            return Answer(reply, price)
+            return await repeat(self._attempt, flight, key, request, need)
         except ProviderFailure as failure:
             answer = self._failed(request.spec, failure)
             self._count(request, answer)
             return answer
         finally:
-            self._purse.settle(request.stage, need, payment)
+            self._purse.settle(request.stage, need, flight.payment)
 
-    async def _attempt(self, flight: Flight, request: Request, backend: Backend, need: Need) -> Reply:
+    async def _attempt(self, flight: Flight, key: str, request: Request, need: Need) -> Answer:
+        """Asks once and commits the reply. Its place is free only then: a kill loses no more calls than are places."""
         async with self._limits.slot(request.spec.name, need.tokens) as settle:
             self._check_open(request.spec)
             if not flight.waiting:  # it failed while everyone who waited was cancelled
                 raise asyncio.CancelledError
-            flight.sent = True
+            backend = self._backend(request.spec)
+            flight.sent = backend.remote
             try:
-                reply = await self._ask(backend, request)
+                reply = cleaned(await self._ask(backend, request))
             except BaseException:
                 flight.sent = False
                 raise
+            flight.sent = True
             settle(reply.prompt_tokens + reply.completion_tokens or need.tokens)
-            return reply
+            price, flight.payment = self._paid(request, reply, need)
+            self.spent.at(request).pay(flight.payment)
+            if request.instead_of:
+                self._reserve.fired[request.instead_of, request.spec.name] += 1
+            await self._commit(key, reply, price, flight.payment)
+            return Answer(reply, price)
 
     async def _commit(self, key: str, reply: Reply, price: float | None, payment: Payment) -> None:
         try:
@@ -215,7 +261,14 @@ class Gateway:
             return answer
 
     async def _ask(self, backend: Backend, request: Request) -> Reply:
-        return await backend.complete(request, seed_of(self._seed, request))
+        try:
+            reply = await backend.complete(request, seed_of(self._seed, request))
+        except ProviderFailure as failure:
+            if not failure.unreached:
+                self._reached.add(request.spec.name)
+            raise
+        self._reached.add(request.spec.name)
+        return reply
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 
@@ -225,19 +278,21 @@ class Gateway:
             self._backends[kind] = backend_for(spec.model)
         return self._backends[kind]
 
-    def _key(self, request: Request, parameters: dict[str, Any]) -> str:
+    def _key(self, request: Request) -> str:
         spec = request.spec
-        call = {
+        call: dict[str, Any] = {
             "model": spec.model,
-            "agent": spec.name,
+            "agent": request.voice,
             "api_base": without_user(api_base_of(spec)),
             "messages": [(message.role, message.content) for message in request.messages],
-            "parameters": parameters,
+            "parameters": public(request.parameters),
             "sample": request.sample,
             "attempt": request.attempt,
             "seed": self._seed,
             "fingerprint": self._fingerprints[spec.name],
         }
+        if request.instead_of:
+            call["stand-in"] = spec.name
         return digest(call, length=64)
 
     def _need(self, request: Request) -> Need:
@@ -280,15 +335,17 @@ class Gateway:
         text = surrogate_free(failure.message)
         for secret in self._secrets:
             text = text.replace(secret, "[hidden]")
-        if failure.fatal:
+        unreached = failure.unreached and spec.name not in self._reached
+        if failure.fatal or unreached:
+            what = "could not be reached" if unreached else "was refused"
             refused = AgentRefused(
                 spec.name,
-                f"agent {spec.name} ({spec.model}) was refused: {text}",
-                "every call of this agent would be refused",
+                f"agent {spec.name} ({spec.model}) {what}: {text}",
+                f"every call of this agent would {'fail so' if unreached else 'be refused'}",
                 "check its model, api_base and key, then run the same command again: what was paid is stored",
             )
             raise self._refused.setdefault(spec.name, refused) from failure
-        return Answer(failure=text)
+        return Answer(failure=text, outage=failure.transient)
 
 
 def check(agents: Agents, budget: Budget) -> None:
@@ -301,6 +358,10 @@ def check(agents: Agents, budget: Budget) -> None:
                 "errata sets these itself: one reply a call, not streamed",
                 "leave them out; more samples are asked for by the graph's settings",
             )
+        if kind_of(spec.model) == "litellm":
+            from errata.agents.backends.litellm import check_provider
+
+            check_provider(spec)
     unknown = sorted(spec.name for spec in agents.everyone if price_of(spec) is None)
     if unknown and any(amounts.usd is not None for amounts in (budget, *budget.stages.values())):
         raise UsageError(
@@ -313,7 +374,7 @@ def check(agents: Agents, budget: Budget) -> None:
 
 def seed_of(run_seed: int, request: Request) -> int:
     """The seed sent to the provider: 31 bits that depend on run, agent, sample and attempt."""
-    return int(draw(run_seed, request.spec.name, request.sample, request.attempt) * 2**31)
+    return int(draw(run_seed, request.voice, request.sample, request.attempt) * 2**31)
 
 
 def estimate(messages: tuple[Message, ...]) -> int:

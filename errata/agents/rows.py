@@ -21,6 +21,8 @@ class Answer(NamedTuple):
     reply: Reply | None = None
     price: float | None = 0.0
     failure: str | None = None
+    outage: bool = False
+    """The failure is the provider's state, not the call's fault: later calls may fare better, or another agent."""
 
 
 def row_of(reply: Reply, price: float | None) -> dict[str, Any]:
@@ -101,10 +103,10 @@ def secrets_of(specs: Sequence[AgentSpec]) -> list[str]:
 def call_of(request: Request, answer: Answer, parameters: dict[str, Any]) -> Call:
     """The call as it is logged, with the parameters that were sent."""
     context, reply = request.context, answer.reply
-    identity = (context.problem_id, request.spec.name, request.stage, request.verb, request.prompt, context.about)
+    identity = (context.problem_id, request.voice, request.stage, request.verb, request.prompt, context.about)
     return Call(
         id=digest("call", *identity, request.sample, request.attempt),
-        agent=request.spec.name,
+        agent=request.voice,
         verb=request.verb,
         about=context.about,
         prompt=request.prompt,
@@ -122,4 +124,5 @@ def call_of(request: Request, answer: Answer, parameters: dict[str, Any]) -> Cal
         completion_tokens=reply.completion_tokens if reply else 0,
         price_usd=answer.price,
         failure=answer.failure,
+        fallback=request.spec.name if request.instead_of else None,
     )

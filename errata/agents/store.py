@@ -1,11 +1,11 @@
 """Replies that were paid for, kept on disk so that they are paid for once.
 
-    key          -> the reply, its tokens and price
+    key          -> the reply, its tokens and price, and who paid for it
     ledger RUN   -> what that run directory has paid, moved in the same transaction as the reply
 
 One thread owns the database: it takes what has queued up and commits it together, and a reply is handed on only once
 it is committed. The store outlives `kill -9`. A tampered or damaged reply counts as missing and cannot run code: rows
-are compressed JSON and nothing else, within the database.
+are compressed JSON and nothing else, within the database. A damaged ledger is added up again from the replies.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ BATCH = 256
 """Operations committed together at most."""
 LARGEST = 256 * 2**20
 """Bytes a row may unpack to."""
+LEDGER = "ledger "
+PAYMENT = "payment"
+"""Where a row says which run has paid for it, and what: as a ledger is added up again from them."""
 _FAULTS = (sqlite3.Error, diskcache.Timeout, OSError)
+_DAMAGE = (ValueError, TypeError, zlib.error)
 
 
 class JSONRows(diskcache.JSONDisk):  # type: ignore[misc]
@@ -79,13 +83,14 @@ class Store:
 
     def __init__(self, directory: Path, run: str) -> None:
         self.directory = directory
-        self._ledger_key = f"ledger {run}"
+        self._run = run
+        self._ledger_key = LEDGER + run
         self._queue: queue.SimpleQueue[_Get | _Put | None] = queue.SimpleQueue()
-        opened: Future[Ledger] = Future()
+        opened: Future[tuple[Ledger, tuple[str, ...]]] = Future()
         self._thread = threading.Thread(target=self._serve, args=(opened,), name="errata-store", daemon=True)
         self._thread.start()
-        self.paid = opened.result()
-        """What the run directory had paid when the store was opened."""
+        self.paid, self.notes = opened.result()
+        """What the run directory had paid when the store was opened; what was mended, in words."""
 
     async def get(self, key: str) -> Any:
         """The row under `key`; None where there is none or what is there cannot be read."""
@@ -106,16 +111,26 @@ class Store:
 
     # ---- the thread --------------------------------------------------------------------------------------------------
 
-    def _serve(self, opened: Future[Ledger]) -> None:
+    def _serve(self, opened: Future[tuple[Ledger, tuple[str, ...]]]) -> None:
         try:
             cache = _open(self.directory)
-            opened.set_result(_ledger(cache, self._ledger_key))
+            opened.set_result(self._opening(cache))
         except BaseException as error:
             opened.set_exception(self._fault(error) if isinstance(error, _FAULTS) else error)
             return
         with cache:
             while batch := self._batch():
                 _hand_back(self._work(cache, batch))
+
+    def _opening(self, cache: Any) -> tuple[Ledger, tuple[str, ...]]:
+        try:
+            return _ledger(cache, self._ledger_key), ()
+        except _DAMAGE:
+            ledger, unreadable = _added_up(self.directory, self._run)
+        cache.set(self._ledger_key, _ledger_row(ledger))
+        paid = sum(tally.paid for tally in ledger.values())
+        lost = f"; {unreadable} rows cannot be read, and what they cost is not counted" if unreadable else ""
+        return ledger, (f"{self.directory}: the ledger was damaged, and added up again from {paid} replies{lost}",)
 
     def _batch(self) -> list[_Get | _Put]:
         """What has queued up, at least one operation; empty at the end."""
@@ -145,7 +160,10 @@ class Store:
 
     def _read(self, cache: Any, key: str) -> Any:
         try:
-            return cache.get(key)
+            row = cache.get(key)
+            if isinstance(row, dict):
+                row.pop(PAYMENT, None)
+            return row
         except sqlite3.Error as error:
             return self._fault(error)
         except Exception:  # whatever a damaged row raises
@@ -155,7 +173,7 @@ class Store:
         try:
             with cache.transact():
                 for put in puts:
-                    cache.set(put.key, put.row)
+                    cache.set(put.key, {**put.row, PAYMENT: [self._run, *put.payment]})
                 ledger = _ledger(cache, self._ledger_key)
                 for put in puts:
                     ledger.setdefault((put.payment.agent, put.payment.stage), Tally()).pay(put.payment)
@@ -168,10 +186,15 @@ class Store:
 
     def _fault(self, error: BaseException) -> StoreError:
         reason = "locked by another process" if isinstance(error, diskcache.Timeout) else str(error)
+        # sqlite says DatabaseError itself of a file it cannot make sense of, and its heirs of what may pass
+        broken = type(error) is sqlite3.DatabaseError
         return StoreError(
             f"the response store {self.directory}: {reason}",
             "a reply is used only once it is stored, so that it is never paid for twice",
-            "free the disk or make it writable, then run the same command again",
+            "move the folder away and run the same command again: settled problems stand in the log, only the calls of "
+            "the others are paid for again"
+            if broken
+            else "free the disk or make it writable, then run the same command again",
         )
 
 
@@ -192,20 +215,42 @@ def _open(directory: Path) -> Any:
 
 
 def _ledger(cache: Any, key: str) -> Ledger:
+    rows = cache.get(key) or []
+    return {
+        (str(agent), str(stage)): Tally(
+            paid=int(paid),
+            prompt_tokens=int(prompt),
+            completion_tokens=int(completion),
+            usd=float(usd),
+            unpriced=int(unpriced),
+        )
+        for agent, stage, paid, prompt, completion, usd, unpriced in rows
+    }
+
+
+def _added_up(directory: Path, run: str) -> tuple[Ledger, int]:
+    """The run's payments as the replies tell them, and the number of rows that tell nothing."""
+    ledger: Ledger = {}
+    unreadable = 0
+    disk = JSONRows(str(directory))
+    database = sqlite3.connect(directory / diskcache.core.DBNAME)
     try:
-        rows = cache.get(key) or []
-        return {
-            (agent, stage): Tally(
-                paid=paid, prompt_tokens=prompt, completion_tokens=completion, usd=usd, unpriced=unpriced
-            )
-            for agent, stage, paid, prompt, completion, usd, unpriced in rows
-        }
-    except (ValueError, TypeError, zlib.error) as error:
-        raise StoreError(
-            f"the response store's {key} is damaged",
-            "without it the budget cannot count what was paid before",
-            "move the store away; its replies are then paid for again",
-        ) from error
+        for key, mode, value in database.execute("SELECT key, mode, value FROM Cache"):
+            try:
+                if disk.get(key, raw=True).startswith(LEDGER):
+                    continue
+                payer, *paid = disk.fetch(mode, None, value, read=False)[PAYMENT]
+                payment = Payment(*paid)
+                tally = Tally()
+                tally.pay(payment)
+            except (*_DAMAGE, KeyError, AttributeError):
+                unreadable += 1
+                continue
+            if payer == run:
+                ledger.setdefault((str(payment.agent), str(payment.stage)), Tally()).pay(payment)
+    finally:
+        database.close()
+    return ledger, unreadable
 
 
 def _ledger_row(ledger: Ledger) -> list[list[Any]]:

@@ -64,7 +64,7 @@ class Voice:
             spec=self.spec,
             verb=errand.verb,
             stage=errand.stage,
-            context=Context(problem.id, problem.question, about.id if about else None, about.author if about else None),
+            context=_context(problem, about),
             prompt=prompt.id,
             prompt_hash=prompt.hash,
             messages=prompt.messages(self.spec.system, errand.inputs),
@@ -88,6 +88,12 @@ class Voice:
         if self.spec.model.startswith("recorded/"):
             return 1  # a recording has no fresh try
         return self.spec.tries or self.tries
+
+
+def _context(problem: Problem, about: Rationale | None) -> Context:
+    if about is None:
+        return Context(problem.id, problem.question)
+    return Context(problem.id, problem.question, about.id, about.author, about.stand_in)
 
 
 def written(
@@ -114,6 +120,7 @@ def written(
         truncated=said.calls[-1].finish_reason == "length",
         parent_id=parent.id if parent else None,
         call_ids=said.call_ids,
+        stand_in=said.calls[-1].fallback,
     )
     return replace_value(said, rationale)
 

@@ -22,8 +22,8 @@ from errata.graphs.tally import Brake
 from errata.progress import interrupted, money, plain, watching
 
 
-def evaluated(recipe: Path, overrides: Sequence[str], *, as_json: bool, quiet: bool) -> int:
-    """Runs an eval recipe with progress on stderr; the exit code, after saying what it means."""
+def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool) -> Evaluation:
+    """Runs an eval recipe; progress and what the exit code means go to stderr."""
     loaded = load_eval_recipe(recipe, overrides)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
     brake = Brake(lambda pulls: click.echo(interrupted(pulls), err=True))
@@ -31,6 +31,12 @@ def evaluated(recipe: Path, overrides: Sequence[str], *, as_json: bool, quiet: b
         done = asyncio.run(sit(loaded, brake=brake, signals=True, watch=watch))
     for line in _told(done):
         click.echo(line, err=True)
+    return done
+
+
+def evaluated(recipe: Path, overrides: Sequence[str], *, as_json: bool, quiet: bool) -> int:
+    """Runs an eval recipe and prints its results; the exit code."""
+    done = run_eval(recipe, overrides, quiet=quiet)
     if as_json:
         _print_json({"evals": [dict(each.summary) | {"path": str(each.path)} for each in done.evals]})
     else:

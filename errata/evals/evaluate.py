@@ -37,6 +37,8 @@ from errata.errors import (
     ErrataError,
 )
 from errata.evals.items import Eval, Manifest
+from errata.evals.keysteps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
+from errata.evals.likelihood import score_pairs
 from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe
 from errata.evals.sitting import Sitting
 from errata.evals.tasks import Asked, overlap_with, read_task
@@ -161,7 +163,8 @@ async def sit(
         if any(met.values())
     ]
     total = sum(len(task.problems) for task in tasks) * len(recipe.everyone) * len(recipe.decodings)
-    run = _Run(recipe, _home(recipe), prompts, tasks, overlap, Progress(Tally(total), brake))
+    pairs = pairs_of(expand(recipe.pairs)) if recipe.pairs else []
+    run = _Run(recipe, _home(recipe), prompts, tasks, overlap, pairs, Progress(Tally(total), brake))
     with brake.by_signals() if signals else nullcontext():
         ticker = asyncio.create_task(run.progress.tick(watch)) if watch else None
         try:
@@ -193,10 +196,12 @@ class _Run:
     prompts: Prompts
     tasks: Sequence[Asked]
     overlap: dict[str, dict[str, int]]
+    pairs: Sequence[DualPair]
     progress: Progress
     evals: list[Eval] = field(default_factory=list)
     errors: list[ErrataError] = field(default_factory=list)
     failed: int = 0
+    scored: dict[str, list[PairScore]] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -254,7 +259,20 @@ class _Run:
                 await sitting.answer(self.progress.brake, min(self.recipe.concurrency, pending))
             self.errors += sitting.errors
             self.failed += sitting.failed
-            self.evals.append(await sitting.finish())
+            scores = await self._pair_scores(model, directory.path)
+            self.evals.append(await sitting.finish(self.pairs, scores))
+
+    async def _pair_scores(self, model: Model, folder: Path) -> list[PairScore]:
+        """A local model's likelihoods of the pairs: those in its directory where they are of these pairs."""
+        if not self.pairs or kind_of(model.model) != "local" or self.over:
+            return []
+        if model.name not in self.scored:
+            known = read_scores(folder, pairs_hash(self.pairs))
+            if known is None:
+                path = expand(model.model.removeprefix("local/"))
+                known = await asyncio.to_thread(score_pairs, path, self.pairs, self.prompts, model.system)
+            self.scored[model.name] = known
+        return self.scored[model.name]
 
     def _manifest(self, model: Model, name: str, decoding: Decoding) -> Manifest:
         local = kind_of(model.model) == "local"

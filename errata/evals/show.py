@@ -38,6 +38,10 @@ def show_evals(evals: Sequence[Eval], console: Console | None = None) -> None:
         parts.append(_accuracies(task, told))
         if sampled := [(name, figures) for name, figures in told if "pass@1" in figures]:
             parts.append(_samples(task, sampled))
+        if any(figures["mistakes"] for _, figures in told):
+            parts.append(_mistakes(task, told))
+    if any(each.summary.get("key_steps") for each in evals):
+        parts.append(_key_steps(evals))
     show(parts, console)
 
 
@@ -54,6 +58,33 @@ def _samples(task: str, told: Sequence[tuple[str, dict[str, Any]]]) -> Renderabl
     names = list(dict.fromkeys(name for _, figures in told for name in figures if "@" in name))
     rows = [(name, *(share(figures[name]) if name in figures else None for _, figures in told)) for name in names]
     return table(f"{task}, of the same samples", ("", *(name for name, _ in told)), rows)
+
+
+def _mistakes(task: str, told: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
+    kinds = list(dict.fromkeys(kind for _, figures in told for kind in figures["mistakes"]))
+    rows = [(kind, *(figures["mistakes"].get(kind, 0) for _, figures in told)) for kind in kinds]
+    return table(f"{task}, mistakes by kind", ("first flaw", *(name for name, _ in told)), rows)
+
+
+def _key_steps(evals: Sequence[Eval]) -> RenderableType:
+    rows = []
+    for each in evals:
+        told = each.summary.get("key_steps") or {}
+        done, likelihood = told.get("done"), told.get("likelihood") or {}
+        rows.append(
+            (
+                each.name,
+                share(done) if done else None,
+                *(_nats(likelihood.get(name)) for name in ("key_right_nll", "key_wrong_nll")),
+                share(likelihood["prefers_right"]) if likelihood else None,
+            )
+        )
+    headings = ("eval", "done, %", "nats, right", "nats, wrong", "right likelier, %")
+    return table("Key steps of dual pairs", headings, rows)
+
+
+def _nats(interval: dict[str, Any] | None) -> str | None:
+    return interval and f"{interval['value']:.2f} [{interval['low']:.2f}, {interval['high']:.2f}]"
 
 
 def show_comparison(found: Comparison, console: Console | None = None) -> None:
@@ -113,7 +144,7 @@ def _differences(task: str, differences: Sequence[Difference]) -> RenderableType
         )
         for each in differences
     ]
-    headings = ("difference", "points", "by seed", "only one right", "p", "Holm", "verdict", "could show")
+    headings = ("difference", "points", "by seed", "won:lost", "p", "Holm", "verdict", "could show")
     return _filled(f"{task}, paired differences in points with their 95 % interval", headings, rows)
 
 

@@ -31,6 +31,12 @@ from errata.evals.items import (
     write_items,
     write_json,
 )
+from errata.evals.keysteps import (
+    DualPair,
+    PairScore,
+    key_steps_of,
+    write_scores,
+)
 from errata.evals.reasoning import check
 from errata.evals.recipe import Decoding
 from errata.evals.summary import summarise
@@ -226,8 +232,11 @@ class Sitting:
 
     # ---- after ----
 
-    async def finish(self) -> Eval:
-        """Scores and votes where a ranker sits, and writes the directory anew, in the tasks' order."""
+    async def finish(self, pairs: Sequence[DualPair] = (), scores: Sequence[PairScore] = ()) -> Eval:
+        """Scores and votes where a ranker sits, and writes the directory anew, in the tasks' order.
+
+        With `pairs`, tells also how their key steps were done and, by the model's `scores`, how likely it finds them.
+        """
         items = [self.done[duty.key] for duty in self.duties if duty.key in self.done]
         if self.decoding.ranker:
             items = await asyncio.to_thread(self._scored, items)
@@ -246,6 +255,10 @@ class Sitting:
         write_items(self.folder / ITEMS, items)
         self.save(manifest)
         summary = summarise(manifest, items)
+        if pairs and complete:
+            summary["key_steps"] = key_steps_of(pairs, items, scores)
+            if scores:
+                write_scores(self.folder, scores)
         write_json(self.folder / SUMMARY, summary)
         return Eval(self.folder, tuple(items), manifest, summary)
 

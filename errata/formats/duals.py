@@ -29,9 +29,9 @@ def _mined(told: Told) -> list[Pair]:
 
 def _fault(told: Told, pair: Pair, *, gated: bool) -> str | None:
     right, wrong = told.by_id[pair.right], told.by_id[pair.wrong]
-    limit, roles = told.options.max_edit_ratio, told.options.roles
-    if roles and not {right.role, wrong.role} <= set(roles):
-        return "other_role"
+    limit, want = told.options.max_edit_ratio, told.options.want
+    if not (want(right) and want(wrong)):
+        return "not_asked_for"
     if fault := unreadable(right) or unfit_as_wrong(wrong):
         return fault
     if not right.correct or wrong.correct or right.answer == wrong.answer or right.text == wrong.text:
@@ -99,8 +99,8 @@ def _privileged(
     explanation: Explanation | None,
     rectified: Rationale | None,
 ) -> Row | LeftOut:
-    if told.options.roles and mistaken.role not in told.options.roles:
-        return LeftOut("other_role")
+    if not told.options.want(mistaken):
+        return LeftOut("not_asked_for")
     fault = unfit_as_wrong(mistaken) or ("right_after_all" if mistaken.correct else None)
     if rectified and not fault:
         fault = unreadable(rectified) or (None if rectified.correct else "not_rectified")

@@ -59,6 +59,8 @@ def mapd_rows(told: Told) -> Iterator[Row | LeftOut]:
 def _mistake_row(told: Told, explanation: Explanation, mistaken: Rationale) -> Row | LeftOut:
     if mistaken.role != "student":
         return LeftOut("mistake_of_another")
+    if told.options.authors and explanation.author not in told.options.authors:
+        return LeftOut("not_asked_for")
     if mistaken.correct is not False or not explanation.text.strip():
         return LeftOut("right_after_all" if mistaken.correct else "empty")
     return {

@@ -16,7 +16,7 @@ from errata.settings import Stage
 @dataclass(frozen=True)
 class Format:
     """`needs`: of each group of stages the logs must hold one. `columns` says what is in them, but for `meta`.
-    `heeds`: the options beside `roles` that change its rows."""
+    `heeds`: the options beside `roles` and `authors` that change its rows."""
 
     rows: Callable[[Told], Iterator[Row | LeftOut]]
     needs: tuple[tuple[Stage, ...], ...]

@@ -47,15 +47,22 @@ class Source:
 class Options:
     """What a person may ask of an export.
 
-    roles: only rationales written in these roles, all by default. grader_only: what the answer grader finds right,
+    roles: only rationales written in these roles, all by default; authors: only what
+    these agents wrote, explanations too. grader_only: what the answer grader finds right,
     whatever the panel says of it (the control of peer review). max_edit_ratio: only pairs at most so far apart; of a
     log without rewrites, natural pairs are mined. by_scores: the ranker learns the panel's order, not the grades.
     """
 
     roles: tuple[Role, ...] = ()
+    authors: tuple[str, ...] = ()
     grader_only: bool = False
     max_edit_ratio: float | None = None
     by_scores: bool = False
+
+    def want(self, rationale: Rationale) -> bool:
+        """Whether it was written in one of the roles and by one of the authors asked for."""
+        asked_role = not self.roles or rationale.role in self.roles
+        return asked_role and (not self.authors or rationale.author in self.authors)
 
 
 ALL = Options()
@@ -106,11 +113,8 @@ class Told:
 
     def rationales(self, *roles: Role) -> list[Rationale]:
         """Those of these roles (none given: of all) that the person asked for, in the transcript's order."""
-        wanted = self.options.roles
         return [
-            each
-            for each in self.transcript.rationales
-            if (not roles or each.role in roles) and (not wanted or each.role in wanted)
+            each for each in self.transcript.rationales if (not roles or each.role in roles) and self.options.want(each)
         ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from errata.agents.cast import Cast
+from errata.agents.reviewer import Reviewer
 from errata.errors import UsageError
 from errata.graphs.state import Story
 from errata.graphs.steps import calls_of, together
@@ -49,13 +50,18 @@ def require_panel(cast: Cast, rule: AcceptRule) -> None:
             )
 
 
+def _panel_of(cast: Cast, rationale: Rationale) -> tuple[Reviewer, ...]:
+    """Everyone on the panel but the author and whoever wrote in the author's place."""
+    return tuple(each for each in cast.reviewers_of(rationale.author) if each.name != rationale.stand_in)
+
+
 async def sit(
     cast: Cast, story: Story, settings: PeerReviewSettings, waiting: Sequence[Rationale], stage: Stage = "peer_review"
 ) -> Story:
     """Every rationale in `waiting` scored by everyone on the panel but its author, with the verdict."""
     problem = story["problem"]
     # A blank text is rejected unread.
-    panels = [cast.reviewers_of(each.author) if each.text.strip() else () for each in waiting]
+    panels = [_panel_of(cast, each) if each.text.strip() else () for each in waiting]
     said = await together(
         reviewer.score(problem, rationale, settings.sampling, blind=settings.blind, stage=stage)
         for rationale, panel in zip(waiting, panels, strict=True)

@@ -16,7 +16,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AsyncExitStack, nullcontext, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import islice
@@ -27,6 +27,7 @@ from errata.agents.budget import Spent
 from errata.agents.calls import Ask, Request
 from errata.agents.cast import assemble
 from errata.agents.gateway import Gateway
+from errata.agents.limits import Clock, Sleep
 from errata.agents.prompts import Prompts, load_prompts
 from errata.errors import (
     EXIT_BUDGET,
@@ -42,7 +43,7 @@ from errata.errors import (
 from errata.grading import Grader
 from errata.graphs.lesson import build_graph
 from errata.graphs.state import natural_demonstrations, transcript_of
-from errata.graphs.tally import Brake, Snapshot, Tally, Watch, told
+from errata.graphs.tally import Brake, Snapshot, Tally, Watch, resumes, stand_ins, stand_ins_in_words, told
 from errata.manifest import provenance
 from errata.problems import Problems
 from errata.recipe import dump_recipe, expand, refuse_other_recipe
@@ -71,6 +72,8 @@ class Summary:
     resumed: bool
     settled_before: int
     torn_bytes: int
+    notes: tuple[str, ...] = ()
+    """What else a person must know: a store that was mended, agents in whose place others spoke."""
 
 
 # ---- one problem -----------------------------------------------------------------------------------------------------
@@ -136,7 +139,9 @@ class Run:
 
     def __post_init__(self) -> None:
         self.todo = self.tally.pending + self.tally.failed.total()
-        self._earlier = self.dir.manifest().get("spent", {}).get("all_runs", {})
+        self._earlier = self.dir.manifest()
+        self._again: dict[str, Outcome] = {}
+        """Problems that this process tries a second time, with the first ending."""
 
     @property
     def draining(self) -> bool:
@@ -168,9 +173,16 @@ class Run:
             except ErrataError as error:
                 self.errors.append(error)
 
+    async def drive_again(self, lost: list[Transcript]) -> None:
+        """Gives problems that have failed in this process a second chance."""
+        self._again = {each.problem.id: each.outcome for each in lost}
+        self.todo += len(lost)
+        await self.drive([each.problem for each in lost])
+
     def _settle(self, problem: Problem, transcript: Transcript) -> None:
         self.log.append(transcript.to_line())
-        self.tally.move(self.index.outcome(problem.id), transcript.outcome)
+        before = self._again.pop(problem.id, None) or self.index.outcome(problem.id)
+        self.tally.move(before, transcript.outcome)
         self.settled += 1
 
     async def _stop(self, workers: list[asyncio.Task[None]]) -> None:
@@ -198,14 +210,22 @@ class Run:
         return Snapshot(self.tally, self.spent(), self.settled, left, elapsed, self.draining)
 
     def spent(self) -> dict[str, Any]:
-        return told(self.accounts, self._earlier)
+        return told(self.accounts, self._earlier.get("spent", {}).get("all_runs", {}))
 
     def manifest(self) -> dict[str, Any]:
-        return {**self.about, "problems": self.tally.to_json(), "spent": self.spent()}
+        fallbacks = stand_ins(self.accounts, self._earlier.get("fallbacks", {}))
+        return {**self.about, "problems": self.tally.to_json(), "spent": self.spent(), "fallbacks": fallbacks}
 
     def save(self, manifest: dict[str, Any]) -> None:
         self.log.sync()
         self.dir.write_manifest(manifest)
+
+    def save_last(self) -> None:
+        """The manifest at the end; where it cannot be written that is one more thing to tell."""
+        try:
+            self.save(self.manifest())
+        except ErrataError as error:
+            self.errors.append(error)
 
     def exit_code(self) -> int:
         codes = {error.exit_code for error in self.errors}
@@ -234,18 +254,19 @@ def warmup_of(recipe: SynthRecipe) -> int:
 
 
 def read_warmup(log: Path, ids: set[str]) -> list[Transcript]:
-    """The warm-up's transcripts, in input order, as they stood when the first other problem was logged.
+    """The warm-up's transcripts, in input order, as they stood when the first other problem was settled.
 
-    Later lines do not count, so that every resume finds the same demonstrations.
+    Later lines do not count, so that every resume finds the same demonstrations; a failed problem has not used them.
     """
     last: dict[str, Transcript] = {}
     with log.open("rb") as lines:
         for line in lines:
             with suppress(ValueError):
                 transcript = Transcript.from_line(line)
-                if transcript.problem.id not in ids:
+                if transcript.problem.id in ids:
+                    last[transcript.problem.id] = transcript
+                elif is_settled(transcript.outcome):
                     break
-                last[transcript.problem.id] = transcript
     return sorted(last.values(), key=lambda transcript: transcript.problem.position)
 
 
@@ -259,12 +280,19 @@ def survey(problems: Problems, index: LogIndex) -> Tally:
 
 
 async def synthesize(
-    recipe: SynthRecipe, *, brake: Brake | None = None, signals: bool = False, watch: Watch | None = None
+    recipe: SynthRecipe,
+    *,
+    brake: Brake | None = None,
+    signals: bool = False,
+    watch: Watch | None = None,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = asyncio.sleep,
 ) -> Summary:
     """Runs a recipe in its run directory, from the start or from where it stands.
 
-    With `signals`, Ctrl-C and SIGTERM pull the brake while problems run. Raises UsageError on a directory in use or of
-    another recipe, on a bad input or agent. What ends a run that has begun is told by the summary.
+    With `signals`, Ctrl-C and SIGTERM pull the brake while problems run. `clock` and `sleep` are those of rate limits
+    and retries, in seconds. Raises UsageError on a directory in use or of another recipe, on a bad input or agent. What
+    ends a run that has begun is told by the summary.
     """
     brake = brake or Brake()
     with held(Path(expand(recipe.runs)) / recipe.name) as directory:
@@ -280,18 +308,31 @@ async def synthesize(
         about = provenance(recipe, prompts)
         about["input"] = {"duplicates": problems.duplicates, "excluded": problems.excluded}
         log = Log(directory.log)
+        listening = ExitStack()
         try:
             async with AsyncExitStack() as stack:
-                gateway, graph = await _company(recipe, directory, stack)
+                gateway, graph = await _company(recipe, directory, stack, clock, sleep)
+                about["resumes"] = resumes(directory.manifest(), gateway.spent, unsettled=tally.total - before)
                 write_whole(directory.recipe, dump_recipe(recipe).encode())
                 run = Run(recipe, directory, index, log, graph, gateway.spent, tally, brake, about)
-                with brake.by_signals() if signals else nullcontext():
-                    await _all(run, problems, watch)
-            run.save(run.manifest())  # after the gateway has waited for calls in flight
+                brake.abandon = gateway.abandon
+                if signals:
+                    listening.enter_context(brake.by_signals())  # until the gateway has waited for calls in flight
+                await _all(run, problems, watch)
+            run.save_last()
         finally:
+            listening.close()
             log.close()
         return Summary(
-            directory.path, run.exit_code(), tally.to_json(), run.spent(), run.error(), resumed, before, torn
+            directory.path,
+            run.exit_code(),
+            tally.to_json(),
+            run.spent(),
+            run.error(),
+            resumed,
+            before,
+            torn,
+            (*gateway.notes, *stand_ins_in_words(gateway.spent, gateway.refused)),
         )
 
 
@@ -307,7 +348,9 @@ def refuse_other_prompts(directory: RunDir, prompts: Prompts) -> None:
         )
 
 
-async def _company(recipe: SynthRecipe, directory: RunDir, stack: AsyncExitStack) -> tuple[Gateway, Any]:
+async def _company(
+    recipe: SynthRecipe, directory: RunDir, stack: AsyncExitStack, clock: Clock, sleep: Sleep
+) -> tuple[Gateway, Any]:
     """The gateway and the graph over it; closing the stack waits for calls in flight, so that none is paid in vain."""
     store, ledger = directory.calls, "run"
     if recipe.store:
@@ -320,6 +363,8 @@ async def _company(recipe: SynthRecipe, directory: RunDir, stack: AsyncExitStack
             concurrency=recipe.concurrency,
             store=store,
             ledger=ledger,
+            clock=clock,
+            sleep=sleep,
         )
     )
     grader = await stack.enter_async_context(Grader())
@@ -337,7 +382,11 @@ async def _all(run: Run, problems: Problems, watch: Watch | None) -> None:
         first = list(islice(problems, warmup_of(run.recipe)))
         if first:
             await run.drive(first)
-            taught = read_warmup(run.dir.log, {problem.id for problem in first})
+            ids = {problem.id for problem in first}
+            lost = [each for each in read_warmup(run.dir.log, ids) if not is_settled(each.outcome)]
+            if lost and not run.draining:  # what they lack would be lacking in the prompts of all others
+                await run.drive_again(lost)
+            taught = read_warmup(run.dir.log, ids)
             run.demonstrations = tuple(shown for each in taught for shown in natural_demonstrations(each))
         if not run.draining:
             await run.drive(islice(problems, len(first), None))

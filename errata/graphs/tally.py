@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from errata.agents.budget import Spent
+from errata.agents.budget import Spent, total
 from errata.agents.budget import Tally as Calls
+from errata.errors import AgentRefused
 from errata.records import Outcome
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -19,17 +20,21 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 class Brake:
     """Asks a run to end early. Pulled once: no new problem begins, those in flight end. Pulled twice: they are cut
-    off and stay pending; replies already paid for are still stored."""
+    off and stay pending; calls on their way are waited for and stored. Pulled three times: they are given up."""
 
     def __init__(self, tell: Callable[[int], None] | None = None) -> None:
         self.pulls = 0
         self.stopped = asyncio.Event()
+        self.abandon: Callable[[], None] | None = None
+        """Gives up the calls on their way; set by the run."""
         self._tell = tell
 
     def pull(self) -> None:
         self.pulls += 1
         if self.pulls > 1:
             self.stopped.set()
+        if self.pulls > 2 and self.abandon:
+            self.abandon()
         if self._tell:
             self._tell(self.pulls)
 
@@ -118,8 +123,45 @@ def told(spent: Spent, earlier: Mapping[str, Any]) -> dict[str, Any]:
     ever = _figures(spent.run)
     for key in ("cached", "failed"):
         ever[key] += earlier.get(key, 0)
+    ever["stages"] = {stage: _figures(calls) for stage, calls in spent.by_stage().items()}
     now = _figures(spent.process) | {"agents": {name: _figures(calls) for name, calls in agents.items()}}
     return {"this_run": now, "all_runs": ever}
+
+
+def stand_ins(spent: Spent, earlier: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Replies paid to stand-ins, by who was asked and who spoke; `earlier` are those of the processes before."""
+    told = {asked: Counter(spoke) for asked, spoke in earlier.items()}
+    for (asked, spoke), number in sorted(spent.stand_ins.items()):
+        told.setdefault(asked, Counter())[spoke] += number
+    return {asked: dict(counted) for asked, counted in told.items()}
+
+
+def stand_ins_in_words(spent: Spent, refused: Mapping[str, AgentRefused]) -> list[str]:
+    """Who spoke in whose place in this process, and why where an agent was refused."""
+    notes = [
+        f"{number} replies were asked of {asked} and given by {spoke}, its fallback"
+        for (asked, spoke), number in sorted(spent.stand_ins.items())
+    ]
+    replaced = {asked for asked, _ in spent.stand_ins}
+    return notes + [error.found for name, error in sorted(refused.items()) if name in replaced]
+
+
+def resumes(manifest: dict[str, Any], spent: Spent, *, unsettled: int) -> dict[str, Any]:
+    """How often the run was taken up again, and what earlier processes had paid by then: none of it is paid again.
+
+    A process that finds no problem to settle is no resume. The sums are what starting over each time would have cost.
+    """
+    told: dict[str, Any] = manifest.get("resumes", {"count": 0, "calls_saved": 0, "tokens_saved": 0, "usd_saved": 0.0})
+    if not manifest or not unsettled:
+        return told
+    paid = total(spent.before.values())
+    usd = None if told["usd_saved"] is None or paid.cost is None else round(told["usd_saved"] + paid.cost, 8)
+    return {
+        "count": told["count"] + 1,
+        "calls_saved": told["calls_saved"] + paid.paid,
+        "tokens_saved": told["tokens_saved"] + paid.tokens,
+        "usd_saved": usd,
+    }
 
 
 def _figures(calls: Calls) -> dict[str, Any]:

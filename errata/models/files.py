@@ -2,6 +2,7 @@
 
 a folder with config.json           a plain checkpoint (safetensors)
 a folder with adapter_config.json   a LoRA adapter; its base is named in there
+a folder with nat_config.json       a NAT student: negative/ and positive/ adapters on one base, and their gate
 a file NAME.gguf                    llama.cpp's format, tokenizer and chat template inside
 anything else                       the id of a model on the Hugging Face hub (ORG/NAME)
 """
@@ -19,16 +20,17 @@ from typing import Literal
 from errata.errors import UsageError
 from errata.records import digest
 
-Kind = Literal["plain", "lora", "gguf"]
+Kind = Literal["plain", "lora", "nat", "gguf"]
 _SUFFIXES = {".safetensors", ".gguf", ".json", ".model", ".txt", ".jinja"}
 _OF_TRAINING = {"trainer_state.json", "manifest.json"}
 """Written beside the weights by a trainer, and changed without them."""
+NAT_CONFIG, NAT_ADAPTERS = "nat_config.json", ("negative", "positive")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """A checkpoint as it lies on disk. `path` is the folder, or the GGUF file; `base` is that of an adapter."""
+    """A checkpoint as it lies on disk. `path` is the folder, or the GGUF file; `base` is what adapters stand on."""
 
     path: Path
     kind: Kind
@@ -42,12 +44,14 @@ class Files:
         """Weights, configuration and tokenizer, by name; nothing that a trainer leaves beside them."""
         if self.kind == "gguf":
             return [self.path]
-        found = (each for each in self.path.iterdir() if each.suffix in _SUFFIXES and each.name not in _OF_TRAINING)
-        return sorted(each for each in found if each.is_file())
+        folders = [self.path, *(self.path / name for name in NAT_ADAPTERS if self.kind == "nat")]
+        found = (each for folder in folders for each in folder.iterdir() if each.suffix in _SUFFIXES)
+        return sorted(each for each in found if each.is_file() and each.name not in _OF_TRAINING)
 
     def fingerprint(self) -> str:
         """sha256 over the names and contents of the relevant files, those of an adapter's base included."""
-        parts = [(each.name, _content_hash(each)) for each in self.relevant()]
+        root = self.path.parent if self.kind == "gguf" else self.path
+        parts = [(each.relative_to(root).as_posix(), _content_hash(each)) for each in self.relevant()]
         return digest("checkpoint", parts, self.base.fingerprint() if self.base else None, length=64)
 
 
@@ -69,6 +73,10 @@ def find(path: str) -> Files:
 
 
 def _in_folder(folder: Path, path: str) -> Files:
+    if (folder / NAT_CONFIG).is_file():
+        for name in NAT_ADAPTERS:
+            _need_safetensors(folder / name, f"{path}/{name}")
+        return Files(folder, "nat", _base_of(folder / NAT_ADAPTERS[0]))
     if (folder / "adapter_config.json").is_file():
         _need_safetensors(folder, path)
         return Files(folder, "lora", _base_of(folder))
@@ -77,8 +85,8 @@ def _in_folder(folder: Path, path: str) -> Files:
         return Files(folder, "plain")
     ggufs = sorted(each.name for each in folder.glob("*.gguf"))
     raise UsageError(
-        f"{path} holds neither config.json nor adapter_config.json",
-        "it is not the folder of a checkpoint or of a LoRA adapter",
+        f"{path} holds neither config.json nor adapter_config.json nor {NAT_CONFIG}",
+        "it is not the folder of a checkpoint, of a LoRA adapter or of a NAT student",
         f"name the file: {path}/{ggufs[0]}" if ggufs else "name the folder that save_pretrained wrote",
     )
 

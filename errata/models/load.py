@@ -1,4 +1,4 @@
-"""A checkpoint from disk into memory: plain, LoRA adapter on its base, or GGUF."""
+"""A checkpoint from disk into memory: plain, LoRA adapter on its base, NAT student with its gate, or GGUF."""
 
 from __future__ import annotations
 
@@ -33,11 +33,20 @@ class Checkpoint:
     ends: frozenset[int]
 
 
+class MissingLibrary(UsageError):
+    """What local checkpoints need is not installed."""
+
+
 def need_torch() -> None:
-    """Raises UsageError where what local checkpoints need is not installed."""
+    """To be called before torch is imported. Raises MissingLibrary.
+
+    Threads of torch's that wait for each other shall sleep: those that spin cost 6 times the CPU time as soon as
+    anything else runs beside them, as our own graders and servers do. The setting is read at torch's first import.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     missing = [name for name in ("torch", "transformers", "peft", "gguf") if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageError(
+        raise MissingLibrary(
             f"{', '.join(missing)} cannot be imported",
             "local checkpoints run in this process, and the base install leaves their libraries out",
             "pip install 'errata[train]'",
@@ -51,12 +60,11 @@ def load(path: str, device: str | None = None) -> Checkpoint:
     and GGUF are read, and no code that lies beside the weights is run. Raises UsageError where it cannot be loaded.
     """
     need_torch()
-    # read when torch is first imported: threads that spin while they wait for each other cost 6 times the CPU time as
-    # soon as anything else runs beside them, as our own graders and servers do
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     files = find(path)
     try:
         return _load(files, device)
+    except UsageError:
+        raise
     except Exception as error:  # every library below has errors of its own for a damaged file
         raise UsageError(
             f"the checkpoint {path} cannot be loaded: {type(error).__name__}: {error}"[:1000],
@@ -70,7 +78,7 @@ def _load(files: Files, device: str | None) -> Checkpoint:
 
     on = torch.device(device or _best_device())
     with no_progress_bars():
-        model = _model(files, torch.bfloat16 if on.type == "cuda" else torch.float32)
+        model = model_of(files, dtype=torch.bfloat16 if on.type == "cuda" else torch.float32)
         tokenizer = tokenizer_of(files)
     return Checkpoint(
         name=files.name,
@@ -104,26 +112,30 @@ def _best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _model(files: Files, dtype: Any) -> Any:
+def model_of(files: Files, **options: Any) -> Any:
+    """The model, adapters not merged: in bfloat16 a merge rounds small updates away.
+
+    Args:
+        options: given to transformers' from_pretrained, for the base of adapters.
+    """
     from transformers import AutoModelForCausalLM, GgufConfig
 
     match files.kind:
         case "plain":
-            return AutoModelForCausalLM.from_pretrained(files.path, dtype=dtype, use_safetensors=True)
+            return AutoModelForCausalLM.from_pretrained(files.path, use_safetensors=True, **options)
         case "gguf":
             # not dequantized, the weights would stay in blocks that have no fast kernel here and cannot be trained
-            return AutoModelForCausalLM.from_pretrained(
-                files.path.parent,
-                gguf_file=files.name,
-                quantization_config=GgufConfig(dequantize=True),
-                dtype=dtype,
-            )
-        case "lora":
-            from peft import PeftModel
+            options["quantization_config"] = GgufConfig(dequantize=True)
+            return AutoModelForCausalLM.from_pretrained(files.path.parent, gguf_file=files.name, **options)
+    assert files.base is not None
+    base = model_of(files.base, **options)
+    if files.kind == "nat":
+        from errata.models.gate import load_nat
 
-            assert files.base is not None
-            # not merged: in bfloat16 a merge rounds small updates away
-            return PeftModel.from_pretrained(_model(files.base, dtype), files.path)
+        return load_nat(base, files.path)
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(base, files.path)
 
 
 def tokenizer_of(files: Files) -> Any:

@@ -23,6 +23,7 @@ from trl import get_peft_config
 
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
 from errata.manifest import git
+from errata.models.gate import GateSettings, new_nat
 from errata.training.checkpoints import (
     KIND,
     manifest_of,
@@ -33,13 +34,13 @@ from errata.training.checkpoints import (
 )
 from errata.training.entries import settings_error
 from errata.training.flags import parse
-from errata.training.gate import GateSettings, new_nat
 from errata.training.lessons import Prepared, prepare, prepare_pairs
 from errata.training.nat import negative_trainer, positive_trainer
 from errata.training.nce import nat_teacher, nce_trainer
 from errata.training.objective import Objective
 from errata.training.ranker import RankerSettings, new_ranker
 from errata.training.ranking import RankerTrainer
+from errata.training.schooling import threads_for
 from errata.training.stopping import Finite, Stopper, told
 from errata.training.students import BASE, Student, open_student
 from errata.training.terms import Likelihood
@@ -345,7 +346,7 @@ class Job:
         trainer.add_callback(stopper)
         trainer.add_callback(Finite())
         try:
-            with stopper.listening(alone=self.args.world_size == 1), told():
+            with stopper.listening(alone=self.args.world_size == 1), told(), threads_for(trainer.model):
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
                 if not stopper.stopped:
                     trainer.save_model()

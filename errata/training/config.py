@@ -38,6 +38,7 @@ class Lesson:
     roles: list[str] | None = _option(
         None, "Of a run: only rationales written as teacher, rectified, revised, student, corrupted; all by default."
     )
+    authors: list[str] | None = _option(None, "Of a run: only what these agents wrote; all by default.")
     system: str | None = _option(
         None, "System text before every prompt; of a run directory, by default that of its student."
     )

@@ -156,6 +156,7 @@ def _without_control(args: Any) -> Any:
 def _options(lesson: Any, args: Any) -> Options:
     return Options(
         roles=tuple(lesson.roles or ()),
+        authors=tuple(lesson.authors or ()),
         grader_only=getattr(args, "control", "none") == "grader_only",
         max_edit_ratio=getattr(args, "max_edit_ratio", None),
         by_scores=getattr(args, "by_scores", False),

@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from errata.errors import UsageError
-from errata.training.gate import NatModel
+from errata.models.gate import NatModel
 from errata.training.objective import Objective, Term, sft
 from errata.training.terms import Likelihood
 from errata.training.trainer import build_trainer

@@ -20,8 +20,8 @@ from torch import Tensor
 from trl import SFTConfig, SFTTrainer
 
 from errata.errors import UsageError
+from errata.models.gate import NatModel, load_nat
 from errata.training.collate import Batch
-from errata.training.gate import NatModel, load_nat
 from errata.training.objective import Objective, Term, nce
 from errata.training.readout import add_readout, refuse_scaled_logits
 from errata.training.trainer import build_trainer

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -19,6 +19,8 @@ from errata.training.collate import IGNORED
 ADAMW: dict[str, Any] = {"betas": (0.9, 0.98), "weight_decay": 0.01, "fused": True}
 MUON: dict[str, Any] = {"momentum": 0.95, "weight_decay": 0.01, "adjust_lr_fn": "match_rms_adamw"}
 WARMUP, FLOOR, CLIP = 0.1, 0.1, 1.0
+SMALL = 2_000_000
+"""Weights below which one thread is as fast as two."""
 BUCKET = 16
 """Batches whose rows are sorted by length among themselves: with rows as they come a step takes half as long again."""
 RECIPE = (ADAMW, MUON, WARMUP, FLOOR, CLIP, BUCKET)
@@ -33,6 +35,12 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def threads_for(model: Any) -> AbstractContextManager[None]:
+    """One thread for a model as small as `tiny`, else as many as there were."""
+    weights = sum(weight.numel() for weight in model.parameters())
+    return one_thread() if weights < SMALL else nullcontext()
 
 
 def train(

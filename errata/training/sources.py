@@ -73,7 +73,7 @@ def _read(name: str, format_name: str, where: Where) -> Iterator[Record]:
     if where.options != Options():
         raise UsageError(
             f"{name} is no run directory",
-            "grader_only, roles, max_edit_ratio and by_scores choose from a log, not from what was exported of it",
+            "roles, authors, grader_only, max_edit_ratio and by_scores choose from a log, not from an export of it",
             "name the run directory, or export it with these options",
         )
     if path.is_file():

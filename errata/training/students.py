@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 from accelerate import PartialState  # type: ignore[import-untyped]
-from transformers import AutoModelForCausalLM, GgufConfig
 from trl import ModelConfig, get_quantization_config
 
 from errata.errors import UsageError
 from errata.models.files import Files, find
-from errata.models.load import tokenizer_of
+from errata.models.load import model_of, tokenizer_of
 from errata.training import tiny
 
 TINY = "tiny"
@@ -82,6 +81,8 @@ def open_student(config: ModelConfig, texts: Callable[[], Texts], seed: int) -> 
     files = find(name)
     try:
         student = _open(files, config)
+    except UsageError:
+        raise
     except Exception as error:  # every library below has errors of its own for a damaged file
         raise UsageError(
             f"the student {name} cannot be loaded: {type(error).__name__}: {error}"[:800],
@@ -94,16 +95,18 @@ def open_student(config: ModelConfig, texts: Callable[[], Texts], seed: int) -> 
 
 
 def _open(files: Files, config: ModelConfig) -> Student:
-    model, tokenizer = _model(files, config), tokenizer_of(files)
-    if files.kind == "lora":
+    model, tokenizer = model_of(files, **_options(config)), tokenizer_of(files)
+    adapted = files.base is not None
+    if adapted:
         model = model.merge_and_unload()
     if files.kind == "gguf":
         model.name_or_path = model.config._name_or_path = str(files.path.absolute())
     model.config.use_cache = False
-    return Student(model, tokenizer, str(files.path), files.fingerprint(), homeless=files.kind == "lora")
+    return Student(model, tokenizer, str(files.path), files.fingerprint(), homeless=adapted)
 
 
-def _model(files: Files, config: ModelConfig) -> Any:
+def _options(config: ModelConfig) -> dict[str, Any]:
+    """TRL's model flags as from_pretrained takes them."""
     dtype = "auto" if config.dtype in ("auto", None) else getattr(torch, config.dtype)
     options: dict[str, Any] = {"dtype": dtype}
     if config.attn_implementation:
@@ -111,14 +114,4 @@ def _model(files: Files, config: ModelConfig) -> Any:
     quantized = get_quantization_config(config)
     if quantized is not None:
         options |= {"quantization_config": quantized, "device_map": {"": PartialState().local_process_index}}
-    match files.kind:
-        case "plain":
-            return AutoModelForCausalLM.from_pretrained(files.path, use_safetensors=True, **options)
-        case "gguf":
-            options["quantization_config"] = GgufConfig(dequantize=True)
-            return AutoModelForCausalLM.from_pretrained(files.path.parent, gguf_file=files.name, **options)
-        case "lora":
-            from peft import PeftModel
-
-            assert files.base is not None
-            return PeftModel.from_pretrained(_model(files.base, config), files.path)
+    return options

@@ -12,6 +12,7 @@ import zlib
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,6 +102,60 @@ async def test_a_cancelled_asker_loses_no_reply(tmp_path: Path) -> None:
             assert (await ask(request_of(spec))).reply == "42"
             assert ask.spent.run.paid == 1
     assert len(provider.bodies) == 1
+
+
+async def test_what_is_abandoned_is_not_waited_for(tmp_path: Path) -> None:
+    async with Provider(then=stall(30)) as provider:
+        spec = provider.agent(timeout=60)
+        async with asyncio.timeout(5), gateway(tmp_path, spec) as ask:
+            asker = asyncio.create_task(ask(request_of(spec)))
+            await provider.asked.wait()
+            asker.cancel()
+            asyncio.get_running_loop().call_later(0.2, ask.abandon)
+        provider.then = ok()
+        async with gateway(tmp_path, spec) as ask:
+            assert (await ask(request_of(spec))).reply == "42"
+    assert len(provider.bodies) == 2
+
+
+async def test_a_kill_could_lose_no_more_calls_than_are_in_flight(tmp_path: Path) -> None:
+    """A call keeps its place until its reply is stored."""
+    async with Provider() as provider, gateway(tmp_path, spec := provider.agent(), concurrency=3) as ask:
+        committed, most = 0, 0
+        put = ask._store.put
+
+        async def slow(*row: Any) -> None:
+            nonlocal committed, most
+            await asyncio.sleep(0.02)
+            most = max(most, len(provider.bodies) - committed)
+            await put(*row)
+            committed += 1
+
+        ask._store.put = slow  # type: ignore[method-assign]
+        await asyncio.gather(*(ask(request_of(spec, str(n))) for n in range(20)))
+    assert most == 3
+
+
+@pytest.mark.parametrize("base", ["http://no-such-host.invalid/v1", "http://127.0.0.1:9/v1"])
+async def test_an_agent_that_was_never_reached_stops_the_run(tmp_path: Path, base: str) -> None:
+    async with Provider() as provider:
+        ada, bob = provider.agent("ada").model_copy(update={"api_base": base, "retries": 2}), provider.agent("bob")
+        async with gateway(tmp_path, ada, bob) as ask:
+            with pytest.raises(AgentRefused, match=r"agent ada .*could not be reached: no connection"):
+                await ask(request_of(ada))
+            assert (await ask(request_of(bob))).reply == "42"
+
+
+async def test_an_agent_that_was_reached_once_only_fails_its_calls(tmp_path: Path) -> None:
+    provider = Provider()
+    async with provider:
+        spec = provider.agent(retries=1)
+        opened = gateway(tmp_path, spec)
+        await opened(request_of(spec))
+    async with opened as ask:
+        call = await ask(request_of(spec, "another"))
+    assert call.failure is not None
+    assert call.failure.startswith("no connection")
 
 
 async def test_a_call_nobody_waits_for_is_not_sent(tmp_path: Path) -> None:

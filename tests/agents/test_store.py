@@ -117,19 +117,39 @@ async def test_a_row_that_unpacks_to_too_much_is_missing(tmp_path: Path, monkeyp
     assert await read(tmp_path) is None
 
 
-async def test_a_damaged_ledger_is_said(tmp_path: Path) -> None:
-    await filled(tmp_path)
+async def test_a_damaged_ledger_is_added_up_again_from_the_replies(tmp_path: Path) -> None:
+    store, other = Store(tmp_path, "run"), Store(tmp_path, "other run")
+    payments = [PAID, PAID._replace(agent="bob", priced=False), PAID._replace(stage="rationales", usd=1.5), PAID]
+    for number, payment in enumerate(payments):
+        await store.put(f"key {number}", {"text": "42"}, payment)
+    await other.put("key of another", {"text": "42"}, PAID)
+    store.close()
+    other.close()
+    whole = Store(tmp_path, "run")
+    whole.close()
     database = sqlite3.connect(tmp_path / "cache.db")
-    database.execute("update Cache set value = ?", (b"rubbish",))
+    # the ledger came with the first reply
+    assert database.execute("update Cache set value = ? where rowid in (2, 5)", (b"rubbish",)).rowcount == 2
     database.commit()
     database.close()
-    with pytest.raises(StoreError, match="ledger run is damaged"):
-        Store(tmp_path, "run")
+
+    mended = Store(tmp_path, "run")
+    mended.close()
+    again = Store(tmp_path, "run")
+    again.close()
+
+    assert sum(tally.paid for tally in whole.paid.values()) == 4
+    assert mended.paid["ada", "exam"].paid == 1  # the other one cannot be read
+    assert {key: tally for key, tally in mended.paid.items() if key != ("ada", "exam")} == {
+        key: tally for key, tally in whole.paid.items() if key != ("ada", "exam")
+    }
+    assert "added up again from 3 replies; 1 rows cannot be read" in mended.notes[0]
+    assert (again.paid, again.notes) == (mended.paid, ())
 
 
 def test_a_store_that_is_no_database_is_said(tmp_path: Path) -> None:
     (tmp_path / "cache.db").write_bytes(b"no database at all, " * 100)
-    with pytest.raises(StoreError, match="not a database"):
+    with pytest.raises(StoreError, match=r"not a database(.|\n)*move the folder away"):
         Store(tmp_path, "run")
 
 

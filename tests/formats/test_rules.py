@@ -258,6 +258,23 @@ def test_privileged_contexts_speak_of_the_completion() -> None:
     assert (first["meta"]["kinds"], second["meta"]["kinds"]) == ("calculation", "")
 
 
+def test_authors_choose_whose_rationales_count() -> None:
+    mine, other = rationale("m", author="ada"), rationale("o", author="ben")
+    pairs = (pair("m", "w"), pair("m", "x"))
+    slip = wrong("s", role="student", author="pupil")
+    said = [Explanation(id=name, rationale_id="s", author=name, text="look") for name in ("ada", "ben")]
+    log = told(
+        *(mine, other, wrong("w", author="ada"), wrong("x", author="ben"), slip),
+        pairs=pairs,
+        explanations=tuple(said),
+        options=Options(authors=("ada",)),
+    )
+
+    assert made(nat_rows(log))[0] == ["m", "w"]
+    assert made(edit_rows(log)) == (["m+w"], ["not_asked_for"])
+    assert made(mapd_rows(log)) == (["m", "s"], ["wrong", "not_asked_for"])
+
+
 @pytest.mark.parametrize("role", ["student", "teacher"])
 def test_roles_choose_whose_rationales_count(role: Any) -> None:
     log = told(rationale("t"), wrong("s", role="student"), options=Options(roles=(role,)))

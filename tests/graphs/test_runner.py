@@ -20,7 +20,7 @@ from errata.export import export
 from errata.funnel import status
 from errata.graphs.runner import Summary, read_warmup, remembering, story_of, synthesize
 from errata.graphs.tally import Brake, Snapshot
-from errata.records import Call, Message, Problem
+from errata.records import Call, Message, Outcome, Problem, Transcript
 from errata.settings import AgentSpec
 from tests.runs import free_port, lines, over_http, small
 
@@ -131,6 +131,24 @@ async def test_a_spent_budget_leaves_the_rest_pending_and_a_larger_one_goes_on(t
     assert rows(rest.run) == rows(whole.run)
 
 
+async def test_status_says_what_the_resumes_have_saved(tmp_path: Path) -> None:
+    price = "agents.student.price={prompt: 1, completion: 1}"
+    first = await synthesize(small(tmp_path, price, "budget.calls=60"))
+    second = await synthesize(small(tmp_path, price, "budget.calls=90"))
+
+    whole = await synthesize(small(tmp_path, price))
+    nothing_left = await synthesize(small(tmp_path, price))
+
+    paid = [summary.spent["all_runs"] for summary in (first, second)]
+    told = status(nothing_left.run)["resumes"]
+    assert told["count"] == 2
+    assert told["calls_saved"] == paid[0]["paid"] + paid[1]["paid"] == 150
+    assert told["tokens_saved"] == sum(each["prompt_tokens"] + each["completion_tokens"] for each in paid)
+    assert told["usd_saved"] == pytest.approx(paid[0]["usd"] + paid[1]["usd"])
+    assert told["usd_saved"] > 0
+    assert status(whole.run)["resumes"] == told
+
+
 async def test_a_refusal_drains_and_names_the_agent(tmp_path: Path) -> None:
     async with serving(Faults(refuse_after=40)) as url:
         summary = await synthesize(small(tmp_path, *over_http(url)))
@@ -152,6 +170,7 @@ async def test_failed_problems_are_tried_again_for_what_was_lost_alone(tmp_path:
     failed = sum(first.problems["failed"].values())
     assert failed > 0
     assert all(reason.startswith("provider: ") for reason in first.problems["failed"])
+    before = len(lines(first.run))
 
     async with serving(port=port):
         second = await synthesize(recipe)
@@ -161,7 +180,7 @@ async def test_failed_problems_are_tried_again_for_what_was_lost_alone(tmp_path:
     assert second.problems["failed"] == {}
     counted = status(second.run)
     assert counted["problems"]["total"] == 12
-    assert len(lines(second.run)) == 12 + failed
+    assert len(lines(second.run)) == before + failed
     assert counted["log"]["failed"] == 0
 
 
@@ -284,15 +303,16 @@ async def test_an_error_that_concerns_the_run_is_raised() -> None:
         await story_of(Broken(BudgetExhausted("spent")), "exam", PROBLEM)
 
 
-async def test_the_warmup_is_read_as_it_stood_when_others_began(tmp_path: Path) -> None:
+async def test_the_warmup_is_read_as_it_stood_when_another_was_settled(tmp_path: Path) -> None:
     log = tmp_path / "log"
 
     async def line(name: str, reason: str) -> bytes:
         problem = PROBLEM.model_copy(update={"id": name, "position": {"a": 1, "b": 0, "c": 2}[name]})
         return (await story_of(Broken(RuntimeError(reason)), "exam", problem)).to_line()
 
-    texts = [await line("a", "first"), await line("b", "only"), await line("a", "again"), await line("c", "other")]
-    log.write_bytes(b"".join([*texts, await line("a", "too late")]))
+    texts = [await line("a", "first"), await line("b", "only"), await line("c", "failed"), await line("a", "again")]
+    done = Transcript(graph="exam", problem=PROBLEM.model_copy(update={"id": "c"}), outcome=Outcome(status="done"))
+    log.write_bytes(b"".join([*texts, done.to_line(), await line("a", "too late")]))
 
     warmup = read_warmup(log, {"a", "b"})
 

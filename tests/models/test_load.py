@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import shutil
 import subprocess
@@ -14,8 +15,11 @@ import torch
 
 from errata.errors import UsageError
 from errata.models.files import find
+from errata.models.gate import NatModel
+from errata.models.generate import Job, generate
 from errata.models.load import Checkpoint, load
 from errata.models.prompting import prompt_ids
+from errata.models.sampling import Decoding
 from errata.records import Message
 from tests.models import tiny
 
@@ -50,6 +54,57 @@ def test_an_adapter_comes_with_its_base(tmp_path: Path, plain: Path, checkpoint:
     assert not torch.allclose(logits_of(adapted), logits_of(checkpoint))
     with adapted.model.disable_adapter():
         torch.testing.assert_close(logits_of(adapted), logits_of(checkpoint))
+
+
+def test_a_nat_student_comes_with_its_base_and_its_gate(tmp_path: Path, plain: Path, checkpoint: Checkpoint) -> None:
+    folder = tiny.save_nat(tmp_path / "nat", plain)
+
+    mixed = load(str(folder), device="cpu")
+
+    assert isinstance(mixed.model, NatModel)
+    assert (mixed.name, mixed.context, mixed.ends) == ("nat", tiny.CONTEXT, checkpoint.ends)
+    assert not mixed.model.training
+    seen = {"base": logits_of(checkpoint), "mixed": logits_of(mixed)}
+    with mixed.model.view("negative"):
+        seen["negative"] = logits_of(mixed)
+    with mixed.model.disable_adapter():
+        torch.testing.assert_close(logits_of(mixed), seen["base"])
+    assert not any(torch.allclose(one, other) for one, other in itertools.combinations(seen.values(), 2))
+
+
+def test_a_nat_student_generates_as_its_own_forward_pass_says(tmp_path: Path, plain: Path) -> None:
+    mixed = load(str(tiny.save_nat(tmp_path / "nat", plain)), device="cpu")
+    prompts = [[2, 40, 50], [3, 41, 60, 70, 80, 90]]
+
+    found = generate(mixed, [Job(prompt, Decoding(max_tokens=6)) for prompt in prompts])
+
+    for prompt, one in zip(prompts, found, strict=True):
+        ids = list(prompt)
+        for _ in one.tokens:
+            with torch.no_grad():
+                ids.append(int(mixed.model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].argmax()))
+        assert list(one.tokens) == ids[len(prompt) :]
+
+
+def test_a_nat_students_fingerprint_follows_each_of_its_parts(tmp_path: Path, plain: Path) -> None:
+    folder = tiny.save_nat(tmp_path / "nat", plain)
+    parts = ["nat_config.json", "nat_gate.safetensors", "negative/adapter_model.safetensors"]
+    seen = {find(str(folder)).fingerprint()}
+
+    for part in (*parts, "positive/adapter_model.safetensors"):
+        with (folder / part).open("ab") as opened:
+            opened.write(b"\n")
+        seen.add(find(str(folder)).fingerprint())
+
+    assert len(seen) == 5
+
+
+def test_a_nat_student_without_one_of_its_adapters_is_named(tmp_path: Path, plain: Path) -> None:
+    folder = tiny.save_nat(tmp_path / "nat", plain)
+    (folder / "positive" / "adapter_model.safetensors").unlink()
+
+    with pytest.raises(UsageError, match=r"nat/positive holds no \.safetensors file"):
+        find(str(folder))
 
 
 def test_an_adapter_finds_its_base_beside_itself(tmp_path: Path, plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:

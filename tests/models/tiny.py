@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from errata.models.gate import GateSettings, NatModel
 
 torch.set_num_threads(1)  # a second one only waits on models this small
 
@@ -67,6 +70,19 @@ def save_lora(folder: Path, base: Path) -> Path:
     plain = LlamaForCausalLM.from_pretrained(base)
     adapted = get_peft_model(plain, LoraConfig(r=2, target_modules=["q_proj", "v_proj"], init_lora_weights=False))
     adapted.save_pretrained(folder)
+    return folder
+
+
+def save_nat(folder: Path, base: Path, *, seed: int = 5) -> Path:
+    """A NAT student whose adapters and gates are random where they would start at zero."""
+    plain = LlamaForCausalLM.from_pretrained(base)
+    config = LoraConfig(r=2, target_modules=["q_proj", "v_proj"])
+    mixed = NatModel(plain, config, copy.deepcopy(config), GateSettings(width=8))
+    torch.manual_seed(seed)
+    for name, weight in mixed.named_parameters():
+        if "lora_B" in name or "value_out" in name:
+            torch.nn.init.normal_(weight, std=0.3)
+    mixed.save_pretrained(str(folder))
     return folder
 
 

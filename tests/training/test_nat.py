@@ -12,7 +12,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch.nn import functional as F
 
 from errata.errors import UsageError
-from errata.training.gate import GATE_FILE, GateSettings, NatModel, load_nat, new_nat
+from errata.models.gate import GATE_FILE, GateSettings, NatModel, load_nat, new_nat
 from errata.training.nat import negative_trainer, positive_trainer
 from tests.training import twins
 from tests.training.lab import (

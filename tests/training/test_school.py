@@ -41,6 +41,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def test_only_small_models_are_kept_to_one_thread() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with schooling.threads_for(torch.nn.Linear(10, 10)):
+            assert torch.get_num_threads() == 1
+        with schooling.threads_for(torch.nn.Linear(2000, 1000)):
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_every_problem_gives_one_row_in_one_of_two_modes() -> None:
     settings = School(problems=400)
     taught = school.rows(settings, PROMPTS)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from errata.training.gate import GateSettings, new_nat
+from errata.models.gate import GateSettings, new_nat
 from tests.training import test_nat, test_nce, test_ranker
 from tests.training.lab import relative_error, tiny_llama
 

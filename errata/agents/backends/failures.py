@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -20,6 +20,8 @@ from errata.agents.retries import RateLimited
 LONGEST_MESSAGE = 2_000
 _TRANSIENT = {408, 409, 425}
 _FATAL = {401, 402, 403, 404}
+_UNREACHED = (aiohttp.ClientConnectorError, httpx.ConnectError)
+"""No connection came about: the name does not resolve, nobody listens, the certificate is not to be trusted."""
 _FATAL_CODES = {"insufficient_quota", "model_not_found", "invalid_api_key"}
 """Codes that OpenAI-compatible servers send with 400 or 429 although no later call can fare better."""
 
@@ -28,6 +30,8 @@ def failure_of(error: openai.APIError) -> ProviderFailure:
     """The provider failure behind an error of litellm, which are those of the openai package."""
     status = getattr(error, "status_code", None)
     if isinstance(error, openai.APIConnectionError) or not isinstance(status, int):  # also timeouts
+        return lost_connection(error)
+    if any(isinstance(each, _UNREACHED) for each in _chain(error)):  # litellm says 500, and no provider ever did
         return lost_connection(error)
     response = getattr(error, "response", None)
     # litellm keeps the provider's headers apart from the response it makes up
@@ -47,10 +51,18 @@ def failure_of_response(status: int, headers: Mapping[str, str], body: bytes) ->
 
 def lost_connection(error: BaseException) -> ProviderFailure:
     """A request that got no response: told by the innermost error that knows the address, not by its wrappings."""
-    while (cause := error.__cause__) is not None and (isinstance(cause, aiohttp.ClientError | httpx.HTTPError)):
-        error = cause
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return ProviderFailure(_cut(f"no connection: {said}"), transient=True)
+    known = [each for each in _chain(error) if isinstance(each, aiohttp.ClientError | httpx.HTTPError)]
+    inner = known[-1] if known else error
+    said = f"{type(inner).__name__}: {inner}" if str(inner) else type(inner).__name__
+    unreached = any(isinstance(each, _UNREACHED) for each in known)
+    return ProviderFailure(_cut(f"no connection: {said}"), transient=True, unreached=unreached)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those behind it; litellm raises its own without a cause."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _failure_of_status(status: int, headers: Mapping[str, str], body: object, otherwise: str) -> ProviderFailure:

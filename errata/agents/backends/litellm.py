@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from difflib import get_close_matches
 from typing import Any
 
 import openai
 
 from errata.agents.backends.failures import failure_of
 from errata.agents.calls import ProviderFailure, Reply, Request
+from errata.errors import UsageError
 from errata.settings import AgentSpec
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices over the net when imported
@@ -25,6 +27,7 @@ class LiteLLM:
     """The backend of every model string without one of its own."""
 
     paid = True
+    remote = True
 
     def __init__(self) -> None:
         self._seeded: dict[str, bool] = {}
@@ -54,12 +57,8 @@ class LiteLLM:
         return _reply(answer)
 
     def _takes_seed(self, model: str) -> bool:
-        """Whether the provider takes a seed. Raises a fatal ProviderFailure for a provider litellm does not know."""
         if model not in self._seeded:
-            try:
-                name, provider, _, _ = litellm.get_llm_provider(model)
-            except openai.BadRequestError as error:
-                raise ProviderFailure(error.message, fatal=True) from error
+            name, provider, _, _ = litellm.get_llm_provider(model)
             self._seeded[model] = "seed" in (litellm.get_supported_openai_params(name, provider) or ())
         return self._seeded[model]
 
@@ -68,6 +67,22 @@ class LiteLLM:
 
     async def close(self) -> None:
         await litellm.close_litellm_async_clients()
+
+
+def check_provider(spec: AgentSpec) -> None:
+    """Raises UsageError for a provider that litellm does not know."""
+    try:
+        litellm.get_llm_provider(spec.model.removeprefix("litellm/"))
+    except openai.BadRequestError as error:
+        provider = spec.model.removeprefix("litellm/").partition("/")[0]
+        near = get_close_matches(provider, [str(each.value) for each in litellm.LlmProviders], n=1)
+        raise UsageError(
+            f"agent {spec.name}: model {spec.model}",
+            f"litellm knows no provider {provider}",
+            f"did you mean {near[0]}/...?"
+            if near
+            else "see docs.litellm.ai/docs/providers, or take openai/ and api_base",
+        ) from error
 
 
 def _access(spec: AgentSpec) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Local:
     """
 
     paid = True
+    remote = False
 
     def __init__(self) -> None:
         self._engines: dict[str, Engine] = {}

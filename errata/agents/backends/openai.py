@@ -82,6 +82,7 @@ class OpenAI:
     """The backend of `openai/NAME`."""
 
     paid = True
+    remote = True
 
     def __init__(self) -> None:
         self._http: openai.DefaultAioHttpClient | None = None

@@ -20,6 +20,7 @@ class Recorded:
     """The backend of `recorded/NAME`: free, neither stored nor counted as paid."""
 
     paid = False
+    remote = False
 
     def __init__(self) -> None:
         self._files: dict[Path, _File] = {}

@@ -11,6 +11,7 @@ class Simulated:
     """The faculty sees what a server would be sent: model string, messages, parameters and seed."""
 
     paid = True
+    remote = False
 
     async def complete(self, request: Request, seed: int) -> Reply:
         spec, parameters = request.spec, request.parameters

@@ -120,7 +120,7 @@ def serve(host: str = "127.0.0.1", port: int = 8017, *, faults: Faults | None = 
 class _Endpoint:
     def __init__(self, faults: Faults, latency: float) -> None:
         self.faults, self.latency = faults, latency
-        self.requests = 0
+        self.requests = self.abandoned = 0
         self.seen: Counter[str] = Counter()
         self.fates: Counter[str] = Counter()
 
@@ -133,8 +133,9 @@ class _Endpoint:
         return app
 
     async def stats(self, _: web.Request) -> web.Response:
-        """Requests in all, by fate (ok, bad, 401 or the fault) and by content."""
-        return _json({"requests": self.requests, "fates": dict(self.fates), "by_content": dict(self.seen)})
+        """Requests in all, given up by their client, by fate (ok, bad, 401 or the fault) and by content."""
+        counts = {"requests": self.requests, "abandoned": self.abandoned}
+        return _json(counts | {"fates": dict(self.fates), "by_content": dict(self.seen)})
 
     async def models(self, _: web.Request) -> web.Response:
         """The usual names; any other name is a persona, too."""
@@ -142,6 +143,13 @@ class _Endpoint:
         return _json({"object": "list", "data": [{"id": n, "object": "model", "owned_by": "errata"} for n in names]})
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._complete(request)
+        except asyncio.CancelledError:
+            self.abandoned += 1
+            raise
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         content = digest(body.decode("utf-8", "replace"))
         attempt = self.seen[content]

@@ -13,12 +13,16 @@ _CLIP = re.compile(r'(id="|url\(#)(clip\d+)')
 _SIZE = re.compile(r'<svg [^>]*?viewBox="([^"]+)">')
 
 
+class MissingDrawing(UsageError):
+    """The package that draws is not installed."""
+
+
 def need_vl_convert() -> None:
-    """Raises UsageError where the package that draws is missing, before any log is read."""
+    """Raises MissingDrawing where it is so, before any log is read."""
     try:
         import vl_convert  # noqa: F401
     except ImportError:
-        raise UsageError(
+        raise MissingDrawing(
             "the package vl-convert-python is not installed",
             "it draws the report's charts",
             "pip install 'errata[report]'",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from errata.errors import AgentRefused
+from errata.errors import AgentRefused, UsageError
 from errata.settings import AgentSpec
 from tests.agents.provider import Act, Provider, body, drop, gateway, ok, request_of, stall, status
 
@@ -83,12 +83,21 @@ async def test_a_refusal_stops_the_agent(tmp_path: Path, code: int) -> None:
     assert len(provider.bodies) == 1
 
 
-async def test_an_unknown_provider_is_a_refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = AgentSpec(name="ada", model="nosuchprovider/model")
-    async with gateway(tmp_path, spec) as ask:
-        with pytest.raises(AgentRefused, match="nosuchprovider/model"):
-            await ask(request_of(spec))
+def test_an_unknown_provider_is_wrong_use_before_the_first_call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match=r"no provider antropic\ndo: +did you mean anthropic"):
+        gateway(tmp_path, AgentSpec(name="ada", model="antropic/claude-x"))
     assert capsys.readouterr().out == ""
+    assert not (tmp_path / "calls").exists()
+
+
+@pytest.mark.parametrize("base", ["http://no-such-host.invalid/v1", "http://127.0.0.1:9/v1"])
+async def test_an_agent_that_was_never_reached_is_a_refusal(tmp_path: Path, base: str) -> None:
+    spec = AgentSpec(name="ada", model=MODEL, api_base=base, retries=1)
+    async with gateway(tmp_path, spec) as ask:
+        with pytest.raises(AgentRefused, match="could not be reached: no connection"):
+            await ask(request_of(spec))
 
 
 async def test_a_missing_key_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

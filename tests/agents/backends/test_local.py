@@ -254,6 +254,34 @@ async def test_a_lost_agent_stops_the_run(tmp_path: Path) -> None:
             await Student(Voice(spec, gateway, load_prompts(None))).solve(apples(), Sampling())
 
 
+async def test_a_sent_call_that_nobody_waits_for_stops_the_model(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the second Ctrl-C: nothing is paid here, so that nothing has to be waited for."""
+    steps = 0
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    checkpoint = load(str(plain), device="cpu")
+    forward = checkpoint.model.forward
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        loop.call_soon_threadsafe(begun.set)
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(checkpoint.model, "forward", counted)
+    monkeypatch.setattr(local, "load", lambda _: checkpoint)
+    spec = student(plain, max_tokens=230)
+    async with open_gateway(tmp_path, spec) as gateway:
+        asked = asyncio.create_task(gateway(request_of(spec, "Q", parameters={"max_tokens": 230, "temperature": 0.1})))
+        await begun.wait()
+        asked.cancel()
+
+    assert steps < 100
+    assert gateway.spent.process.paid == 0
+
+
 def open_gateway(tmp_path: Path, spec: AgentSpec) -> Gateway:
     return Gateway.open(
         Agents(student=spec), seed=17, budget=Budget(), concurrency=8, store=tmp_path / "calls", ledger="test"

@@ -185,6 +185,18 @@ async def test_latency_and_a_prompt_end_of_a_stalled_server() -> None:
     assert time.perf_counter() - start < 3
 
 
+async def test_a_request_that_its_client_gave_up_is_counted() -> None:
+    async with serving(latency=30) as url, aiohttp.ClientSession() as session:
+        hanging = asyncio.ensure_future(session.post(f"{url}/chat/completions", data=b"{}"))
+        await asyncio.sleep(0.1)
+        hanging.cancel()
+        await asyncio.sleep(0.1)
+
+        counted = await stats(url)
+
+    assert (counted["requests"], counted["abandoned"], counted["fates"]) == (1, 1, {})
+
+
 async def test_wrong_use_is_told() -> None:
     with pytest.raises(UsageError, match="rate"):
         Faults(rate=2)

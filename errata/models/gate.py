@@ -28,11 +28,12 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from errata.errors import UsageError
+from errata.models.files import NAT_CONFIG
 from errata.settings import Settings
 
 View = Literal["mixed", "positive", "negative"]
 NEGATIVE, POSITIVE = "negative", "positive"
-GATE_FILE, CONFIG_FILE = "nat_gate.safetensors", "nat_config.json"
+GATE_FILE = "nat_gate.safetensors"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 GATE = "nat_gate"
 """The gate's name within its layer; PEFT tells adapters' weights by `lora_` in theirs, so it leaves this one alone."""
@@ -175,7 +176,7 @@ class NatModel(PeftModelForCausalLM):  # type: ignore[misc]
             weights = kwargs.get("state_dict") or self.state_dict()
             gates = {name: value.contiguous() for name, value in weights.items() if f".{GATE}." in name}
             save_file(gates, Path(save_directory) / GATE_FILE, metadata={"format": "pt"})
-            (Path(save_directory) / CONFIG_FILE).write_text(self.settings.model_dump_json(indent=2) + "\n")
+            (Path(save_directory) / NAT_CONFIG).write_text(self.settings.model_dump_json(indent=2) + "\n")
 
     def load_adapter(self, model_id: Any, adapter_name: str, *args: Any, **kwargs: Any) -> Any:
         """As in PEFT, and the gates with the positive adapter, where they lie beside it: so trainers resume."""
@@ -236,10 +237,10 @@ def load_nat(base: Any, directory: str | Path) -> NatModel:
     """The NAT student saved in `directory`, on its base model. Raises UsageError where it is none or does not fit."""
     where = Path(directory)
     try:
-        settings = GateSettings(**json.loads((where / CONFIG_FILE).read_text()))
+        settings = GateSettings(**json.loads((where / NAT_CONFIG).read_text()))
     except (OSError, ValueError, TypeError, ValidationError) as error:
         raise UsageError(
-            f"{where / CONFIG_FILE} cannot be read: {str(error).splitlines()[0]}",
+            f"{where / NAT_CONFIG} cannot be read: {str(error).splitlines()[0]}",
             "it tells how a NAT student mixes its two adapters",
             "name the folder that `errata train nat` wrote",
         ) from error

@@ -1,0 +1,74 @@
+"""Who speaks in an agent's place while that agent is refused or out of reach, by the recipe's `fallback`.
+
+    ada is asked -> refused, or failed after all retries -> ben is asked in ada's place -> ...
+
+A stand-in speaks with the asked agent's messages and sampling, through its own model, key, limits and price. An agent
+that was out rests: until REST_S have passed its calls go straight to the stand-in, then one call at a time tries it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from errata.agents.calls import Request
+from errata.agents.limits import Clock
+from errata.settings import AgentSpec, Sampling
+
+REST_S = 60.0
+"""Seconds that an agent rests after an outage."""
+
+
+class Reserve:
+    """The stand-ins of all agents of a run, and which of them have spoken."""
+
+    def __init__(self, specs: Sequence[AgentSpec], clock: Clock) -> None:
+        self._specs = {spec.name: spec for spec in specs}
+        self._clock = clock
+        self._until: dict[str, float] = {}
+        self.fired: Counter[tuple[str, str]] = Counter()
+        """Replies that were paid to a stand-in, by who was asked and who spoke."""
+
+    def requests(self, request: Request) -> list[Request]:
+        """The request itself and, in the order in which they are tried, the same for each stand-in."""
+        return [request, *(in_place(request, spec) for spec in self._stand_ins(request))]
+
+    def _stand_ins(self, request: Request) -> Iterator[AgentSpec]:
+        name = request.spec.fallback
+        while name is not None:
+            spec = self._specs[name]
+            # nobody scores what is their own, not in another's name either
+            if request.verb != "score" or name not in (request.context.author, request.context.stand_in):
+                yield spec
+            name = spec.fallback
+
+    def resting(self, name: str) -> bool:
+        """Whether the agent is not to be asked now; after its rest one caller is told that it may be tried."""
+        if name not in self._until:
+            return False
+        now = self._clock()
+        # a clock that stepped back must not make the rest longer
+        if self._until[name] - REST_S <= now < self._until[name]:
+            return True
+        self._until[name] = now + REST_S
+        return False
+
+    def tried(self, request: Request) -> Request:
+        """The request as it is made of an agent that has stand-ins: without retries where its last call was lost."""
+        if request.spec.name not in self._until:
+            return request
+        return replace(request, spec=request.spec.model_copy(update={"retries": 0}))
+
+    def out(self, name: str) -> None:
+        self._until[name] = self._clock() + REST_S
+
+    def back(self, name: str) -> None:
+        self._until.pop(name, None)
+
+
+def in_place(request: Request, spec: AgentSpec) -> Request:
+    """The request as a stand-in is asked: its own extra settings, and its own sampling where it sets any."""
+    asked = {name: value for name, value in request.parameters.items() if name in Sampling.model_fields}
+    parameters = spec.parameters(Sampling.model_validate(asked))
+    return replace(request, spec=spec, parameters=parameters, instead_of=request.voice)

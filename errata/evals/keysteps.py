@@ -1,0 +1,169 @@
+"""Key steps: where the two sides of a dual pair part, and whether a student takes the right way there.
+
+key sentence   a sentence of the right rationale that holds a word which the alignment with the wrong one does not
+               match (EDIT's key steps, arXiv 2405.19737), the final sentence left out
+key step       an equation in a key sentence that the wrong side does not write, `14 + 5 = 19`
+done           the student's text holds the equation, its operands in either order where that makes no difference
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+
+from errata.agents.simulated.judging import Said, read
+from errata.errors import UsageError
+from errata.evals.items import SUMMARY, Item
+from errata.evals.stats import bootstrap, mean
+from errata.problems import normalised
+from errata.records import Problem, Span, Transcript, digest, to_json
+from errata.rundir import find_run, index_log, read_lines, write_whole
+
+PAIRS = "pairs.jsonl"
+RESAMPLES = 10_000
+
+
+class DualPair(NamedTuple):
+    """A right and a wrong rationale of one problem, with the key spans of each side."""
+
+    id: str
+    problem: Problem
+    right: str
+    wrong: str
+    right_spans: tuple[Span, ...]
+    wrong_spans: tuple[Span, ...]
+
+
+class PairScore(NamedTuple):
+    """A model's mean negative log-likelihood of a pair's tokens in nats, teacher-forced: of the key tokens of either
+    side, and of all tokens. `right_tokens` and `wrong_tokens` count the key tokens."""
+
+    id: str
+    problem_id: str
+    key_right: float
+    key_wrong: float
+    all_right: float
+    all_wrong: float
+    right_tokens: int
+    wrong_tokens: int
+
+
+def pairs_of(run: str | Path) -> list[DualPair]:
+    """The pairs in the band of a run, in input order. UsageError where there is none."""
+    log = find_run(run).log
+    index = index_log(log)
+    found: list[DualPair] = []
+    for line in read_lines(log, index.in_input_order()):
+        told = Transcript.from_line(line)
+        rationales = {each.id: each for each in told.rationales}
+        for pair in told.pairs:
+            if pair.in_band:
+                right, wrong = rationales[pair.right].text, rationales[pair.wrong].text
+                found.append(DualPair(pair.id, told.problem, right, wrong, pair.right_spans, pair.wrong_spans))
+    if not found:
+        raise UsageError(
+            f"{run} holds no pair in its band",
+            "key steps are where the two sides of a pair part",
+            "run the graph dual_cot or lesson, or leave `pairs` out",
+        )
+    return found
+
+
+Equation = tuple[int, str, int, int]
+
+
+def key_steps(pair: DualPair) -> frozenset[Equation]:
+    """The pair's key steps; empty where its key sentences hold no equation."""
+    keys = [said for said in read(pair.right) if said.what == "step" and _holds(said, pair.right_spans)]
+    return frozenset(_equation(said) for said in keys) - _equations(pair.wrong)
+
+
+def done(pair: DualPair, text: str) -> float | None:
+    """The share of the pair's key steps that a student's text does; None where it has none."""
+    wanted = key_steps(pair)
+    return len(wanted & _equations(text)) / len(wanted) if wanted else None
+
+
+def _holds(said: Said, spans: Iterable[Span]) -> bool:
+    return any(said.start < span.end and span.start < said.end for span in spans)
+
+
+def _equations(text: str) -> frozenset[Equation]:
+    return frozenset(_equation(said) for said in read(text) if said.what == "step")
+
+
+def _equation(said: Said) -> Equation:
+    left, right = (said.left, said.right) if said.op == "-" else sorted((said.left, said.right))
+    return left, said.op, right, said.result or 0
+
+
+def key_steps_done(pairs: Sequence[DualPair], items: Sequence[Item]) -> dict[str, Any] | None:
+    """How many key steps the items' samples do, over the pairs whose question an item asks; None where none does.
+
+    Every problem counts once: the mean over its pairs and samples. With a bootstrap interval over problems.
+    """
+    by_question: dict[str, list[DualPair]] = {}
+    for pair in pairs:
+        by_question.setdefault(normalised(pair.problem.question), []).append(pair)
+    shares = []
+    for item in items:
+        meeting = by_question.get(normalised(str(item.meta.get("question", ""))), [])
+        told = [share for pair in meeting for each in item.samples if (share := done(pair, each.text)) is not None]
+        if told:
+            shares.append(mean(told))
+    if not shares:
+        return None
+    low, high = bootstrap(np.array(shares), RESAMPLES, 17)
+    return {"problems": len(shares), "value": mean(shares), "low": low, "high": high}
+
+
+# ---- scores of pairs -------------------------------------------------------------------------------------------------
+
+
+def summary_of(scores: Sequence[PairScore]) -> dict[str, Any]:
+    """Means with bootstrap intervals over the pairs; `prefers_right`: how often the right key tokens are likelier."""
+    told: dict[str, Any] = {"scored": len(scores)}
+    columns: dict[str, list[float]] = {
+        "key_right_nll": [each.key_right for each in scores],
+        "key_wrong_nll": [each.key_wrong for each in scores],
+        "right_nll": [each.all_right for each in scores],
+        "wrong_nll": [each.all_wrong for each in scores],
+        "prefers_right": [float(each.key_right < each.key_wrong) for each in scores],
+    }
+    for name, values in columns.items():
+        low, high = bootstrap(np.array(values), RESAMPLES, 17)
+        told[name] = {"value": mean(values), "low": low, "high": high}
+    return told
+
+
+def key_steps_of(pairs: Sequence[DualPair], items: Sequence[Item], scores: Sequence[PairScore]) -> dict[str, Any]:
+    """What summary.json says under `key_steps`; `hash` is that of all pairs, scored or not."""
+    return {
+        "hash": pairs_hash(pairs),
+        "pairs": len(pairs),
+        "done": key_steps_done(pairs, items),
+        "likelihood": summary_of(scores) if scores else None,
+    }
+
+
+def pairs_hash(pairs: Sequence[DualPair]) -> str:
+    return digest("pairs", [(pair.id, pair.right, pair.wrong) for pair in pairs])
+
+
+def write_scores(folder: Path, scores: Sequence[PairScore]) -> None:
+    write_whole(folder / PAIRS, b"".join(to_json(each._asdict()) + b"\n" for each in scores))
+
+
+def read_scores(folder: Path, pairs: str | None = None) -> list[PairScore] | None:
+    """The scores in an eval directory; None where there are none, or none of the pairs with this hash."""
+    file, summary = folder / PAIRS, folder / SUMMARY
+    if not file.is_file() or not summary.is_file():
+        return None
+    told = (orjson.loads(summary.read_bytes()).get("key_steps") or {}).get("hash")
+    if pairs is not None and told != pairs:
+        return None
+    return [PairScore(**orjson.loads(line)) for line in file.read_bytes().splitlines() if line]

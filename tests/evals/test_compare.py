@@ -1,0 +1,262 @@
+"""Comparisons are paired, say how sure they are, and refuse what does not belong together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+
+from errata.errors import UsageError
+from errata.evals.compare import compare
+from errata.evals.stats import mcnemar
+from tests.evals.made import eval_dir, in_memory, rights
+
+
+def test_one_answer_an_item_is_tested_by_mcnemar(tmp_path: Path) -> None:
+    a = [True] * 30 + [True] * 12 + [False] * 2 + [False] * 16
+    b = [True] * 30 + [False] * 12 + [True] * 2 + [False] * 16
+    paths = [eval_dir(tmp_path, "before", {"t": b}, baseline=True), eval_dir(tmp_path, "after", {"t": a})]
+
+    found = compare(paths).differences[0]
+
+    assert (found.arm, found.against, found.n) == ("after", "before", 60)
+    assert (found.only_arm, found.only_against) == (12, 2)
+    assert found.p == pytest.approx(mcnemar(12, 2))
+    assert found.p_holm == found.p
+    assert found.difference.value == pytest.approx(10 / 60)
+    assert found.difference.low is not None
+    assert found.difference.low > 0
+    assert found.verdict == "better"
+
+
+def test_where_nothing_differs_the_smallest_difference_that_would_show_is_told(tmp_path: Path) -> None:
+    paths = [eval_dir(tmp_path, name, {"t": rights(40, 20)}) for name in ("a", "b")]
+
+    found = compare(paths).differences[0]
+
+    assert found.verdict == "no difference"
+    assert found.p == 1.0
+    assert 0.1 < found.detectable < 0.3
+
+
+def test_shares_are_tested_by_flipping_signs(tmp_path: Path) -> None:
+    dice = np.random.default_rng(1)
+    low = dice.choice([0, 0.2, 0.4], 80)
+    paths = [
+        eval_dir(tmp_path, "low", {"t": [float(x) for x in low]}),
+        eval_dir(tmp_path, "high", {"t": [float(x) for x in low + dice.choice([0, 0.2, 0.4], 80)]}),
+    ]
+
+    found = compare(paths).differences[0]
+
+    assert found.test == "sign-flip"
+    assert found.only_arm is None
+    assert found.verdict == "better"
+
+
+def test_all_differences_of_a_comparison_are_corrected_together(tmp_path: Path) -> None:
+    two = {"x": rights(50, 20), "y": rights(50, 20)}
+    more = {"x": rights(50, 27), "y": rights(50, 26)}
+    paths = [eval_dir(tmp_path, "a", two), eval_dir(tmp_path, "b", more), eval_dir(tmp_path, "c", two)]
+
+    found = compare(paths).differences
+
+    assert len(found) == 6
+    best = min(found, key=lambda each: each.p or 1)
+    assert best.p is not None
+    assert best.p_holm == pytest.approx(min(1, 6 * best.p))
+    assert best.p < 0.05
+    assert best.verdict == "no difference"
+
+
+def test_differences_to_one_arm_point_away_from_it(tmp_path: Path) -> None:
+    paths = [eval_dir(tmp_path, name, {"t": rights(20, right)}) for name, right in (("a", 5), ("b", 9), ("c", 14))]
+
+    found = compare(paths, against="b").differences
+
+    assert [(each.arm, each.against) for each in found] == [("a", "b"), ("c", "b")]
+    assert [each.difference.value for each in found] == pytest.approx([-0.2, 0.25])
+    assert found[0].difference.low is not None
+    assert found[0].difference.low < -0.2
+    assert (found[0].only_arm, found[0].only_against) == (0, 4)
+
+
+# ---- item sets -------------------------------------------------------------------------------------------------------
+
+
+def test_item_sets_that_differ_are_refused_with_the_first_missing_ids(tmp_path: Path) -> None:
+    paths = [eval_dir(tmp_path, "all", {"t": rights(9, 4)}), eval_dir(tmp_path, "some", {"t": rights(5, 4)})]
+
+    with pytest.raises(UsageError) as raised:
+        compare(paths)
+
+    assert "lacks 4 items" in raised.value.found
+    assert "t-5, t-6, t-7, ..." in raised.value.found
+    assert raised.value.exit_code == 2
+
+
+def test_a_task_that_one_lacks_is_refused_unless_left_out(tmp_path: Path) -> None:
+    paths = [
+        eval_dir(tmp_path, "two", {"x": rights(9, 4), "y": rights(9, 4)}),
+        eval_dir(tmp_path, "one", {"x": rights(9, 5)}),
+    ]
+
+    with pytest.raises(UsageError, match="one has no item of y: y-0, y-1, y-2"):
+        compare(paths)
+    assert compare(paths, tasks=["x"]).tasks == ("x",)
+    with pytest.raises(UsageError, match="no task is called z"):
+        compare(paths, tasks=["z"])
+
+
+def test_another_gold_answer_is_refused(tmp_path: Path) -> None:
+    paths = [eval_dir(tmp_path, name, {"t": rights(9, 4)}) for name in ("a", "b")]
+    items = paths[1] / "items.jsonl"
+    items.write_text(items.read_text().replace('"gold":"4"', '"gold":"5"', 1))
+
+    with pytest.raises(UsageError, match="t-0: the gold answer is '5' in"):
+        compare(paths)
+
+
+def test_results_of_other_tools_stand_beside_ours(tmp_path: Path) -> None:
+    ours = eval_dir(tmp_path, "ours", {"t": rights(20, 8)})
+    theirs = tmp_path / "theirs.jsonl"
+    theirs.write_text("".join(f'{{"id": "t-{n}", "correct": {str(n < 15).lower()}}}\n' for n in reversed(range(20))))
+
+    found = compare([ours, theirs])
+
+    assert found.tasks == ("t",)
+    assert found.differences[0].difference.value == pytest.approx(7 / 20)
+    assert found.figure("theirs", "t").accuracy.method == "wilson"
+
+
+# ---- seeds -----------------------------------------------------------------------------------------------------------
+
+
+def seeded(folder: Path, label: str, chance: float, seeds: range, n: int = 200, own_items: bool = False) -> list[Path]:
+    hardness = np.random.default_rng(99).random(n)
+    paths = []
+    for seed in seeds:
+        task = "t"
+        dice = np.random.default_rng([seed, round(1000 * chance)])
+        values = [bool(x) for x in hardness + dice.normal(0, 0.1, n) < chance]
+        path = eval_dir(folder, f"{label}-{seed}", {task: values}, seed=seed, label=label)
+        if own_items:
+            file = path / "items.jsonl"
+            file.write_text(file.read_text().replace('"id":"t-', f'"id":"s{seed}-'))
+        paths.append(path)
+    return paths
+
+
+@pytest.mark.parametrize("own_items", [False, True])
+def test_seeds_of_a_label_are_one_arm_and_are_compared_seed_by_seed(tmp_path: Path, own_items: bool) -> None:
+    seeds = range(4)
+    paths = seeded(tmp_path, "weak", 0.4, seeds, own_items=own_items)
+    paths += seeded(tmp_path, "strong", 0.6, seeds, own_items=own_items)
+
+    found = compare(paths)
+
+    difference = found.differences[0]
+    assert [arm.name for arm in found.arms] == ["weak", "strong"]
+    assert [seed for seed, _ in difference.by_seed] == [0, 1, 2, 3]
+    assert difference.test == "t over seeds"
+    assert difference.verdict == "better"
+    assert difference.difference.method == "hierarchical bootstrap"
+    assert difference.difference.value == pytest.approx(np.mean([one.value for _, one in difference.by_seed]))
+    figure = found.figure("weak", "t")
+    assert figure.accuracy.low is not None
+    assert figure.accuracy.low < figure.accuracy.value < (figure.accuracy.high or 0)
+
+
+def test_one_untouched_student_stands_beside_every_seed(tmp_path: Path) -> None:
+    untouched = eval_dir(tmp_path, "untouched", {"t": rights(200, 60)}, baseline=True)
+
+    found = compare([*seeded(tmp_path, "sft", 0.6, range(3)), untouched])
+
+    assert [arm.name for arm in found.arms] == ["untouched", "sft"]
+    assert len(found.differences[0].by_seed) == 3
+    assert found.differences[0].against == "untouched"
+
+
+def test_two_seeds_are_shown_one_by_one(tmp_path: Path) -> None:
+    paths = seeded(tmp_path, "weak", 0.3, range(2)) + seeded(tmp_path, "strong", 0.6, range(2))
+
+    found = compare(paths)
+
+    difference = found.differences[0]
+    assert difference.verdict == "too few seeds"
+    assert difference.p is None
+    assert difference.difference.low is None
+    assert all(one.low is not None for _, one in difference.by_seed)
+    assert found.figure("weak", "t").accuracy.method == "none"
+    assert "fewer than three seeds" in found.notes[0]
+
+
+def test_arms_of_different_seeds_are_refused(tmp_path: Path) -> None:
+    paths = seeded(tmp_path, "weak", 0.4, range(3)) + seeded(tmp_path, "strong", 0.6, range(1, 4))
+
+    with pytest.raises(UsageError, match="strong has the seeds 1, 2, 3, weak has 0, 1, 2"):
+        compare(paths)
+
+
+def test_a_seed_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    paths = seeded(tmp_path / "one", "sft", 0.4, range(2)) + seeded(tmp_path / "two", "sft", 0.6, range(1))
+
+    with pytest.raises(UsageError, match="2 directories of seed 0"):
+        compare(paths)
+
+
+def test_seed_noise_without_an_effect_is_seldom_called_one() -> None:
+    """The items alone would call most of these different: each seed of each arm is off by a luck of its own."""
+    called = alone = 0
+    for round_ in range(60):
+        dice = np.random.default_rng(round_)
+        evals = []
+        for label in ("a", "b"):
+            for seed in range(3):
+                values = [bool(x) for x in dice.random(100) < 0.5 + dice.normal(0, 0.25)]
+                evals.append(in_memory(f"{label}-{seed}", label, seed, {"t": values}))
+        found = compare(evals, resamples=200).differences[0]
+        called += found.verdict != "no difference"
+        alone += compare([evals[0], evals[3]], resamples=200).differences[0].verdict != "no difference"
+
+    assert called <= 8  # 5 % of 60, and no more than once in 300 such tests beyond 8
+    assert alone >= 25
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def test_trainings_of_equal_size_are_told(tmp_path: Path) -> None:
+    values = {"t": rights(20, 5)}
+    paths = [
+        eval_dir(tmp_path, "a", values, seed=0, target_tokens=1000, cost_usd=1.0),
+        eval_dir(tmp_path, "b", values, seed=0, target_tokens=1030, cost_usd=2.0),
+        eval_dir(tmp_path, "c", values),
+    ]
+
+    found = compare(paths)
+
+    told = {(each.against, each.arm): (each.equal_tokens, each.equal_cost) for each in found.differences}
+    assert told == {("a", "b"): (True, False), ("a", "c"): (None, None), ("b", "c"): (None, None)}
+
+
+def test_pandas_takes_the_records(tmp_path: Path) -> None:
+    paths = [eval_dir(tmp_path, name, {"t": rights(20, right)}) for name, right in (("a", 5), ("b", 9))]
+    found = compare(paths)
+
+    differences, figures = pandas.DataFrame(found.records()), pandas.DataFrame(found.figure_records())
+
+    assert differences.loc[0, "difference"] == pytest.approx(0.2)
+    assert list(figures["accuracy"]) == [0.25, 0.45]
+    assert {"low", "high", "p_holm", "detectable"} <= set(differences.columns)
+
+
+def test_decodings_of_one_model_are_told_apart(tmp_path: Path) -> None:
+    paths = [
+        eval_dir(tmp_path, "sft-greedy", {"t": rights(20, 5)}, label="sft"),
+        eval_dir(tmp_path, "sft-maj5", {"t": rights(20, 9)}, label="sft", decoding="maj5"),
+    ]
+
+    assert [arm.name for arm in compare(paths).arms] == ["sft (greedy)", "sft (maj5)"]

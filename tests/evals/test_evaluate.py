@@ -1,0 +1,317 @@
+"""Evals on the simulated faculty: directories, resuming, stopping, failures, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pandas
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from errata.agents.simulated.server import Faults, serving
+from errata.cli import cli
+from errata.errors import BudgetExhausted, UsageError
+from errata.evals.compare import compare
+from errata.evals.evaluate import Evaluation, evaluate, sit
+from errata.evals.items import Eval, read_eval
+from errata.evals.recipe import EvalRecipe, load_eval_recipe
+from errata.graphs.tally import Brake, Snapshot
+
+ROOT = Path(__file__).parents[2]
+RECIPE: dict[str, Any] = {
+    "baseline": {"name": "pupil", "model": "simulated/pupil"},
+    "models": [{"name": "ada", "model": "simulated/ada"}],
+    "decodings": {"greedy": {}, "maj3": {"samples": 3, "temperature": 0.7, "vote": "majority"}},
+    "tasks": {"classroom_id": {"limit": 12}, "classroom_ood4": {"limit": 6}},
+}
+FILES = ("items.jsonl", "summary.json", "manifest.json")
+
+
+def recipe(folder: Path, **changes: Any) -> EvalRecipe:
+    return EvalRecipe.model_validate({"name": "trial", "run": str(folder / "run"), **RECIPE, **changes})
+
+
+def over_http(url: str, **more: Any) -> dict[str, Any]:
+    return {"name": "pupil", "model": "openai/pupil", "api_base": url, "retries": 0, "timeout": 30, **more}
+
+
+def contents(done: Evaluation) -> dict[str, bytes]:
+    return {f"{each.path.name}/{file}": (each.path / file).read_bytes() for each in done.evals for file in FILES}
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+
+
+async def test_every_model_and_decoding_makes_a_directory(tmp_path: Path) -> None:
+    done = await sit(recipe(tmp_path))
+
+    assert done.exit_code == 0
+    assert [each.name for each in done.evals] == ["pupil-greedy", "pupil-maj3", "ada-greedy", "ada-maj3"]
+    for each in done.evals:
+        again = read_eval(each.path)
+        assert again.items == each.items
+        assert again.manifest == each.manifest
+        assert again.summary["tasks"].keys() == {"classroom_id", "classroom_ood4"}
+        assert len(again.by_task["classroom_id"]) == 12
+    greedy, maj = done.evals[:2]
+    assert all(isinstance(item.correct, bool) for item in greedy.items)
+    assert all(len(item.samples) == 3 for item in maj.items)
+    assert "maj@3" in maj.summary["tasks"]["classroom_id"]
+    assert [each.manifest.baseline for each in done.evals] == [True, True, False, False]
+
+
+async def test_an_item_tells_what_is_known_of_its_problem(tmp_path: Path) -> None:
+    done = await sit(recipe(tmp_path, decodings={"greedy": {}}))
+    items = [item for each in done.evals for item in each.items]
+
+    wrong = [item for item in items if not item.correct]
+    assert {item.meta["split"] for item in items} == {"id", "ood"}
+    assert {item.meta["steps"] for item in items} == {2, 3, 4}
+    assert all(item.meta["mistake"] for item in wrong)
+    assert all(item.meta["gold"] == item.answer for item in items if item.correct)
+    assert all(item.tokens == item.samples[0].tokens > 0 for item in items)
+
+
+async def test_the_same_command_asks_nothing_twice_and_changes_no_byte(tmp_path: Path) -> None:
+    first = await sit(recipe(tmp_path))
+    before = contents(first)
+
+    second = await sit(recipe(tmp_path))
+
+    assert second.spent["this_run"]["paid"] == second.spent["this_run"]["cached"] == 0
+    assert contents(second) == before
+
+
+async def test_in_whatever_order_items_are_answered_the_files_are_the_same(tmp_path: Path) -> None:
+    one = await sit(recipe(tmp_path / "one", concurrency=1))
+    many = await sit(recipe(tmp_path / "many", concurrency=64))
+
+    assert contents(one) == contents(many)
+
+
+async def test_a_torn_line_is_answered_again_from_the_store(tmp_path: Path) -> None:
+    first = await sit(recipe(tmp_path))
+    before = contents(first)
+    file = first.evals[0].path / "items.jsonl"
+    file.write_bytes(file.read_bytes()[:-40])
+
+    second = await sit(recipe(tmp_path))
+
+    assert second.spent["this_run"] | {"agents": {}} == second.spent["this_run"] | {
+        "agents": {},
+        "paid": 0,
+        "cached": 1,
+    }
+    assert contents(second) == before
+
+
+async def test_a_larger_limit_goes_on_where_a_smaller_one_ended(tmp_path: Path) -> None:
+    whole = await sit(recipe(tmp_path / "whole"))
+    await sit(recipe(tmp_path / "part", limit=2))
+
+    rest = await sit(recipe(tmp_path / "part"))
+
+    assert rest.spent["this_run"]["paid"] < whole.spent["this_run"]["paid"]
+    assert {name: text for name, text in contents(rest).items() if "items" in name} == {
+        name: text for name, text in contents(whole).items() if "items" in name
+    }
+
+
+async def test_the_brake_leaves_what_is_pending_to_the_next_run(tmp_path: Path) -> None:
+    brake = Brake()
+    seen: list[Snapshot] = []
+
+    async def pull() -> None:
+        file = tmp_path / "run" / "evals" / "pupil-greedy" / "items.jsonl"
+        for _ in range(10_000):
+            if file.exists() and file.read_bytes():
+                break
+            await asyncio.sleep(0.001)
+        brake.pull()
+
+    pulling = asyncio.create_task(pull())
+    stopped = await sit(recipe(tmp_path, concurrency=1), brake=brake, watch=seen.append)
+    await pulling
+    whole = await sit(recipe(tmp_path / "whole"))
+    rest = await sit(recipe(tmp_path))
+
+    assert stopped.exit_code == 130
+    assert stopped.pending > 0
+    assert stopped.evals[0].manifest.status == "running"
+    assert seen[-1].tally.pending == stopped.pending
+    assert rest.exit_code == 0
+    assert contents(rest) == contents(whole)
+
+
+def test_killed_and_started_again_the_files_are_the_same_to_the_byte(tmp_path: Path) -> None:
+    path = tmp_path / "trial.yaml"
+    path.write_text(yaml.safe_dump({**RECIPE, "tasks": {"classroom_id": {"limit": 60}}}))
+    whole = evaluate(path, [f"run={tmp_path}/whole"])
+    words = ["eval", str(path), "--quiet", "concurrency=1", f"run={tmp_path}/killed"]
+    child = subprocess.Popen([sys.executable, "-m", "errata", *words], cwd=ROOT, stderr=subprocess.DEVNULL)
+    file = tmp_path / "killed" / "evals" / "pupil-greedy" / "items.jsonl"
+    for _ in range(2400):
+        if child.poll() is not None or (file.exists() and file.read_bytes().count(b"\n") >= 3):
+            break
+        time.sleep(0.025)
+
+    child.kill()
+    child.wait()
+    there = file.read_bytes().count(b"\n")
+    done = evaluate(path, [f"run={tmp_path}/killed"])
+
+    assert 3 <= there < 60, "the kill came too late to show anything"
+    assert done.spent["this_run"]["paid"] < whole.spent["this_run"]["paid"]
+    assert contents(done) == contents(whole)
+
+
+async def test_items_lost_to_the_provider_stay_pending_and_are_tried_again(tmp_path: Path) -> None:
+    only = {"models": [], "decodings": {"greedy": {}}, "tasks": {"classroom_id": {"limit": 30}}}
+    async with serving(faults=Faults(rate=0.5, kinds=("500",))) as url:
+        lost = await sit(recipe(tmp_path, baseline=over_http(url), **only))
+
+        assert lost.exit_code == 3
+        assert 0 < lost.failed == 30 - len(lost.evals[0].items)
+        for _ in range(12):
+            again = await sit(recipe(tmp_path, baseline=over_http(url), **only))
+    assert again.exit_code == 0
+    assert len(again.evals[0].items) == 30
+
+
+async def test_a_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
+    stopped = await sit(recipe(tmp_path, budget={"calls": 10}))
+
+    assert stopped.exit_code == 4
+    assert isinstance(stopped.error, BudgetExhausted)
+    assert stopped.spent["this_run"]["paid"] == 10
+    rest = await sit(recipe(tmp_path))
+    assert rest.exit_code == 0
+    assert rest.spent["all_runs"]["paid"] == 4 * 18 * 2
+
+
+async def test_a_model_that_is_refused_leaves_the_others(tmp_path: Path) -> None:
+    models = [{"name": "nobody", "model": "simulated/nobody?no=1"}, {"name": "ada", "model": "simulated/ada"}]
+
+    done = await sit(recipe(tmp_path, models=models, decodings={"greedy": {}}))
+
+    assert done.exit_code == 1
+    assert "nobody" in str(done.error)
+    assert [len(each.items) for each in done.evals] == [18, 0, 18]
+
+
+# ---- refusals --------------------------------------------------------------------------------------------------------
+
+
+async def test_another_eval_in_the_directory_is_refused(tmp_path: Path) -> None:
+    await sit(recipe(tmp_path, decodings={"greedy": {}}))
+
+    for changes in ({"seed": 18}, {"decodings": {"greedy": {"max_tokens": 9}}}):
+        with pytest.raises(UsageError, match="holds an eval with another"):
+            await sit(recipe(tmp_path, **{"decodings": {"greedy": {}}, **changes}))
+    other = {"name": "pupil", "model": "simulated/pupil?skill=0.1"}
+    with pytest.raises(UsageError, match="another model"):
+        await sit(recipe(tmp_path, decodings={"greedy": {}}, baseline=other))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"tasks": {"gsm9k": {}}}, "no ready task is called gsm9k"),
+        ({"tasks": {}}, "needs a task"),
+        ({"decodings": {"x": {"samples": 4}}}, "all the same"),
+        ({"decodings": {"x": {"vote": "majority"}}}, "several samples"),
+        ({"decodings": {"x": {"samples": 4, "temperature": 1, "vote": "s"}}}, "name the ranker"),
+        ({"models": [{"name": "pupil", "model": "simulated/ada"}]}, "two evals would be called"),
+        ({"models": [{"name": "a/b", "model": "simulated/ada"}]}, "without slashes"),
+        ({"models": [{"name": "a", "model": "simulated/ada", "temperature": 1}]}, "belongs under decodings"),
+        ({"models": [{"name": "a", "model": "simulated/ada", "modle": 1}]}, "modle"),
+        ({"baseline": None}, "baseline"),
+        ({"task": {}}, "did you mean tasks"),
+    ],
+)
+def test_a_recipe_that_cannot_be_right_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    path = tmp_path / "trial.yaml"
+    path.write_text(yaml.safe_dump({**RECIPE, **changes}))
+
+    with pytest.raises(UsageError) as raised:
+        load_eval_recipe(path)
+
+    assert said in str(raised.value)
+
+
+def test_overrides_change_a_part_of_a_ready_task(tmp_path: Path) -> None:
+    path = tmp_path / "trial.yaml"
+    path.write_text(yaml.safe_dump({**RECIPE, "tasks": ["classroom_id"]}))
+
+    found = load_eval_recipe(path, ["tasks.classroom_id.limit=3", "tasks.classroom_dis2.options.seed=9"])
+
+    assert found.tasks["classroom_id"].limit == 3
+    assert found.tasks["classroom_id"].options == {"split": "id", "count": 500, "seed": 1}
+    assert found.tasks["classroom_dis2"].options == {"split": "dis2", "count": 500, "seed": 9}
+    assert found.name == "trial"
+    assert found.run == "runs/trial"
+
+
+# ---- in Python and at the command line -------------------------------------------------------------------------------
+
+
+async def test_it_runs_where_an_event_loop_runs_already(tmp_path: Path) -> None:
+    done = evaluate(recipe(tmp_path, limit=3))
+
+    frame = pandas.DataFrame(done.records())
+    assert len(frame) == 4 * 6
+    assert set(frame["eval"]) == {"pupil-greedy", "pupil-maj3", "ada-greedy", "ada-maj3"}
+    assert len(compare([each for each in done.evals if each.name.endswith("greedy")]).differences) == 2
+
+
+def test_the_command_prints_figures_paths_and_differences(tmp_path: Path) -> None:
+    path = tmp_path / "trial.yaml"
+    path.write_text(yaml.safe_dump({**RECIPE, "limit": 4, "run": str(tmp_path / "run")}))
+
+    ended = CliRunner().invoke(cli, ["eval", str(path), "--quiet"])
+
+    assert ended.exit_code == 0, ended.output
+    assert "classroom_ood4 (ood)" in ended.stdout
+    assert str(tmp_path / "run" / "evals" / "ada-maj3") in ended.stdout
+    assert "ada - pupil" in ended.stdout
+    assert "no difference" in " ".join(ended.stdout.split())
+    assert "paid" in ended.stderr
+
+
+def test_compare_prints_a_table_or_json(tmp_path: Path) -> None:
+    done = evaluate(recipe(tmp_path, decodings={"greedy": {}}))
+    paths = [str(each.path) for each in done.evals]
+
+    shown = CliRunner().invoke(cli, ["compare", *paths])
+    told = CliRunner().invoke(cli, ["compare", *paths, "--json", "--task", "classroom_id", "--against", "ada"])
+    alone = CliRunner().invoke(cli, ["compare", paths[0]])
+
+    assert shown.exit_code == 0
+    assert "ada - pupil" in shown.stdout
+    found = orjson.loads(told.stdout)
+    assert [(each["arm"], each["against"]) for each in found["differences"]] == [("pupil", "ada")]
+    assert found["tasks"] == ["classroom_id"]
+    assert alone.exit_code == 2
+    assert "one eval" in alone.stderr
+
+
+def test_an_eval_is_read_where_nothing_else_of_the_run_is(tmp_path: Path) -> None:
+    done = evaluate(recipe(tmp_path, decodings={"greedy": {}}))
+    elsewhere = tmp_path / "elsewhere"
+    os.rename(done.evals[1].path, elsewhere)
+
+    moved = read_eval(elsewhere)
+
+    assert isinstance(moved, Eval)
+    assert moved.name == "ada-greedy"
+    assert len(compare([done.evals[0], moved]).differences) == 2
