@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from errata.evals.items import read_eval
-from errata.evals.report import bought, schooling
+from errata.evals.report import bought, samples, schooling
 from errata.evals.report.answers import embed
 from errata.evals.report.archive import Archive
 from errata.evals.report.figures import Section
@@ -154,3 +155,40 @@ def test_a_log_without_numbers_is_passed_over(tmp_path: Path) -> None:
     trained = plant_eval(tmp_path, "odd", right_at((0.5,), "o"), tasks=TASKS, trained=told)
 
     assert schooling.section([read_eval(trained)]) is None
+
+
+# ---- samples and key steps -------------------------------------------------------------------------------------------
+
+
+def test_votes_are_told_beside_one_sample(tmp_path: Path) -> None:
+    paths = [
+        plant_eval(tmp_path, name, right_at((rate,), name), tasks=TASKS, samples=5, baseline=name == "one")
+        for name, rate in (("one", 0.4), ("two", 0.6))
+    ]
+
+    [figure] = samples.figures(results_of(*paths))
+
+    assert figure.title.startswith("A vote of 5 samples moves")
+    assert [one.name for one in figure.charts[0].legend] == ["one sample", "vote of 5", "any of 5"]
+    told = {row[2] for row in figure.table.rows}
+    assert {"pass@1", "maj@2", "maj@5", "pass@5"} <= told
+
+
+def test_key_steps_are_told_as_the_summaries_have_them(tmp_path: Path) -> None:
+    paths = three_students(tmp_path, number=20)
+    for path, share in zip(paths, (0.4, 0.5, 0.8), strict=True):
+        summary = orjson.loads((path / "summary.json").read_bytes())
+        interval = {"value": share, "low": share - 0.1, "high": share + 0.1}
+        likelihood = dict.fromkeys(("key_right_nll", "key_wrong_nll", "prefers_right"), interval)
+        summary["key_steps"] = {"pairs": 30, "done": {"problems": 9, **interval}, "likelihood": likelihood}
+        (path / "summary.json").write_bytes(orjson.dumps(summary))
+
+    [figure] = samples.figures(results_of(*paths))
+
+    assert figure.title == "committee does 80 % of the key steps, untouched 40 %.".replace(" %", "\N{NO-BREAK SPACE}%")
+    assert [chart.caption for chart in figure.charts] == ["key steps done", "right side likelier"]
+    assert list(figure.table.rows[-1][:2]) == ["committee", 30]
+
+
+def test_one_answer_an_item_has_no_votes_to_tell(three: Results) -> None:
+    assert samples.figures(three) == []
