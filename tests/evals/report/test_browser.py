@@ -11,22 +11,19 @@ from typing import Any
 import orjson
 import pytest
 
+from benchmarks.report_picture import ARGUMENTS, chromium
 from errata.evals.report.build import write_report
 from tests.evals.report.planted import three_students
 from tests.runs import lines
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = chromium()
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (Debian: apt install chromium)")
 
 PLANTED = (
     "<script>window.planted = 1</script></script><img src='http://127.0.0.1:9/leak' onerror='window.planted = 2'>"
     "<svg onload='window.planted = 3'></svg><a href='javascript:window.planted = 4'>x</a>"
-)
-ARGUMENTS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
 )
 
 
@@ -54,11 +51,11 @@ def report(lesson: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
 
 
 class Watched:
@@ -90,11 +87,11 @@ class Watched:
 
 
 @pytest.fixture
-def open_page(chromium: Any, report: Path) -> Iterator[Any]:
+def open_page(browser: Any, report: Path) -> Iterator[Any]:
     opened: list[Watched] = []
 
     def go(hash: str = "", **options: Any) -> Watched:
-        opened.append(Watched(chromium, report, hash, **options))
+        opened.append(Watched(browser, report, hash, **options))
         return opened[-1]
 
     yield go
