@@ -1,8 +1,8 @@
 """Building the report of 1,000 and 10,000 transcripts: time, peak memory, size of the page, each in a fresh process.
 
-The transcripts are those of a small simulated lesson, repeated with other ids and questions. What grows from the smaller
-to the larger log is the cost of a transcript: its place in the log's index and in the page's. `python -m
-benchmarks.report_speed N` takes another size than 10,000.
+The transcripts are those of a small simulated lesson, repeated with other ids and questions. What grows from the
+smaller to the larger log is the cost of a transcript: its place in the log's index and in the page's.
+`python -m benchmarks.report_speed N` takes another size than 10,000.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ MOST_BYTES = 96 << 20
 class Archive:
     """Writes blocks to `out` (a scratch file) and keeps the index: about 200 bytes a transcript."""
 
-    def __init__(self, out: IO[bytes], most_bytes: int = MOST_BYTES) -> None:
-        self._out, self._most, self._size = out, most_bytes, 0
+    def __init__(self, out: IO[bytes], most_bytes: int = MOST_BYTES, block: int = BLOCK) -> None:
+        self._out, self._most, self._block, self._size = out, most_bytes, block, 0
         self._pending: list[bytes] = []
         self._weight = 0
         self._first = 0
@@ -49,7 +49,7 @@ class Archive:
         self._pending.append(line)
         self._weight += len(line)
         self.entries += 1
-        if self._weight >= BLOCK:
+        if self._weight >= self._block:
             self._flush()
         return True
 

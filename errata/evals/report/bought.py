@@ -8,7 +8,7 @@ from typing import Any
 from errata.evals.arms import Arm
 from errata.evals.compare import Difference
 from errata.evals.compare import Figure as Told
-from errata.evals.report import cured
+from errata.evals.report import cured, samples
 from errata.evals.report.charts import QUIET, SERIES, bars, dots
 from errata.evals.report.figures import (
     Cell,
@@ -35,6 +35,7 @@ def section(results: Results) -> Section:
         _among_arms(results),
         _sizes(results),
         *cured.figures(results),
+        *samples.figures(results),
     ]
     evals, tasks = count(len(results.evals), "evaluation"), listed(results.tasks)
     lede = (

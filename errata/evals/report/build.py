@@ -131,9 +131,9 @@ def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index) -> Tol
                 "its figures cannot be read",
                 "use the version of errata named in manifest.json",
             ) from error
-    manifest = run.manifest()
-    name = str(manifest.get("name") or run.path.resolve().name)
-    return Told(name, figures(run, index, funnel), account, _recipe(run), manifest)
+    manifest, recipe = run.manifest(), _recipe(run)
+    name = str(manifest.get("name") or (recipe.name if recipe else run.path.resolve().name))
+    return Told(name, figures(run, index, funnel), account, recipe, manifest)
 
 
 def _recipe(run: RunDir) -> SynthRecipe | None:

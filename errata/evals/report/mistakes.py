@@ -72,15 +72,16 @@ def _by(account: Account, what: str, found: dict[str, Counter[str]]) -> Figure |
     if not found:
         return None
     heading, note = _SAID[what]
+    kinds = [kind for kind in KINDS if any(counted[kind] for counted in found.values())]
     rows: Rows = []
     table: Lines = []
     for name, counted in sorted(found.items()):
         whole = counted.total()
-        for kind in KINDS:
+        for kind in kinds:
             said = f"{name}: {kind} {counted[kind]:,}, {pct(counted[kind] / whole)}"
             rows.append({"label": name, "series": kind, "value": counted[kind], "told": said})
-        table.append([name, *(counted[kind] for kind in KINDS), whole])
-    return Figure(_title(what, found), Table((heading, *KINDS, "all"), table), [stacked(rows, KINDS)], note)
+        table.append([name, *(counted[kind] for kind in kinds), whole])
+    return Figure(_title(what, found), Table((heading, *kinds, "all"), table), [stacked(rows, kinds)], note)
 
 
 def _title(what: str, found: dict[str, Counter[str]]) -> str:
@@ -146,7 +147,9 @@ def _by_origin(sides: Sequence[tuple[str, int, int]], inside: int, total: int) -
     for origin, written, in_band in sides:
         for series, n in (("inside the band", in_band), ("outside", written - in_band)):
             rows.append({"label": origin, "series": series, "value": n, "told": f"{origin}: {n:,} pairs {series}"})
-    chart = stacked(rows, ["inside the band", "outside"], percent=False, tones=[SERIES[0], QUIET], title="pairs")
+    parts = ["inside the band", "outside"][: 1 if inside == total else 2]
+    rows = [row for row in rows if row["series"] in parts]
+    chart = stacked(rows, parts, percent=False, tones=[SERIES[0], QUIET], title="pairs")
     many = f"All {total:,}" if inside == total else f"{inside:,} of {total:,}"
     title = f"{many} pairs lie inside the band of edit ratios that the recipe asks for."
     return Figure(title, Table(("origin", "written", "inside the band"), sides), [chart])

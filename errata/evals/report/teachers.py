@@ -174,7 +174,7 @@ def _cost(told: Told) -> Figure | None:
             each[teacher] = each.get(teacher, 0.0) + spent / n
             said = f"{teacher}, {work}: {_amount(spent / n, unit)}"
             rows.append({"label": teacher, "series": work, "value": spent / n, "told": said})
-        calls, tokens, usd = _saved(account, teacher)
+        calls, _, usd = _saved(account, teacher)
         works = [round(account.spend[teacher, work]["tokens"] / n) for work in WORKS]
         table.append([teacher, n, calls, *works, usd, account.spend[teacher, "other"]["tokens"]])
     cheap, dear = min(each, key=lambda t: each[t]), max(each, key=lambda t: each[t])

@@ -1,0 +1,121 @@
+"""What several samples give, and whether the key steps of dual pairs are done: from the evals' own summaries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from errata.evals.items import Eval
+from errata.evals.report.charts import dots
+from errata.evals.report.figures import Cell, Chart, Figure, Lines, Rows, Table, named, pct
+from errata.evals.report.results import Results
+
+Interval = Mapping[str, float]
+
+
+def figures(results: Results) -> list[Figure]:
+    return [each for each in (_votes(results), _key_steps(results.evals)) if each]
+
+
+def _told(interval: Interval) -> str:
+    return f"{pct(interval['value'], 1)} ({100 * interval['low']:.1f} to {100 * interval['high']:.1f})"
+
+
+def _row(label: str, series: str, interval: Interval) -> dict[str, Any]:
+    bounds = {key: interval[key] for key in ("value", "low", "high")}
+    return {"label": label, "series": series, **bounds, "told": f"{label}, {series}: {_told(interval)}"}
+
+
+# ---- votes -----------------------------------------------------------------------------------------------------------
+
+
+def _votes(results: Results) -> Figure | None:
+    """pass@1 beside every way to use all samples; smaller numbers of samples stand in the table."""
+    charts: list[Chart] = []
+    table: Lines = []
+    gains: dict[tuple[str, str], tuple[float, float, int]] = {}
+    for task in results.tasks:
+        rows: Rows = []
+        for each in results.evals:
+            told = {k: v for k, v in each.summary.get("tasks", {}).get(task, {}).items() if "@" in k}
+            table += [[each.name, named(task), name, _told(interval)] for name, interval in told.items()]
+            shown = _largest(told)
+            rows += [_row(each.name, _plain(name), told[name]) for name in shown]
+            if vote := next((name for name in shown if name.startswith("maj@")), None):
+                gains[each.name, task] = told["pass@1"]["value"], told[vote]["value"], _size(vote)
+        if rows:
+            series = list(dict.fromkeys(row["series"] for row in rows))
+            charts.append(dots(rows, series).named(named(task)))
+    if not charts or not gains:
+        return None
+    (name, task), (before, after, k) = max(gains.items(), key=lambda item: item[1][1] - item[1][0])
+    where = f" on {named(task)}, more than any other" if len(gains) > 1 else ""
+    title = f"A vote of {k} samples moves {name} from {pct(before)} to {pct(after)}{where}."
+    note = (
+        "One sample: the mean over all samples. Vote: the most frequent answer, or weighted by a ranker's scores. "
+        "Any: at least one sample is right. Bootstrap intervals over items."
+    )
+    return Figure(title, Table(("eval", "task", "figure", "value"), table), charts, note, wide=len(charts) > 1)
+
+
+def _size(name: str) -> int:
+    return int(name.rsplit("@", 1)[1])
+
+
+def _largest(told: Mapping[str, Any]) -> list[str]:
+    """pass@1, and of every other figure the one over most samples."""
+    most: dict[str, str] = {}
+    for name in told:
+        kind = name.rsplit("@", 1)[0]
+        if name != "pass@1" and (kind not in most or _size(name) > _size(most[kind])):
+            most[kind] = name
+    kinds = sorted(most, key=lambda kind: (kind == "pass", kind != "maj", kind))
+    return [name for name in ("pass@1", *(most[kind] for kind in kinds)) if name in told]
+
+
+def _plain(name: str) -> str:
+    kind, k = name.rsplit("@", 1)
+    if name == "pass@1":
+        return "one sample"
+    if weighting := re.fullmatch(r"asc\[(.+)\]", kind):
+        return f"vote of {k}, weighted by {weighting[1]}"
+    return f"vote of {k}" if kind == "maj" else f"any of {k}"
+
+
+# ---- key steps -------------------------------------------------------------------------------------------------------
+
+
+def _key_steps(evals: Sequence[Eval]) -> Figure | None:
+    found = {each.name: each.summary.get("key_steps") or {} for each in evals}
+    done: Rows = []
+    prefers: Rows = []
+    table: Lines = []
+    for name, told in found.items():
+        likelihood = told.get("likelihood") or {}
+        line: list[Cell] = [name, told.get("pairs")]
+        for rows, series, interval in (
+            (done, "key steps done", told.get("done")),
+            (prefers, "right key steps likelier", likelihood.get("prefers_right")),
+        ):
+            line.append(_told(interval) if interval else None)
+            rows += [_row(name, series, interval)] if interval else []
+        nats = [likelihood.get(key) for key in ("key_right_nll", "key_wrong_nll")]
+        table.append([*line, *(None if one is None else f"{one['value']:.3f}" for one in nats)])
+    drawn = [(rows, caption) for rows, caption in ((done, "key steps done"), (prefers, "right side likelier")) if rows]
+    if not drawn:
+        return None
+    first = drawn[0][0]
+    best, worst = max(first, key=lambda row: row["value"]), min(first, key=lambda row: row["value"])
+    what = "does" if first is done else "finds the right side likelier on"
+    of = "of the key steps" if first is done else "of the pairs"
+    title = f"{best['label']} {what} {pct(best['value'])} {of}"
+    title += f", {worst['label']} {pct(worst['value'])}." if len(first) > 1 else "."
+    headings = ("eval", "pairs", "key steps done", "right likelier", "nats a key token, right", "nats, wrong")
+    note = (
+        "Key steps are those of the right side of a dual pair that its wrong side does not have. Done: in the "
+        "student's own answers to the pairs' problems. Likelier: teacher-forced, the key tokens of the right side "
+        "against those of the wrong one."
+    )
+    charts = [dots(rows, [rows[0]["series"]]).named(caption) for rows, caption in drawn]
+    return Figure(title, Table(headings, table), charts, note, wide=len(charts) > 1)
