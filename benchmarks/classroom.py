@@ -29,7 +29,7 @@ from errata.recipe import apply
 from errata.settings import Settings
 from errata.yamlfile import read_mapping
 
-UNTOUCHED, PLAIN = "untouched", "sft"
+UNTOUCHED = "untouched"
 Flag = bool | int | float | str
 
 
