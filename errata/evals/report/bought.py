@@ -261,8 +261,9 @@ def _sizes(results: Results) -> Figure | None:
     for arm in trained:
         accuracy = _interval(results.comparison.figure(arm.name, task))
         cost = None if arm.cost_usd is None else dollars(arm.cost_usd)
-        table.append([arm.name, round(arm.target_tokens or 0), cost, accuracy, _equals(results, arm)])
-    headings = ("student", "target tokens", "cost of the data", f"accuracy on {named(task)}", "as many tokens as")
+        table.append([arm.name, round(arm.target_tokens or 0), cost, accuracy, *_equals(results, arm)])
+    measured = f"accuracy on {named(task)}"
+    headings = ("student", "target tokens", "cost of the data", measured, "as many tokens as", "as costly as")
     return Figure(_sizes_title(trained), Table(headings, table), [bars(rows)], "Tokens learned from, over all epochs.")
 
 
@@ -275,10 +276,12 @@ def _sizes_title(trained: Sequence[Arm]) -> str:
     return f"The trainings saw {min(sizes):,.0f} to {max(sizes):,.0f} target tokens: not a comparison at equal tokens."
 
 
-def _equals(results: Results, arm: Arm) -> str:
-    same = {
-        each.against if each.arm == arm.name else each.arm
-        for each in results.comparison.differences
-        if arm.name in (each.arm, each.against) and each.equal_tokens
-    }
-    return listed(sorted(same)) or "none"
+def _equals(results: Results, arm: Arm) -> tuple[str, str]:
+    """The students whose training had as many tokens, and whose data cost as much, to within 5 %."""
+    tokens, cost = set(), set()
+    for each in results.comparison.differences:
+        if arm.name in (each.arm, each.against):
+            other = each.against if each.arm == arm.name else each.arm
+            tokens |= {other} if each.equal_tokens else set()
+            cost |= {other} if each.equal_cost else set()
+    return listed(sorted(tokens)) or "none", listed(sorted(cost)) or "none"
