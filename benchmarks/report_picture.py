@@ -20,7 +20,7 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def main(report: Path, picture: Path, height: int = 1180) -> None:
+def main(report: Path, picture: Path, height: int = 1010) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as started:

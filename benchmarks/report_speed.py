@@ -24,18 +24,18 @@ SLACK = 32 * 2**20
 
 
 def _build(run: Path) -> None:
-    """One report in this process; prints its figures."""
+    """One report in this process; prints its figures. CPU time is that of the whole process, imports included."""
     from errata.evals.report.build import write_report
 
     started = time.perf_counter()
     done = write_report(run)
-    figures = {"seconds": time.perf_counter() - started, "bytes": done.bytes, "shown": done.shown, "peak": peak()}
-    print(json.dumps(figures))
+    seconds = time.perf_counter() - started
+    print(json.dumps({"seconds": seconds, "cpu": time.process_time(), "bytes": done.bytes, "peak": peak()}))
 
 
 def main(size: int = SIZE) -> bool:
     """Prints the table; True where memory stays within the bound."""
-    print("| transcripts | log | seconds | transcripts/s | page | peak memory |\n|---|---|---|---|---|---|")
+    print("| transcripts | log | seconds | CPU seconds | page | peak memory |\n|---|---|---|---|---|---|")
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
         run, lines = lesson(Path(folder))
@@ -47,7 +47,7 @@ def main(size: int = SIZE) -> bool:
             peaks.append(figures["peak"])
             megabytes = (log / "transcripts.jsonl").stat().st_size / 1e6
             print(
-                f"| {number:,} | {megabytes:,.0f} MB | {figures['seconds']:.1f} | {number / figures['seconds']:,.0f} "
+                f"| {number:,} | {megabytes:,.0f} MB | {figures['seconds']:.1f} | {figures['cpu']:.1f} "
                 f"| {figures['bytes'] / 1e6:.1f} MB | {figures['peak'] / 2**20:.0f} MiB |",
                 flush=True,
             )

@@ -18,9 +18,8 @@ def embed(results: Results, archive: Archive) -> Json:
     """Writes each item with its answers into the archive; returns the index the page filters by."""
     evals = results.evals[:MOST_STUDENTS]
     tables = [{item.key: item for item in each.items} for each in evals]
-    names = [_name(results, place) for place in range(len(evals))]
     index: Json = {
-        "students": names,
+        "students": [results.label(each) for each in evals],
         "untouched": [each.manifest.baseline for each in evals],
         "tasks": [],
         "ids": [],
@@ -46,12 +45,6 @@ def embed(results: Results, archive: Archive) -> Json:
             if value:
                 index["facets"].setdefault(name, {}).setdefault(value, []).append(number)
     return index
-
-
-def _name(results: Results, place: int) -> str:
-    each = results.evals[place]
-    arm = next(arm for arm in results.arms if each in arm.evals)
-    return arm.name if len(arm.evals) == 1 else f"{arm.name}, seed {arm.seeds[arm.evals.index(each)]}"
 
 
 def _entry(first: Item, answered: list[Item | None]) -> Json:

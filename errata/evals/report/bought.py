@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from math import ceil, floor
 
 from errata.evals.arms import Arm
 from errata.evals.compare import Difference
 from errata.evals.compare import Figure as Told
 from errata.evals.report import cured, samples
-from errata.evals.report.charts import QUIET, SERIES, bars, dots
+from errata.evals.report.charts import QUIET, SERIES, bars, dots, width_of
 from errata.evals.report.figures import (
     Cell,
     Chart,
@@ -56,7 +56,7 @@ def _interval(told: Told) -> str:
 
 def _accuracy(results: Results) -> Figure:
     comparison = results.comparison
-    charts: list[Chart] = []
+    rows_by_task: dict[str, Rows] = {}
     table: Lines = []
     for task in results.tasks:
         rows: Rows = []
@@ -73,18 +73,25 @@ def _accuracy(results: Results) -> Figure:
                 "told": f"{said}; by seed {seeds}" if seeds else said,
             })  # fmt: skip
             table.append([arm.name, named(task), told.split, told.n, _interval(told), seeds or None, told.truncated])
-        charts.append(_ranked(rows).named(named(task)))
+        rows_by_task[task] = rows
     headings = ("student", "task", "split", "items", "accuracy", "by seed", "cut off")
+    charts = _ranked(rows_by_task)
     return Figure(_accuracy_title(results), Table(headings, table), charts, _method_note(results), wide=len(charts) > 1)
 
 
-def _ranked(rows: list[dict[str, Any]]) -> Chart:
-    known = [row["low"] if row["low"] is not None else row["value"] for row in rows]
-    tops = [row["high"] if row["high"] is not None else row["value"] for row in rows]
-    low, high = max(0.0, int(min(known) * 10) / 10), min(1.0, (int(max(tops) * 10) + 1) / 10)
+def _ranked(rows_by_task: dict[str, Rows]) -> list[Chart]:
+    """A chart a task, all on one scale."""
+    rows = [row for rows in rows_by_task.values() for row in rows]
+    known = [row["value"] if row[side] is None else row[side] for row in rows for side in ("low", "high")]
+    domain = max(0.0, floor(10 * min(known)) / 10), min(1.0, ceil(10 * max(known)) / 10)
     series = [name for name in ("trained", "untouched") if any(row["series"] == name for row in rows)]
     tones = [{"trained": SERIES[0], "untouched": QUIET}[name] for name in series]
-    return dots(rows, series, tones=tones, domain=(low, high), apart=False)
+    return [
+        dots(rows, series, tones=tones, domain=domain, apart=False, width=width_of(len(rows_by_task))).named(
+            named(task)
+        )
+        for task, rows in rows_by_task.items()
+    ]
 
 
 def _method_note(results: Results) -> str:
@@ -155,7 +162,7 @@ def _ahead(results: Results, one: str, other: str) -> bool:
 
 
 def _differences(results: Results, pairs: Sequence[tuple[str, str]], against: str | None) -> Figure | None:
-    charts: list[Chart] = []
+    rows_by_task: dict[str, Rows] = {}
     table: Lines = []
     found: list[tuple[str, str, str, float, Difference]] = []
     for task in results.tasks:
@@ -180,11 +187,26 @@ def _differences(results: Results, pairs: Sequence[tuple[str, str]], against: st
             table.append(_difference_row(each, arm, other, value, low, high))
             found.append((arm, other, task, value, each))
         if rows:
-            charts.append(dots(rows, [""], form="+d", rule=0, title="points").named(named(task)))
-    if not charts:
+            rows_by_task[task] = rows
+    if not found:
         return None
+    charts = _forest(rows_by_task)
     note = "The smallest difference shown is what such data would find with a power of 80 % at a two-sided 5 %."
     return Figure(_difference_title(found, against), Table(DIFFERENCE, table), charts, note, wide=len(charts) > 1)
+
+
+def _forest(rows_by_task: dict[str, Rows]) -> list[Chart]:
+    """A chart a task, all on one scale that holds 0."""
+    rows = [row for rows in rows_by_task.values() for row in rows]
+    known = [row["value"] if row[side] is None else row[side] for row in rows for side in ("low", "high")]
+    domain = 5 * floor(min(0, *known) / 5), 5 * ceil(max(0, *known) / 5)
+    domain = domain if domain[0] < domain[1] else (-5, 5)
+    return [
+        dots(rows, [""], form="+d", rule=0, title="points", domain=domain, width=width_of(len(rows_by_task))).named(
+            named(task)
+        )
+        for task, rows in rows_by_task.items()
+    ]
 
 
 DIFFERENCE = (
@@ -239,8 +261,9 @@ def _sizes(results: Results) -> Figure | None:
     for arm in trained:
         accuracy = _interval(results.comparison.figure(arm.name, task))
         cost = None if arm.cost_usd is None else dollars(arm.cost_usd)
-        table.append([arm.name, round(arm.target_tokens or 0), cost, accuracy, _equals(results, arm)])
-    headings = ("student", "target tokens", "cost of the data", f"accuracy on {named(task)}", "as many tokens as")
+        table.append([arm.name, round(arm.target_tokens or 0), cost, accuracy, *_equals(results, arm)])
+    measured = f"accuracy on {named(task)}"
+    headings = ("student", "target tokens", "cost of the data", measured, "as many tokens as", "as costly as")
     return Figure(_sizes_title(trained), Table(headings, table), [bars(rows)], "Tokens learned from, over all epochs.")
 
 
@@ -253,10 +276,12 @@ def _sizes_title(trained: Sequence[Arm]) -> str:
     return f"The trainings saw {min(sizes):,.0f} to {max(sizes):,.0f} target tokens: not a comparison at equal tokens."
 
 
-def _equals(results: Results, arm: Arm) -> str:
-    same = {
-        each.against if each.arm == arm.name else each.arm
-        for each in results.comparison.differences
-        if arm.name in (each.arm, each.against) and each.equal_tokens
-    }
-    return listed(sorted(same)) or "none"
+def _equals(results: Results, arm: Arm) -> tuple[str, str]:
+    """The students whose training had as many tokens, and whose data cost as much, to within 5 %."""
+    tokens, cost = set(), set()
+    for each in results.comparison.differences:
+        if arm.name in (each.arm, each.against):
+            other = each.against if each.arm == arm.name else each.arm
+            tokens |= {other} if each.equal_tokens else set()
+            cost |= {other} if each.equal_cost else set()
+    return listed(sorted(tokens)) or "none", listed(sorted(cost)) or "none"

@@ -71,15 +71,14 @@ def write_report(
     Raises UsageError where RUN is no run directory, evals cannot be compared, or the extra `report` is missing.
     """
     need_vl_convert()
-    directory = find_run(run)
+    directory = _opened(run, evals)
     target = Path(out) if out is not None else directory.path / "report.html"
-    read = [read_eval(path) for path in (evals or evals_of(directory.path))]
+    results = _results(directory, evals)
     index = index_log(directory.log)
     with _scratch(target) as blocks, _scratch(target) as more:
         archive, listing, items = Archive(blocks), Index(), Archive(more)
         say(f"reading {len(index):,} transcripts")
         told = _read(directory, index, archive, listing)
-        results = read_results(read) if read else None
         answers = embed(results, items) if results else None
         sections = _sections(told, results)
         say(f"drawing {sum(len(figure.charts) for section in sections for figure in section.figures)} charts")
@@ -98,6 +97,30 @@ def write_report(
             data.append(_data("items", answers, items))
         size = _write(target, page, data)
     return Reported(target, len(index), archive.entries, items.entries, size)
+
+
+def _opened(run: str | Path, evals: Sequence[str | Path]) -> RunDir:
+    """The run directory; one that holds evals and nothing else is reported, too, as is one named beside evals."""
+    if Path(run).is_dir() and (evals or evals_of(run)):
+        return RunDir(Path(run))
+    return find_run(run)
+
+
+def _results(run: RunDir, evals: Sequence[str | Path]) -> Results | None:
+    """The evals, compared: those named, else all finished ones of the run. UsageError where they do not match."""
+    if evals:
+        return read_results([read_eval(path) for path in evals])
+    read = [read_eval(path) for path in evals_of(run.path)]
+    finished = [each for each in read if each.manifest.status == "finished"]
+    if not finished:
+        return None
+    try:
+        results = read_results(finished)
+    except UsageError as error:
+        do = f"name those that belong together: errata report {run.path} EVAL ..."
+        raise UsageError(error.found, error.why, do) from error
+    running = ", ".join(each.name for each in read if each.manifest.status != "finished")
+    return results.with_note(f"not finished, and left out: {running}") if running else results
 
 
 def _scratch(target: Path) -> IO[bytes]:
@@ -147,7 +170,7 @@ def _recipe(run: RunDir) -> SynthRecipe | None:
 def _sections(told: Told, results: Results | None) -> list[Section]:
     found = [
         bought.section(results) if results else None,
-        synthesis.section(told),
+        synthesis.section(told) if told.status["problems"]["total"] or not results else None,
         panel.section(told),
         teachers.section(told),
         mistakes.section(told),
@@ -183,7 +206,10 @@ def _provenance(told: Told, results: Results | None) -> dict[str, Any]:
         "licence": manifest.get("licence"),
         "git": (manifest.get("git") or {}).get("commit"),
         "evals": [(each.name, each.manifest) for each in results.evals] if results else [],
-        "notes": [*told.status["notes"], *(results.notes if results else ())],
+        "notes": [
+            *(told.status["notes"] if told.status["problems"]["total"] else ()),
+            *(results.notes if results else ()),
+        ],
     }
 
 

@@ -29,10 +29,16 @@ CONFIG = {
     "axis": {
         "labelColor": MUTED, "titleColor": MUTED, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE,
         "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelPadding": 6, "titlePadding": 8,
+        "labelFlush": False,
     },
     "legend": {"disable": True},
     "text": {"fontSize": 13, "fill": INK},
 }  # fmt: skip
+
+
+def width_of(charts: int) -> int:
+    """The width of each of several charts side by side."""
+    return WIDTH if charts < 3 else THIRD
 
 
 def _whole(width: int, height: int, layers: Sequence[Spec], values: Sequence[Row]) -> Spec:
@@ -124,7 +130,7 @@ def stacked(
 def dots(
     rows: Sequence[Row], series: Sequence[str], *, tones: Sequence[str] | None = None,
     domain: Sequence[float] | None = None, form: str = "%", rule: float | None = None, title: str | None = None,
-    apart: bool = True,
+    apart: bool = True, width: int = WIDTH,
 ) -> Chart:  # fmt: skip
     """Points with intervals. A row: label, series, value, low, high (null: none), told. `rule`: a line at x.
 
@@ -154,7 +160,7 @@ def dots(
     ]
     row = 16 * len(series) + 12 if apart else BAR
     height = row * len({each["label"] for each in rows}) + (52 if title else 34)
-    return Chart(_whole(WIDTH, height, layers, rows), legend=_legend(series, used, shapes))
+    return Chart(_whole(width, height, layers, rows), legend=_legend(series, used, shapes))
 
 
 def lines(

@@ -9,7 +9,7 @@ from typing import Any
 from errata.evals.items import Item
 from errata.evals.report.account import difficulty
 from errata.evals.report.charts import RIGHT, WRONG, bars, lines, stacked
-from errata.evals.report.figures import Cell, Figure, Lines, Rows, Table, count, named, pct
+from errata.evals.report.figures import Cell, Figure, Lines, Rows, Table, at, count, named, pct
 from errata.evals.report.results import Results
 from errata.evals.report.shares import Share
 
@@ -141,14 +141,14 @@ def _dimension_title(by: dict[str, dict[Any, list[Item]]], values: Sequence[Any]
     arms = list(by)
     if len(arms) == 1:
         first, last = (pct(rate(arms[0], value)) for value in (values[0], values[-1]))
-        return f"{arms[0]}: {first} at {name} {values[0]}, {last} at {values[-1]}."
+        return f"{arms[0]}: {first} at {at(name, values[0])}, {last} at {values[-1]}."
     base = arms[0]
     gaps = {(arm, value): rate(arm, value) - rate(base, value) for arm in arms[1:] for value in values}
     arm, value = max(gaps, key=lambda key: gaps[key])
     if gaps[arm, value] <= 0:
         return f"No student beats {base} at any {name.removesuffix('s')}."
-    at = f"problems of {value} steps" if name == "steps" else f"{name} {value}"
-    return f"{arm} gains most on {at}: from {pct(rate(base, value))} to {pct(rate(arm, value))}."
+    where = f"problems of {value} steps" if name == "steps" else at(name, value)
+    return f"{arm} gains most on {where}: from {pct(rate(base, value))} to {pct(rate(arm, value))}."
 
 
 # ---- how they answer -------------------------------------------------------------------------------------------------

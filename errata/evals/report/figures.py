@@ -90,6 +90,11 @@ def named(task: str) -> str:
     return task or "all items"
 
 
+def at(name: str, value: object) -> str:
+    """A level or subject for a sentence: `level 3`, but `Level 3` where the value says it itself."""
+    return str(value) if str(value).lower().startswith(name) else f"{name} {value}"
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 

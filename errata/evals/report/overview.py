@@ -33,6 +33,8 @@ def overview(told: Told, results: Results | None) -> Overview:
 def _lede(told: Told, results: Results | None) -> str:
     teachers = sorted(told.account.teachers)
     problems = count(told.status["problems"]["total"], "problem")
+    if results and not told.status["problems"]["total"]:
+        return f"{count(len(results.arms), 'student')} were evaluated on {listed(results.tasks) or 'the same items'}."
     wrote = f"{listed(teachers)} wrote worked solutions of {problems}"
     parts = [wrote if teachers else f"A student sat an exam of {problems}"]
     if told.paneled:
@@ -72,6 +74,8 @@ def _bought(results: Results | None) -> list[Key]:
 
 
 def _made(told: Told) -> list[Key]:
+    if not told.status["problems"]["total"]:
+        return []
     status, keys = told.status, []
     rationales, acceptance = status["rationales"], status["acceptance"]
     if told.paneled:

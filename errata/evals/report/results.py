@@ -23,6 +23,9 @@ class Results:
     def __post_init__(self) -> None:
         object.__setattr__(self, "evals", tuple(each for arm in self.comparison.arms for each in arm.evals))
 
+    def with_note(self, note: str) -> Results:
+        return Results(self.comparison, (*self.notes, note))
+
     @property
     def arms(self) -> tuple[Arm, ...]:
         return self.comparison.arms
@@ -30,6 +33,11 @@ class Results:
     @property
     def tasks(self) -> tuple[str, ...]:
         return self.comparison.tasks
+
+    def label(self, each: Eval) -> str:
+        """An eval by its arm's name, with its seed where the arm has several."""
+        arm = next(arm for arm in self.arms if each in arm.evals)
+        return arm.name if len(arm.evals) == 1 else f"{arm.name}, seed {arm.seeds[arm.evals.index(each)]}"
 
     def untouched(self, arm: Arm) -> Arm | None:
         """The untouched student with this arm's decoding, else any; None for itself, or where none was evaluated."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from errata.evals.items import Eval
-from errata.evals.report.charts import dots
+from errata.evals.report.charts import dots, width_of
 from errata.evals.report.figures import Cell, Chart, Figure, Lines, Rows, Table, named, pct
 from errata.evals.report.results import Results
 
@@ -15,7 +14,7 @@ Interval = Mapping[str, float]
 
 
 def figures(results: Results) -> list[Figure]:
-    return [each for each in (_votes(results), _key_steps(results.evals)) if each]
+    return [each for each in (_votes(results), _key_steps(results)) if each]
 
 
 def _told(interval: Interval) -> str:
@@ -38,15 +37,16 @@ def _votes(results: Results) -> Figure | None:
     for task in results.tasks:
         rows: Rows = []
         for each in results.evals:
+            label = results.label(each)
             told = {k: v for k, v in each.summary.get("tasks", {}).get(task, {}).items() if "@" in k}
-            table += [[each.name, named(task), name, _told(interval)] for name, interval in told.items()]
+            table += [[label, named(task), name, _told(interval)] for name, interval in told.items()]
             shown = _largest(told)
-            rows += [_row(each.name, _plain(name), told[name]) for name in shown]
+            rows += [_row(label, _plain(name), told[name]) for name in shown]
             if vote := next((name for name in shown if name.startswith("maj@")), None):
-                gains[each.name, task] = told["pass@1"]["value"], told[vote]["value"], _size(vote)
+                gains[label, task] = told["pass@1"]["value"], told[vote]["value"], _size(vote)
         if rows:
             series = list(dict.fromkeys(row["series"] for row in rows))
-            charts.append(dots(rows, series).named(named(task)))
+            charts.append(dots(rows, series, width=width_of(len(results.tasks))).named(named(task)))
     if not charts or not gains:
         return None
     (name, task), (before, after, k) = max(gains.items(), key=lambda item: item[1][1] - item[1][0])
@@ -86,8 +86,8 @@ def _plain(name: str) -> str:
 # ---- key steps -------------------------------------------------------------------------------------------------------
 
 
-def _key_steps(evals: Sequence[Eval]) -> Figure | None:
-    found = {each.name: each.summary.get("key_steps") or {} for each in evals}
+def _key_steps(results: Results) -> Figure | None:
+    found = {results.label(each): each.summary.get("key_steps") or {} for each in results.evals}
     done: Rows = []
     prefers: Rows = []
     table: Lines = []

@@ -9,7 +9,7 @@ from typing import Any
 
 from errata.evals.report.account import Account
 from errata.evals.report.charts import QUIET, RIGHT, SERIES, bars, lines
-from errata.evals.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, count, pct
+from errata.evals.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, at, count, pct
 from errata.evals.report.shares import Share
 from errata.settings import SynthRecipe
 
@@ -165,14 +165,14 @@ def _level(told: Told, name: str, counted: dict[float | str, Counter[str]]) -> F
             share = Share(counted[value][key], counted[value][base])
             line.append(share.text())
             if share.whole:
-                at = f"{value} steps" if name == "steps" else f"{name} {value}"
-                said = f"{at}: {told_as} {share.text()}"
+                where = f"{value} steps" if name == "steps" else at(name, value)
+                said = f"{where}: {told_as} {share.text()}"
                 rows.append({"x": str(value), "series": told_as, **share.row(), "told": said})
         table.append(line)
     main = "student_right" if "student_right" in used else used[-1]
     first, last = (Share(counted[v][main], counted[v][MEASURES[main][1]]) for v in (values[0], values[-1]))
     what = "The student is right on" if main == "student_right" else "A rationale covers"
-    where = f"problems of {values[0]} steps" if name == "steps" else f"{name} {values[0]}"
+    where = f"problems of {values[0]} steps" if name == "steps" else at(name, values[0])
     there = f"those of {values[-1]}" if name == "steps" else f"{values[-1]}"
     title = f"{what} {pct(first.value)} of {where} and {pct(last.value)} of {there}."
     headings = (name, "problems", *(MEASURES[key][0] for key in used))

@@ -177,6 +177,8 @@ def _cost(told: Told) -> Figure | None:
         calls, _, usd = _saved(account, teacher)
         works = [round(account.spend[teacher, work]["tokens"] / n) for work in WORKS]
         table.append([teacher, n, calls, *works, usd, account.spend[teacher, "other"]["tokens"]])
+    drawn = [work for work in WORKS if any(row["value"] for row in rows if row["series"] == work)]
+    rows = [row for row in rows if row["series"] in drawn]
     cheap, dear = min(each, key=lambda t: each[t]), max(each, key=lambda t: each[t])
     title = f"{'An accepted' if told.paneled else 'A right'} rationale by {dear} costs {_amount(each[dear], unit)}"
     title += f", one by {cheap} {_amount(each[cheap], unit)}." if len(each) > 1 else "."
@@ -185,7 +187,7 @@ def _cost(told: Told) -> Figure | None:
     return Figure(
         title,
         Table(headings, table),
-        [stacked(rows, list(WORKS), percent=False, title=unit)],
+        [stacked(rows, drawn, percent=False, title=unit)],
         f"Divided by the {told.covering} rationales, revisions included; at the price of the first payment.{why}",
     )
 

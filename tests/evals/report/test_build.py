@@ -20,7 +20,7 @@ from errata.cli import cli
 from errata.errors import UsageError
 from errata.evals.report import build
 from errata.evals.report.build import write_report
-from tests.evals.report.planted import plant_eval, questions, right_at
+from tests.evals.report.planted import plant_eval, questions, right_at, three_students
 from tests.evals.report.test_archive import unpacked
 
 Json = dict[str, Any]
@@ -132,12 +132,14 @@ def test_the_policy_lets_this_script_and_this_style_run_and_no_other(page: Page)
     assert not [name for _, attributes in page.tags for name in attributes if name == "style" or name.startswith("on")]
 
 
-def test_the_same_run_gives_the_same_bytes(page: Page, lesson: Path, tmp_path: Path) -> None:
-    other = write_report(lesson, out=tmp_path / "again.html").out
+@pytest.mark.usefixtures("undrawn")
+def test_the_same_run_gives_the_same_bytes(lesson: Path, tmp_path: Path) -> None:
+    one, other = (write_report(lesson, out=tmp_path / name).out.read_bytes() for name in ("a.html", "b.html"))
 
-    assert other.read_bytes() == (lesson / "report.html").read_bytes()
+    assert one == other
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_hostile_text_is_data_everywhere(page: Page, lesson: Path, tmp_path: Path) -> None:
     hostile = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028]]>{{ 7 * 7 }}"
     run = copy_of(lesson, tmp_path)
@@ -207,6 +209,16 @@ def test_a_run_that_has_not_begun_has_a_report(lesson: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_a_directory_of_evals_alone_is_reported(lesson: Path, tmp_path: Path) -> None:
+    three_students(tmp_path / "run" / "evals", number=20)
+
+    page = Page(write_report(tmp_path / "run").out)
+
+    sections = [attributes["id"] for tag, attributes in page.tags if tag == "section"]
+    assert sections == ["results", "training", "about"]
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_of_a_long_log_some_are_drawn_and_the_page_says_so(
     lesson: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +256,19 @@ def test_evals_of_other_items_are_refused_by_name(lesson: Path, tmp_path: Path) 
         write_report(lesson, [one, other], tmp_path / "report.html")
 
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_an_unfinished_eval_is_left_out_and_named(tmp_path: Path) -> None:
+    three_students(tmp_path / "evals", number=20)
+    manifest = tmp_path / "evals" / "plain" / "manifest.json"
+    manifest.write_bytes(orjson.dumps(orjson.loads(manifest.read_bytes()) | {"status": "running"}))
+
+    done = write_report(tmp_path)
+
+    page = Page(done.out)
+    assert unpacked(page.texts["items-index"])["students"] == ["untouched", "committee"]
+    assert "not finished, and left out: plain" in done.out.read_text(encoding="utf-8")
 
 
 def test_no_run_is_wrong_use(tmp_path: Path) -> None:

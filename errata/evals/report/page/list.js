@@ -160,9 +160,18 @@ class Browser {
     back.addEventListener("click", () => { this.list.node.scrollIntoView({ block: "center" }); this.list.node.focus(); });
     this.reader.replaceChildren(back, ...this.show(entry, this.terms ?? []));
     this.reader.scrollTop = 0;
+    this.toFirstHit();
     if (!chosen) return;
     if (getComputedStyle(back).display !== "none") this.reader.scrollIntoView({ block: "start" });
     remember(`#${this.hash}=${encodeURIComponent(this.index.ids[n])}`);
+  }
+
+  /** Brings what was searched for into sight, out of a closed fold too. */
+  toFirstHit() {
+    const hit = this.reader.querySelector(".text mark.hit, .question mark.hit");
+    if (!hit) return;
+    for (let fold = hit.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    this.reader.scrollTop += hit.getBoundingClientRect().top - this.reader.getBoundingClientRect().top - this.reader.clientHeight / 3;
   }
 
   /** Opens the entry of an id, whatever the filters say. */

@@ -92,7 +92,7 @@ function start() {
   contents();
   let openStory = () => {};
   let openItem = () => {};
-  if (byId("transcripts-index")) {
+  if (byId("transcripts-index") && byId("stories")) {
     let read = null;
     const stories = () => (read ??= inflated("transcripts-index").then((index) => [index, new Blocks("transcripts", index.blocks, index.ids.length)]));
     const begin = lazily(byId("stories"), async () => transcriptsView(byId("stories"), ...(await stories())));
