@@ -207,7 +207,7 @@ class Run:
 
     def snapshot(self) -> Snapshot:
         elapsed, left = time.monotonic() - self.started, self.todo - self.settled
-        return Snapshot(self.tally, self.spent(), self.settled, left, elapsed, self.draining)
+        return Snapshot(self.tally, self.spent(), self.settled, left, elapsed, self.draining, self.recipe.budget)
 
     def spent(self) -> dict[str, Any]:
         return told(self.accounts, self._earlier.get("spent", {}).get("all_runs", {}))
