@@ -304,6 +304,8 @@ def graph(name: Any) -> None:
 @click.option("--fault-seed", default=0, show_default=True, help="Which tries meet one.")
 @click.option("--retry-after", default=1.0, show_default=True, help="Seconds a 429 asks for.")
 @click.option("--refuse-after", type=int, metavar="N", help="After N requests every one is refused (401).")
+@click.option("--rpm", type=click.IntRange(min=1), help="Requests of a model a minute; more are answered 429.")
+@click.option("--tpm", type=click.IntRange(min=1), help="Tokens of a model a minute; more are answered 429.")
 def serve(
     host: str,
     port: int,
@@ -313,13 +315,15 @@ def serve(
     fault_seed: int,
     retry_after: float,
     refuse_after: int | None,
+    rpm: int | None,
+    tpm: int | None,
 ) -> None:
     """Offer the simulated faculty over an OpenAI-compatible endpoint, with faults if asked."""
     from errata.agents.simulated.server import Faults
     from errata.agents.simulated.server import serve as serve_until_signalled
 
     kinds = kinds or Faults.kinds
-    faults = Faults(fault_rate, kinds, fault_seed, retry_after=retry_after, refuse_after=refuse_after)
+    faults = Faults(fault_rate, kinds, fault_seed, retry_after=retry_after, refuse_after=refuse_after, rpm=rpm, tpm=tpm)
     serve_until_signalled(host, port, faults=faults, latency=latency)
 
 

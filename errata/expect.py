@@ -40,6 +40,8 @@ class Rates:
     """The same for right ones."""
     unreadable: float = 0.0
     """Replies that cannot be read and are asked for afresh."""
+    repeated: float = 0.0
+    """Calls that ask the very same thing as another, as reviews of two equal texts do: they are paid once."""
 
 
 RATES = tuple(field.name for field in fields(Rates))
@@ -86,7 +88,7 @@ def work_of(recipe: SynthRecipe, rates: Rates) -> list[Work]:
     for work in counted.work:  # a reviewer scores several authors
         key = (work.stage, work.verb, work.agent.name)
         merged[key] = work._replace(calls=work.calls + merged[key].calls) if key in merged else work
-    return [work._replace(calls=_with_tries(work, rates.unreadable)) for work in merged.values()]
+    return [work._replace(calls=_once(_with_tries(work, rates.unreadable), rates.repeated)) for work in merged.values()]
 
 
 def tries_of(work: Work) -> int:
@@ -101,6 +103,11 @@ def _with_tries(work: Work, unreadable: float) -> Range:
     if unreadable == 0 or tries == 1:
         return work.calls
     return work.calls.times(1, sum(unreadable**attempt for attempt in range(tries)), tries)
+
+
+def _once(calls: Range, repeated: float) -> Range:
+    expected = calls.expected * (1 - repeated)
+    return Range(min(calls.least, expected), expected, calls.most)
 
 
 class _Counted:

@@ -9,13 +9,10 @@ taken from what the pilot's log shows. Without one, rates and tokens are assumpt
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from difflib import get_close_matches
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +20,15 @@ from errata.agents.gateway import UNSTATED, check
 from errata.agents.inputs import answer_form, options_of, shown_answer
 from errata.agents.prices import cost, price_of
 from errata.agents.prompts import Prompts, load_prompts
-from errata.errors import EXIT_INTERRUPTED, UsageError
+from errata.errors import UsageError
 from errata.expect import RATES, Range, Rates, Work, tries_of, work_of
 from errata.graphs.demonstrations import shown_for
+from errata.pilot import Pilot, Tokens, run_pilot
 from errata.problems import Problems
-from errata.recipe import expand
-from errata.records import Problem, Transcript, Verb, digest
-from errata.rundir import index_log, read_lines
-from errata.settings import Sampling, Stage, SynthRecipe
+from errata.recipe import expand, refuse_other_recipe
+from errata.records import Problem, Verb
+from errata.rundir import LogIndex, RunDir, index_log
+from errata.settings import Amounts, Sampling, Stage, SynthRecipe
 
 COMPLETION: dict[Verb, int] = {
     "solve": 200, "score": 150, "explain": 150, "classify": 60, "rectify": 200, "corrupt": 200, "revise": 200,
@@ -44,24 +42,7 @@ CHARS_A_TOKEN = 4
 LOOKED_AT = 50
 """Problems whose prompts are rendered to estimate their length."""
 
-Key = tuple[Stage, Verb, str]
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Prompt and completion tokens of one call."""
-
-    prompt: float
-    completion: Range
-
-
-@dataclass(frozen=True)
-class Pilot:
-    """What a pilot has measured: calls of a problem and tokens of a call."""
-
-    problems: int
-    calls: Mapping[Key, float]
-    tokens: Mapping[Key, Tokens]
+SPENT = ("paid", "prompt_tokens", "completion_tokens", "usd")
 
 
 def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | None = None) -> dict[str, Any]:
@@ -69,8 +50,10 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
     check(recipe.agents, recipe.budget)
     rates = rates_of(assume)
     prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
-    first, number = _look(Problems(recipe.problems, recipe.limit))
+    run = RunDir(Path(expand(recipe.runs)) / recipe.name)
+    first, number, left = _look(Problems(recipe.problems, recipe.limit), index_log(run.log))
     measured = run_pilot(recipe, pilot) if pilot else None
+    spent = run.manifest().get("spent", {}).get("all_runs", {})
     rows = []
     for work in work_of(recipe, rates):
         key = (work.stage, work.verb, work.agent.name)
@@ -81,18 +64,25 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
             calls = Range(min(calls.least, expected), expected, max(calls.most, expected))
             tokens = measured.tokens.get(key, tokens)
         rows.append(_row(work, calls, tokens))
+    remaining = {what: _scaled(amounts, left / number) for what, amounts in _totals(rows).items()}
     return {
         "recipe": recipe.name,
         "graph": recipe.graph,
         "problems": number,
         **_totals(rows),
+        "run": {"settled": number - left, "spent": {key: spent[key] for key in SPENT if key in spent}},
+        "left": {"problems": left, **remaining},
         "fresh_tries_at_most": _fresh(recipe, rates, number),
         "stages": {stage: _totals(row for row in rows if row["stage"] == stage) for stage in _stages(rows)},
         "agents": {name: _totals(row for row in rows if row["agent"] == name) for name in _agents(rows)},
         "rows": [{key: value for key, value in row.items() if key != "drawn"} for row in rows],
         "assumptions": {} if measured else asdict(rates) | {"completion_tokens": COMPLETION},
         "pilot": {"problems": measured.problems} if measured else None,
-        "notes": _notes(recipe, rates, measured),
+        "notes": [
+            *_notes(recipe, rates, measured),
+            *_of_the_run(run, recipe, number - left),
+            *_over_budget(recipe, rows, left / number, spent),
+        ],
     }
 
 
@@ -113,11 +103,54 @@ def rates_of(assume: Iterable[str]) -> Rates:
     return replace(Rates(), **given)
 
 
-def _look(problems: Problems) -> tuple[list[Problem], int]:
-    """The first problems and the number of all."""
-    rest = iter(problems)
-    first = list(islice(rest, LOOKED_AT))
-    return first, len(first) + sum(1 for _ in rest)
+def _look(problems: Problems, index: LogIndex) -> tuple[list[Problem], int, int]:
+    """The first problems, the number of all, and of those that the run's log has not settled."""
+    first: list[Problem] = []
+    number = left = 0
+    for problem in problems:
+        if number < LOOKED_AT:
+            first.append(problem)
+        number += 1
+        left += not index.is_settled(problem.id)
+    return first, number, left
+
+
+# ---- the run so far and its budget -----------------------------------------------------------------------------------
+
+
+def _of_the_run(run: RunDir, recipe: SynthRecipe, settled: int) -> list[str]:
+    notes = []
+    try:
+        refuse_other_recipe(run.recipe, recipe)
+    except UsageError as error:
+        notes.append(f"`errata synth` would refuse this: {error.found}")
+    if settled:
+        notes.append(f"{settled} problems are settled; of the others, replies that are stored already cost nothing")
+    return notes
+
+
+def _over_budget(
+    recipe: SynthRecipe, rows: Sequence[dict[str, Any]], left: float, spent: Mapping[str, Any]
+) -> list[str]:
+    """Which budgets will not do, by what is expected of the problems left and what is spent."""
+    budget = recipe.budget
+    parts: list[tuple[str, Amounts, Sequence[dict[str, Any]], Mapping[str, Any]]] = [("budget", budget, rows, spent)]
+    for stage, amounts in budget.stages.items():
+        of_stage = [row for row in rows if row["stage"] == stage]
+        parts.append((f"budget.stages.{stage}", amounts, of_stage, spent.get("stages", {}).get(stage, {})))
+    notes = []
+    for name, amounts, mine, paid in parts:
+        before = {
+            "calls": paid.get("paid", 0),
+            "tokens": paid.get("prompt_tokens", 0) + paid.get("completion_tokens", 0),
+            "usd": paid.get("usd", 0.0) or 0.0,
+        }
+        for unit, what in (("usd", "cost_usd"), ("tokens", "tokens"), ("calls", "calls")):
+            limit, ahead = getattr(amounts, unit), _total(list(mine), what)["expected"]
+            if limit is not None and ahead is not None and before[unit] + ahead * left > limit:
+                in_all = before[unit] + ahead * left
+                notes.append(f"{name}.{unit} is {limit:g}, and {in_all:.6g} is expected: the run would stop on the way")
+    return notes
 
 
 # ---- tokens ----------------------------------------------------------------------------------------------------------
@@ -181,6 +214,12 @@ def _row(work: Work, calls: Range, tokens: Tokens) -> dict[str, Any]:
     }
 
 
+def _scaled(amounts: Mapping[str, float | None], share: float) -> dict[str, float | int | None]:
+    if amounts["expected"] is None:
+        return _told(None)
+    return _told(Range(*(amount * share for amount in amounts.values() if amount is not None)), digits=6)
+
+
 def _told(range_: Range | None, digits: int = 1) -> dict[str, float | int | None]:
     """Whole numbers as such; null where a price is unknown."""
     if range_ is None:
@@ -238,67 +277,7 @@ def _notes(recipe: SynthRecipe, rates: Rates, measured: Pilot | None) -> list[st
     return notes
 
 
-# ---- the pilot -------------------------------------------------------------------------------------------------------
-
-
-def run_pilot(recipe: SynthRecipe, problems: int) -> Pilot:
-    """Runs the first problems for real. Raises what ends the run early, and UsageError where no problem was settled."""
-    from errata.graphs.runner import synthesize
-
-    own = str(Path(expand(recipe.runs)) / recipe.name / "calls")
-    with tempfile.TemporaryDirectory(prefix="errata-pilot-") as folder:
-        changed = {"runs": folder, "limit": problems, "store": recipe.store or own}
-        summary = asyncio.run(synthesize(recipe.model_copy(update=changed), signals=True))
-        if summary.error:
-            raise summary.error
-        if summary.exit_code == EXIT_INTERRUPTED:
-            raise KeyboardInterrupt
-        log = summary.run / "transcripts.jsonl"
-        transcripts = [Transcript.from_line(line) for line in read_lines(log, index_log(log).offsets)]
-    settled = [each for each in transcripts if each.outcome.status != "failed"]
-    if not settled:
-        raise UsageError("no problem of the pilot was settled", "there is nothing to measure", "see its failures above")
-    return measure(settled)
-
-
-def measure(transcripts: Sequence[Transcript]) -> Pilot:
-    """Calls of a problem and tokens of a call, by stage, verb and agent.
-
-    Calls that ask the very same thing, as reviews of two equal texts do, count once: they are paid once.
-    """
-    seen: dict[Key, list[tuple[int, int]]] = defaultdict(list)
-    asked = set()
-    for transcript in transcripts:
-        roles = {rationale.id: rationale.role for rationale in transcript.rationales}
-        students = {rationale.author for rationale in transcript.rationales if rationale.role == "student"}
-        for call in transcript.calls:
-            same = digest(call.agent, [message.content for message in call.messages], call.sample, call.attempt)
-            if same not in asked:
-                asked.add(same)
-                stage = stage_of(call.verb, call.agent in students, roles.get(call.about or ""))
-                seen[stage, call.verb, call.agent].append((call.prompt_tokens, call.completion_tokens))
-    tokens = {}
-    for key, counts in seen.items():
-        completions = [completion for _, completion in counts]
-        mean = sum(completions) / len(counts)
-        prompt = sum(prompt for prompt, _ in counts) / len(counts)
-        tokens[key] = Tokens(prompt, Range(min(completions), mean, max(completions)))
-    return Pilot(len(transcripts), {key: len(counts) / len(transcripts) for key, counts in seen.items()}, tokens)
-
-
-def stage_of(verb: Verb, by_student: bool, about: str | None) -> Stage:
-    """The stage a logged call belongs to; `about` is the role of the rationale it is about."""
-    match verb:
-        case "solve":
-            return "exam" if by_student else "rationales"
-        case "score":
-            return "dual_cot" if about == "rectified" else "peer_review"
-        case "revise":
-            return "peer_review"
-        case "explain" | "classify":
-            return "mistake_explanation"
-        case "rectify" | "corrupt":
-            return "dual_cot"
+# ---- for people ------------------------------------------------------------------------------------------------------
 
 
 def show(result: dict[str, Any]) -> None:
@@ -311,9 +290,12 @@ def show(result: dict[str, Any]) -> None:
     title = f"{result['recipe']}: {result['problems']:,} problems through {result['graph']}"
     headings = ("calls: least", "expected", "most", "tokens: expected", "most", "dollars: expected", "most")
     by_stage = [(name, *_cells(row)) for name, row in result["stages"].items()]
+    sums = [("total", *_cells(result))]
+    if result["run"]["settled"]:
+        sums.append((f"left: {result['left']['problems']:,} problems", *_cells(result["left"])))
     by_agent = [(name, *_cells(row)) for name, row in result["agents"].items()]
     parts: list[Any] = [
-        table(title, ("stage", *headings), [*by_stage, ("total", *_cells(result))]),
+        table(title, ("stage", *headings), [*by_stage, *sums]),
         table("By agent", ("agent", *headings), by_agent),
     ]
     if result["assumptions"]:

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from errata.graphs.runner import Summary
 from errata.graphs.tally import Snapshot, Watch
+from errata.settings import Amounts
 
 LINE_EVERY_S = 5.0
 RATE_OVER_S = 10.0
@@ -40,12 +41,62 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def projected(snapshot: Snapshot) -> float | None:
-    """Dollars at the end if the rest costs what this process's problems cost on average; None while unknown."""
-    spent, so_far = snapshot.spent["this_run"]["usd"], snapshot.spent["all_runs"]["usd"]
-    if spent is None or so_far is None or not snapshot.settled:
+def done_so_far(snapshot: Snapshot) -> float:
+    """Problems' worth of work that this process has done: a problem in flight counts half."""
+    return snapshot.settled + min(snapshot.tally.in_flight, snapshot.left) / 2
+
+
+def projected(snapshot: Snapshot, now: float | None, ever: float | None) -> float | None:
+    """What an amount comes to at the end if the rest takes what this process's problems took on average.
+
+    `now` is the amount of this process, `ever` that of the run directory. None while nothing is settled, and where the
+    amount is unknown.
+    """
+    if now is None or ever is None or not snapshot.settled:
         return None
-    return float(so_far + spent / snapshot.settled * snapshot.left)
+    done = done_so_far(snapshot)
+    return ever + now / done * max(0.0, snapshot.settled + snapshot.left - done)
+
+
+def budgets(snapshot: Snapshot) -> list[str]:
+    """Each budget with what is spent of it, and what is to be expected where it will not do."""
+    now, ever = snapshot.spent["this_run"], snapshot.spent["all_runs"]
+    told = _budget("", snapshot.budget, now, ever, snapshot)
+    for stage, amounts in snapshot.budget.stages.items():
+        told += _budget(f"{stage} ", amounts, now["stages"].get(stage), ever["stages"].get(stage), snapshot)
+    return told
+
+
+def _budget(
+    name: str, amounts: Amounts, now: dict[str, Any] | None, ever: dict[str, Any] | None, snapshot: Snapshot
+) -> list[str]:
+    told = []
+    for unit, write in (("usd", money), ("tokens", _count), ("calls", _count)):
+        limit = getattr(amounts, unit)
+        if limit is None:
+            continue
+        spent = _amount(unit, ever)
+        ahead = projected(snapshot, _amount(unit, now), spent)
+        short = f", about {write(ahead)}: not enough" if ahead is not None and ahead > limit else ""
+        told.append(f"{name}{write(spent)} of {write(limit)}{' ' + unit if unit != 'usd' else ''}{short}")
+    return told
+
+
+def _amount(unit: str, figures: dict[str, Any] | None) -> float | None:
+    if figures is None:
+        return 0
+    match unit:
+        case "usd":
+            usd: float | None = figures["usd"]
+            return usd
+        case "tokens":
+            return float(figures["prompt_tokens"] + figures["completion_tokens"])
+        case _:
+            return float(figures["paid"])
+
+
+def _count(number: float | None) -> str:
+    return "?" if number is None else f"{number:,.0f}"
 
 
 class Rate:
@@ -66,9 +117,12 @@ class Rate:
 def describe(snapshot: Snapshot, rate: float) -> list[tuple[str, str]]:
     """The figures of a run at one moment, as (what, value)."""
     tally, spent = snapshot.tally, snapshot.spent["this_run"]
-    left = "-" if not snapshot.settled else duration(snapshot.elapsed_s / snapshot.settled * snapshot.left)
-    dollars = money(snapshot.spent["all_runs"]["usd"])
-    ahead = projected(snapshot)
+    done = done_so_far(snapshot)
+    rest = snapshot.settled + snapshot.left - done
+    left = "-" if not snapshot.settled else duration(snapshot.elapsed_s / done * rest)
+    usd = snapshot.spent["all_runs"]["usd"]
+    ahead = projected(snapshot, spent["usd"], usd)
+    limits = budgets(snapshot)
     return [
         (
             "problems",
@@ -77,7 +131,8 @@ def describe(snapshot: Snapshot, rate: float) -> list[tuple[str, str]]:
         ),
         ("calls", f"{spent['paid']} paid, {spent['cached']} cached, {spent['failed']} failed, {rate:.0f}/s"),
         ("tokens", f"{spent['prompt_tokens']:,} prompt, {spent['completion_tokens']:,} completion"),
-        ("cost", dollars + (f", about {money(ahead)} in all" if ahead is not None else "")),
+        ("cost", money(usd) + (f", about {money(ahead)} in all" if ahead is not None else "")),
+        *([("budget", "; ".join(limits))] if limits else []),
         ("time", f"{duration(snapshot.elapsed_s)}, {left} left" + (", draining" if snapshot.draining else "")),
     ]
 

@@ -23,6 +23,8 @@ import orjson
 from errata.errors import ErrataError, UsageError
 from errata.records import Outcome, to_json
 
+OWN_LEDGER = "run"
+"""Under which a run directory books its payments in a store of its own."""
 BLOCK = 1 << 20
 MANY_REASONS = 200
 """Distinct reasons kept apart; later ones, should a provider put a request id in each message, count as OTHER."""
@@ -230,6 +232,11 @@ class LogIndex:
         if place < len(self.hashes) and self.hashes[place] == wanted:
             return self.outcomes[int(self.codes[place])]
         return None
+
+    def is_settled(self, problem_id: str) -> bool:
+        """Whether the problem ended done or rejected; a failed one is tried again."""
+        outcome = self.outcome(problem_id)
+        return outcome is not None and outcome.status != "failed"
 
     def counts(self) -> list[tuple[Outcome, int]]:
         numbers = np.bincount(self.codes, minlength=len(self.outcomes))

@@ -11,18 +11,22 @@ import pytest
 from errata.errors import BudgetExhausted
 from errata.graphs.runner import Summary
 from errata.graphs.tally import Snapshot, Tally
-from errata.progress import Rate, duration, money, plain, projected, report, watching
+from errata.progress import Rate, describe, duration, money, plain, projected, report, watching
 from errata.records import Outcome
+from errata.settings import Amounts, Budget
 
 
 def spent(paid: int = 0, usd: float | None = 0.0) -> dict[str, Any]:
     calls = {"paid": paid, "cached": 2, "failed": 1, "prompt_tokens": 1000, "completion_tokens": 10, "usd": usd}
-    return {"this_run": calls | {"agents": {"ada \x1b[31m[red]": calls}}, "all_runs": dict(calls)}
+    stages = {"stages": {"exam": dict(calls)}}
+    return {"this_run": calls | {"agents": {"ada \x1b[31m[red]": calls}} | stages, "all_runs": calls | stages}
 
 
-def snapshot(settled: int = 5, elapsed: float = 10.0, **what: Any) -> Snapshot:
-    tally = Tally(20, done=settled)
-    return Snapshot(tally, spent(**what), settled=settled, left=20 - settled, elapsed_s=elapsed, draining=False)
+def snapshot(
+    settled: int = 5, elapsed: float = 10.0, in_flight: int = 0, budget: Budget | None = None, **what: Any
+) -> Snapshot:
+    tally = Tally(20, done=settled, in_flight=in_flight)
+    return Snapshot(tally, spent(**what), settled, 20 - settled, elapsed, draining=False, budget=budget or Budget())
 
 
 class Terminal(io.StringIO):
@@ -56,10 +60,27 @@ def test_quiet_is_quiet() -> None:
         assert watch is None
 
 
-def test_nothing_is_projected_from_nothing() -> None:
-    assert projected(snapshot(settled=0)) is None
-    assert projected(snapshot(usd=None)) is None
-    assert projected(snapshot(settled=5, usd=1.0)) == pytest.approx(4.0)
+def test_the_end_is_projected_from_what_is_done() -> None:
+    assert projected(snapshot(settled=0), 1.0, 1.0) is None
+    assert projected(snapshot(), None, 1.0) is None
+    assert projected(snapshot(settled=5), 1.0, 1.0) == pytest.approx(4.0)
+    assert projected(snapshot(settled=5), 1.0, 3.0) == pytest.approx(6.0)  # 2 dollars were paid by earlier processes
+    # ten in flight are half done: 1 dollar paid for 10 problems' worth, 10 to come
+    assert projected(snapshot(settled=5, in_flight=10), 1.0, 1.0) == pytest.approx(2.0)
+    assert projected(snapshot(settled=20), 1.0, 1.0) == pytest.approx(1.0)
+
+
+def test_budgets_are_shown_with_what_is_to_come() -> None:
+    budget = Budget(usd=5, calls=200, stages={"exam": Amounts(tokens=10_000), "dual_cot": Amounts(calls=7)})
+
+    shown = dict(describe(snapshot(paid=30, usd=1.5, budget=budget), 1.0))["budget"]
+
+    assert shown == (
+        "$1.50 of $5.00, about $6.00: not enough; 30 of 200 calls; exam 1,010 of 10,000 tokens; dual_cot 0 of 7 calls"
+    )
+    assert "budget" not in dict(describe(snapshot(), 1.0))
+    unknown = describe(snapshot(usd=None, budget=Budget(usd=5)), 1.0)
+    assert dict(unknown)["budget"] == "$? of $5.00"
 
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:

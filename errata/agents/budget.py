@@ -176,8 +176,7 @@ class Purse:
 
     async def reserve(self, stage: Stage, need: Need) -> None:
         """Holds `need` until `settle`; waits for room. Raises BudgetExhausted where there cannot be any."""
-        accounts = self._accounts(stage)
-        if self._grant(accounts, need):
+        if self._grant(stage, need):
             return
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((stage, need, granted))
@@ -187,6 +186,16 @@ class Purse:
             if granted.done() and not granted.cancelled() and granted.exception() is None:
                 self.settle(stage, need, None)  # granted in the same moment
             raise
+
+    def check(self, stage: Stage, need: Need) -> None:
+        """Raises BudgetExhausted where what was reserved fits no more, since other replies took more than they had.
+
+        Asked before every sending: the budget is then exceeded by the calls in flight at most.
+        """
+        for account in self._accounts(stage):
+            unit = account.hopeless(need)
+            if unit is not None:
+                raise _exhausted(account, unit, need)
 
     def settle(self, stage: Stage, need: Need, payment: Payment | None) -> None:
         """Gives back what `reserve` held and books what the call cost, None where it was not paid."""
@@ -202,12 +211,10 @@ class Purse:
     def _accounts(self, stage: Stage) -> list[_Account]:
         return [self._all, self._stages[stage]] if stage in self._stages else [self._all]
 
-    def _grant(self, accounts: list[_Account], need: Need) -> bool:
+    def _grant(self, stage: Stage, need: Need) -> bool:
         """Holds the need if it fits. Raises BudgetExhausted if it never will."""
-        for account in accounts:
-            unit = account.hopeless(need)
-            if unit is not None:
-                raise _exhausted(account, unit, need)
+        accounts = self._accounts(stage)
+        self.check(stage, need)
         if not all(account.fits(need) for account in accounts):
             return False
         for account in accounts:
@@ -220,7 +227,7 @@ class Purse:
             if granted.done():
                 continue
             try:
-                if self._grant(self._accounts(stage), need):
+                if self._grant(stage, need):
                     granted.set_result(None)
                 else:
                     self._waiting.append((stage, need, granted))

@@ -230,6 +230,7 @@ class Gateway:
         """Asks once and commits the reply. Its place is free only then: a kill loses no more calls than are places."""
         async with self._limits.slot(request.spec.name, need.tokens) as settle:
             self._check_open(request.spec)
+            self._purse.check(request.stage, need)
             if not flight.waiting:  # it failed while everyone who waited was cancelled
                 raise asyncio.CancelledError
             backend = self._backend(request.spec)

@@ -49,7 +49,7 @@ from errata.problems import Problems
 from errata.recipe import dump_recipe, expand, refuse_other_recipe
 from errata.records import Call, Outcome, Problem, Transcript
 from errata.roles import stages_of
-from errata.rundir import Log, LogIndex, RunDir, held, index_log, repair, write_whole
+from errata.rundir import OWN_LEDGER, Log, LogIndex, RunDir, held, index_log, repair, write_whole
 from errata.settings import Demonstration, GraphName, SynthRecipe
 
 TICK_S = 0.5
@@ -149,7 +149,7 @@ class Run:
 
     async def drive(self, problems: Iterable[Problem]) -> None:
         """Runs the problems that are not settled; ends early when braked or when an error concerns the whole run."""
-        todo = (problem for problem in problems if not is_settled(self.index.outcome(problem.id)))
+        todo = (problem for problem in problems if not self.index.is_settled(problem.id))
         workers = [asyncio.create_task(self._work(todo)) for _ in range(self.recipe.concurrency)]
         stopper = asyncio.create_task(self._stop(workers))
         try:
@@ -207,7 +207,7 @@ class Run:
 
     def snapshot(self) -> Snapshot:
         elapsed, left = time.monotonic() - self.started, self.todo - self.settled
-        return Snapshot(self.tally, self.spent(), self.settled, left, elapsed, self.draining)
+        return Snapshot(self.tally, self.spent(), self.settled, left, elapsed, self.draining, self.recipe.budget)
 
     def spent(self) -> dict[str, Any]:
         return told(self.accounts, self._earlier.get("spent", {}).get("all_runs", {}))
@@ -242,10 +242,6 @@ class Run:
         )
 
 
-def is_settled(outcome: Outcome | None) -> bool:
-    return outcome is not None and outcome.status != "failed"
-
-
 def warmup_of(recipe: SynthRecipe) -> int:
     """How many problems run first so that their natural pairs can be shown to the others."""
     dual = recipe.settings.dual_cot
@@ -265,7 +261,7 @@ def read_warmup(log: Path, ids: set[str]) -> list[Transcript]:
                 transcript = Transcript.from_line(line)
                 if transcript.problem.id in ids:
                     last[transcript.problem.id] = transcript
-                elif is_settled(transcript.outcome):
+                elif transcript.outcome.status != "failed":
                     break
     return sorted(last.values(), key=lambda transcript: transcript.problem.position)
 
@@ -287,12 +283,14 @@ async def synthesize(
     watch: Watch | None = None,
     clock: Clock = time.monotonic,
     sleep: Sleep = asyncio.sleep,
+    ledger: str | None = None,
 ) -> Summary:
     """Runs a recipe in its run directory, from the start or from where it stands.
 
     With `signals`, Ctrl-C and SIGTERM pull the brake while problems run. `clock` and `sleep` are those of rate limits
-    and retries, in seconds. Raises UsageError on a directory in use or of another recipe, on a bad input or agent. What
-    ends a run that has begun is told by the summary.
+    and retries, in seconds; payments are booked under `ledger`, by default the run's own. Raises UsageError on a
+    directory in use or of another recipe, on a bad input or agent. What ends a run that has begun is told by
+    the summary.
     """
     brake = brake or Brake()
     with held(Path(expand(recipe.runs)) / recipe.name) as directory:
@@ -311,7 +309,7 @@ async def synthesize(
         listening = ExitStack()
         try:
             async with AsyncExitStack() as stack:
-                gateway, graph = await _company(recipe, directory, stack, clock, sleep)
+                gateway, graph = await _company(recipe, directory, stack, clock, sleep, ledger)
                 about["resumes"] = resumes(directory.manifest(), gateway.spent, unsettled=tally.total - before)
                 write_whole(directory.recipe, dump_recipe(recipe).encode())
                 run = Run(recipe, directory, index, log, graph, gateway.spent, tally, brake, about)
@@ -349,10 +347,10 @@ def refuse_other_prompts(directory: RunDir, prompts: Prompts) -> None:
 
 
 async def _company(
-    recipe: SynthRecipe, directory: RunDir, stack: AsyncExitStack, clock: Clock, sleep: Sleep
+    recipe: SynthRecipe, directory: RunDir, stack: AsyncExitStack, clock: Clock, sleep: Sleep, booked: str | None
 ) -> tuple[Gateway, Any]:
     """The gateway and the graph over it; closing the stack waits for calls in flight, so that none is paid in vain."""
-    store, ledger = directory.calls, "run"
+    store, ledger = directory.calls, OWN_LEDGER
     if recipe.store:
         store, ledger = Path(expand(recipe.store)), str(directory.path.resolve())
     gateway = await stack.enter_async_context(
@@ -362,7 +360,7 @@ async def _company(
             budget=recipe.budget,
             concurrency=recipe.concurrency,
             store=store,
-            ledger=ledger,
+            ledger=booked or ledger,
             clock=clock,
             sleep=sleep,
         )
@@ -383,7 +381,7 @@ async def _all(run: Run, problems: Problems, watch: Watch | None) -> None:
         if first:
             await run.drive(first)
             ids = {problem.id for problem in first}
-            lost = [each for each in read_warmup(run.dir.log, ids) if not is_settled(each.outcome)]
+            lost = [each for each in read_warmup(run.dir.log, ids) if each.outcome.status == "failed"]
             if lost and not run.draining:  # what they lack would be lacking in the prompts of all others
                 await run.drive_again(lost)
             taught = read_warmup(run.dir.log, ids)

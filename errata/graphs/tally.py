@@ -14,6 +14,7 @@ from errata.agents.budget import Spent, total
 from errata.agents.budget import Tally as Calls
 from errata.errors import AgentRefused
 from errata.records import Outcome
+from errata.settings import Budget
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -105,6 +106,7 @@ class Snapshot:
     """Problems it has still to settle."""
     elapsed_s: float
     draining: bool
+    budget: Budget = field(default_factory=Budget)
 
 
 Watch = Callable[[Snapshot], None]
@@ -116,15 +118,13 @@ def told(spent: Spent, earlier: Mapping[str, Any]) -> dict[str, Any]:
     `earlier` holds the figures of the runs before: the ledger of the store knows what they paid, but not what they
     found in it or what failed.
     """
-    agents: dict[str, Calls] = {}
-    for (agent, _), calls in sorted(spent.now.items()):
-        mine = agents.setdefault(agent, Calls())
-        mine += calls
-    ever = _figures(spent.run)
+    now, ever = _figures(spent.process), _figures(spent.run)
     for key in ("cached", "failed"):
         ever[key] += earlier.get(key, 0)
+    mine = Spent(now=spent.now)
+    now["agents"] = {name: _figures(calls) for name, calls in mine.by_agent().items()}
+    now["stages"] = {stage: _figures(calls) for stage, calls in mine.by_stage().items()}
     ever["stages"] = {stage: _figures(calls) for stage, calls in spent.by_stage().items()}
-    now = _figures(spent.process) | {"agents": {name: _figures(calls) for name, calls in agents.items()}}
     return {"this_run": now, "all_runs": ever}
 
 

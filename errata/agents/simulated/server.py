@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class Faults:
 
     rate: share of tries that meet a fault. kinds: drawn from evenly. attempts: only the first so many tries of one
     body may fail. retry_after, stall: seconds. refuse_after: from this many requests on every one is refused (401).
+    rpm, tpm: requests and tokens of one model in any `period` (seconds); what exceeds them is answered 429, and counts
+    all the same, so that asking again at once makes it worse.
     """
 
     rate: float = 0.0
@@ -58,6 +61,9 @@ class Faults:
     retry_after: float = 1.0
     stall: float = 3600.0
     refuse_after: int | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    period: float = 60.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1:
@@ -123,6 +129,7 @@ class _Endpoint:
         self.requests = self.abandoned = 0
         self.seen: Counter[str] = Counter()
         self.fates: Counter[str] = Counter()
+        self.windows: dict[str, _Window] = {}
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 2**20)
@@ -133,7 +140,7 @@ class _Endpoint:
         return app
 
     async def stats(self, _: web.Request) -> web.Response:
-        """Requests in all, given up by their client, by fate (ok, bad, 401 or the fault) and by content."""
+        """Requests in all, given up by their client, by fate (ok, bad, 401, excess or the fault) and by content."""
         counts = {"requests": self.requests, "abandoned": self.abandoned}
         return _json(counts | {"fates": dict(self.fates), "by_content": dict(self.seen)})
 
@@ -175,8 +182,38 @@ class _Endpoint:
         except _BadRequest as error:
             self.fates["bad"] += not fault
             return _error(error.status, str(error), error.code)
+        if self._exceeds(completion):
+            self.fates["excess"] += 1
+            after = {"Retry-After": f"{self.faults.retry_after:g}"}
+            return _error(429, "requests or tokens beyond the limit", "rate_limit_exceeded", after)
         self.fates["ok"] += not fault
         return await _spoilt(request, fault, completion) if fault else _json(completion)
+
+    def _exceeds(self, completion: dict[str, Any]) -> bool:
+        rpm, tpm = self.faults.rpm, self.faults.tpm
+        if rpm is None and tpm is None:
+            return False
+        window = self.windows.setdefault(completion["model"], _Window(self.faults.period))
+        requests, tokens = window.add(completion["usage"]["total_tokens"])
+        return (rpm is not None and requests > rpm) or (tpm is not None and tokens > tpm)
+
+
+class _Window:
+    """Requests and tokens of the last `period` seconds."""
+
+    def __init__(self, period: float) -> None:
+        self._period = period
+        self._entries: deque[tuple[float, int]] = deque()
+        self._tokens = 0
+
+    def add(self, tokens: int) -> tuple[int, int]:
+        """Counts one more request; gives what the window now holds."""
+        now = time.monotonic()
+        self._entries.append((now, tokens))
+        self._tokens += tokens
+        while self._entries[0][0] <= now - self._period:
+            self._tokens -= self._entries.popleft()[1]
+        return len(self._entries), self._tokens
 
 
 class _BadRequest(Exception):
