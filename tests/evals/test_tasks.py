@@ -88,7 +88,7 @@ def test_no_classroom_test_has_the_numbers_of_a_lesson() -> None:
         if task.source == "classroom":
             few = task.model_copy(update={"limit": 100})
             tested = {each.meta["signature"] for each in read_task(name, few).problems}
-            assert len(tested) > 90
+            assert len(tested) > 60
             assert not tested & lesson, name
 
 

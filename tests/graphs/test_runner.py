@@ -206,10 +206,14 @@ async def test_braked_twice_it_stops_and_keeps_what_was_paid(tmp_path: Path) -> 
     port = free_port()
     recipe = small(tmp_path, *over_http(f"http://127.0.0.1:{port}/v1"))
     brake = Brake()
+
+    def watch(snapshot: Snapshot) -> None:
+        if snapshot.spent["this_run"]["paid"] and not brake.pulls:
+            brake.pull()
+            brake.pull()
+
     async with serving(latency=0.3, port=port):
-        asyncio.get_running_loop().call_later(1.0, brake.pull)
-        asyncio.get_running_loop().call_later(1.0, brake.pull)
-        stopped = await synthesize(recipe, brake=brake)
+        stopped = await synthesize(recipe, brake=brake, watch=watch)
     assert stopped.exit_code == 130
     assert stopped.problems["pending"] == 12
     assert stopped.spent["this_run"]["paid"] > 0
