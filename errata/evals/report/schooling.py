@@ -34,7 +34,9 @@ def section(evals: Sequence[Eval]) -> Section | None:
         "Each term's value before its factor, its share of the gradient's norm at the last hidden state, and the mean "
         "log-probability of the texts by kind, over optimiser steps."
     )
-    return Section("training", "Training", lede, found)
+    left_out = len(trainings) - MOST_TRAININGS
+    notes = [f"{left_out} more trainings are not drawn"] if left_out > 0 else []
+    return Section("training", "Training", lede, found, notes=notes)
 
 
 def _figure(name: str, training: dict[str, Any]) -> Figure | None:
