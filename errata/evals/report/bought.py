@@ -28,7 +28,6 @@ from errata.evals.report.figures import (
 )
 from errata.evals.report.results import Results
 
-
 MOST_PAIRS = 28
 """Pairs of trained students that are shown one by one; of more, the best against each other one."""
 
