@@ -59,8 +59,14 @@ def _y(limit: int = 190) -> Spec:
     return {"field": "label", **NAMES, "axis": axis}
 
 
-def _axis(form: str, title: str | None) -> Spec:
-    axis: Spec = {"format": form, "tickCount": 5, "domain": False, "ticks": False, "title": title}
+def _axis(form: str, title: str | None, width: int = WIDTH) -> Spec:
+    axis: Spec = {
+        "format": form,
+        "tickCount": 5 if width > THIRD else 3,
+        "domain": False,
+        "ticks": False,
+        "title": title,
+    }
     if form.startswith("+"):
         axis["labelExpr"] = f"datum.value === 0 ? '0' : format(datum.value, '{form}')"
     return axis
@@ -144,7 +150,7 @@ def dots(
     used, shapes = _tones(series, tones), _around(SHAPES, len(series))
     apart = apart and len(series) > 1
     scale: Spec = {"zero": False, "nice": True} if domain is None else {"domain": list(domain), "nice": False}
-    x: Spec = {"field": "value", "type": "quantitative", "scale": scale, "axis": _axis(form, title)}
+    x: Spec = {"field": "value", "type": "quantitative", "scale": scale, "axis": _axis(form, title, width)}
     place: Spec = {"y": _y()}
     if apart:
         place["yOffset"] = {"field": "series", "type": "nominal", "sort": None, "scale": {"domain": list(series)}}

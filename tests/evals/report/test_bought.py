@@ -208,3 +208,14 @@ def test_many_students_are_told_against_the_best_and_stand_in_every_table(tmp_pa
     figure = next(each for each in section.figures if each.table.headings[0] == "steps")
     assert list(figure.table.headings[1:]) == names
     assert len(figure.charts[0].legend) == 8
+
+
+def test_trainings_are_named_by_their_arm_and_seed(tmp_path: Path) -> None:
+    results = results_of(*three_students(tmp_path, number=20, seeds=(0, 1)))
+
+    section = schooling.section(results.evals)
+
+    assert section is not None
+    assert [figure.title.split(":")[0] for figure in section.figures] == [
+        *("plain, seed 0", "plain, seed 1", "committee, seed 0", "committee, seed 1")
+    ]
