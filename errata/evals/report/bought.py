@@ -9,6 +9,7 @@ from errata.evals.arms import Arm
 from errata.evals.compare import Difference
 from errata.evals.compare import Figure as Told
 from errata.evals.report import cured, samples
+from errata.evals.report.answers import MOST_STUDENTS
 from errata.evals.report.charts import QUIET, SERIES, bars, dots, width_of
 from errata.evals.report.figures import (
     Cell,
@@ -27,6 +28,9 @@ from errata.evals.report.figures import (
 )
 from errata.evals.report.results import Results
 
+MOST_PAIRS = 28
+"""Pairs of trained students that are shown one by one; of more, the best against each other one."""
+
 
 def section(results: Results) -> Section:
     figures = [
@@ -42,7 +46,10 @@ def section(results: Results) -> Section:
         f"{evals} of {count(len(results.arms), 'student')} on {tasks or 'one task'}, every one on the same items. "
         "Differences are paired; intervals are at 95 %."
     )
-    return Section("results", "What it bought", lede, [each for each in figures if each], "items", results.notes)
+    notes = list(results.notes)
+    if len(results.evals) > MOST_STUDENTS:
+        notes.append(f"problem by problem, the first {MOST_STUDENTS} of {len(results.evals)} evaluations are shown")
+    return Section("results", "What it bought", lede, [each for each in figures if each], "items", notes)
 
 
 # ---- accuracy --------------------------------------------------------------------------------------------------------
@@ -150,8 +157,11 @@ def _among_arms(results: Results) -> Figure | None:
         for place, one in enumerate(trained)
         for other in trained[place + 1 :]
     ]
-    if not pairs or len(pairs) > 30:
+    if not pairs:
         return None
+    if len(pairs) > MOST_PAIRS:
+        best = max(trained, key=lambda name: results.comparison.figure(name, results.tasks[0]).accuracy.value)
+        pairs = [(best, other) for other in trained if other != best]
     return _differences(results, pairs, None)
 
 

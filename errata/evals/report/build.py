@@ -13,6 +13,7 @@ import base64
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -44,6 +45,7 @@ from errata.settings import SynthRecipe
 
 MOST_TRANSCRIPTS = 20_000
 """Transcripts in a page. Of a larger log so many are drawn by hash; the figures are of the whole log."""
+SAY_EVERY_S = 5.0
 SCRIPTS = ("base.js", "blocks.js", "list.js", "texts.js", "transcripts.js", "pairs.js", "items.js", "page.js")
 Say = Callable[[str], None]
 
@@ -78,7 +80,7 @@ def write_report(
     with _scratch(target) as blocks, _scratch(target) as more:
         archive, listing, items = Archive(blocks), Index(), Archive(more)
         say(f"reading {len(index):,} transcripts")
-        told = _read(directory, index, archive, listing)
+        told = _read(directory, index, archive, listing, say)
         answers = embed(results, items) if results else None
         sections = _sections(told, results)
         say(f"drawing {sum(len(figure.charts) for section in sections for figure in section.figures)} charts")
@@ -136,11 +138,15 @@ def _scratch(target: Path) -> IO[bytes]:
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index) -> Told:
+def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index, say: Say) -> Told:
     """One pass over the last lines of the log, in input order."""
+    told_at = time.monotonic()
     funnel, account = Funnel(), Account()
     limit = MOST_TRANSCRIPTS / len(index) if len(index) > MOST_TRANSCRIPTS else 1.0
-    for line in read_lines(run.log, index.in_input_order()):
+    for number, line in enumerate(read_lines(run.log, index.in_input_order())):
+        if time.monotonic() > told_at + SAY_EVERY_S:
+            told_at = time.monotonic()
+            say(f"{number:,} of {len(index):,} transcripts read")
         try:
             transcript = orjson.loads(line)
             funnel.add(transcript)

@@ -59,15 +59,26 @@ def _y(limit: int = 190) -> Spec:
     return {"field": "label", **NAMES, "axis": axis}
 
 
-def _axis(form: str, title: str | None) -> Spec:
-    axis: Spec = {"format": form, "tickCount": 5, "domain": False, "ticks": False, "title": title}
+def _axis(form: str, title: str | None, width: int = WIDTH) -> Spec:
+    axis: Spec = {
+        "format": form,
+        "tickCount": 5 if width > THIRD else 3,
+        "domain": False,
+        "ticks": False,
+        "title": title,
+    }
     if form.startswith("+"):
         axis["labelExpr"] = f"datum.value === 0 ? '0' : format(datum.value, '{form}')"
     return axis
 
 
+def _around(values: Sequence[str], number: int) -> list[str]:
+    """So many of the values, from the first again after the last."""
+    return [values[place % len(values)] for place in range(number)]
+
+
 def _tones(series: Sequence[str], tones: Sequence[str] | None) -> list[str]:
-    return list(tones or (SERIES[place % len(SERIES)] for place in range(len(series))))
+    return list(tones or _around(SERIES, len(series)))
 
 
 def _by_series(series: Sequence[str], values: Sequence[Any]) -> Spec:
@@ -79,7 +90,7 @@ def _legend(series: Sequence[str], tones: Sequence[str], forms: Sequence[str] = 
     if len(series) < 2:
         return []
     forms = forms or ["bar"] * len(series)
-    return [Legend(name, tone, form) for name, tone, form in zip(series, tones, forms, strict=False)]
+    return [Legend(name, tone, form) for name, tone, form in zip(series, tones, forms, strict=True)]
 
 
 def _rule(axis: str, at: float) -> Spec:
@@ -136,10 +147,10 @@ def dots(
 
     `apart`: the series of one label stand below each other; else a label has one of them.
     """
-    used, shapes = _tones(series, tones), list(SHAPES[: len(series)])
+    used, shapes = _tones(series, tones), _around(SHAPES, len(series))
     apart = apart and len(series) > 1
     scale: Spec = {"zero": False, "nice": True} if domain is None else {"domain": list(domain), "nice": False}
-    x: Spec = {"field": "value", "type": "quantitative", "scale": scale, "axis": _axis(form, title)}
+    x: Spec = {"field": "value", "type": "quantitative", "scale": scale, "axis": _axis(form, title, width)}
     place: Spec = {"y": _y()}
     if apart:
         place["yOffset"] = {"field": "series", "type": "nominal", "sort": None, "scale": {"domain": list(series)}}
@@ -169,7 +180,7 @@ def lines(
     width: int = WIDTH, height: int = 220, interpolate: str = "linear",
 ) -> Chart:  # fmt: skip
     """Lines over x. A row: x, series, value, told, and where it has an interval low and high. `rule`: a line at x."""
-    used, dashes = _tones(series, None), list(DASHES[: len(series)])
+    used, dashes = _tones(series, None), _around(DASHES, len(series))
     scale: Spec = {"zero": False, "nice": True} if domain is None else {"domain": list(domain), "nice": False}
     y: Spec = {"field": "value", "type": "quantitative", "scale": scale, "title": None, "axis": _axis(form, None)}
     axis = {"grid": False, "title": x_title, "labelAngle": 0, "tickCount": 5, "format": "~r"}

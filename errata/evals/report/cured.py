@@ -16,6 +16,7 @@ from errata.evals.report.shares import Share
 MOST_VALUES = 12
 """Steps, levels or subjects that a chart shows; beyond, the table has them."""
 MOST_ARMS = 8
+"""Students that a chart shows; the table has all."""
 
 
 def figures(results: Results) -> list[Figure]:
@@ -102,7 +103,7 @@ def _by_difficulty(results: Results) -> list[Figure]:
 
 def _dimension(results: Results, name: str) -> Figure | None:
     by: dict[str, dict[Any, list[Item]]] = {}
-    for arm in results.arms[:MOST_ARMS]:
+    for arm in results.arms:
         for task in results.tasks:
             for item in results.items(arm, task):
                 value = difficulty(item.meta).get(name)
@@ -124,7 +125,9 @@ def _dimension(results: Results, name: str) -> Figure | None:
                 rows.append({"x": str(value), "series": student, **share.row(), "told": said})
         table.append(line)
     shown = len(values) <= MOST_VALUES
-    chart = lines(rows, list(by), x_title=name, domain=(0, 1), points=True, ordinal=True)
+    drawn = list(by)[:MOST_ARMS]
+    rows = [row for row in rows if row["series"] in drawn]
+    chart = lines(rows, drawn, x_title=name, domain=(0, 1), points=True, ordinal=True)
     return Figure(
         _dimension_title(by, values, name),
         Table((name, *by), table),

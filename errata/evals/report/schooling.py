@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,8 +26,12 @@ def section(evals: Sequence[Eval]) -> Section | None:
     for each in evals:
         training = each.manifest.training or {}
         if training.get("log"):
-            trainings.setdefault(str(training.get("output") or each.name), (each.name, training))
-    figures = [_figure(name, training) for name, training in list(trainings.values())[:MOST_TRAININGS]]
+            trainings.setdefault(str(training.get("output") or each.name), (each.manifest.label or each.name, training))
+    labels = Counter(label for label, _ in trainings.values())
+    figures = [
+        _figure(label if labels[label] == 1 else f"{label}, seed {training.get('seed')}", training)
+        for label, training in list(trainings.values())[:MOST_TRAININGS]
+    ]
     found = [figure for figure in figures if figure]
     if not found:
         return None
@@ -34,7 +39,9 @@ def section(evals: Sequence[Eval]) -> Section | None:
         "Each term's value before its factor, its share of the gradient's norm at the last hidden state, and the mean "
         "log-probability of the texts by kind, over optimiser steps."
     )
-    return Section("training", "Training", lede, found)
+    left_out = len(trainings) - MOST_TRAININGS
+    notes = [f"{left_out} more trainings are not drawn"] if left_out > 0 else []
+    return Section("training", "Training", lede, found, notes=notes)
 
 
 def _figure(name: str, training: dict[str, Any]) -> Figure | None:

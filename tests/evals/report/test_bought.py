@@ -192,3 +192,30 @@ def test_key_steps_are_told_as_the_summaries_have_them(tmp_path: Path) -> None:
 
 def test_one_answer_an_item_has_no_votes_to_tell(three: Results) -> None:
     assert samples.figures(three) == []
+
+
+def test_many_students_are_told_against_the_best_and_stand_in_every_table(tmp_path: Path) -> None:
+    names = [f"student-{number}" for number in range(10)]
+    paths = [plant_eval(tmp_path, name, right_at((0.5, 0.4), name), tasks=TASKS) for name in names]
+
+    results = results_of(*paths)
+    section = bought.section(results)
+
+    best = max(names, key=lambda name: results.comparison.figure(name, "id").accuracy.value)
+    against = next(each for each in section.figures if each.table.headings == bought.DIFFERENCE)
+    assert {row[0] for row in against.table.rows} == {best}
+    assert {row[1] for row in against.table.rows} == set(names) - {best}
+    figure = next(each for each in section.figures if each.table.headings[0] == "steps")
+    assert list(figure.table.headings[1:]) == names
+    assert len(figure.charts[0].legend) == 8
+
+
+def test_trainings_are_named_by_their_arm_and_seed(tmp_path: Path) -> None:
+    results = results_of(*three_students(tmp_path, number=20, seeds=(0, 1)))
+
+    section = schooling.section(results.evals)
+
+    assert section is not None
+    assert [figure.title.split(":")[0] for figure in section.figures] == [
+        *("plain, seed 0", "plain, seed 1", "committee, seed 0", "committee, seed 1")
+    ]

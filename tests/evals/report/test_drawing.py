@@ -87,3 +87,12 @@ def test_ids_of_two_charts_differ_and_the_same_chart_is_drawn_the_same() -> None
 def test_a_legend_names_the_series_where_there_are_several() -> None:
     assert [one.name for one in charts.stacked(rows(), ["one", "ada"]).legend] == ["one", "ada"]
     assert charts.dots(rows(), ["one"]).legend == []
+
+
+def test_many_series_all_stand_in_the_legend() -> None:
+    series = [f"s{number}" for number in range(11)]
+
+    chart = charts.lines([{"x": 1, "series": name, "value": 0.5, "told": name} for name in series], series, x_title="x")
+
+    assert [one.name for one in chart.legend] == series
+    assert len({(one.tone, one.form) for one in chart.legend}) >= 8
