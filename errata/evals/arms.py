@@ -122,7 +122,7 @@ def values_of(items: Sequence[Item]) -> Values:
 
 def paired(left: Arm, right: Arm, task: str) -> Paired:
     """Values of the same items in both arms. UsageError where the item sets or the seeds differ."""
-    sides = _seed_by_seed(left, right)
+    sides = seed_by_seed(left, right)
     by_key = [
         ({i.key: i for i in a.by_task.get(task, ())}, {i.key: i for i in b.by_task.get(task, ())}) for a, b in sides
     ]
@@ -143,7 +143,7 @@ def paired(left: Arm, right: Arm, task: str) -> Paired:
     )
 
 
-def _seed_by_seed(left: Arm, right: Arm) -> list[tuple[Eval, Eval]]:
+def seed_by_seed(left: Arm, right: Arm) -> list[tuple[Eval, Eval]]:
     """Each seed of one arm beside the same seed of the other; an arm of one directory stands beside all of them."""
     if len(left.evals) == 1 or len(right.evals) == 1:
         number = max(len(left.evals), len(right.evals))

@@ -86,6 +86,7 @@ def as_data(found: Comparison) -> dict[str, Any]:
         "tasks": list(found.tasks),
         "figures": [asdict(each) for each in found.figures],
         "differences": [asdict(each) for each in found.differences],
+        "mistakes": found.mistakes(),
         "notes": list(found.notes),
     }
 

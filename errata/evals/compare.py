@@ -19,6 +19,7 @@ import numpy as np
 from errata.errors import UsageError
 from errata.evals.arms import Arm, Paired, arms_of, named_tasks, paired, values_of
 from errata.evals.items import Eval, Item, read_eval
+from errata.evals.reasoning import cured_by
 from errata.evals.stats import (
     Values,
     bootstrap,
@@ -114,6 +115,11 @@ class Comparison:
     def records(self) -> list[dict[str, Any]]:
         """One flat record a difference, as pandas.DataFrame takes them."""
         return [_flat(asdict(each), "difference") for each in self.differences]
+
+    def mistakes(self) -> list[dict[str, Any]]:
+        """Kinds of mistakes cured and introduced against the untouched student; empty without one."""
+        untouched = next((arm for arm in self.arms if arm.baseline), None)
+        return cured_by(self.arms, untouched, self.tasks) if untouched else []
 
     def figure_records(self) -> list[dict[str, Any]]:
         """One flat record an arm and task, with the size of the arm's training."""
