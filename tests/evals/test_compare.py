@@ -124,12 +124,13 @@ def test_another_gold_answer_is_refused(tmp_path: Path) -> None:
 def test_results_of_other_tools_stand_beside_ours(tmp_path: Path) -> None:
     ours = eval_dir(tmp_path, "ours", {"t": rights(20, 8)})
     theirs = tmp_path / "theirs.jsonl"
-    theirs.write_text("".join(f'{{"id": "t-{n}", "correct": {str(n < 15).lower()}}}\n' for n in reversed(range(20))))
+    theirs.write_text("".join(f'{{"id": "t-{n}", "correct": {int(n < 15)}}}\n' for n in reversed(range(20))))
 
     found = compare([ours, theirs])
 
     assert found.tasks == ("t",)
     assert found.differences[0].difference.value == pytest.approx(7 / 20)
+    assert found.differences[0].test == "mcnemar"
     assert found.figure("theirs", "t").accuracy.method == "wilson"
 
 
