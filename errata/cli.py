@@ -262,12 +262,15 @@ def eval_(recipe: str, overrides: tuple[str, ...], as_json: bool, quiet: bool) -
 @click.argument("evals", nargs=-1, required=True, metavar="EVAL EVAL ...")
 @click.option("--against", metavar="ARM", help="Only differences to this arm.")
 @click.option("--task", "tasks", multiple=True, help="Only this task.  [repeatable]")
+@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only items that say so, e.g. steps=4.  [repeatable]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def compare(evals: tuple[str, ...], against: str | None, tasks: tuple[str, ...], as_json: bool) -> None:
+def compare(
+    evals: tuple[str, ...], against: str | None, tasks: tuple[str, ...], where: tuple[str, ...], as_json: bool
+) -> None:
     """Compare evals on the same items: eval directories, or JSON lines with `id` and `correct`."""
     from errata.evals.commands import compared
 
-    compared(evals, against=against, tasks=tasks, as_json=as_json)
+    compared(evals, against=against, tasks=tasks, where=where, as_json=as_json)
 
 
 @cli.command()

@@ -122,7 +122,7 @@ def values_of(items: Sequence[Item]) -> Values:
 
 def paired(left: Arm, right: Arm, task: str) -> Paired:
     """Values of the same items in both arms. UsageError where the item sets or the seeds differ."""
-    sides = _seed_by_seed(left, right)
+    sides = seed_by_seed(left, right)
     by_key = [
         ({i.key: i for i in a.by_task.get(task, ())}, {i.key: i for i in b.by_task.get(task, ())}) for a, b in sides
     ]
@@ -133,17 +133,22 @@ def paired(left: Arm, right: Arm, task: str) -> Paired:
     orders = [keys[0] if shared else each for each in keys]
     lefts = [[ours[key] for key in order] for order, (ours, _) in zip(orders, by_key, strict=True)]
     rights = [[theirs[key] for key in order] for order, (_, theirs) in zip(orders, by_key, strict=True)]
-    everything = [item for each in (*lefts, *rights) for item in each]
+    left_values, right_values = [values_of(each) for each in lefts], [values_of(each) for each in rights]
     return Paired(
         max(left.seeds, right.seeds, key=len),
-        [values_of(each) for each in lefts],
-        [values_of(each) for each in rights],
+        left_values,
+        right_values,
         shared,
-        all(isinstance(item.correct, bool) for item in everything),
+        all(one_answer(each) for each in (*left_values, *right_values)),
     )
 
 
-def _seed_by_seed(left: Arm, right: Arm) -> list[tuple[Eval, Eval]]:
+def one_answer(values: Values) -> bool:
+    """Whether every value is 0 or 1, however it was written."""
+    return bool(np.isin(values, (0.0, 1.0)).all())
+
+
+def seed_by_seed(left: Arm, right: Arm) -> list[tuple[Eval, Eval]]:
     """Each seed of one arm beside the same seed of the other; an arm of one directory stands beside all of them."""
     if len(left.evals) == 1 or len(right.evals) == 1:
         number = max(len(left.evals), len(right.evals))

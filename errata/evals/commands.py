@@ -58,11 +58,14 @@ def _show_differences(evals: Sequence[Eval]) -> None:
             show_comparison(compare(alike))
 
 
-def compared(evals: Sequence[str], *, against: str | None, tasks: Sequence[str], as_json: bool) -> None:
+def compared(
+    evals: Sequence[str], *, against: str | None, tasks: Sequence[str], where: Sequence[str] = (), as_json: bool
+) -> None:
     """Prints the comparison. Raises UsageError for a single eval, and where item sets differ."""
     if len(evals) < 2:
         raise UsageError("one eval", "a comparison needs two", "name another directory or JSONL file")
-    found = compare(evals, against=against, tasks=tasks or None)
+    narrowed = dict(text.partition("=")[::2] for text in where)
+    found = compare(evals, against=against, tasks=tasks or None, where=narrowed)
     if as_json:
         _print_json(as_data(found))
     else:
@@ -86,6 +89,7 @@ def as_data(found: Comparison) -> dict[str, Any]:
         "tasks": list(found.tasks),
         "figures": [asdict(each) for each in found.figures],
         "differences": [asdict(each) for each in found.differences],
+        "mistakes": found.mistakes(),
         "notes": list(found.notes),
     }
 

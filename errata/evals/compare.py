@@ -8,7 +8,7 @@ come from a bootstrap over items, or over seeds and items. Two seeds are shown o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -17,8 +17,9 @@ from typing import Any, Literal
 import numpy as np
 
 from errata.errors import UsageError
-from errata.evals.arms import Arm, Paired, arms_of, named_tasks, paired, values_of
+from errata.evals.arms import Arm, Paired, arms_of, named_tasks, one_answer, paired, values_of
 from errata.evals.items import Eval, Item, read_eval
+from errata.evals.reasoning import cured_by
 from errata.evals.stats import (
     Values,
     bootstrap,
@@ -115,6 +116,11 @@ class Comparison:
         """One flat record a difference, as pandas.DataFrame takes them."""
         return [_flat(asdict(each), "difference") for each in self.differences]
 
+    def mistakes(self) -> list[dict[str, Any]]:
+        """Kinds of mistakes cured and introduced against the untouched student; empty without one."""
+        untouched = next((arm for arm in self.arms if arm.baseline), None)
+        return cured_by(self.arms, untouched, self.tasks) if untouched else []
+
     def figure_records(self) -> list[dict[str, Any]]:
         """One flat record an arm and task, with the size of the arm's training."""
         sizes = {arm.name: {"target_tokens": arm.target_tokens, "cost_usd": arm.cost_usd} for arm in self.arms}
@@ -132,6 +138,7 @@ def compare(
     against: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
     tasks: Sequence[str] | None = None,
+    where: Mapping[str, str] | None = None,
     resamples: int = 10_000,
     seed: int = 17,
 ) -> Comparison:
@@ -141,11 +148,14 @@ def compare(
         against: only differences to the arm of this name; by default every pair.
         pairs: only these differences, as (arm, against): the fewer are planned, the less Holm's correction takes.
         tasks: only these; by default all.
+        where: only items whose meta says so, as `{"steps": "4"}`.
         resamples: of each bootstrap, drawn from `seed`.
 
     Raises UsageError where the item sets differ, naming the first missing ids.
     """
     read = named_tasks([each if isinstance(each, Eval) else read_eval(each) for each in evals])
+    if where:
+        read = [_narrowed(each, where) for each in read]
     arms = arms_of(read)
     chosen = _tasks(arms, tasks)
     figures = [figure_of(arm, task, resamples, seed) for task in chosen for arm in arms]
@@ -155,6 +165,17 @@ def compare(
         for arm, other in _planned(arms, against, pairs)
     ]
     return Comparison(arms, tuple(chosen), tuple(figures), tuple(_corrected(differences)), tuple(_notes(arms)))
+
+
+def _narrowed(one: Eval, where: Mapping[str, str]) -> Eval:
+    items = tuple(item for item in one.items if all(str(item.meta.get(key)) == value for key, value in where.items()))
+    if not items:
+        told = ", ".join(f"{key}={value}" for key, value in where.items())
+        known = sorted({key for item in one.items for key in item.meta} - {"question", "gold"})
+        raise UsageError(
+            f"{one.path} has no item with {told}", "nothing is left to compare", f"its items tell {', '.join(known)}"
+        )
+    return replace(one, items=items)
 
 
 def _planned(
@@ -200,7 +221,7 @@ def _tasks(arms: Sequence[Arm], asked: Sequence[str] | None) -> list[str]:
 def interval_of(items: Sequence[Item], resamples: int = 10_000, seed: int = 17) -> Interval:
     """Accuracy with Wilson's interval for one answer an item, with a bootstrap's for shares."""
     values = values_of(items)
-    if all(isinstance(item.correct, bool) for item in items):
+    if one_answer(values):
         return Interval(mean(values), *wilson(int(values.sum()), len(values)), "wilson")
     return Interval(mean(values), *bootstrap(values, resamples, seed), "bootstrap")
 

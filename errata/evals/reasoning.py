@@ -16,6 +16,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from errata.errors import UsageError
+from errata.evals.arms import Arm, seed_by_seed
 from errata.evals.items import Eval, Item
 from errata.evals.stats import mean
 from errata.graphs.diversity import jaccard, ngrams
@@ -103,20 +104,22 @@ class Changes(NamedTuple):
         return [each._asdict() for each in self.kinds]
 
 
-def changes(untouched: Eval, student: Eval) -> Changes:
-    """Which mistakes a training cured and introduced, item by item. An item counts as right above one half.
+def changes(untouched: Eval, student: Eval, tasks: Sequence[str] | None = None) -> Changes:
+    """Which mistakes a training cured and introduced, item by item, on these tasks or all. An item counts as right
+    above one half.
 
     Raises UsageError where the student lacks items of the untouched one.
     """
     after = {item.key: item for item in student.items}
-    missing = [item.id for item in untouched.items if item.key not in after]
+    asked = [item for item in untouched.items if tasks is None or item.task in tasks]
+    missing = [item.id for item in asked if item.key not in after]
     if missing:
         raise UsageError(
             f"{student.path} lacks {len(missing)} items of {untouched.path}: {', '.join(missing[:3])}",
             "what was cured is told item by item",
             "evaluate both on the same tasks and limits",
         )
-    pairs = [(item, after[item.key]) for item in untouched.items]
+    pairs = [(item, after[item.key]) for item in asked]
     cured = tuple(before.key for before, now in pairs if not _right(before) and _right(now))
     introduced = tuple(before.key for before, now in pairs if _right(before) and not _right(now))
     return Changes(
@@ -124,6 +127,28 @@ def changes(untouched: Eval, student: Eval) -> Changes:
         tuple((key.task, key.id) for key in cured),
         tuple((key.task, key.id) for key in introduced),
     )
+
+
+def cured_by(arms: Sequence[Arm], untouched: Arm, tasks: Sequence[str]) -> list[dict[str, Any]]:
+    """Records of `arm, task, kind, before, after, cured, introduced, moved` for every arm but the untouched student,
+    added up over seeds; of tasks with known kinds of mistakes alone."""
+    found = []
+    for arm in arms:
+        if arm.name == untouched.name:
+            continue
+        total: dict[tuple[str, str], Counter[str]] = {}
+        for student, before in seed_by_seed(arm, untouched):
+            for change in changes(before, student, tasks).kinds:
+                counts = change._asdict()
+                key = counts.pop("task"), counts.pop("kind")
+                total.setdefault(key, Counter()).update(counts)
+        known = {task for task, kind in total if kind != UNKNOWN}
+        found += [
+            {"arm": arm.name, "task": task, "kind": kind, **{name: counts[name] for name in Change._fields[2:]}}
+            for (task, kind), counts in total.items()
+            if task in known
+        ]
+    return found
 
 
 def _right(item: Item) -> bool:

@@ -41,16 +41,16 @@ class Model(AgentSpec):
 
 
 class Decoding(Settings):
-    """How every item is answered. Temperature 0 is greedy.
+    """How every item is answered. Temperature 0 is greedy; null leaves temperature or max_tokens to the provider.
 
     `vote`: what counts as the item's answer where there are several samples; without it the share of right samples.
     `ranker`: the folder of a ranker that scores every sample, which the weighted votes need.
     """
 
     samples: int = Field(default=1, ge=1)
-    temperature: float = Field(default=0.0, ge=0)
+    temperature: float | None = Field(default=0.0, ge=0)
     top_p: float | None = Field(default=None, gt=0, le=1)
-    max_tokens: int = Field(default=512, gt=0)
+    max_tokens: int | None = Field(default=512, gt=0)
     stop: tuple[str, ...] = ()
     vote: Weighting | None = None
     ranker: str | None = None

@@ -97,9 +97,20 @@ def show_comparison(found: Comparison, console: Console | None = None) -> None:
         differences = [each for each in found.differences if each.task == task]
         if differences:
             parts.append(_differences(task, differences))
+        if mistakes := [each for each in found.mistakes() if each["task"] == task]:
+            parts.append(_cured(task, mistakes))
     if found.notes:
         parts.append(Text("\n".join(f"note: {plain(note)}" for note in found.notes)))
     show(parts, console)
+
+
+def _cured(task: str, mistakes: Sequence[dict[str, Any]]) -> RenderableType:
+    kinds = list(dict.fromkeys(each["kind"] for each in mistakes))
+    told = {(each["arm"], each["kind"]): f"{each['cured']}:{each['introduced']}" for each in mistakes}
+    rows = [
+        (arm, *(told.get((arm, kind)) for kind in kinds)) for arm in dict.fromkeys(each["arm"] for each in mistakes)
+    ]
+    return table(f"{task}, mistakes cured:introduced against the untouched student", ("arm", *kinds), rows)
 
 
 def _figures(task: str, found: Comparison) -> RenderableType:
@@ -141,12 +152,13 @@ def _differences(task: str, differences: Sequence[Difference]) -> RenderableType
             None if each.only_arm is None else f"{each.only_arm}:{each.only_against}",
             probability(each.p),
             probability(each.p_holm),
+            {None: None, True: "yes", False: "no"}[each.equal_tokens],
             each.verdict,
             None if each.verdict in ("better", "worse") else f"{100 * each.detectable:.1f}",
         )
         for each in differences
     ]
-    headings = ("difference", "points", "by seed", "won:lost", "p", "Holm", "verdict", "could show")
+    headings = ("difference", "points", "by seed", "won:lost", "p", "Holm", "equal tokens", "verdict", "could show")
     return _filled(f"{task}, paired differences in points with their 95 % interval", headings, rows)
 
 

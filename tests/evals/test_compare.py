@@ -99,13 +99,15 @@ def test_item_sets_that_differ_are_refused_with_the_first_missing_ids(tmp_path: 
 
 def test_a_task_that_one_lacks_is_refused_unless_left_out(tmp_path: Path) -> None:
     paths = [
-        eval_dir(tmp_path, "two", {"x": rights(9, 4), "y": rights(9, 4)}),
+        eval_dir(tmp_path, "two", {"x": rights(9, 4), "y": rights(9, 4)}, baseline=True),
         eval_dir(tmp_path, "one", {"x": rights(9, 5)}),
     ]
 
     with pytest.raises(UsageError, match="one has no item of y: y-0, y-1, y-2"):
         compare(paths)
-    assert compare(paths, tasks=["x"]).tasks == ("x",)
+    found = compare(paths, tasks=["x"])
+    assert found.tasks == ("x",)
+    assert found.mistakes() == []
     with pytest.raises(UsageError, match="no task is called z"):
         compare(paths, tasks=["z"])
 
@@ -122,12 +124,13 @@ def test_another_gold_answer_is_refused(tmp_path: Path) -> None:
 def test_results_of_other_tools_stand_beside_ours(tmp_path: Path) -> None:
     ours = eval_dir(tmp_path, "ours", {"t": rights(20, 8)})
     theirs = tmp_path / "theirs.jsonl"
-    theirs.write_text("".join(f'{{"id": "t-{n}", "correct": {str(n < 15).lower()}}}\n' for n in reversed(range(20))))
+    theirs.write_text("".join(f'{{"id": "t-{n}", "correct": {int(n < 15)}}}\n' for n in reversed(range(20))))
 
     found = compare([ours, theirs])
 
     assert found.tasks == ("t",)
     assert found.differences[0].difference.value == pytest.approx(7 / 20)
+    assert found.differences[0].test == "mcnemar"
     assert found.figure("theirs", "t").accuracy.method == "wilson"
 
 
@@ -223,6 +226,23 @@ def test_seed_noise_without_an_effect_is_seldom_called_one() -> None:
 
     assert called <= 8  # 5 % of 60, and no more than once in 300 such tests beyond 8
     assert alone >= 25
+
+
+def test_mistakes_cured_and_introduced_are_added_up_over_seeds(tmp_path: Path) -> None:
+    untouched = eval_dir(tmp_path, "untouched", {"t": [False, False, True, True]}, baseline=True)
+    sft = [
+        eval_dir(tmp_path, f"sft-{seed}", {"t": [True, False, True, seed == 0]}, seed=seed, label="sft")
+        for seed in (0, 1)
+    ]
+    for path in (untouched, *sft):
+        items = path / "items.jsonl"
+        items.write_text(items.read_text().replace('"split":"id"', '"split":"id","mistake":"calc"'))
+
+    found = compare([untouched, *sft]).mistakes()
+
+    assert found == [
+        {"arm": "sft", "task": "t", "kind": "calc", "before": 4, "after": 3, "cured": 2, "introduced": 1, "moved": 0}
+    ]
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------

@@ -294,6 +294,8 @@ def test_compare_prints_a_table_or_json(tmp_path: Path) -> None:
 
     shown = CliRunner().invoke(cli, ["compare", *paths])
     told = CliRunner().invoke(cli, ["compare", *paths, "--json", "--task", "classroom_id", "--against", "ada"])
+    four = CliRunner().invoke(cli, ["compare", *paths, "--json", "--where", "steps=4"])
+    none = CliRunner().invoke(cli, ["compare", *paths, "--where", "steps=9"])
     alone = CliRunner().invoke(cli, ["compare", paths[0]])
 
     assert shown.exit_code == 0
@@ -301,6 +303,10 @@ def test_compare_prints_a_table_or_json(tmp_path: Path) -> None:
     found = orjson.loads(told.stdout)
     assert [(each["arm"], each["against"]) for each in found["differences"]] == [("pupil", "ada")]
     assert found["tasks"] == ["classroom_id"]
+    assert [each["n"] for each in orjson.loads(four.stdout)["figures"]] == [6, 6]
+    assert orjson.loads(four.stdout)["tasks"] == ["classroom_ood4"]
+    assert none.exit_code == 2
+    assert "no item with steps=9" in none.stderr
     assert alone.exit_code == 2
     assert "one eval" in alone.stderr
 
