@@ -1,9 +1,9 @@
 """Memory and speed of a million problems: `python -m benchmarks.scale [SIZE ...]`.
 
 Synthetic problems from a JSONL file go through the runner (reader, survey, workers, log, tally) and a LangGraph graph
-of one node that makes no call, each size in a fresh process; then the same directory is opened again by another process,
-which reads the log, finds every problem settled and ends. What grows from one size to the next is what a finished
-problem keeps. `--calls` runs the graph `exam` instead, with a student on a stub: gateway, store and grader as well.
+of one node that makes no call, each size in a fresh process; then another process opens the same directory again,
+reads the log, finds every problem settled and ends. What grows from one size to the next is what a finished problem
+keeps. `--calls` runs the graph `exam` instead, with a student on a stub: gateway, store and grader as well.
 """
 
 from __future__ import annotations

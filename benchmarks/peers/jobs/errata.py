@@ -21,10 +21,7 @@ def main() -> None:
     recipe = {
         "graph": "peer_review",
         "runs": str(job.folder / "runs"),
-        "problems": {
-            "source": str(problems),
-            "mapping": {"question": "question", "answer": "answer", "kind": "number"},
-        },
+        "problems": {"source": str(problems), "mapping": mapping},
         "agents": {"teachers": [{"name": "teacher", **agent}], "reviewers": [{"name": "judge", **agent}]},
         "concurrency": job.concurrency,
     }
