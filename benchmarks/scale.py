@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def _without_calls(recipe: Any) -> int:
     from errata.graphs.runner import Run, survey
     from errata.graphs.state import Story
     from errata.graphs.tally import Brake
+    from errata.graphs.telling import story_of
     from errata.problems import Problems
     from errata.records import Outcome
     from errata.rundir import Log, held, index_log
@@ -74,7 +76,9 @@ def _without_calls(recipe: Any) -> int:
         with held(Path(recipe.runs) / recipe.name) as directory:
             index, problems = index_log(directory.log), Problems(recipe.problems)
             tally, log = survey(problems, index), Log(directory.log)
-            going = Run(recipe, directory, index, log, graph.compile(), Spent(), tally, Brake(), {})
+            going = Run(
+                recipe, directory, index, log, partial(story_of, graph.compile(), "exam"), Spent(), tally, Brake(), {}
+            )
             watcher = asyncio.create_task(_watch(going))
             gc.freeze()  # as `errata synth` does
             await going.drive(problems)
