@@ -155,14 +155,15 @@ def plan(recipe: str, overrides: tuple[str, ...], as_json: bool, pilot: int | No
 @click.argument("recipe")
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def synth(recipe: str, overrides: tuple[str, ...], quiet: bool) -> None:
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Run the graphs in N Ray workers; extra ray.")
+def synth(recipe: str, overrides: tuple[str, ...], quiet: bool, workers: int | None) -> None:
     """Drive RECIPE's problems through its graph. The same command resumes a run.
 
     Overrides are dotted: limit=10 budget.usd=5 agents.teachers.0.temperature=0.7
     """
     from errata.recipe import load_recipe
 
-    sys.exit(_synth(load_recipe(Path(recipe), overrides), quiet=quiet))
+    sys.exit(_synth(load_recipe(Path(recipe), overrides), quiet=quiet, workers=workers))
 
 
 @cli.command()
@@ -333,7 +334,7 @@ def serve(
 # ---- shared ----------------------------------------------------------------------------------------------------------
 
 
-def _synth(recipe: Any, *, quiet: bool) -> int:
+def _synth(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
     """Runs a recipe with progress on stderr; returns the exit code after saying what it means."""
     import asyncio
     import gc
@@ -347,7 +348,12 @@ def _synth(recipe: Any, *, quiet: bool) -> int:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
     brake = Brake(lambda pulls: click.echo(interrupted(pulls), err=True))
     with watching(quiet=quiet) as watch:
-        summary = asyncio.run(synthesize(recipe, brake=brake, signals=True, watch=watch))
+        if workers is None:
+            summary = asyncio.run(synthesize(recipe, brake=brake, signals=True, watch=watch))
+        else:
+            from errata.graphs.cluster import synthesize_on
+
+            summary = synthesize_on(workers, recipe, brake=brake, watch=watch)
     for line in report(summary):
         click.echo(line, err=True)
     click.echo(str(summary.run))

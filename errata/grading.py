@@ -32,7 +32,7 @@ from errata.verifier import Verdict, Verifier
 
 __all__ = ["Grade", "Grader", "Reading", "read_answer"]
 
-_MOST_VERDICTS = 200_000
+_MOST_VERDICTS = 10_000
 _MOST_WORKERS = 8
 _ASKS_FORM = re.compile(r"\b(?:factor|expand)", re.IGNORECASE)
 _ASKS_ORDER = re.compile(
@@ -129,7 +129,7 @@ class Grader:
         return _RULES[verdict]
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def _equal(kind: AnswerKind, gold: str, answer: str, choices: tuple[str, ...]) -> tuple[bool, str]:
     """Compare two answers of any kind but LaTeX."""
     left, right = canonical(kind, gold, choices), canonical(kind, answer, choices)

@@ -96,7 +96,7 @@ _POWER = re.compile(r"\^\{(\w)\}")
 _SLASH = re.compile(r"^(-?)(\d+)/(\d+)$")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def normal(answer: str) -> str:
     """The normal form of a LaTeX answer. Answers of one normal form are equal; equal ones may have several."""
     text = answer.strip()

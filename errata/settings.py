@@ -342,7 +342,7 @@ class SynthRecipe(Settings):
     limit: int | None = Field(default=None, ge=1)
     budget: Budget = Budget()
     concurrency: int = Field(default=32, ge=1)
-    """Calls in flight at most, over all agents; also the problems in flight."""
+    """Calls in flight at most, over all agents; twice as many problems are."""
 
     @model_validator(mode="after")
     def _name_is_one_folder(self) -> Self:

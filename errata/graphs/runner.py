@@ -1,6 +1,6 @@
 """Drives a data set of problems through one graph and logs one transcript each.
 
-    problems -> workers (as many as `concurrency`) -> story_of(problem) -> one writer -> transcripts.jsonl
+    problems -> workers (twice `concurrency`) -> story_of(problem) -> one writer -> transcripts.jsonl
                    |                                                        done | rejected | failed
                    +-> cut off by budget, refusal or Ctrl-C: no line, the problem is pending
 
@@ -13,19 +13,16 @@ pairs are the demonstrations of all others.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, ExitStack, suppress
-from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from errata.agents.budget import Spent
-from errata.agents.calls import Ask, Request
-from errata.agents.cast import assemble
 from errata.agents.gateway import Gateway
 from errata.agents.limits import Clock, Sleep
 from errata.agents.prompts import Prompts, load_prompts
@@ -41,23 +38,26 @@ from errata.errors import (
     UsageError,
 )
 from errata.grading import Grader
-from errata.graphs.lesson import build_graph
-from errata.graphs.state import natural_demonstrations, transcript_of
+from errata.graphs.state import natural_demonstrations
 from errata.graphs.tally import Brake, Snapshot, Tally, Watch, resumes, stand_ins, stand_ins_in_words, told
+from errata.graphs.telling import Tell, teller
 from errata.manifest import provenance
 from errata.problems import Problems
 from errata.recipe import dump_recipe, expand, refuse_other_recipe
-from errata.records import Call, Outcome, Problem, Transcript
+from errata.records import Outcome, Problem, Transcript
 from errata.roles import stages_of
 from errata.rundir import OWN_LEDGER, Log, LogIndex, RunDir, held, index_log, repair, write_whole
-from errata.settings import Demonstration, GraphName, SynthRecipe
+from errata.settings import Demonstration, SynthRecipe
 
 TICK_S = 0.5
 MANIFEST_EVERY_S = 5.0
+PROBLEMS_A_CALL = 2
+"""Problems in flight for each call that may be: while one is graded or between two calls, another has its place."""
 PRECEDENCE = (EXIT_INTERRUPTED, EXIT_BUDGET, EXIT_OTHER, EXIT_USAGE, EXIT_SOME_FAILED)
 """Which exit code stands where several apply."""
 
-logger = logging.getLogger(__name__)
+Hire = Callable[[Gateway, AsyncExitStack], Awaitable[Tell]]
+"""Finds who runs the graphs and lets them go when the stack is closed."""
 
 
 @dataclass(frozen=True)
@@ -76,45 +76,6 @@ class Summary:
     """What else a person must know: a store that was mended, agents in whose place others spoke."""
 
 
-# ---- one problem -----------------------------------------------------------------------------------------------------
-
-_made: ContextVar[list[Call]] = ContextVar("calls made for the problem at hand")
-
-
-def remembering(ask: Ask) -> Ask:
-    """`ask`, which also keeps the calls made for the problem at hand, should its graph break before it tells."""
-
-    async def remember(request: Request) -> Call:
-        call = await ask(request)
-        with suppress(LookupError):
-            _made.get().append(call)
-        return call
-
-    return remember
-
-
-async def story_of(
-    graph: Any, name: GraphName, problem: Problem, demonstrations: tuple[Demonstration, ...] = ()
-) -> Transcript:
-    """One problem through one graph. An exception of our own code is a failed problem, with the calls made so far.
-
-    Raises ErrataError (budget, refusal, a store that cannot be written), which concerns the whole run.
-    """
-    made: list[Call] = []
-    token = _made.set(made)
-    try:
-        return transcript_of(name, await graph.ainvoke({"problem": problem, "demonstrations": demonstrations}))
-    except ErrataError:
-        raise
-    except Exception as error:
-        logger.debug("problem %s", problem.id, exc_info=True)
-        reason = f"error: {type(error).__name__}: {error}"[:300]
-        calls = tuple({call.id: call for call in sorted(made, key=lambda call: call.id)}.values())
-        return Transcript(graph=name, problem=problem, calls=calls, outcome=Outcome(status="failed", reason=reason))
-    finally:
-        _made.reset(token)
-
-
 # ---- a data set ------------------------------------------------------------------------------------------------------
 
 
@@ -126,7 +87,7 @@ class Run:
     dir: RunDir
     index: LogIndex
     log: Log
-    graph: Any
+    tell: Tell
     accounts: Spent
     tally: Tally
     brake: Brake
@@ -150,7 +111,7 @@ class Run:
     async def drive(self, problems: Iterable[Problem]) -> None:
         """Runs the problems that are not settled; ends early when braked or when an error concerns the whole run."""
         todo = (problem for problem in problems if not self.index.is_settled(problem.id))
-        workers = [asyncio.create_task(self._work(todo)) for _ in range(self.recipe.concurrency)]
+        workers = [asyncio.create_task(self._work(todo)) for _ in range(PROBLEMS_A_CALL * self.recipe.concurrency)]
         stopper = asyncio.create_task(self._stop(workers))
         try:
             for result in await asyncio.gather(*workers, return_exceptions=True):
@@ -167,7 +128,7 @@ class Run:
                     return
                 self.tally.in_flight += 1
                 try:
-                    self._settle(problem, await story_of(self.graph, self.recipe.graph, problem, self.demonstrations))
+                    self._settle(problem, await self.tell(problem, self.demonstrations))
                 finally:
                     self.tally.in_flight -= 1
             except ErrataError as error:
@@ -284,13 +245,14 @@ async def synthesize(
     clock: Clock = time.monotonic,
     sleep: Sleep = asyncio.sleep,
     ledger: str | None = None,
+    hire: Hire | None = None,
 ) -> Summary:
     """Runs a recipe in its run directory, from the start or from where it stands.
 
     With `signals`, Ctrl-C and SIGTERM pull the brake while problems run. `clock` and `sleep` are those of rate limits
-    and retries, in seconds; payments are booked under `ledger`, by default the run's own. Raises UsageError on a
-    directory in use or of another recipe, on a bad input or agent. What ends a run that has begun is told by
-    the summary.
+    and retries, in seconds; payments are booked under `ledger`, by default the run's own. `hire` finds others to run
+    the graphs, who ask the gateway here; by default they run here. Raises UsageError on a directory in use or of
+    another recipe, on a bad input or agent. What ends a run that has begun is told by the summary.
     """
     brake = brake or Brake()
     with held(Path(expand(recipe.runs)) / recipe.name) as directory:
@@ -309,10 +271,11 @@ async def synthesize(
         listening = ExitStack()
         try:
             async with AsyncExitStack() as stack:
-                gateway, graph = await _company(recipe, directory, stack, clock, sleep, ledger)
+                gateway = await _gateway(recipe, directory, stack, clock, sleep, ledger)
+                tell = await (hire or partial(_in_process, recipe))(gateway, stack)
                 about["resumes"] = resumes(directory.manifest(), gateway.spent, unsettled=tally.total - before)
                 write_whole(directory.recipe, dump_recipe(recipe).encode())
-                run = Run(recipe, directory, index, log, graph, gateway.spent, tally, brake, about)
+                run = Run(recipe, directory, index, log, tell, gateway.spent, tally, brake, about)
                 brake.abandon = gateway.abandon
                 if signals:
                     listening.enter_context(brake.by_signals())  # until the gateway has waited for calls in flight
@@ -346,14 +309,14 @@ def refuse_other_prompts(directory: RunDir, prompts: Prompts) -> None:
         )
 
 
-async def _company(
+async def _gateway(
     recipe: SynthRecipe, directory: RunDir, stack: AsyncExitStack, clock: Clock, sleep: Sleep, booked: str | None
-) -> tuple[Gateway, Any]:
-    """The gateway and the graph over it; closing the stack waits for calls in flight, so that none is paid in vain."""
+) -> Gateway:
+    """The gateway; closing the stack waits for calls in flight, so that none is paid in vain."""
     store, ledger = directory.calls, OWN_LEDGER
     if recipe.store:
         store, ledger = Path(expand(recipe.store)), str(directory.path.resolve())
-    gateway = await stack.enter_async_context(
+    return await stack.enter_async_context(
         Gateway.open(
             recipe.agents,
             seed=recipe.seed,
@@ -365,10 +328,11 @@ async def _company(
             sleep=sleep,
         )
     )
-    grader = await stack.enter_async_context(Grader())
-    prompts = recipe.prompts and expand(recipe.prompts)
-    cast = assemble(recipe.agents, remembering(gateway), grader, prompts, seed=recipe.seed)
-    return gateway, build_graph(recipe.graph, recipe.settings, cast)
+
+
+async def _in_process(recipe: SynthRecipe, gateway: Gateway, stack: AsyncExitStack) -> Tell:
+    """The graphs run where the gateway is."""
+    return teller(recipe, gateway, await stack.enter_async_context(Grader()))
 
 
 async def _all(run: Run, problems: Problems, watch: Watch | None) -> None:

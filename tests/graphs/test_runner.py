@@ -18,8 +18,9 @@ from errata.agents.simulated.server import Faults, serving
 from errata.errors import AgentRefused, BudgetExhausted, UsageError
 from errata.export import export
 from errata.funnel import status
-from errata.graphs.runner import Summary, read_warmup, remembering, story_of, synthesize
+from errata.graphs.runner import Summary, read_warmup, synthesize
 from errata.graphs.tally import Brake, Snapshot
+from errata.graphs.telling import remembering, story_of
 from errata.records import Call, Message, Outcome, Problem, Transcript
 from errata.settings import AgentSpec
 from tests.runs import free_port, lines, over_http, small

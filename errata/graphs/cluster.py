@@ -1,0 +1,216 @@
+"""A run whose graphs run in the workers of a Ray cluster: `errata synth RECIPE --workers N`.
+
+    driver  --watches, brakes-->  owner (a named actor)  --a problem-->  workers (N actors)
+                                  log, store, budget, <--a call to make--
+                                  limits, manifest    <--its transcript--
+
+The owner is the runner as it is, on the driver's machine, where the run directory is. A worker runs the same
+per-problem function; what it asks of a model, the owner pays for, stores and counts. So a worker that dies takes no
+paid reply with it: its problems go to another, who finds the replies in the store. If the owner or its machine dies,
+the same command goes on from the run directory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from itertools import cycle
+from typing import Any
+
+from errata.agents.calls import Request
+from errata.agents.gateway import Gateway
+from errata.errors import ErrataError, UsageError
+from errata.grading import Grader
+from errata.graphs.runner import TICK_S, Summary, synthesize
+from errata.graphs.tally import Brake, Snapshot, Watch
+from errata.graphs.telling import Tell, teller
+from errata.recipe import expand
+from errata.records import Call, Outcome, Problem, Transcript
+from errata.settings import Demonstration, GraphName, SynthRecipe
+
+try:
+    import ray
+    from ray.exceptions import RayError
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+except ImportError as missing:
+    raise UsageError(
+        "Ray is not installed", "--workers runs the graphs in a Ray cluster", "pip install 'errata[ray]'"
+    ) from missing
+
+NAMESPACE = "errata"
+AT_ONCE = 100_000
+"""Method calls an actor may have under way; what is in flight is bounded by the recipe's concurrency."""
+WORKERS_LOST = 5
+"""Workers a problem may lose before it counts as failed: it may be what ends them."""
+LOST_PAUSE_S = 0.5
+"""Seconds until a problem whose worker died goes to another, doubled each time: Ray starts a new one meanwhile."""
+
+
+class Worker:
+    """Runs problems through the recipe's graph; asks its owner for every call."""
+
+    def __init__(self, recipe: SynthRecipe, owner: Any) -> None:
+        self._owner = owner
+        self._grader = Grader()
+        self._tell = teller(recipe, self._ask, self._grader)
+
+    async def story(self, problem: Problem, demonstrations: tuple[Demonstration, ...]) -> Transcript | ErrataError:
+        """The transcript, or as a value what concerns the whole run: Ray would wrap what is raised."""
+        try:
+            return await self._tell(problem, demonstrations)
+        except ErrataError as error:
+            return error
+
+    async def _ask(self, request: Request) -> Call:
+        answer: Call | ErrataError = await self._owner.ask.remote(request)
+        if isinstance(answer, ErrataError):
+            raise answer
+        return answer
+
+
+class Owner:
+    """Holds the run directory, its log, store, budget and limits, and gives problems to the workers."""
+
+    def __init__(self) -> None:
+        self._brake = Brake()
+        self._gateway: Gateway | None = None
+        self._asking: set[asyncio.Task[Call]] = set()
+        self._seen: Snapshot | None = None
+        self._workers: list[Any] = []
+
+    async def run(
+        self, recipe: SynthRecipe, workers: int, me: Any, environment: dict[str, str], folder: str
+    ) -> Summary | ErrataError:
+        """`environment` and `folder` are the driver's: keys and paths mean here what they mean there."""
+        os.environ.update(environment)
+        os.chdir(folder)
+
+        async def hire(gateway: Gateway, stack: AsyncExitStack) -> Tell:
+            self._gateway = gateway
+            stack.push_async_callback(self._let_go)
+            # prompts are read from the same folder on every machine; nothing else of the recipe is a path there
+            told = recipe.model_copy(update={"prompts": recipe.prompts and expand(recipe.prompts)})
+            hired = ray.remote(Worker).options(num_cpus=1, max_restarts=-1, max_concurrency=AT_ONCE)
+            self._workers = [hired.remote(told, me) for _ in range(workers)]
+            return _shared_out(self._workers, recipe.graph)
+
+        def watch(snapshot: Snapshot) -> None:
+            self._seen = snapshot
+
+        try:
+            return await synthesize(recipe, brake=self._brake, watch=watch, hire=hire)
+        except ErrataError as error:
+            return error
+
+    async def ask(self, request: Request) -> Call | ErrataError:
+        """One call for a worker; goes on where the worker has died, so that its reply is stored."""
+        assert self._gateway is not None
+        asking = asyncio.create_task(self._gateway(request))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        try:
+            return await asking
+        except ErrataError as error:
+            return error
+
+    async def pull(self) -> None:
+        self._brake.pull()
+
+    async def seen(self) -> Snapshot | None:
+        """How the run stood last."""
+        return self._seen
+
+    async def _let_go(self) -> None:
+        for worker in self._workers:
+            ray.kill(worker)
+        for asking in self._asking:  # nobody waits any more: what was not sent is given up
+            asking.cancel()
+
+
+def _shared_out(workers: list[Any], graph: GraphName) -> Tell:
+    """Problems go to the workers in turn; those of a worker that died to the next."""
+    turn = cycle(workers)
+
+    async def tell(problem: Problem, demonstrations: tuple[Demonstration, ...]) -> Transcript:
+        pause, lost = LOST_PAUSE_S, ""
+        for _ in range(WORKERS_LOST):
+            try:
+                told: Transcript | ErrataError = await next(turn).story.remote(problem, demonstrations)
+            except RayError as error:
+                lost = type(error).__name__
+                await asyncio.sleep(pause)
+                pause *= 2
+                continue
+            if isinstance(told, ErrataError):
+                raise told
+            return told
+        reason = f"error: {WORKERS_LOST} workers were lost over it ({lost})"
+        return Transcript(graph=graph, problem=problem, outcome=Outcome(status="failed", reason=reason))
+
+    return tell
+
+
+# ---- the driver ------------------------------------------------------------------------------------------------------
+
+
+def synthesize_on(workers: int, recipe: SynthRecipe, *, brake: Brake, watch: Watch | None = None) -> Summary:
+    """`synthesize` with the graphs in `workers` processes of the cluster at RAY_ADDRESS, else of one started here.
+
+    Ctrl-C and SIGTERM pull the brake. Raises what `synthesize` raises; UsageError where the cluster is too small.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = os.environ.get("RAY_ADDRESS")
+    size: dict[str, Any] = {} if address else {"num_cpus": max(workers, os.cpu_count() or 1)}
+    ray.init(
+        address or "local", namespace=NAMESPACE, include_dashboard=None if address else False, log_to_driver=False,
+        logging_level="warning", configure_logging=False, **size,
+    )  # fmt: skip
+    try:
+        there = int(ray.cluster_resources().get("CPU", 0))
+        if there < workers:
+            raise UsageError(
+                f"--workers {workers}, and the cluster has {there} processors",
+                "a worker takes one",
+                f"--workers {there}, or add machines to the cluster",
+            )
+        return asyncio.run(_drive(workers, recipe, brake, watch))
+    finally:
+        ray.shutdown()
+
+
+async def _drive(workers: int, recipe: SynthRecipe, brake: Brake, watch: Watch | None) -> Summary:
+    path = f"{os.path.abspath(expand(recipe.runs))}/{recipe.name}"  # noqa: ASYNC240
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    hired = ray.remote(Owner).options(
+        name=path, namespace=NAMESPACE, num_cpus=0, max_concurrency=AT_ONCE, scheduling_strategy=here
+    )
+    try:
+        owner = hired.remote()
+    except ValueError as error:
+        raise UsageError(
+            f"{path} is in use by another run on this cluster",
+            "two writers in one run directory would pay for the same calls",
+            "wait for it, or give this run another name: name=...",
+        ) from error
+    running = asyncio.wrap_future(owner.run.remote(recipe, workers, owner, dict(os.environ), os.getcwd()).future())
+    pulled = 0
+    with brake.by_signals():
+        while not running.done():
+            await asyncio.wait({running}, timeout=TICK_S)
+            for _ in range(pulled, brake.pulls):
+                pulled += 1
+                await owner.pull.remote()
+            if watch and not running.done() and (seen := await owner.seen.remote()):
+                watch(seen)
+    try:
+        ended: Summary | ErrataError = running.result()
+    except RayError as error:
+        raise ErrataError(
+            f"the owner of {path} was lost: {type(error).__name__}",
+            "the run ended with it; what was paid is in the run directory",
+            "run the same command again",
+        ) from error
+    if isinstance(ended, ErrataError):
+        raise ended
+    return ended

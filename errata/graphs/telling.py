@@ -1,0 +1,67 @@
+"""One problem through the graph of a recipe, wherever it runs: in the runner's process or a worker of a cluster."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from errata.agents.calls import Ask, Request
+from errata.agents.cast import Grades, assemble
+from errata.errors import ErrataError
+from errata.graphs.lesson import build_graph
+from errata.graphs.state import transcript_of
+from errata.recipe import expand
+from errata.records import Call, Outcome, Problem, Transcript
+from errata.settings import Demonstration, GraphName, SynthRecipe
+
+logger = logging.getLogger(__name__)
+
+Tell = Callable[[Problem, tuple[Demonstration, ...]], Awaitable[Transcript]]
+"""The story of a problem, the rewrites shown these demonstrations. Raises ErrataError for what concerns the run."""
+
+_made: ContextVar[list[Call]] = ContextVar("calls made for the problem at hand")
+
+
+def remembering(ask: Ask) -> Ask:
+    """`ask`, which also keeps the calls made for the problem at hand, should its graph break before it tells."""
+
+    async def remember(request: Request) -> Call:
+        call = await ask(request)
+        with suppress(LookupError):
+            _made.get().append(call)
+        return call
+
+    return remember
+
+
+async def story_of(
+    graph: Any, name: GraphName, problem: Problem, demonstrations: tuple[Demonstration, ...] = ()
+) -> Transcript:
+    """One problem through one graph. An exception of our own code is a failed problem, with the calls made so far.
+
+    Raises ErrataError (budget, refusal, a store that cannot be written), which concerns the whole run.
+    """
+    made: list[Call] = []
+    token = _made.set(made)
+    try:
+        return transcript_of(name, await graph.ainvoke({"problem": problem, "demonstrations": demonstrations}))
+    except ErrataError:
+        raise
+    except Exception as error:
+        logger.debug("problem %s", problem.id, exc_info=True)
+        reason = f"error: {type(error).__name__}: {error}"[:300]
+        calls = tuple({call.id: call for call in sorted(made, key=lambda call: call.id)}.values())
+        return Transcript(graph=name, problem=problem, calls=calls, outcome=Outcome(status="failed", reason=reason))
+    finally:
+        _made.reset(token)
+
+
+def teller(recipe: SynthRecipe, ask: Ask, grader: Grades) -> Tell:
+    """The recipe's graph over `ask`, built once. Raises UsageError where the cast cannot play it."""
+    prompts = recipe.prompts and expand(recipe.prompts)
+    cast = assemble(recipe.agents, remembering(ask), grader, prompts, seed=recipe.seed)
+    return partial(story_of, build_graph(recipe.graph, recipe.settings, cast), recipe.graph)
