@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import click
 
 from errata import __version__
-from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_OTHER, EXIT_SOME_FAILED, ErrataError, UsageError
+from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
+from errata.verbs import print_json, run_recipe, show_exported, show_run, write_export
 
 FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
 ROLES = ("teacher", "student", "rectified", "corrupted", "revised")
@@ -83,43 +83,9 @@ def cli() -> None:
 @click.option("--quiet", is_flag=True, help="No progress.")
 def demo(problems: int, lesson_only: bool, quiet: bool) -> None:
     """School a small student, run a lesson on its mistakes, train it in two ways and judge them: no key, no network."""
-    from errata.demo import forget_students_of_another_lesson, judge, keep_untouched, report, schooled_student, teach
-    from errata.models.load import MissingLibrary
-    from errata.recipe import load_recipe
-    from errata.starter import DEMO
+    from errata.demo import play
 
-    def tell(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
-    try:
-        student = None if lesson_only else schooled_student(tell)
-    except MissingLibrary as missing:
-        click.echo(f"the lesson alone, with a simulated student: {missing.found}; {missing.do}", err=True)
-        student = None
-    pupil = [f"agents.student.model=local/{student}"] if student else []
-    recipe = load_recipe(DEMO, [f"limit={problems}", *pupil])
-    run = Path(recipe.runs) / recipe.name
-    forget_students_of_another_lesson(run, problems)
-    click.echo(f"demo: {problems} classroom problems through the graph {recipe.graph}, simulated teachers")
-    code = _synth(recipe, quiet=quiet)
-    if code not in (EXIT_DONE, EXIT_SOME_FAILED):
-        sys.exit(code)
-    _show_status(run)
-    for form in FORMATS:
-        try:
-            _show_exported(form, _export((str(run),), form, run / "exports" / f"{form}.jsonl"))
-        except UsageError as none:  # too few problems to hold a row of every format
-            click.echo(f"{form:<11}{none.found}")
-    if student:
-        untouched = keep_untouched(run, student)
-        click.echo(f"{'untouched':<10}{untouched}")
-        for name, folder in teach(run, student, tell).items():
-            click.echo(f"{name:<10}{folder}")
-        code = judge(run, quiet=quiet) or code
-    click.echo(f"report    {report(run, tell)}")
-    click.echo(f"log       {run / 'transcripts.jsonl'}\nnext      errata init my-project")
-    sys.exit(code)
+    sys.exit(play(problems, lesson_only=lesson_only, quiet=quiet))
 
 
 @cli.command()
@@ -146,7 +112,7 @@ def plan(recipe: str, overrides: tuple[str, ...], as_json: bool, pilot: int | No
 
     result = estimate(load_recipe(Path(recipe), overrides), assume=assume, pilot=pilot)
     if as_json:
-        _print_json(result)
+        print_json(result)
     else:
         show(result)
 
@@ -163,7 +129,7 @@ def synth(recipe: str, overrides: tuple[str, ...], quiet: bool, workers: int | N
     """
     from errata.recipe import load_recipe
 
-    sys.exit(_synth(load_recipe(Path(recipe), overrides), quiet=quiet, workers=workers))
+    sys.exit(run_recipe(load_recipe(Path(recipe), overrides), quiet=quiet, workers=workers))
 
 
 @cli.command()
@@ -174,9 +140,9 @@ def status(run: Path, as_json: bool) -> None:
     if as_json:
         from errata.funnel import status as status_of
 
-        _print_json(status_of(run))
+        print_json(status_of(run))
     else:
-        _show_status(run)
+        show_run(run)
 
 
 @cli.command()
@@ -194,11 +160,11 @@ def status(run: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def export(runs: tuple[str, ...], format_name: str, out: Path, as_json: bool, **asked: Any) -> None:
     """Write a data set from the logs of one or more runs, with a data-set card beside it."""
-    done = _export(runs, format_name, out, **asked)
+    done = write_export(runs, format_name, out, **asked)
     if as_json:
-        _print_json({"out": str(done.out), "card": str(done.card), **done.tally.figures()})
+        print_json({"out": str(done.out), "card": str(done.card), **done.tally.figures()})
     else:
-        _show_exported(format_name, done)
+        show_exported(format_name, done)
 
 
 @cli.group()
@@ -329,80 +295,3 @@ def serve(
     kinds = kinds or Faults.kinds
     faults = Faults(fault_rate, kinds, fault_seed, retry_after=retry_after, refuse_after=refuse_after, rpm=rpm, tpm=tpm)
     serve_until_signalled(host, port, faults=faults, latency=latency)
-
-
-# ---- shared ----------------------------------------------------------------------------------------------------------
-
-
-def _synth(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
-    """Runs a recipe with progress on stderr; returns the exit code after saying what it means."""
-    import asyncio
-    import gc
-
-    from errata.graphs.runner import synthesize
-    from errata.graphs.tally import Brake
-    from errata.progress import interrupted, report, watching
-
-    gc.freeze()  # what the imports made stays; looking through it again took 7 to 17 % of the CPU
-    gc.set_threshold(5_000, 20, 20)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
-    brake = Brake(lambda pulls: click.echo(interrupted(pulls), err=True))
-    with watching(quiet=quiet) as watch:
-        if workers is None:
-            summary = asyncio.run(synthesize(recipe, brake=brake, signals=True, watch=watch))
-        else:
-            from errata.graphs.cluster import synthesize_on
-
-            summary = synthesize_on(workers, recipe, brake=brake, watch=watch)
-    for line in report(summary):
-        click.echo(line, err=True)
-    click.echo(str(summary.run))
-    return summary.exit_code
-
-
-def _show_status(run: Path) -> None:
-    from errata.funnel import status as status_of
-    from errata.tables import show_status
-
-    show_status(status_of(run))
-
-
-def _export(
-    runs: tuple[str, ...],
-    format_name: str,
-    out: Path,
-    *,
-    against: tuple[str, ...] = (),
-    exclude_overlap: bool = False,
-    keep_duplicates: bool = False,
-    **options: Any,
-) -> Any:
-    from errata.export import export as write
-    from errata.formats.table import refuse_idle
-    from errata.formats.told import Options
-    from errata.overlap import parse_against
-
-    chosen = Options(**options)
-    refuse_idle(format_name, chosen)
-    return write(
-        runs,
-        format_name,
-        out,
-        chosen,
-        against=[parse_against(each) for each in against],
-        exclude_overlap=exclude_overlap,
-        keep_duplicates=keep_duplicates,
-    )
-
-
-def _show_exported(format_name: str, done: Any) -> None:
-    tally = done.tally
-    click.echo(f"{format_name:<11}{tally.rows} rows, {tally.duplicates} near-duplicates  {done.out}  {done.card}")
-    for name, met in tally.overlap.items():
-        click.echo(f"overlap    {met['question'] + met['ngram']} problems, {met['rows']} rows  {name}")
-
-
-def _print_json(value: Any) -> None:
-    import orjson
-
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())

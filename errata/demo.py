@@ -22,8 +22,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, ErrataError
-from errata.starter import COMMITTEE, EXAM, PLAIN
+import click
+
+from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED, ErrataError, UsageError
+from errata.formats.table import FORMATS
+from errata.models.load import MissingLibrary, need_torch
+from errata.recipe import load_recipe
+from errata.starter import COMMITTEE, DEMO, EXAM, PLAIN
+from errata.verbs import run_recipe, show_exported, show_run, write_export
 from errata.yamlfile import read_mapping
 
 SCHOOL = Path("runs/school")
@@ -32,10 +38,56 @@ _POLL_S = 0.2
 Tell = Callable[[str], None]
 
 
+def play(problems: int, *, lesson_only: bool, quiet: bool) -> int:
+    """The whole demo over so many lesson problems, in runs/demo; the exit code.
+
+    `lesson_only` stops after the lesson and its data sets, with a simulated student; so does the lack of the extra
+    `train`.
+    """
+
+    def tell(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
+    student = None if lesson_only else _student_if_installed(tell)
+    pupil = [f"agents.student.model=local/{student}"] if student else []
+    recipe = load_recipe(DEMO, [f"limit={problems}", *pupil])
+    run = Path(recipe.runs) / recipe.name
+    forget_students_of_another_lesson(run, problems)
+    click.echo(f"demo: {problems} classroom problems through the graph {recipe.graph}, simulated teachers")
+    code = run_recipe(recipe, quiet=quiet)
+    if code not in (EXIT_DONE, EXIT_SOME_FAILED):
+        return code
+    show_run(run)
+    _write_every_format(run)
+    if student:
+        click.echo(f"untouched {keep_untouched(run, student)}")
+        for name, folder in teach(run, student, tell).items():
+            click.echo(f"{name:<10}{folder}")
+        code = judge(run, quiet=quiet) or code
+    click.echo(f"report    {report(run, tell)}")
+    click.echo(f"log       {run / 'transcripts.jsonl'}\nnext      errata init my-project")
+    return code
+
+
+def _write_every_format(run: Path) -> None:
+    for form in FORMATS:
+        try:
+            show_exported(form, write_export((str(run),), form, run / "exports" / f"{form}.jsonl"))
+        except UsageError as none:  # too few problems to hold a row of every format
+            click.echo(f"{form:<11}{none.found}")
+
+
+def _student_if_installed(tell: Tell) -> Path | None:
+    try:
+        return schooled_student(tell)
+    except MissingLibrary as missing:
+        click.echo(f"the lesson alone, with a simulated student: {missing.found}; {missing.do}", err=True)
+        return None
+
+
 def schooled_student(tell: Tell) -> Path:
     """The checkpoint of the embedded student: schooled now, or before and kept in SCHOOL by the hash of its recipe."""
-    from errata.models.load import need_torch
-
     need_torch()
     from errata.training.school import School, schooled
 

@@ -1,0 +1,83 @@
+"""What several verbs do. As in cli.py, nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
+    """Runs a recipe with progress on stderr; returns the exit code after saying what it means."""
+    import asyncio
+    import gc
+
+    from errata.graphs.runner import synthesize
+    from errata.graphs.tally import Brake
+    from errata.progress import interrupted, report, watching
+
+    gc.freeze()  # what the imports made stays; looking through it again took 7 to 17 % of the CPU
+    gc.set_threshold(5_000, 20, 20)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
+    brake = Brake(lambda pulls: click.echo(interrupted(pulls), err=True))
+    with watching(quiet=quiet) as watch:
+        if workers is None:
+            summary = asyncio.run(synthesize(recipe, brake=brake, signals=True, watch=watch))
+        else:
+            from errata.graphs.cluster import synthesize_on
+
+            summary = synthesize_on(workers, recipe, brake=brake, watch=watch)
+    for line in report(summary):
+        click.echo(line, err=True)
+    click.echo(str(summary.run))
+    return summary.exit_code
+
+
+def show_run(run: Path) -> None:
+    from errata.funnel import status as status_of
+    from errata.tables import show_status
+
+    show_status(status_of(run))
+
+
+def write_export(
+    runs: tuple[str, ...],
+    format_name: str,
+    out: Path,
+    *,
+    against: tuple[str, ...] = (),
+    exclude_overlap: bool = False,
+    keep_duplicates: bool = False,
+    **options: Any,
+) -> Any:
+    from errata.export import export as write
+    from errata.formats.table import refuse_idle
+    from errata.formats.told import Options
+    from errata.overlap import parse_against
+
+    chosen = Options(**options)
+    refuse_idle(format_name, chosen)
+    return write(
+        runs,
+        format_name,
+        out,
+        chosen,
+        against=[parse_against(each) for each in against],
+        exclude_overlap=exclude_overlap,
+        keep_duplicates=keep_duplicates,
+    )
+
+
+def show_exported(format_name: str, done: Any) -> None:
+    tally = done.tally
+    click.echo(f"{format_name:<11}{tally.rows} rows, {tally.duplicates} near-duplicates  {done.out}  {done.card}")
+    for name, met in tally.overlap.items():
+        click.echo(f"overlap    {met['question'] + met['ngram']} problems, {met['rows']} rows  {name}")
+
+
+def print_json(value: Any) -> None:
+    import orjson
+
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
