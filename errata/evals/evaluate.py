@@ -35,12 +35,13 @@ from errata.errors import (
     AgentRefused,
     BudgetExhausted,
     ErrataError,
+    UsageError,
 )
 from errata.evals.items import Eval, Manifest
 from errata.evals.keysteps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
 from errata.evals.likelihood import score_pairs
 from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe
-from errata.evals.sitting import Sitting
+from errata.evals.sitting import Sitting, refuse_another
 from errata.evals.tasks import Asked, overlap_with, read_task
 from errata.evals.trained import training_of
 from errata.grading import Grader
@@ -165,6 +166,7 @@ async def sit(
     total = sum(len(task.problems) for task in tasks) * len(recipe.everyone) * len(recipe.decodings)
     pairs = pairs_of(expand(recipe.pairs)) if recipe.pairs else []
     run = _Run(recipe, _home(recipe), prompts, tasks, overlap, pairs, Progress(Tally(total), brake))
+    run.refuse_what_would_fail_later()
     with brake.by_signals() if signals else nullcontext():
         ticker = asyncio.create_task(run.progress.tick(watch)) if watch else None
         try:
@@ -208,6 +210,21 @@ class _Run:
         """Nothing more is to be asked; a refusal concerns one model alone."""
         return bool(self.progress.brake.pulls) or any(not isinstance(each, AgentRefused) for each in self.errors)
 
+    def refuse_what_would_fail_later(self) -> None:
+        """Raises UsageError for a model, ranker or directory that is not as it should be, before the first call."""
+        for name, decoding in self.recipe.decodings.items():
+            if decoding.ranker and not (Path(expand(decoding.ranker)) / "ranker_config.json").is_file():
+                raise UsageError(
+                    f"decodings.{name}.ranker: {decoding.ranker} holds no ranker_config.json",
+                    "it is not the folder of a ranker",
+                    "name the folder that `errata train ranker` wrote",
+                )
+            for model in self.recipe.everyone:
+                refuse_another(self._folder(model, name), self._manifest(model, name, decoding))
+
+    def _folder(self, model: Model, decoding: str) -> Path:
+        return self.home / "evals" / f"{model.name}-{decoding}"
+
     async def all_models(self) -> None:
         async with Grader() as grader:
             for model in self.recipe.everyone:
@@ -241,7 +258,7 @@ class _Run:
         spec = model.agent
         if decoding.stop:
             spec = spec.model_copy(update={"extra": {**spec.extra, "stop": list(decoding.stop)}})
-        with held(self.home / "evals" / f"{model.name}-{name}") as directory:
+        with held(self._folder(model, name)) as directory:
             sitting = Sitting(
                 folder=directory.path,
                 manifest=self._manifest(model, name, decoding),

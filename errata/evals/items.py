@@ -182,20 +182,24 @@ def read_eval(path: str | Path) -> Eval:
             f"{file} holds no item", "there is nothing to compare", "check the file, or run the eval again"
         )
     beside = where if where.is_dir() else file.parent if file.name == ITEMS else None
-    told = _json(beside / MANIFEST) if beside else {}
+    manifest = read_manifest(beside) if beside else Manifest()
     summary = _json(beside / SUMMARY) if beside else {}
-    try:
-        manifest = Manifest.model_validate(told)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise UsageError(
-            f"{beside}/{MANIFEST}: {'.'.join(map(str, first['loc']))}: {first['msg']}",
-            "it is no manifest of an eval",
-            "run the eval again, or compare items.jsonl copied to a folder of its own",
-        ) from None
     name = manifest.name or (file.parent.name if file.name == ITEMS else file.stem)
     manifest = manifest.model_copy(update={"name": name, "label": manifest.label or name})
     return Eval(where, items, manifest, summary)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The folder's manifest; an empty one where there is none. UsageError where it is that of something else."""
+    try:
+        return Manifest.model_validate(_json(folder / MANIFEST))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UsageError(
+            f"{folder / MANIFEST}: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+            "it is no manifest of an eval",
+            f"copy {ITEMS} to a folder of its own, or run the eval again",
+        ) from None
 
 
 def read_items(file: Path) -> Iterator[Item]:

@@ -27,7 +27,7 @@ from errata.evals.items import (
     Manifest,
     Sample,
     own_items,
-    read_eval,
+    read_manifest,
     write_items,
     write_json,
 )
@@ -51,6 +51,22 @@ from errata.rundir import Log, repair
 
 IDENTITY = ("model", "decoding", "fingerprint", "seed", "prompts", "agent")
 """What may not change between the parts of one eval."""
+
+
+def refuse_another(folder: Path, manifest: Manifest) -> None:
+    """Raises UsageError where the folder holds an eval of something else."""
+    try:
+        before = read_manifest(folder)
+    except UsageError:
+        return  # of items without a readable manifest each is looked at itself
+    for key in IDENTITY if before.model else ():
+        old, new = getattr(before, key), getattr(manifest, key)
+        if canonical(old) != canonical(new):
+            raise UsageError(
+                f"{folder} holds an eval with another {key}: {str(old)[:200]}; now {str(new)[:200]}",
+                "one directory holds one model with one decoding",
+                f"remove {folder}, or give the model or the decoding another name",
+            )
 
 
 @dataclass(frozen=True)
@@ -93,7 +109,7 @@ class Sitting:
 
     def open(self) -> int:
         """Looks at what is there; the number of items still to be answered. UsageError where it is another eval."""
-        self._refuse_another()
+        refuse_another(self.folder, self.manifest)
         repair(self.folder / ITEMS)
         there = own_items(self.folder / ITEMS)
         self.done = {
@@ -108,22 +124,6 @@ class Sitting:
         told = item.meta
         same = told.get("question") == duty.problem.question and told.get("gold") == duty.problem.answer
         return same and len(item.samples) == self.decoding.samples
-
-    def _refuse_another(self) -> None:
-        if not (self.folder / ITEMS).exists():
-            return
-        try:
-            before = read_eval(self.folder).manifest
-        except UsageError:  # no whole line yet
-            return
-        for key in IDENTITY:
-            old, new = getattr(before, key), getattr(self.manifest, key)
-            if before.model and canonical(old) != canonical(new):
-                raise UsageError(
-                    f"{self.folder} holds an eval with another {key}: {str(old)[:200]}; now {str(new)[:200]}",
-                    "one directory holds one model with one decoding",
-                    f"remove {self.folder}, or give the model or the decoding another name",
-                )
 
     # ---- answering ----
 

@@ -223,6 +223,23 @@ async def test_another_eval_in_the_directory_is_refused(tmp_path: Path) -> None:
         await sit(recipe(tmp_path, decodings={"greedy": {}}, baseline=other))
 
 
+async def test_what_would_fail_later_is_refused_before_the_first_call(tmp_path: Path) -> None:
+    await sit(recipe(tmp_path / "other", decodings={"greedy": {}}))
+    hot = {"samples": 2, "temperature": 1.0, "vote": "s", "ranker": str(tmp_path)}
+    for changes, said in (
+        ({"models": [{"name": "gone", "model": f"local/{tmp_path}/gone"}]}, "gone"),
+        ({"decodings": {"asc": hot}}, "holds no ranker_config.json"),
+        (
+            {"models": [{"name": "ada", "model": "simulated/ben"}], "run": str(tmp_path / "other" / "run")},
+            "another model",
+        ),
+    ):
+        with pytest.raises(UsageError, match=said):
+            await sit(recipe(tmp_path, **changes))
+
+    assert not (tmp_path / "run" / "evals").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
