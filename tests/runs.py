@@ -19,13 +19,15 @@ def small(folder: Path, *overrides: str, problems: int = 12) -> SynthRecipe:
 
 
 def over_http(url: str) -> list[str]:
-    """Overrides that ask the faculty behind `url` in place of the one in process."""
-    agents = [*(f"teachers.{place}" for place in range(3)), "student"]
-    names = ["ada", "ben", "cleo", "pupil"]
+    """Overrides that ask the faculty behind `url` in place of the one in process: the same personas."""
+    agents = load_recipe(DEMO).agents
+    assert agents.student
+    places = {f"teachers.{place}": spec for place, spec in enumerate(agents.teachers)} | {"student": agents.student}
     overrides = []
-    for agent, name in zip(agents, names, strict=True):
-        spec = f"{{name: {name}, model: openai/{name}, api_base: '{url}', retries: 0, timeout: 30}}"
-        overrides.append(f"agents.{agent}={spec}")
+    for place, spec in places.items():
+        model = spec.model.replace("simulated/", "openai/")
+        there = f"{{name: {spec.name}, model: '{model}', api_base: '{url}', retries: 0, timeout: 30}}"
+        overrides.append(f"agents.{place}={there}")
     return overrides
 
 

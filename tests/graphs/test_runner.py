@@ -6,6 +6,7 @@ import asyncio
 import resource
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -206,10 +207,21 @@ async def test_braked_twice_it_stops_and_keeps_what_was_paid(tmp_path: Path) -> 
     port = free_port()
     recipe = small(tmp_path, *over_http(f"http://127.0.0.1:{port}/v1"))
     brake = Brake()
+    wal = tmp_path / "demo" / "calls" / "cache.db-wal"
+
+    def wait_for_replies() -> None:
+        while not wal.exists() or wal.stat().st_size < 100_000:
+            time.sleep(0.02)
+
+    async def pull_twice() -> None:
+        await asyncio.to_thread(wait_for_replies)
+        brake.pull()
+        brake.pull()
+
     async with serving(latency=0.3, port=port):
-        asyncio.get_running_loop().call_later(1.0, brake.pull)
-        asyncio.get_running_loop().call_later(1.0, brake.pull)
+        pulling = asyncio.create_task(pull_twice())
         stopped = await synthesize(recipe, brake=brake)
+        await pulling
     assert stopped.exit_code == 130
     assert stopped.problems["pending"] == 12
     assert stopped.spent["this_run"]["paid"] > 0
