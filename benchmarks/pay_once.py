@@ -85,7 +85,7 @@ def recipe(folder: Path, problems: int) -> Path:
     lesson = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
     for agent in (*lesson["agents"]["teachers"], lesson["agents"]["student"]):
         agent["model"] = agent["model"].replace("simulated/", "openai/")
-        agent.update({"api_base": f"http://127.0.0.1:{PORT}/v1", "price": {"prompt": 0.15, "completion": 0.6}}
+        agent.update({"api_base": f"http://127.0.0.1:{PORT}/v1", "price": {"prompt": 0.15, "completion": 0.6}})
     path = folder / "pay-once.yaml"
     path.write_text(yaml.safe_dump(lesson | {"limit": problems}), encoding="utf-8")
     return path
