@@ -78,17 +78,16 @@ def counted() -> dict[str, Any]:
 
 def recipe(folder: Path, problems: int) -> Path:
     """The demo's lesson with every agent behind the server."""
+    import yaml
+
     from errata.starter import DEMO
 
-    text = DEMO.read_text(encoding="utf-8")
-    for name in ("ada", "ben", "cleo", "pupil"):
-        there = f"openai/{name}, api_base: 'http://127.0.0.1:{PORT}/v1', price: {{prompt: 0.15, completion: 0.6}}"
-        text = text.replace(f"simulated/{name}", there)
-    text = text.replace("limit: 200 ", f"limit: {problems} ")
-    assert f"limit: {problems} " in text
-    assert "simulated/" not in text
+    lesson = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+    for agent in (*lesson["agents"]["teachers"], lesson["agents"]["student"]):
+        agent["model"] = agent["model"].replace("simulated/", "openai/")
+        agent.update({"api_base": f"http://127.0.0.1:{PORT}/v1", "price": {"prompt": 0.15, "completion": 0.6}})
     path = folder / "pay-once.yaml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(yaml.safe_dump(lesson | {"limit": problems}), encoding="utf-8")
     return path
 
 

@@ -21,7 +21,7 @@ from errata.agents.calls import Backend, ProviderFailure, Reply, Request
 from errata.agents.limits import Clock, Limits, Sleep
 from errata.agents.prices import cost, price_of
 from errata.agents.reserve import Reserve
-from errata.agents.retries import retrying
+from errata.agents.retries import RateLimited, retrying
 from errata.agents.rows import (
     Answer,
     answer_of,
@@ -237,8 +237,10 @@ class Gateway:
             flight.sent = backend.remote
             try:
                 reply = await self._ask(backend, request)
-            except BaseException:
+            except BaseException as error:
                 flight.sent = False
+                if isinstance(error, RateLimited):
+                    self._limits.refused(request.spec.name, error.retry_after)
                 raise
             flight.sent = True
             settle(reply.prompt_tokens + reply.completion_tokens or need.tokens)

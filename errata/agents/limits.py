@@ -3,6 +3,9 @@
 Requests are spaced evenly, so that also a provider that looks at single seconds is content; tokens are counted from
 the reservation until a minute after the reply. No window of 60 s holds more than the limit, and an agent that waits
 for its own limit holds no place among the calls in flight.
+
+A limit that nobody has named shows in the answers: where nearly all say 429 the agent pauses, longer each time, and
+then one call at a time tries whether the provider is content, since many count also what they refuse.
 """
 
 from __future__ import annotations
@@ -20,6 +23,13 @@ BURST = 0.5
 """Seconds of allowance that may be caught up on after a late wake-up; MINUTE covers it."""
 LOOK = 0.1
 """Seconds between looks at the tokens of calls in flight."""
+
+RECENT, MANY = 10, 8
+"""Of so many last answers of an agent, how many must say 429 for it to pause; at random hardly ever so many do."""
+LEAST = 0.001
+"""Seconds slept at least, so that a rest by rounding does not spin."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, MINUTE
+"""Seconds of a pause; each is twice the one before, and the provider's Retry-After where that is longer."""
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -45,8 +55,9 @@ class Limits:
         def settle(actual: int) -> None:
             nonlocal taken
             taken = actual
+            lane.storm.over()
 
-        async with lane.in_flight or nullcontext():
+        async with lane.in_flight or nullcontext(), lane.storm.waited_out(self._clock, self._sleep):
             await self._enter(lane, tokens)
             try:
                 yield settle
@@ -54,6 +65,10 @@ class Limits:
                 self._all.release()
                 if lane.tokens:
                     lane.tokens.settle(self._clock(), tokens, taken)
+
+    def refused(self, agent: str, retry_after: float | None) -> None:
+        """The provider has answered a request of `agent` with 429."""
+        self._lanes[agent].storm.refused(self._clock(), retry_after or 0.0)
 
     async def _enter(self, lane: _Lane, tokens: int) -> None:
         if not (lane.requests or lane.tokens):
@@ -74,6 +89,7 @@ class _Lane:
         self.requests = _Requests(spec.rpm) if spec.rpm else None
         self.tokens = _Tokens(spec.tpm) if spec.tpm else None
         self.turn = asyncio.Lock()
+        self.storm = _Storm()
 
     def wait(self, now: float, tokens: int) -> float:
         """Seconds until the next look, 0 when the request may go."""
@@ -85,6 +101,52 @@ class _Lane:
             self.requests.take(now)
         if self.tokens:
             self.tokens.take(tokens)
+
+
+class _Storm:
+    """The answers of one agent, and its pause while nearly all of them say 429."""
+
+    def __init__(self) -> None:
+        self._refused: deque[bool] = deque(maxlen=RECENT)
+        self._raging = False
+        self._pause = 0.0
+        self._until = float("-inf")
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def waited_out(self, clock: Clock, sleep: Sleep) -> AsyncIterator[None]:
+        """Passes at once where there is no storm; else after the pause, one at a time."""
+        if self._raging:
+            async with self._turn:
+                while self._raging and (wait := self._wait(clock())) > 0:
+                    await sleep(max(wait, LEAST))
+                if self._raging:
+                    yield
+                    return
+        yield
+
+    def _wait(self, now: float) -> float:
+        self._until = min(self._until, now + self._pause)  # a clock that stepped back must not stall the run
+        return self._until - now
+
+    def refused(self, now: float, retry_after: float) -> None:
+        self._refused.append(True)
+        if now < self._until or not (self._raging or sum(self._refused) >= MANY):
+            return  # sent before the pause began, or no storm
+        if self._raging:
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        else:  # half of what was needed last time
+            self._pause = max(FIRST_PAUSE, self._pause / 2)
+        self._raging = True
+        self._pause = max(self._pause, retry_after)
+        self._until = now + self._pause
+
+    def over(self) -> None:
+        """A request was served."""
+        if self._raging:
+            self._refused.clear()
+        self._refused.append(False)
+        self._raging, self._until = False, float("-inf")
 
 
 class _Requests:

@@ -9,11 +9,15 @@ from errata.agents.limits import Sleep
 from errata.records import draw
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-"""Seconds before the first repeat, doubled each time, and at most; a Retry-After overrules both."""
+"""Seconds before the first repeat, doubled each time, and at most; a Retry-After goes first."""
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds; a provider that asks for more has failed the call."""
 RATE_LIMIT_PATIENCE = 4
 """A 429 is no fault of the call: it may be repeated this many times as often as other failures."""
+
+
+SHORT_PATIENCE = 3
+"""After so many 429 to one call its waits grow, whatever Retry-After says."""
 
 
 class RateLimited(ProviderFailure):
@@ -26,7 +30,7 @@ class RateLimited(ProviderFailure):
 def retrying(retries: int, key: str, sleep: Sleep) -> AsyncRetrying:
     """For one call: repeats transient provider failures up to `retries` times and then raises the last.
 
-    Waits as long as the provider asks, else exponentially with jitter, which is a hash of `key` and the attempt.
+    Waits at least as long as the provider asks, else exponentially with jitter, a hash of `key` and the attempt.
     """
     patience = _Patience(retries, key)
     return AsyncRetrying(
@@ -56,11 +60,13 @@ class _Patience:
 
     def wait(self, state: RetryCallState) -> float:
         jitter = draw(self._key, state.attempt_number)
-        asked = _error(state).retry_after
-        if asked is not None:
-            return asked + jitter * FIRST_WAIT
-        doubled: float = FIRST_WAIT * 2 ** min(state.attempt_number - 1, 16)
-        return min(LONGEST_WAIT, doubled) * (0.5 + jitter / 2)
+        error = _error(state)
+        doubled: float = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(state.attempt_number - 1, 16)) * (0.5 + jitter / 2)
+        if error.retry_after is None:
+            return doubled
+        # a provider that says 429 again and again asks for too little
+        least = doubled if self._rate_limits > SHORT_PATIENCE else 0.0
+        return max(error.retry_after + jitter * FIRST_WAIT, least)
 
 
 def _error(state: RetryCallState) -> ProviderFailure:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import deque
+from collections.abc import Callable
 from itertools import count, pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from errata.agents.limits import Limits
+from errata.agents.limits import MANY, Limits
+from errata.records import draw
 from errata.settings import AgentSpec
 
 
@@ -176,3 +179,81 @@ async def test_a_cancelled_wait_gives_its_place_back() -> None:
         task.cancel()
     await first
     await asyncio.wait_for(call(0), 1)
+
+
+async def served_by(allowed: Callable[[float], bool], calls: int, retry_after: float) -> tuple[int, float]:
+    """All calls until each is served by a provider that says which moments it allows: requests and seconds taken."""
+    time = Time()
+    spec = agent()
+    limits = Limits([spec], 32, clock=time.clock, sleep=time.sleep)
+    sent = 0
+
+    async def call(number: int) -> None:
+        nonlocal sent
+        while True:
+            async with limits.slot(spec.name, 1) as settle:
+                sent += 1
+                await time.sleep(0.05)
+                if allowed(time.now):
+                    settle(1)
+                    return
+                limits.refused(spec.name, retry_after)
+            await time.sleep(retry_after + number * 0.001)
+
+    began = time.now
+    await time.run(*(asyncio.create_task(call(number)) for number in range(calls)))
+    return sent, time.now - began
+
+
+async def test_a_limit_that_shows_in_the_answers_alone_is_waited_out() -> None:
+    """The provider counts what it refuses, and asks for a second where a minute is needed."""
+    seen: deque[float] = deque()
+
+    def allowed(now: float) -> bool:
+        seen.append(now)
+        while seen[0] <= now - 60:
+            seen.popleft()
+        return len(seen) <= 20
+
+    sent, took = await served_by(allowed, 100, retry_after=1.0)
+
+    assert sent < 4 * 100  # without pauses every place asks once a second: thousands
+    assert took < 15 * 60  # five minutes at best
+
+
+async def test_refusals_here_and_there_make_nobody_pause() -> None:
+    """A third of the requests at random: they cost their own wait and hold up no other."""
+    numbers = count()
+
+    sent, took = await served_by(lambda _: draw("refused", next(numbers)) > 0.3, 2_000, retry_after=1.0)
+
+    assert sent < 1.6 * 2_000
+    # without pauses: 2,000 calls by 32 places and 50 ms, and some seconds for those refused several times over
+    assert took < 2_000 / 32 * 0.05 / 0.7 + 12
+
+
+async def test_an_outage_that_ends_ends_the_pause() -> None:
+    sent, took = await served_by(lambda now: now > 1300, 50, retry_after=0.1)
+
+    assert sent < 50 * 4
+    assert 300 < took < 300 + 70
+
+
+@pytest.mark.parametrize("jump", [-7200.0, 7200.0])
+async def test_a_clock_that_jumps_ends_no_pause_in_a_stall(jump: float) -> None:
+    time = Time()
+    spec = agent()
+    limits = Limits([spec], 10, clock=time.clock, sleep=time.sleep)
+    for _ in range(MANY):
+        async with limits.slot(spec.name, 1):
+            limits.refused(spec.name, None)
+    time.now += jump
+    began = time.now
+
+    async def call() -> None:
+        async with limits.slot(spec.name, 1) as settle:
+            settle(1)
+
+    await time.run(*(asyncio.create_task(call()) for _ in range(5)))
+
+    assert time.now - began <= 61.2

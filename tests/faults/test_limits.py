@@ -13,7 +13,7 @@ import pytest
 from errata.agents.simulated.server import Faults, serving
 from errata.graphs.runner import synthesize
 from tests.agents.provider import Provider, gateway, request_of
-from tests.faults.harm import Came, accounted, came_to, place
+from tests.faults.harm import Came, came_to, place
 
 FASTER = 20
 TEACHERS = range(3)
@@ -34,10 +34,10 @@ async def met(url: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("limit", "share"), [("rpm", 20), pytest.param("tpm", 4_000, marks=pytest.mark.slow)], ids=["requests", "tokens"]
+    ("limit", "share"), [("rpm", 25), pytest.param("tpm", 4_000, marks=pytest.mark.slow)], ids=["requests", "tokens"]
 )
 async def test_a_minutes_allowance_is_kept(limit: str, share: int, unharmed: Came, tmp_path: Path) -> None:
-    """Late arrivals of a busy machine aside: 60 ms are the server's 2 % here. Without limits it refuses in plenty."""
+    """Late arrivals of a busy machine aside: 60 ms are the server's 2 % here."""
     faults = Faults(**{limit: share, "period": 60 / FASTER, "retry_after": 0.5})  # type: ignore[arg-type]
     kept, ignored = place(tmp_path / "kept"), place(tmp_path / "ignored")
     limits = [f"agents.teachers.{number}.{limit}={share}" for number in TEACHERS]
@@ -52,9 +52,11 @@ async def test_a_minutes_allowance_is_kept(limit: str, share: int, unharmed: Cam
     assert summary.exit_code == 0
     assert came_to(kept.run) == unharmed
     assert fates.get("excess", 0) <= 3
-    assert refused > 20
-    accounted(ignored.run)
-    assert unlimited.exit_code in (0, 3)
+    assert refused > 15
+    # and a limit that nobody has named is found out and waited for: nothing fails, few requests are refused
+    assert unlimited.exit_code == 0
+    assert came_to(ignored.run) == unharmed
+    assert refused < 250
 
 
 async def test_one_teachers_limit_does_not_hold_up_another(tmp_path: Path) -> None:
