@@ -1,6 +1,6 @@
 """Anything at all, given to whatever reads what strangers write: reply parsers, recipes, logs, grading.
 
-Each property is tried on 100 inputs by default, on 20,000 with `--hypothesis-profile long`.
+Each property is tried on 100 inputs by default, on 3,000 with `--hypothesis-profile long`.
 """
 
 from __future__ import annotations
