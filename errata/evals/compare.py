@@ -304,11 +304,16 @@ def _of_items(bare: Difference, both: Paired, gaps: Values, resamples: int, seed
 def _of_seeds(bare: Difference, both: Paired, gaps: Sequence[Values], resamples: int, seed: int) -> Difference:
     means = np.array([mean(each) for each in gaps])
     own = [Interval(mean(each), *bootstrap(each, resamples, seed), "bootstrap") for each in gaps]
-    told = replace(bare, by_seed=tuple(zip(both.seeds, own, strict=True)), detectable=detectable_of_seeds(means))
+    pooled = np.concatenate(gaps)
+    # few seeds may agree by accident: what the items alone could not show, they do not either
+    detectable = max(detectable_of_seeds(means), detectable_of_items(pooled))
+    told = replace(bare, by_seed=tuple(zip(both.seeds, own, strict=True)), detectable=detectable)
     if len(gaps) < ENOUGH_SEEDS:
         return told
-    difference = _over_seeds(gaps, both.shared, resamples, seed)
-    return replace(told, difference=difference, p=t_over_seeds(means), test="t over seeds")
+    told = replace(told, difference=_over_seeds(gaps, both.shared, resamples, seed))
+    if np.ptp(means) == 0:
+        return replace(told, p=sign_flip(pooled, resamples, seed), test="sign-flip")
+    return replace(told, p=t_over_seeds(means), test="t over seeds")
 
 
 def _nearly(left: float | None, right: float | None) -> bool | None:

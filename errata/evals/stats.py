@@ -103,11 +103,9 @@ def sign_flip(differences: Values, resamples: int, seed: int) -> float:
 
 
 def t_over_seeds(differences: Values) -> float:
-    """Two-sided p of a mean difference over seeds, by a one-sample t-test; 1 where all are 0."""
+    """Two-sided p of a mean difference over seeds that are not all equal, by a one-sample t-test."""
     from scipy.stats import ttest_1samp
 
-    if np.ptp(differences) == 0:
-        return 0.0 if differences[0] else 1.0
     return float(ttest_1samp(differences, 0).pvalue)
 
 
@@ -145,7 +143,7 @@ def detectable_of_seeds(differences: Values) -> float:
 
     degrees = len(differences) - 1
     factor = float(t.ppf((1 + LEVEL) / 2, degrees) + t.ppf(POWER, degrees))
-    return factor * float(np.std(differences, ddof=1)) / sqrt(len(differences))
+    return min(1.0, factor * float(np.std(differences, ddof=1)) / sqrt(len(differences)))
 
 
 # ---- several samples -------------------------------------------------------------------------------------------------

@@ -172,6 +172,21 @@ def test_seeds_of_a_label_are_one_arm_and_are_compared_seed_by_seed(tmp_path: Pa
     assert figure.accuracy.low < figure.accuracy.value < (figure.accuracy.high or 0)
 
 
+def test_seeds_that_agree_by_accident_prove_no_more_than_their_items(tmp_path: Path) -> None:
+    paths = [
+        eval_dir(tmp_path, f"{label}-{seed}", {"t": rights(20, right)}, seed=seed, label=label)
+        for label, right in (("a", 9), ("b", 10))
+        for seed in range(3)
+    ]
+
+    found = compare(paths).differences[0]
+
+    assert found.difference.value == pytest.approx(0.05)
+    assert found.test == "sign-flip"
+    assert found.verdict == "no difference"
+    assert found.detectable > 0.05
+
+
 def test_one_untouched_student_stands_beside_every_seed(tmp_path: Path) -> None:
     untouched = eval_dir(tmp_path, "untouched", {"t": rights(200, 60)}, baseline=True)
 
