@@ -76,7 +76,7 @@ def held_by(
     assert came_to(here.run).paid == unharmed.paid
 
 
-@settings(max_examples=4, deadline=None, phases=FAST)
+@settings(max_examples=2, deadline=None, phases=FAST)
 @given(
     what=st.lists(
         st.tuples(st.sampled_from(STAGES), st.sampled_from(UNITS), st.floats(0, 1)),
@@ -108,7 +108,7 @@ def test_every_budget_is_kept(
     held_by(place(tmp_path, PRICES), [(stage, unit, amount if unit == "usd" else int(amount))], priced, 32)
 
 
-@settings(max_examples=15, deadline=None, phases=FAST)
+@settings(max_examples=8, deadline=None, phases=FAST)
 @given(
     limit=st.integers(0, 3_000),
     concurrency=st.integers(1, 12),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+import urllib.request
 from pathlib import Path
 
 import orjson
@@ -17,24 +18,16 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 
 
 async def signalled(here: Place, signals: list[signal.Signals], latency: float) -> tuple[int, str, float]:
-    """A child that gets the signals once it has paid for something: exit code, stderr, seconds to its end."""
-    async with serving(latency=latency, port=here.port):
+    """A child that gets the signals once it has asked for something: exit code, stderr, seconds to its end."""
+    async with serving(latency=latency, port=here.port) as url:
         child = here.child("concurrency=3")
-        await asyncio.to_thread(wait_for_a_call, here.run / "calls" / "cache.db-wal")
+        await asyncio.to_thread(wait_for_a_request, url)
         started = time.monotonic()
         for each in signals:
             child.send_signal(each)
             await asyncio.sleep(0.3)
         _, stderr = await asyncio.to_thread(child.communicate, timeout=60)
         return child.returncode, stderr, time.monotonic() - started
-
-
-def wait_for_a_call(wal: Path) -> None:
-    for _ in range(1200):
-        if wal.exists() and wal.stat().st_size > 30_000:
-            return
-        time.sleep(0.05)
-    raise AssertionError("no call was ever paid for")
 
 
 @pytest.mark.parametrize("first", [INT, TERM], ids=["ctrl-c", "sigterm"])
@@ -90,8 +83,6 @@ async def test_three_times_it_waits_for_nothing(unharmed: Came, tmp_path: Path) 
 
 
 def wait_for_a_request(url: str) -> None:
-    import urllib.request
-
     for _ in range(600):
         with urllib.request.urlopen(f"{url}/stats") as reply:
             if orjson.loads(reply.read())["requests"]:
