@@ -18,15 +18,8 @@ from collections import Counter
 from hashlib import blake2b
 from typing import Any
 
-TEXT = "Each step follows from the one before. " * 8 + "I score it [4].\nThe answer is 42."
-COMPLETION = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "stub",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": TEXT}}],
-    "usage": {"prompt_tokens": 50, "completion_tokens": 100, "total_tokens": 150},
-}
+from benchmarks.stub import COMPLETION
+
 REFUSAL = {"error": {"message": "rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from errata.agents.calls import Backend, ProviderFailure, Reply, Request
 from errata.agents.limits import Clock, Limits, Sleep
 from errata.agents.prices import cost, price_of
 from errata.agents.reserve import Reserve
-from errata.agents.retries import RateLimited, retrying
+from errata.agents.retries import RateLimited, repeated
 from errata.agents.rows import (
     Answer,
     answer_of,
@@ -217,8 +218,8 @@ class Gateway:
         need = self._need(request)
         await self._purse.reserve(request.stage, need)
         try:
-            repeat = retrying(request.spec.retries, key, self._sleep)
-            return await repeat(self._attempt, flight, key, request, need)
+            attempt = partial(self._attempt, flight, key, request, need)
+            return await repeated(attempt, request.spec.retries, key, self._sleep)
         except ProviderFailure as failure:
             answer = self._failed(request.spec, failure)
             self._count(request, answer)

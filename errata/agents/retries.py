@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from errata.agents.calls import ProviderFailure
 from errata.agents.limits import Sleep
 from errata.records import draw
+
+T = TypeVar("T")
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds before the first repeat, doubled each time, and at most; a Retry-After goes first."""
@@ -27,11 +32,28 @@ class RateLimited(ProviderFailure):
         super().__init__(message, transient=True, retry_after=retry_after)
 
 
-def retrying(retries: int, key: str, sleep: Sleep) -> AsyncRetrying:
-    """For one call: repeats transient provider failures up to `retries` times and then raises the last.
+async def repeated(attempt: Callable[[], Awaitable[T]], retries: int, key: str, sleep: Sleep) -> T:
+    """What `attempt` gives; repeats transient provider failures up to `retries` times and then raises the last.
 
     Waits at least as long as the provider asks, else exponentially with jitter, a hash of `key` and the attempt.
     """
+    try:
+        return await attempt()  # most need no more: tenacity's own work is a tenth of a call's
+    except ProviderFailure as failure:
+        if not failure.transient:
+            raise
+        failed: list[ProviderFailure] = [failure]
+
+    async def again() -> T:
+        if failed:
+            raise failed.pop()
+        return await attempt()
+
+    told: T = await _retrying(retries, key, sleep)(again)
+    return told
+
+
+def _retrying(retries: int, key: str, sleep: Sleep) -> AsyncRetrying:
     patience = _Patience(retries, key)
     return AsyncRetrying(
         retry=retry_if_exception(lambda error: isinstance(error, ProviderFailure) and error.transient),

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
 from errata.agents.simulated.server import serving
+from errata.errors import UsageError
 from errata.funnel import status
 from errata.graphs.runner import synthesize
 from errata.starter import DEMO
 from tests.runs import lines, over_http, small
 
-pytest.importorskip("ray")
-psutil = pytest.importorskip("psutil")
-pytestmark = pytest.mark.slow
-
 PROBLEMS = 10
 ROOT = Path(__file__).parents[2]
 
 
+def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "errata.graphs.cluster", raising=False)
+
+    with pytest.raises(UsageError, match=r"pip install 'errata\[ray\]'"):
+        importlib.import_module("errata.graphs.cluster")
+
+
 async def start(folder: Path, url: str, *more: str) -> asyncio.subprocess.Process:
+    pytest.importorskip("ray")
     overrides = [f"limit={PROBLEMS}", "settings.dual_cot.warmup=4", *over_http(url), *more]
     environment = {**os.environ, "OPENAI_API_KEY": "none", "PYTHONPATH": str(ROOT)}
     environment.pop("RAY_ADDRESS", None)
@@ -48,7 +56,8 @@ async def asked(url: str) -> dict[str, int]:
     return by_content
 
 
-def ray_workers(process: asyncio.subprocess.Process) -> list[psutil.Process]:
+def ray_workers(process: asyncio.subprocess.Process) -> list[Any]:
+    psutil = pytest.importorskip("psutil")
     found = []
     with suppress(psutil.Error):
         for child in psutil.Process(process.pid).children(recursive=True):
@@ -65,6 +74,7 @@ async def expected(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> t
     return sorted(map(str, lines(alone.run))), alone.spent["this_run"]["paid"]
 
 
+@pytest.mark.slow
 async def test_two_workers_give_the_same_lines_and_pay_as_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as url:
         told, paid = await expected(tmp_path / "alone", url, monkeypatch)
@@ -81,6 +91,7 @@ async def test_two_workers_give_the_same_lines_and_pay_as_much(tmp_path: Path, m
     assert set(counts.values()) == {1}
 
 
+@pytest.mark.slow
 async def test_a_killed_worker_loses_no_problem_and_pays_for_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +114,7 @@ async def test_a_killed_worker_loses_no_problem_and_pays_for_nothing_twice(
     assert sum(counts.values()) == paid == status(tmp_path / "runs" / "demo")["calls"]["paid"]
 
 
+@pytest.mark.slow
 async def test_a_budget_holds_over_all_workers_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     async with serving() as url:
         code, said = await ended(await start(tmp_path, url, "budget.calls=60"))

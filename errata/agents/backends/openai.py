@@ -6,6 +6,7 @@ import asyncio
 import os
 from functools import cached_property
 from typing import Any
+from urllib.request import getproxies
 
 import aiohttp
 import httpx
@@ -121,7 +122,7 @@ class OpenAI:
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ssl=httpx.create_ssl_context()),
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=True,  # proxies
+                trust_env=bool(getproxies()),  # it looks for them in a thread, at every request
             )
         base = api_base_of(spec)
         chat = ReasoningChat(
