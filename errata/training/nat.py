@@ -25,7 +25,9 @@ def wrong_only() -> tuple[Term, ...]:
     return (Likelihood(reads=("wrong",)),)
 
 
-def negative_trainer(student: Any, args: SFTConfig, rows: Any, tokenizer: Any, lora: Any, **kwargs: Any) -> SFTTrainer:
+def negative_trainer(
+    student: Any, args: SFTConfig, rows: Any, tokenizer: Any, lora: Any, *, eval_rows: Any = None, **kwargs: Any
+) -> SFTTrainer:
     """Stage 1. Rows without a wrong rationale are left out. What it saves is an ordinary LoRA adapter.
 
     Args:
@@ -42,22 +44,26 @@ def negative_trainer(student: Any, args: SFTConfig, rows: Any, tokenizer: Any, l
             "set use_peft: true and the LoRA settings",
         )
     objective = Objective(wrong_only())
-    return build_trainer(student, args, _read(rows, objective), tokenizer, objective, peft_config=lora, **kwargs)
+    read, held = _read(rows, objective), _read(eval_rows, objective)
+    return build_trainer(student, args, read, tokenizer, objective, eval_rows=held, peft_config=lora, **kwargs)
 
 
-def positive_trainer(nat: NatModel, args: SFTConfig, rows: Any, tokenizer: Any, **kwargs: Any) -> SFTTrainer:
+def positive_trainer(
+    nat: NatModel, args: SFTConfig, rows: Any, tokenizer: Any, *, eval_rows: Any = None, **kwargs: Any
+) -> SFTTrainer:
     """Stage 2, from `gate.new_nat`. Rows without a right rationale are left out. Saves the whole NAT student.
 
     `kwargs` and errors as in build_trainer.
     """
     objective = Objective(sft())
-    trainer = build_trainer(nat, args, _read(rows, objective), tokenizer, objective, **kwargs)
+    read, held = _read(rows, objective), _read(eval_rows, objective)
+    trainer = build_trainer(nat, args, read, tokenizer, objective, eval_rows=held, **kwargs)
     trainer.add_callback(_KeepBest())
     return trainer
 
 
 def _read(rows: Any, objective: Objective) -> Any:
-    return rows.filter(objective.takes)
+    return None if rows is None else rows.filter(objective.takes)
 
 
 class _KeepBest(TrainerCallback):  # type: ignore[misc]

@@ -150,6 +150,28 @@ def test_nat_trains_its_adapters_one_after_the_other(run: Path, tmp_path: Path) 
     assert load_nat(base, tmp_path / "out").gates
 
 
+def test_either_stage_of_nat_is_evaluated_on_the_rows_it_reads(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    evaluated = [
+        "--eval_dataset_name",
+        str(run),
+        "--eval_strategy",
+        "steps",
+        "--eval_steps",
+        "5",
+        "--eval_on_start",
+        "true",
+    ]
+
+    assert go("nat", run, out, "--gate_width", "8", "--learning_rate", "1e-2", *evaluated) == 0
+
+    for folder, term in ((out / "stage1", "wrong"), (out, "right")):
+        state = json.loads((folder / "trainer_state.json").read_text())
+        found = [entry[f"eval_loss/nll/{term}"] for entry in state["log_history"] if f"eval_loss/nll/{term}" in entry]
+        assert len(found) == 2
+        assert found[1] < found[0]
+
+
 def test_nce_distils_a_nat_student_into_an_adapter(nat: Path, run: Path, tmp_path: Path) -> None:
     watch = Watch()
     out = tmp_path / "out"
