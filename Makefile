@@ -32,7 +32,7 @@ bench: .venv/all
 	$(BIN)/python -m benchmarks
 
 audit: .venv/all
-	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	.ci/audit
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
