@@ -10,7 +10,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 TEXT = "Each step follows from the one before. " * 8 + "I score it [4].\nThe answer is 42."
@@ -26,9 +26,10 @@ _BODY = json.dumps(COMPLETION).encode()
 _RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, latency: float) -> None:
-        self._latency = latency
+class Connection(asyncio.Protocol):
+    """One client's connection: reads requests, and gives the head, in lower case, and the body of each to `answer`."""
+
+    def __init__(self) -> None:
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -43,12 +44,35 @@ class _Connection(asyncio.Protocol):
             length = int(fields[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
             if len(self._received) < head + 4 + length:
                 return
+            body = self._received[head + 4 : head + 4 + length]
             self._received = self._received[head + 4 + length :]
-            asyncio.get_running_loop().call_later(self._latency, self._reply)
+            self.answer(fields, body)
 
-    def _reply(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(_RESPONSE)
+    def answer(self, fields: bytes, body: bytes) -> None:
+        raise NotImplementedError
+
+    def write(self, response: bytes) -> bool:
+        """Writes to the client if it is still there; whether it was."""
+        there = not self._transport.is_closing()
+        if there:
+            self._transport.write(response)
+        return there
+
+
+async def listen(connection: Callable[[], Connection]) -> None:
+    """Serves on a free port of this machine, which is printed, until killed."""
+    server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0, backlog=2048)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+class _Same(Connection):
+    def __init__(self, latency: float) -> None:
+        super().__init__()
+        self._latency = latency
+
+    def answer(self, fields: bytes, body: bytes) -> None:
+        asyncio.get_running_loop().call_later(self._latency, self.write, _RESPONSE)
 
 
 @contextmanager
@@ -65,11 +89,6 @@ def stub(latency: float) -> Iterator[str]:
         server.stdout.close()
 
 
-async def _serve(latency: float) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(latency), "127.0.0.1", 0, backlog=2048)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1])))
+    latency = float(sys.argv[1])
+    asyncio.run(listen(lambda: _Same(latency)))

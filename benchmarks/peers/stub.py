@@ -18,7 +18,7 @@ from collections import Counter
 from hashlib import blake2b
 from typing import Any
 
-from benchmarks.stub import COMPLETION
+from benchmarks.stub import COMPLETION, Connection, listen
 
 REFUSAL = {"error": {"message": "rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}
 
@@ -55,36 +55,20 @@ class Counts:
         }
 
 
-class _Connection(asyncio.Protocol):
+class _Counting(Connection):
     def __init__(self, counts: Counts) -> None:
+        super().__init__()
         self._counts = counts
-        self._received = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        while (head := self._received.find(b"\r\n\r\n")) >= 0:
-            fields = self._received[:head].lower()
-            at = fields.find(b"content-length:")
-            length = int(fields[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-            if len(self._received) < head + 4 + length:
-                return
-            body = self._received[head + 4 : head + 4 + length]
-            self._received = self._received[head + 4 + length :]
-            self._answer(fields, body)
-
-    def _answer(self, fields: bytes, body: bytes) -> None:
+    def answer(self, fields: bytes, body: bytes) -> None:
         counts = self._counts
         if fields.startswith(b"get /stats"):
-            self._transport.write(_response("200 OK", counts.stats()))
+            self.write(_response("200 OK", counts.stats()))
         elif not fields.startswith(b"post"):
-            self._transport.write(_NOT_FOUND)
+            self.write(_NOT_FOUND)
         elif counts.chance.random() < counts.rate:
             counts.refused += 1
-            self._transport.write(_REFUSED)
+            self.write(_REFUSED)
         else:
             counts.first = counts.first or time.monotonic()
             counts.in_flight += 1
@@ -93,13 +77,12 @@ class _Connection(asyncio.Protocol):
 
     def _reply(self, content: bytes | None) -> None:
         self._counts.in_flight -= 1
-        if not self._transport.is_closing():
+        if self.write(_SERVED):
             if content is None:
                 self._counts.others += 1
             else:
                 self._counts.served[content] += 1
             self._counts.last = time.monotonic()
-            self._transport.write(_SERVED)
 
 
 def _content(body: bytes) -> bytes | None:
@@ -109,13 +92,6 @@ def _content(body: bytes) -> bytes | None:
     return blake2b(json.dumps(json.loads(body)["messages"], sort_keys=True).encode(), digest_size=12).digest()
 
 
-async def _serve(latency: float, rate: float) -> None:
-    counts = Counts(latency, rate)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(counts), "127.0.0.1", 0, backlog=2048)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1]), float(sys.argv[2])))
+    counts = Counts(float(sys.argv[1]), float(sys.argv[2]))
+    asyncio.run(listen(lambda: _Counting(counts)))
