@@ -33,12 +33,12 @@ class ErrataError(Exception):
 
     def __str__(self) -> str:
         parts = [("found", self.found), ("why", self.why), ("do", self.do)]
-        return "\n".join(f"{name + ':':<7}{_plain(text)}" for name, text in parts if text)
+        return plain("\n".join(f"{name + ':':<7}{text}" for name, text in parts if text), keep="\n")
 
 
-def _plain(text: str) -> str:
-    """`text` without what could steer a terminal: errors quote files and providers."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
+def plain(text: str, keep: str = "") -> str:
+    """`text`, which may quote a file or a provider, without what could steer a terminal but the letters to keep."""
+    return "".join(letter if letter.isprintable() or letter in keep else " " for letter in text)
 
 
 class UsageError(ErrataError, ValueError):

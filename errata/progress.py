@@ -12,17 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from errata.errors import plain
 from errata.graphs.runner import Summary
 from errata.graphs.tally import Snapshot, Watch
 from errata.settings import Amounts
 
 LINE_EVERY_S = 5.0
 RATE_OVER_S = 10.0
-
-
-def plain(text: str) -> str:
-    """`text` without what could steer a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def money(usd: float | None) -> str:

@@ -9,7 +9,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from errata.progress import money, plain
+from errata.errors import plain
+from errata.progress import money
 
 
 def percent(share: float | None) -> str:

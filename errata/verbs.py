@@ -9,19 +9,26 @@ from typing import Any
 import click
 
 
+def ready_to_stop() -> Any:
+    """The brake of a run: what Ctrl-C does is told on stderr, and a SIGTERM does the same."""
+    from errata.graphs.tally import Brake
+    from errata.progress import interrupted
+
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
+    return Brake(lambda pulls: click.echo(interrupted(pulls), err=True))
+
+
 def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
     """Runs a recipe with progress on stderr; returns the exit code after saying what it means."""
     import asyncio
     import gc
 
     from errata.graphs.runner import synthesize
-    from errata.graphs.tally import Brake
-    from errata.progress import interrupted, report, watching
+    from errata.progress import report, watching
 
     gc.freeze()  # what the imports made stays; looking through it again took 7 to 17 % of the CPU
     gc.set_threshold(5_000, 20, 20)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
-    brake = Brake(lambda pulls: click.echo(interrupted(pulls), err=True))
+    brake = ready_to_stop()
     with watching(quiet=quiet) as watch:
         if workers is None:
             summary = asyncio.run(synthesize(recipe, brake=brake, signals=True, watch=watch))

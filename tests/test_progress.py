@@ -11,7 +11,7 @@ import pytest
 from errata.errors import BudgetExhausted
 from errata.graphs.runner import Summary
 from errata.graphs.tally import Snapshot, Tally
-from errata.progress import Rate, describe, duration, money, plain, projected, report, watching
+from errata.progress import Rate, describe, duration, money, projected, report, watching
 from errata.records import Outcome
 from errata.settings import Amounts, Budget
 
@@ -99,9 +99,8 @@ def test_money(value: float | None, shown: str) -> None:
     assert money(value) == shown
 
 
-def test_durations_and_plain_text() -> None:
+def test_durations() -> None:
     assert [duration(each) for each in (5, 65, 3700)] == ["5 s", "1 min 05 s", "1 h 01 min"]
-    assert plain("a\x1b[2Jb\nc") == "a [2Jb c"
 
 
 def test_the_report_says_what_was_saved_cut_and_left() -> None:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
-from errata.errors import UsageError
+from errata.errors import UsageError, plain
 from errata.evals.compare import Comparison, compare
 from errata.evals.evaluate import Evaluation, sit
 from errata.evals.items import Eval
 from errata.evals.recipe import load_eval_recipe
 from errata.evals.show import show_comparison, show_evals
-from errata.graphs.tally import Brake
-from errata.progress import interrupted, money, plain, watching
+from errata.progress import money, watching
+from errata.verbs import print_json, ready_to_stop
 
 
 def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool) -> Evaluation:
     """Runs an eval recipe; progress and what the exit code means go to stderr."""
     loaded = load_eval_recipe(recipe, overrides)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
-    brake = Brake(lambda pulls: click.echo(interrupted(pulls), err=True))
     with watching(quiet=quiet, verb="eval") as watch:
-        done = asyncio.run(sit(loaded, brake=brake, signals=True, watch=watch))
+        done = asyncio.run(sit(loaded, brake=ready_to_stop(), signals=True, watch=watch))
     for line in _told(done):
         click.echo(line, err=True)
     return done
@@ -38,7 +34,7 @@ def evaluated(recipe: Path, overrides: Sequence[str], *, as_json: bool, quiet: b
     """Runs an eval recipe and prints its results; the exit code."""
     done = run_eval(recipe, overrides, quiet=quiet)
     if as_json:
-        _print_json({"evals": [dict(each.summary) | {"path": str(each.path)} for each in done.evals]})
+        print_json({"evals": [dict(each.summary) | {"path": str(each.path)} for each in done.evals]})
     else:
         show_evals(done.evals)
         for each in done.evals:
@@ -67,7 +63,7 @@ def compared(
     narrowed = dict(text.partition("=")[::2] for text in where)
     found = compare(evals, against=against, tasks=tasks or None, where=narrowed)
     if as_json:
-        _print_json(as_data(found))
+        print_json(as_data(found))
     else:
         show_comparison(found)
 
@@ -108,7 +104,3 @@ def _told(done: Evaluation) -> list[str]:
     elif done.pending:
         lines.append("the same command goes on with the pending items")
     return lines
-
-
-def _print_json(value: Any) -> None:
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())

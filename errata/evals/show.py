@@ -8,9 +8,10 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from errata.errors import plain
 from errata.evals.compare import Comparison, Difference, Interval
 from errata.evals.items import Eval
-from errata.progress import money, plain
+from errata.progress import money
 from errata.tables import show, table
 
 _P_SHOWN = 0.001

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pickle
+
+from errata.errors import AgentRefused, ErrataError, UsageError, plain
+
+
+def test_an_error_is_told_as_found_why_do_and_leaves_out_what_is_not_said() -> None:
+    assert str(UsageError("a", "b", "c")) == "found: a\nwhy:   b\ndo:    c"
+    assert str(ErrataError("a", do="c")) == "found: a\ndo:    c"
+
+
+def test_what_an_error_quotes_cannot_steer_a_terminal() -> None:
+    assert plain("a\x1b[2Jb\nc") == "a [2Jb c"
+    assert str(ErrataError("one\ntwo\x1b[2J\r\u202e")) == "found: one\ntwo [2J  "
+
+
+def test_a_refusal_keeps_its_agent_between_processes() -> None:
+    again = pickle.loads(pickle.dumps(AgentRefused("ada", "a", "b", "c")))  # noqa: S301 - of our own making
+    assert (again.agent, str(again)) == ("ada", "found: a\nwhy:   b\ndo:    c")
