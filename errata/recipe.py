@@ -84,6 +84,11 @@ def expand(text: str) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def local_path(model: str) -> str:
+    """The path in a model string `local/PATH`, its variables replaced."""
+    return expand(model.removeprefix("local/"))
+
+
 # ---- overrides -------------------------------------------------------------------------------------------------------
 
 

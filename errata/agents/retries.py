@@ -19,8 +19,6 @@ LONGEST_RETRY_AFTER = 3600.0
 """Seconds; a provider that asks for more has failed the call."""
 RATE_LIMIT_PATIENCE = 4
 """A 429 is no fault of the call: it may be repeated this many times as often as other failures."""
-
-
 SHORT_PATIENCE = 3
 """After so many 429 to one call its waits grow, whatever Retry-After says."""
 

@@ -12,6 +12,7 @@ from errata.records import Call, digest
 from errata.settings import AgentSpec
 
 _SECRET = re.compile(r"api_?key|authorization|secret|password|credential|headers|(access|auth|bearer)_?token", re.I)
+HIDDEN = "[hidden]"
 _SHORTEST_PART = 6
 """Characters of a key that tell something of it."""
 _SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
@@ -65,7 +66,7 @@ def cleaned(reply: Reply, keys: Sequence[str] = ()) -> Reply:
     def sound(value: str) -> str:
         value = surrogate_free(value)
         for key in keys:
-            value = value.replace(key, "[hidden]")
+            value = value.replace(key, HIDDEN)
         return value
 
     def text(value: object) -> str | None:
@@ -126,11 +127,11 @@ def keys_in(secrets: Sequence[str]) -> list[str]:
 def hidden(text: str, secrets: Sequence[str]) -> str:
     """`text` without the secrets, nor the beginning of one at its end, where the text was cut off."""
     for secret in secrets:
-        text = text.replace(secret, "[hidden]")
+        text = text.replace(secret, HIDDEN)
         end = len(text.rstrip(" .'\""))
         for length in range(len(secret) - 1, _SHORTEST_PART - 1, -1):
             if text.endswith(secret[:length], 0, end):
-                text = f"{text[: end - length]}[hidden]{text[end:]}"
+                text = f"{text[: end - length]}{HIDDEN}{text[end:]}"
                 break
     return text
 

@@ -21,6 +21,7 @@ from errata.evals.arms import Arm, Paired, arms_of, named_tasks, one_answer, pai
 from errata.evals.items import Eval, Item, read_eval
 from errata.evals.reasoning import cured_by
 from errata.evals.stats import (
+    RESAMPLES,
     Values,
     bootstrap,
     detectable_of_items,
@@ -139,7 +140,7 @@ def compare(
     pairs: Sequence[tuple[str, str]] | None = None,
     tasks: Sequence[str] | None = None,
     where: Mapping[str, str] | None = None,
-    resamples: int = 10_000,
+    resamples: int = RESAMPLES,
     seed: int = 17,
 ) -> Comparison:
     """Compares eval directories, or JSONL files with `id` and `correct`, on the same items.
@@ -218,7 +219,7 @@ def _tasks(arms: Sequence[Arm], asked: Sequence[str] | None) -> list[str]:
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
-def interval_of(items: Sequence[Item], resamples: int = 10_000, seed: int = 17) -> Interval:
+def interval_of(items: Sequence[Item], resamples: int = RESAMPLES, seed: int = 17) -> Interval:
     """Accuracy with Wilson's interval for one answer an item, with a bootstrap's for shares."""
     values = values_of(items)
     if one_answer(values):
@@ -226,7 +227,7 @@ def interval_of(items: Sequence[Item], resamples: int = 10_000, seed: int = 17) 
     return Interval(mean(values), *bootstrap(values, resamples, seed), "bootstrap")
 
 
-def figure_of(arm: Arm, task: str, resamples: int = 10_000, seed: int = 17) -> Figure:
+def figure_of(arm: Arm, task: str, resamples: int = RESAMPLES, seed: int = 17) -> Figure:
     """One arm on one task it has."""
     groups = [each.by_task[task] for each in arm.evals if task in each.by_task]
     by_seed = [mean(values_of(group)) for group in groups]

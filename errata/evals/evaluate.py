@@ -48,7 +48,7 @@ from errata.grading import Grader
 from errata.graphs.runner import PRECEDENCE
 from errata.graphs.tally import Brake, Snapshot, Tally, Watch, told
 from errata.manifest import versions
-from errata.recipe import expand
+from errata.recipe import expand, local_path
 from errata.records import Outcome
 from errata.rundir import held
 from errata.settings import Agents
@@ -286,7 +286,7 @@ class _Run:
         if model.name not in self.scored:
             known = read_scores(folder, pairs_hash(self.pairs))
             if known is None:
-                path = expand(model.model.removeprefix("local/"))
+                path = local_path(model.model)
                 known = await asyncio.to_thread(score_pairs, path, self.pairs, self.prompts, model.system)
             self.scored[model.name] = known
         return self.scored[model.name]
@@ -334,4 +334,4 @@ class _Run:
 def _fingerprint(model: str) -> str:
     from errata.models.files import find
 
-    return find(expand(model.removeprefix("local/"))).fingerprint()
+    return find(local_path(model)).fingerprint()

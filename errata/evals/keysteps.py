@@ -12,19 +12,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import orjson
 
 from errata.agents.simulated.judging import Said, read
 from errata.errors import UsageError
 from errata.evals.items import SUMMARY, Item
-from errata.evals.stats import bootstrap, mean
+from errata.evals.stats import mean, mean_shown
 from errata.problems import normalised
 from errata.records import Problem, Span, Transcript, digest, to_json
 from errata.rundir import find_run, index_log, read_lines, write_whole
 
 PAIRS = "pairs.jsonl"
-RESAMPLES = 10_000
 
 
 class DualPair(NamedTuple):
@@ -117,8 +115,7 @@ def key_steps_done(pairs: Sequence[DualPair], items: Sequence[Item]) -> dict[str
             shares.append(mean(told))
     if not shares:
         return None
-    low, high = bootstrap(np.array(shares), RESAMPLES, 17)
-    return {"problems": len(shares), "value": mean(shares), "low": low, "high": high}
+    return {"problems": len(shares), **mean_shown(shares)}
 
 
 # ---- scores of pairs -------------------------------------------------------------------------------------------------
@@ -134,10 +131,7 @@ def summary_of(scores: Sequence[PairScore]) -> dict[str, Any]:
         "wrong_nll": [each.all_wrong for each in scores],
         "prefers_right": [float(each.key_right < each.key_wrong) for each in scores],
     }
-    for name, values in columns.items():
-        low, high = bootstrap(np.array(values), RESAMPLES, 17)
-        told[name] = {"value": mean(values), "low": low, "high": high}
-    return told
+    return told | {name: mean_shown(values) for name, values in columns.items()}
 
 
 def key_steps_of(pairs: Sequence[DualPair], items: Sequence[Item], scores: Sequence[PairScore]) -> dict[str, Any]:

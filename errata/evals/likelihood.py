@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from errata.agents.prompts import Prompts
 from errata.agents.student import student_messages
 from errata.evals.keysteps import DualPair, PairScore
+from errata.evals.stats import mean
 from errata.models.load import Checkpoint, load
 from errata.models.prompting import example_ids
 from errata.records import Span
@@ -45,10 +46,10 @@ def score_pairs(
                 PairScore(
                     id=pairs[place].id,
                     problem_id=pairs[place].problem.id,
-                    key_right=_mean([right_nll[at] for at in right.keys]),
-                    key_wrong=_mean([wrong_nll[at] for at in wrong.keys]),
-                    all_right=_mean(right_nll),
-                    all_wrong=_mean(wrong_nll),
+                    key_right=mean([right_nll[at] for at in right.keys]),
+                    key_wrong=mean([wrong_nll[at] for at in wrong.keys]),
+                    all_right=mean(right_nll),
+                    all_wrong=mean(wrong_nll),
                     right_tokens=len(right.keys),
                     wrong_tokens=len(wrong.keys),
                 )
@@ -124,7 +125,3 @@ def _nll(checkpoint: Checkpoint, rows: Sequence[Side]) -> Tensor:
     logits_BTV = checkpoint.model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).logits[:, :-1].float()
     picked_BT = logits_BTV.gather(-1, ids_BT[:, 1:, None]).squeeze(-1)
     return (logits_BTV.logsumexp(-1) - picked_BT).cpu()
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

@@ -87,7 +87,7 @@ class Lost(Exception):
 
 @dataclass
 class Sitting:
-    """The work on one eval directory. `failures` counts items lost to the provider by reason."""
+    """The work on one eval directory. `failed` counts the items lost to the provider."""
 
     folder: Path
     manifest: Manifest
@@ -129,7 +129,7 @@ class Sitting:
 
     async def answer(self, brake: Brake, workers: int) -> None:
         """Answers what is pending, until all is done, the brake is pulled or an error concerns all of it."""
-        todo = iter(self._in_batches())
+        todo = iter(self._pending())
         log = Log(self.folder / ITEMS)
         tasks = [asyncio.create_task(self._work(todo, log, brake)) for _ in range(workers)]
         stopper = asyncio.create_task(self._stop(brake, tasks))
@@ -142,7 +142,7 @@ class Sitting:
             log.sync()
             log.close()
 
-    def _in_batches(self) -> list[Duty]:
+    def _pending(self) -> list[Duty]:
         """Long questions first, so that those decoded together are of like length and too long ones show at once."""
         pending = [duty for duty in self.duties if duty.key not in self.done]
         return sorted(pending, key=lambda duty: -len(duty.problem.question))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 LEVEL = 0.95
 POWER = 0.8
+RESAMPLES = 10_000
 
 Values = NDArray[np.float64]
 
@@ -43,6 +44,12 @@ def bootstrap_means(values: Values, resamples: int, dice: np.random.Generator) -
 def bootstrap(values: Values, resamples: int, seed: int) -> Bounds:
     """The percentile 95 % interval of the mean over items."""
     return percentiles(bootstrap_means(values, resamples, np.random.default_rng(seed)))
+
+
+def mean_shown(values: Sequence[float]) -> dict[str, float]:
+    """The mean with its bootstrap interval, `value, low, high`, as summary.json has it."""
+    low, high = bootstrap(np.array(values, float), RESAMPLES, 17)
+    return {"value": mean(values), "low": low, "high": high}
 
 
 def percentiles(means: Values) -> Bounds:

@@ -6,15 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from errata.evals.compare import Interval, interval_of
 from errata.evals.items import Item, Manifest
 from errata.evals.reasoning import rationale_figures
-from errata.evals.stats import bootstrap, mean
+from errata.evals.stats import mean, mean_shown
 from errata.evals.verdicts import several
 
-RESAMPLES = 10_000
 DIMENSIONS = ("subject", "level", "steps", "distractors", "units", "withheld")
 """Of an item's meta, what accuracy is told by; of `units` and `withheld` whether there are any."""
 
@@ -41,7 +38,7 @@ def _task(items: Sequence[Item]) -> dict[str, Any]:
     told: dict[str, Any] = {
         "n": len(items),
         "split": items[0].meta.get("split"),
-        "accuracy": shown(interval_of(items, RESAMPLES)),
+        "accuracy": shown(interval_of(items)),
         "samples": samples,
         "truncated": sum(item.truncated for item in items),
         "without_answer": sum(each.answer is None for item in items for each in item.samples),
@@ -51,7 +48,7 @@ def _task(items: Sequence[Item]) -> dict[str, Any]:
         "rationales": rationale_figures(items),
     }
     if samples > len(items):
-        told |= {name: _interval(values) for name, values in several(items).items()}
+        told |= {name: mean_shown(values) for name, values in several(items).items()}
     sound = [item.meta["sound"] for item in items if item.meta.get("sound") is not None]
     if sound:
         told["sound"] = mean(sound)
@@ -65,11 +62,6 @@ def shown(interval: Interval) -> dict[str, float | None]:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
-def _interval(values: Sequence[float]) -> dict[str, float | None]:
-    low, high = bootstrap(np.array(values, float), RESAMPLES, 17)
-    return {"value": mean(values), "low": low, "high": high}
-
-
 def _by(items: Sequence[Item]) -> dict[str, dict[str, Any]]:
     """Accuracy by each dimension that has several values, with the number of items."""
     found: dict[str, dict[str, Any]] = {}
@@ -81,7 +73,7 @@ def _by(items: Sequence[Item]) -> dict[str, dict[str, Any]]:
                 groups.setdefault(_named(value), []).append(item)
         if len(groups) > 1:
             found[dimension] = {
-                name: {"n": len(groups[name]), "accuracy": shown(interval_of(groups[name], RESAMPLES))}
+                name: {"n": len(groups[name]), "accuracy": shown(interval_of(groups[name]))}
                 for name in sorted(groups, key=_order)
             }
     return found

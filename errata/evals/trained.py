@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from errata.recipe import expand
+from errata.recipe import local_path
 from errata.rundir import RunDir
 
 STATE = "trainer_state.json"
@@ -20,7 +20,7 @@ def training_of(model: str) -> dict[str, Any] | None:
     """
     if not model.startswith("local/"):
         return None
-    folder = Path(expand(model.removeprefix("local/"))).expanduser()
+    folder = Path(local_path(model)).expanduser()
     if not folder.is_dir():
         return None
     from errata.training.checkpoints import manifest_of

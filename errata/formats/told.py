@@ -47,10 +47,10 @@ class Source:
 class Options:
     """What a person may ask of an export.
 
-    roles: only rationales written in these roles, all by default; authors: only what
-    these agents wrote, explanations too. grader_only: what the answer grader finds right,
-    whatever the panel says of it (the control of peer review). max_edit_ratio: only pairs at most so far apart; of a
-    log without rewrites, natural pairs are mined. by_scores: the ranker learns the panel's order, not the grades.
+    roles: only rationales written in these roles, all by default. authors: only what these agents wrote, explanations
+    too. grader_only: what the answer grader finds right, whatever the panel says of it (the control of peer review).
+    max_edit_ratio: only pairs at most so far apart; of a log without rewrites, natural pairs are mined. by_scores: the
+    ranker learns the panel's order, not the grades.
     """
 
     roles: tuple[Role, ...] = ()

@@ -28,11 +28,11 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from errata.errors import UsageError
-from errata.models.files import NAT_CONFIG
+from errata.models.files import NAT_ADAPTERS, NAT_CONFIG
 from errata.settings import Settings
 
 View = Literal["mixed", "positive", "negative"]
-NEGATIVE, POSITIVE = "negative", "positive"
+NEGATIVE, POSITIVE = NAT_ADAPTERS
 GATE_FILE = "nat_gate.safetensors"
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 GATE = "nat_gate"

@@ -204,7 +204,7 @@ class Job:
 
     def _nat_checkpoint(self) -> Path:
         """The NAT student's folder; its base is the student's by default."""
-        from errata.models.files import find
+        from errata.models.files import NAT_CONFIG, find
 
         if not self.args.nat_checkpoint:
             raise UsageError(
@@ -213,14 +213,14 @@ class Job:
                 "train one with `errata train nat` and set --nat_checkpoint",
             )
         checkpoint = Path(self.args.nat_checkpoint)
-        if not (checkpoint / "nat_config.json").is_file():
+        if not (checkpoint / NAT_CONFIG).is_file():
             raise UsageError(
-                f"{checkpoint} holds no nat_config.json",
+                f"{checkpoint} holds no {NAT_CONFIG}",
                 "it is not the folder of a NAT student",
                 "name the folder that `errata train nat` wrote",
             )
         if self.config.model_name_or_path is None:
-            base = find(str(checkpoint / "negative")).base
+            base = find(str(checkpoint)).base
             self.config.model_name_or_path = str(base.path) if base else None
         return checkpoint
 

@@ -17,7 +17,7 @@ from errata.models.generate import ContextOverflow, Generated, Job, check_length
 from errata.models.load import Checkpoint, load, need_torch
 from errata.models.prompting import prompt_ids
 from errata.models.sampling import Decoding
-from errata.recipe import expand
+from errata.recipe import local_path
 from errata.records import Message, digest
 from errata.settings import AgentSpec, Sampling
 
@@ -62,10 +62,10 @@ class Local:
         """Hash of weights, configuration and tokenizer. Raises UsageError for what could not run."""
         need_torch()
         _decoding(spec.name, spec.parameters(Sampling()))
-        return find(_path(spec)).fingerprint()
+        return find(local_path(spec.model)).fingerprint()
 
     async def complete(self, request: Request, seed: int) -> Reply:
-        engine = self._engine(_path(request.spec))
+        engine = self._engine(local_path(request.spec.model))
         try:
             checkpoint = await asyncio.shield(engine.checkpoint)
             job = _job(checkpoint, request.spec, request.messages, request.parameters, seed)
@@ -143,10 +143,6 @@ def _deliver(answer: asyncio.Future[Generated], generated: Generated) -> None:
 def _fail(answer: asyncio.Future[Generated], error: Exception) -> None:
     if not answer.done():
         answer.set_exception(error)
-
-
-def _path(spec: AgentSpec) -> str:
-    return expand(spec.model.removeprefix("local/"))
 
 
 def _job(

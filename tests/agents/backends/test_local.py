@@ -124,31 +124,18 @@ async def test_one_who_gives_up_takes_nobody_along(backend: Local, plain: Path) 
 
 async def test_a_batch_that_nobody_wants_any_more_stops(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = Local()
-    steps = 0
-    loop = asyncio.get_running_loop()
-    begun = asyncio.Event()
-    checkpoint = load(str(plain), device="cpu")
-    forward = checkpoint.model.forward
-
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        loop.call_soon_threadsafe(begun.set)
-        return forward(*args, **kwargs)
-
-    monkeypatch.setattr(checkpoint.model, "forward", counted)
-    monkeypatch.setattr(local, "load", lambda _: checkpoint)
+    steps = Steps(plain, monkeypatch)
     asked = [
         asyncio.create_task(ask(backend, student(plain), f"Q{number}", max_tokens=230, temperature=0.1))
         for number in range(2)
     ]
-    await begun.wait()
+    await steps.begun.wait()
 
     await backend.close()
 
     replies = await asyncio.gather(*asked, return_exceptions=True)
     assert all(isinstance(reply, ProviderFailure) for reply in replies)
-    assert steps < 100
+    assert steps.taken < 100
 
 
 async def test_an_error_of_ours_reaches_everyone_in_the_batch(
@@ -258,28 +245,33 @@ async def test_a_sent_call_that_nobody_waits_for_stops_the_model(
     plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As at the second Ctrl-C: nothing is paid here, so that nothing has to be waited for."""
-    steps = 0
-    begun = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    checkpoint = load(str(plain), device="cpu")
-    forward = checkpoint.model.forward
-
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        loop.call_soon_threadsafe(begun.set)
-        return forward(*args, **kwargs)
-
-    monkeypatch.setattr(checkpoint.model, "forward", counted)
-    monkeypatch.setattr(local, "load", lambda _: checkpoint)
+    steps = Steps(plain, monkeypatch)
     spec = student(plain, max_tokens=230)
     async with open_gateway(tmp_path, spec) as gateway:
         asked = asyncio.create_task(gateway(request_of(spec, "Q", parameters={"max_tokens": 230, "temperature": 0.1})))
-        await begun.wait()
+        await steps.begun.wait()
         asked.cancel()
 
-    assert steps < 100
+    assert steps.taken < 100
     assert gateway.spent.process.paid == 0
+
+
+class Steps:
+    """Counts the steps of a model that the backend will load, and tells when it has begun."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.taken = 0
+        self.begun = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        checkpoint = load(str(folder), device="cpu")
+        self._forward = checkpoint.model.forward
+        monkeypatch.setattr(checkpoint.model, "forward", self._counted)
+        monkeypatch.setattr(local, "load", lambda _: checkpoint)
+
+    def _counted(self, *args: Any, **kwargs: Any) -> Any:
+        self.taken += 1
+        self._loop.call_soon_threadsafe(self.begun.set)
+        return self._forward(*args, **kwargs)
 
 
 def open_gateway(tmp_path: Path, spec: AgentSpec) -> Gateway:
