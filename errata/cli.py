@@ -230,14 +230,24 @@ def eval_(recipe: str, overrides: tuple[str, ...], as_json: bool, quiet: bool) -
 @click.option("--against", metavar="ARM", help="Only differences to this arm.")
 @click.option("--task", "tasks", multiple=True, help="Only this task.  [repeatable]")
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only items that say so, e.g. steps=4.  [repeatable]")
+@click.option(
+    "--equal",
+    type=click.Choice(["tokens", "cost"]),
+    help="Only students that learned from as many target tokens, or from data as costly, to within 5 %.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(
-    evals: tuple[str, ...], against: str | None, tasks: tuple[str, ...], where: tuple[str, ...], as_json: bool
+    evals: tuple[str, ...],
+    against: str | None,
+    tasks: tuple[str, ...],
+    where: tuple[str, ...],
+    equal: Any,
+    as_json: bool,
 ) -> None:
     """Compare evals on the same items: eval directories, or JSON lines with `id` and `correct`."""
     from errata.evals.commands import compared
 
-    compared(evals, against=against, tasks=tasks, where=where, as_json=as_json)
+    compared(evals, against=against, tasks=tasks, where=where, equal=equal, as_json=as_json)
 
 
 @cli.command()

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from errata.errors import UsageError, plain
-from errata.evals.compare import Comparison, compare
+from errata.evals.compare import Comparison, Size, compare
 from errata.evals.evaluate import Evaluation, sit
 from errata.evals.items import Eval
 from errata.evals.recipe import load_eval_recipe
@@ -55,13 +55,19 @@ def _show_differences(evals: Sequence[Eval]) -> None:
 
 
 def compared(
-    evals: Sequence[str], *, against: str | None, tasks: Sequence[str], where: Sequence[str] = (), as_json: bool
+    evals: Sequence[str],
+    *,
+    against: str | None,
+    tasks: Sequence[str],
+    where: Sequence[str],
+    equal: Size | None,
+    as_json: bool,
 ) -> None:
-    """Prints the comparison. Raises UsageError for a single eval, and where item sets differ."""
+    """Prints the comparison. Raises UsageError for a single eval, and as `compare` does."""
     if len(evals) < 2:
         raise UsageError("one eval", "a comparison needs two", "name another directory or JSONL file")
     narrowed = dict(text.partition("=")[::2] for text in where)
-    found = compare(evals, against=against, tasks=tasks or None, where=narrowed)
+    found = compare(evals, against=against, tasks=tasks or None, where=narrowed, equal=equal)
     if as_json:
         print_json(as_data(found))
     else:

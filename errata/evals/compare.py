@@ -38,6 +38,7 @@ from errata.evals.stats import (
 
 __all__ = ["Arm", "Comparison", "Difference", "Figure", "Interval", "compare", "figure_of"]
 
+Size = Literal["tokens", "cost"]
 Test = Literal["mcnemar", "sign-flip", "t over seeds"]
 ALPHA = 0.05
 ENOUGH_SEEDS = 3
@@ -140,6 +141,7 @@ def compare(
     pairs: Sequence[tuple[str, str]] | None = None,
     tasks: Sequence[str] | None = None,
     where: Mapping[str, str] | None = None,
+    equal: Size | None = None,
     resamples: int = RESAMPLES,
     seed: int = 17,
 ) -> Comparison:
@@ -150,22 +152,25 @@ def compare(
         pairs: only these differences, as (arm, against): the fewer are planned, the less Holm's correction takes.
         tasks: only these; by default all.
         where: only items whose meta says so, as `{"steps": "4"}`.
+        equal: only arms whose training was of the same size as another's, and only differences between such: as many
+            target tokens learned from, or data as costly, to within 5 %. The untouched student stays a row.
         resamples: of each bootstrap, drawn from `seed`.
 
-    Raises UsageError where the item sets differ, naming the first missing ids.
+    Raises UsageError where the item sets differ, naming the first missing ids, and where no two arms are `equal`.
     """
     read = named_tasks([each if isinstance(each, Eval) else read_eval(each) for each in evals])
     if where:
         read = [_narrowed(each, where) for each in read]
     arms = arms_of(read)
+    planned = _planned(arms, against, pairs)
+    if equal:
+        planned = _of_equal_size(arms, planned, equal)
+        arms = tuple(arm for arm in arms if arm.baseline or any(arm in pair for pair in planned))
     chosen = _tasks(arms, tasks)
     figures = [figure_of(arm, task, resamples, seed) for task in chosen for arm in arms]
-    differences = [
-        _difference(arm, other, task, resamples, seed)
-        for task in chosen
-        for arm, other in _planned(arms, against, pairs)
-    ]
-    return Comparison(arms, tuple(chosen), tuple(figures), tuple(_corrected(differences)), tuple(_notes(arms)))
+    differences = [_difference(arm, other, task, resamples, seed) for task in chosen for arm, other in planned]
+    notes = [f"only differences between trainings of equal {equal}, to within 5 %"] if equal else []
+    return Comparison(arms, tuple(chosen), tuple(figures), tuple(_corrected(differences)), (*notes, *_notes(arms)))
 
 
 def _narrowed(one: Eval, where: Mapping[str, str]) -> Eval:
@@ -194,6 +199,24 @@ def _planned(
     if against is not None:
         return [(arm, named[against]) for arm in arms if arm.name != against]
     return [(arm, other) for other, arm in combinations(arms, 2)]
+
+
+def _of_equal_size(arms: Sequence[Arm], planned: Sequence[tuple[Arm, Arm]], equal: Size) -> list[tuple[Arm, Arm]]:
+    found = [pair for pair in planned if _nearly(*(_size(arm, equal) for arm in pair))]
+    if not found:
+        unit = {"tokens": "target tokens", "cost": "US dollars"}[equal]
+        sizes = [(arm.name, _size(arm, equal)) for arm in arms]
+        told = ", ".join(f"{name} {'unknown' if size is None else f'{size:,.10g}'}" for name, size in sizes)
+        raise UsageError(
+            f"no two arms of equal {equal}: {told}, in {unit}",
+            "only trainings of the same size, to within 5 %, were asked for",
+            "train one with --target_tokens of the other, or compare them all",
+        )
+    return found
+
+
+def _size(arm: Arm, equal: Size) -> float | None:
+    return arm.target_tokens if equal == "tokens" else arm.cost_usd
 
 
 def _tasks(arms: Sequence[Arm], asked: Sequence[str] | None) -> list[str]:
@@ -279,8 +302,8 @@ def _difference(arm: Arm, against: Arm, task: str, resamples: int, seed: int) ->
         test=None,
         detectable=0.0,
         verdict="too few seeds",
-        equal_tokens=_nearly(arm.target_tokens, against.target_tokens),
-        equal_cost=_nearly(arm.cost_usd, against.cost_usd),
+        equal_tokens=_nearly(_size(arm, "tokens"), _size(against, "tokens")),
+        equal_cost=_nearly(_size(arm, "cost"), _size(against, "cost")),
     )
     if len(gaps) == 1:
         return _of_items(bare, both, gaps[0], resamples, seed)

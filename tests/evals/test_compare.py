@@ -277,6 +277,35 @@ def test_trainings_of_equal_size_are_told(tmp_path: Path) -> None:
     assert told == {("a", "b"): (True, False), ("a", "c"): (None, None), ("b", "c"): (None, None)}
 
 
+def test_only_trainings_of_equal_size_are_compared_where_asked(tmp_path: Path) -> None:
+    values = {"t": rights(20, 5)}
+    eval_dir(tmp_path, "base", values, baseline=True)
+    for name, tokens, cost in (("a", 1000, 1.0), ("b", 1030, 2.0), ("c", 3000, 2.05)):
+        eval_dir(tmp_path, name, values, seed=0, target_tokens=tokens, cost_usd=cost)
+    paths = [tmp_path / name for name in ("base", "a", "b", "c")]
+
+    found = {size: compare(paths, equal=size) for size in ("tokens", "cost")}
+
+    told = {size: [(each.against, each.arm) for each in one.differences] for size, one in found.items()}
+    assert told == {"tokens": [("a", "b")], "cost": [("b", "c")]}
+    assert [arm.name for arm in found["tokens"].arms] == ["base", "a", "b"]
+    assert {each.arm for each in found["cost"].figures} == {"base", "b", "c"}
+    assert "equal cost" in found["cost"].notes[0]
+    with pytest.raises(UsageError, match=r"no two arms of equal tokens: a 1,000, c 3,000, in target tokens"):
+        compare([tmp_path / "a", tmp_path / "c"], equal="tokens")
+
+
+def test_fewer_planned_differences_leave_more_of_a_p(tmp_path: Path) -> None:
+    for name, right, tokens in (("a", 5, 1000), ("b", 15, 1000), ("c", 16, 9000)):
+        eval_dir(tmp_path, name, {"t": rights(20, right)}, seed=0, target_tokens=tokens)
+    paths = [tmp_path / name for name in "abc"]
+
+    [alone] = compare(paths, equal="tokens").differences
+
+    assert alone.p == alone.p_holm == compare(paths).differences[0].p
+    assert (compare(paths).differences[0].p_holm or 0) > (alone.p_holm or 0)
+
+
 def test_pandas_takes_the_records(tmp_path: Path) -> None:
     paths = [eval_dir(tmp_path, name, {"t": rights(20, right)}) for name, right in (("a", 5), ("b", 9))]
     found = compare(paths)

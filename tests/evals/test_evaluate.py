@@ -317,6 +317,7 @@ def test_compare_prints_a_table_or_json(tmp_path: Path) -> None:
     four = CliRunner().invoke(cli, ["compare", *paths, "--json", "--where", "steps=4"])
     none = CliRunner().invoke(cli, ["compare", *paths, "--where", "steps=9"])
     alone = CliRunner().invoke(cli, ["compare", paths[0]])
+    equal = CliRunner().invoke(cli, ["compare", *paths, "--equal", "tokens"])
 
     assert shown.exit_code == 0
     assert "ada - pupil" in shown.stdout
@@ -329,6 +330,8 @@ def test_compare_prints_a_table_or_json(tmp_path: Path) -> None:
     assert "no item with steps=9" in none.stderr
     assert alone.exit_code == 2
     assert "one eval" in alone.stderr
+    assert equal.exit_code == 2
+    assert "no two arms of equal tokens: pupil unknown, ada unknown" in equal.stderr
 
 
 def test_an_eval_is_read_where_nothing_else_of_the_run_is(tmp_path: Path) -> None:

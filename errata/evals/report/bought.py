@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
 from math import ceil, floor
+from typing import Literal
 
 from errata.evals.arms import Arm
 from errata.evals.compare import Difference
@@ -37,6 +40,8 @@ def section(results: Results) -> Section:
         _accuracy(results),
         _against_untouched(results),
         _among_arms(results),
+        _at_equal_size(results, "target tokens"),
+        _at_equal_size(results, "cost of the data"),
         _sizes(results),
         *cured.figures(results),
         *samples.figures(results),
@@ -150,19 +155,44 @@ def _against_untouched(results: Results) -> Figure | None:
     return _differences(results, pairs, "the untouched student")
 
 
-def _among_arms(results: Results) -> Figure | None:
-    trained = [arm.name for arm in results.arms if not arm.baseline]
-    pairs = [
+def _trained(results: Results) -> list[str]:
+    return [arm.name for arm in results.arms if not arm.baseline]
+
+
+def _trained_pairs(results: Results) -> list[tuple[str, str]]:
+    """Every two trained students, the better one first."""
+    return [
         (one, other) if _ahead(results, one, other) else (other, one)
-        for place, one in enumerate(trained)
-        for other in trained[place + 1 :]
+        for one, other in combinations(_trained(results), 2)
     ]
+
+
+def _among_arms(results: Results) -> Figure | None:
+    trained, pairs = _trained(results), _trained_pairs(results)
     if not pairs:
         return None
     if len(pairs) > MOST_PAIRS:
         best = max(trained, key=lambda name: results.comparison.figure(name, results.tasks[0]).accuracy.value)
         pairs = [(best, other) for other in trained if other != best]
     return _differences(results, pairs, None)
+
+
+def _at_equal_size(results: Results, size: Literal["target tokens", "cost of the data"]) -> Figure | None:
+    """Only those whose trainings were as large, where not all of them were: then they stand above already."""
+    pairs = _trained_pairs(results)
+    equal = [pair for pair in pairs if _equally(results.difference(*pair, results.tasks[0]), size)]
+    if not equal or len(equal) == len(pairs):
+        return None
+    found = _differences(results, equal[:MOST_PAIRS], None)
+    if found is None:
+        return None
+    shown = f" {MOST_PAIRS} of {len(equal)} pairs." if len(equal) > MOST_PAIRS else ""
+    note = f"Only trainings with the same {size}, to within 5 %.{shown} {found.note}"
+    return replace(found, title=f"At equal {size}: {found.title}", note=note)
+
+
+def _equally(each: Difference | None, size: str) -> bool:
+    return each is not None and bool(each.equal_tokens if size == "target tokens" else each.equal_cost)
 
 
 def _ahead(results: Results, one: str, other: str) -> bool:

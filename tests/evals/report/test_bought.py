@@ -48,6 +48,20 @@ def test_a_planted_null_is_told_with_what_could_have_been_shown(tmp_path: Path) 
     assert any(title.startswith("No difference is shown") and "could have been shown" in title for title in told)
 
 
+def test_trainings_of_equal_size_have_a_table_of_their_own_where_others_differ(tmp_path: Path) -> None:
+    ids = [problem.id for problem in TASKS["id"]]
+    paths = [plant_eval(tmp_path, "base", lambda p: False, tasks=TASKS, baseline=True)]
+    for name, right, tokens in (("one", 10, 1000), ("two", 40, 1010), ("three", 50, 5000)):
+        told = training("sft", 0, tokens)
+        paths.append(plant_eval(tmp_path, name, lambda p, n=right: ids.index(p.id) < n, tasks=TASKS, trained=told))
+
+    figures = bought.section(results_of(*paths)).figures
+    [equal] = [figure for figure in figures if figure.title.startswith("At equal target tokens: two gains 50.0 points")]
+
+    assert [row[:2] for row in equal.table.rows] == [["two", "one"]]
+    assert not [title for title in titles(bought.section(results_of(*paths[:3]))) if title.startswith("At equal")]
+
+
 def test_cured_and_broken_are_the_planted_ones(tmp_path: Path) -> None:
     ids = [problem.id for problem in TASKS["id"]]
     before = plant_eval(tmp_path, "before", lambda p: ids.index(p.id) < 30, tasks=TASKS, baseline=True)
