@@ -63,6 +63,25 @@ def readings(kind: AnswerKind, text: str, choices: Sequence[str] = ()) -> Iterat
     yield from stated
 
 
+def settled(kind: AnswerKind, text: str, choices: Sequence[str] = ()) -> int | None:
+    """How much of a growing text tells its answer: whatever follows that place, `readings` gives the same.
+
+    That is up to where new talk starts after the final sentence, or the end of a line of ####. None while what comes
+    next may change the answer, and under a heading ("Answer:"), where it depends on how the text goes on. Pure; never
+    raises.
+    """
+    line = _final_sentence(kind, text, thinking_ends(text), min(len(text), LONGEST), choices)
+    if line is None or line.reading.span is None or "\n" in text[line.start : line.reading.span.start]:
+        return None
+    if line.reading.rule == "hash" and kind != "latex":  # of LaTeX a later box counts too
+        end = text.find("\n", line.end) + 1
+    else:
+        new = _NEW_TALK.search(text, line.end)
+        end = new.start() if new else 0
+    same = end and list(readings(kind, text[:end], choices)) == list(readings(kind, text, choices))
+    return end if same else None
+
+
 def _box(
     kind: AnswerKind, text: str, start: int, end: int, line: _Line | None, choices: Sequence[str]
 ) -> Reading | None:

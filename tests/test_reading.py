@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from errata.answers import canonical
-from errata.reading import NOTHING, read_answer, readings
+from errata.reading import NOTHING, read_answer, readings, settled
 from errata.records import AnswerKind
 
 OPTIONS = ("ignore", "enforce", "A dog", "A and B only", "yell at", "enforce it later")
@@ -248,3 +248,43 @@ def test_ten_megabytes_of_anything_are_read_at_once(kind: AnswerKind, text: str)
     read_answer(kind, text, OPTIONS)
 
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "end"),
+    [
+        ("number", "So 3 + 4 = 7.\nThe answer is 7.\n\nQuestion: What is 2 + 2? The answer is 4.", 32),
+        ("number", "The answer is 7.\nProblem 2. What", 17),
+        ("number", "3 + 4 = 7\n#### 7\nmore", 17),
+        ("number", "The answer is 7. The answer is 8. #### 9", None),
+        ("number", "#### 7", None),
+        ("latex", "#### 7\nNo: \\boxed{8}", None),
+        ("number", "Question: what is asked? 3 + 4.", None),
+        ("choice", "The answer is (B).\nQ: another", 19),
+        ("boolean", "So the answer is yes.\nUser: and", 22),
+        ("number", "Answer:\n7\nQuestion: and", None),
+    ],
+)
+def test_a_text_is_settled_where_other_talk_begins(kind: AnswerKind, text: str, end: int | None) -> None:
+    assert settled(kind, text, OPTIONS) == end
+
+
+RUN_ON = st.lists(
+    st.sampled_from(
+        [
+            *("The answer is 7.", "The answer is", "Answer:", " 3.5", " (B)", " yes", "#### 7", "####", "$x^2$", "."),
+            *("\\boxed{8}", "\n", "\n\n", " ", "Question: What?", "Problem 2.", "User:", "Q", "<think>", "</think>"),
+            *("So 3 + 4 = 7.", "Explanation: ", "whether the answer is 2.", "**", "A dog", "$$"),
+        ]
+    ),
+    max_size=14,
+).map("".join)
+
+
+@given(KINDS, RUN_ON, RUN_ON)
+@settings(max_examples=1500, deadline=None)
+def test_nothing_after_a_settled_place_changes_the_answer(kind: AnswerKind, text: str, more: str) -> None:
+    end = settled(kind, text, OPTIONS)
+    if end is not None:
+        assert list(readings(kind, text[:end], OPTIONS)) == list(readings(kind, text + more, OPTIONS))
+        assert settled(kind, text + more, OPTIONS) == end

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from errata.records import Call, Message, Verb
+from errata.records import AnswerKind, Call, Message, Verb
 from errata.settings import AgentSpec, Stage
 
 
@@ -22,6 +22,9 @@ class Context:
     """Author of that rationale."""
     stand_in: str | None = None
     """The agent that wrote it in the author's place, if one did."""
+    kind: AnswerKind | None = None
+    choices: tuple[str, ...] = ()
+    """Of the problem's answer: where a local model may stop. Both are told in the messages too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,10 @@ class Voice:
 
 
 def _context(problem: Problem, about: Rationale | None) -> Context:
+    asked = Context(problem.id, problem.question, kind=problem.kind, choices=problem.choices)
     if about is None:
-        return Context(problem.id, problem.question)
-    return Context(problem.id, problem.question, about.id, about.author, about.stand_in)
+        return asked
+    return replace(asked, about=about.id, author=about.author, stand_in=about.stand_in)
 
 
 def written(

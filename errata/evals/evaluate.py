@@ -256,8 +256,7 @@ class _Run:
 
     async def _sitting(self, model: Model, name: str, decoding: Decoding, gateway: Gateway, grader: Grader) -> None:
         spec = model.agent
-        if decoding.stop:
-            spec = spec.model_copy(update={"extra": {**spec.extra, "stop": list(decoding.stop)}})
+        spec = spec.model_copy(update={"extra": {**spec.extra, **_ends(decoding, kind_of(model.model))}})
         with held(self._folder(model, name)) as directory:
             sitting = Sitting(
                 folder=directory.path,
@@ -329,6 +328,13 @@ class _Run:
             spent=self.progress.spent(),
             notes=tuple(notes),
         )
+
+
+def _ends(decoding: Decoding, backend: str) -> dict[str, Any]:
+    """What ends a reply before its end token and the length limit."""
+    stop = {"stop": list(decoding.stop)} if decoding.stop else {}
+    settled = {"stop_at_answer": True} if decoding.stop_at_answer and backend == "local" else {}
+    return {**stop, **settled}
 
 
 def _fingerprint(model: str) -> str:

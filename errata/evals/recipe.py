@@ -44,7 +44,8 @@ class Decoding(Settings):
     """How every item is answered. Temperature 0 is greedy; null leaves temperature or max_tokens to the provider.
 
     `vote`: what counts as the item's answer where there are several samples; without it the share of right samples.
-    `ranker`: the folder of a ranker that scores every sample, which the weighted votes need.
+    `ranker`: the folder of a ranker that scores every sample, which the weighted votes need. `stop_at_answer`: a local
+    model ends where nothing that follows could change its answer, for example before it asks itself the next question.
     """
 
     samples: int = Field(default=1, ge=1)
@@ -54,6 +55,7 @@ class Decoding(Settings):
     stop: tuple[str, ...] = ()
     vote: Weighting | None = None
     ranker: str | None = None
+    stop_at_answer: bool = True
 
     @property
     def sampling(self) -> Sampling:

@@ -25,22 +25,30 @@ ROWS, ROWS_ON_CUDA = 32, 64
 AT_ONCE_ON_CUDA = 512
 """Rows worth handing over together there: continuous batching fills places as they become free."""
 
+_CLOSING = frozenset(".:\n")
+
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One sequence to generate. Jobs with the same prompt, decoding and seed give the same text."""
+    """One sequence to generate. Jobs with the same prompt, decoding, seed and `settled` give the same text.
+
+    `settled` says of the text so far at which character it may end, if at any. It is asked where a sentence, a line or
+    what stands before a colon has ended.
+    """
 
     prompt: Sequence[int]
     decoding: Decoding
     seed: int = 0
+    settled: Callable[[str], int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
     """A completion. `tokens` are the ids generated, the end token included, so that they may be more than `text` shows;
-    `finish_reason` is "stop" at an end token or stop text, "length" at max_tokens or the end of the context."""
+    `finish_reason` is "stop" at an end token, a stop text or where the job is settled, "length" at max_tokens or at the
+    end of the context."""
 
     text: str
     tokens: tuple[int, ...]
@@ -196,6 +204,10 @@ class _Row:
             found = [text.find(stop) for stop in self.job.decoding.stop if stop in text]
             if found:
                 return self._finished("stop", text[: min(found)])
+        if self.job.settled and _CLOSING & set(self._text([token])):
+            text = self._text(self.tokens)
+            if (end := self.job.settled(text)) is not None:
+                return self._finished("stop", text[:end])
         if len(self.tokens) >= self.room:
             return self._finished("length", self._text(self.tokens))
         return None
@@ -203,9 +215,10 @@ class _Row:
     def whole(self, tokens: list[int]) -> Generated:
         """The completion of tokens that were decoded elsewhere, the end token included."""
         self.tokens = tokens
-        if tokens and tokens[-1] in self._ends:
-            return self._finished("stop", self._text(tokens[:-1]))
-        return self._finished("length", self._text(tokens))
+        ended = bool(tokens) and tokens[-1] in self._ends
+        text = self._text(tokens[:-1] if ended else tokens)
+        end = self.job.settled(text) if self.job.settled else None
+        return self._finished("stop" if ended or end is not None else "length", text[:end])
 
     def _stops(self, text: str) -> bool:
         return any(stop in text for stop in self.job.decoding.stop)

@@ -19,12 +19,13 @@ _HEAD = 512
 
 class Decoding(Settings):
     """How to decode one sequence. Temperature 0 is greedy. `max_tokens` counts the completion's tokens; `stop` holds
-    texts that end it and are not part of it."""
+    texts that end it and are not part of it; with `stop_at_answer` it ends where its answer is settled."""
 
     max_tokens: int = Field(default=1024, gt=0)
     temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     top_p: float = Field(default=1.0, gt=0, le=1)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    stop_at_answer: bool = False
 
 
 class Dice:

@@ -16,6 +16,7 @@ from errata.evals.items import Eval
 from errata.evals.recipe import EvalRecipe
 from errata.evals.trained import training_of
 from errata.evals.verdicts import voted
+from errata.models.sampling import Dice
 from errata.training.ranker import RankerSettings, load_ranker, new_ranker
 from tests.models import tiny
 
@@ -55,6 +56,24 @@ async def test_a_cut_off_answer_is_counted_as_truncated(tmp_path: Path, plain: P
     assert done.summary["truncated"] == len(cut)
     assert done.manifest.fingerprint
     assert done.manifest.training is None
+
+
+async def test_an_answer_ends_before_the_model_asks_itself_the_next_question(
+    tmp_path: Path, plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "3 + 4 = 7.\nThe answer is 7.\nQuestion: What is 2 + 2?\nThe answer is 4."
+    ids = tiny.tokenizer(chat=True)(said, add_special_tokens=False).input_ids
+    monkeypatch.setattr(Dice, "pick", lambda dice, logits_BV, step: [ids[step]] * len(logits_BV))
+    length = {"max_tokens": len(ids)}
+
+    told = recipe(tmp_path, plain, decodings={"stops": length, "runs_on": {**length, "stop_at_answer": False}})
+    stops, runs_on = (await sit(told)).evals
+
+    assert texts(stops) == ["3 + 4 = 7.\nThe answer is 7.\n"] * 6
+    assert texts(runs_on) == [said] * 6
+    assert [item.truncated for item in (*stops.items, *runs_on.items)] == [0] * 6 + [1] * 6
+    assert all(item.tokens < len(ids) for item in stops.items)
+    assert [(item.answer, item.correct) for item in stops.items] == [(i.answer, i.correct) for i in runs_on.items]
 
 
 async def test_adapter_and_base_are_evaluated_side_by_side(tmp_path: Path, plain: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.models.generate import ContextOverflow, Generated, Job, generate, stream
+from errata.models.generate import ContextOverflow, Generated, Job, _Row, generate, stream
 from errata.models.load import Checkpoint
 from errata.models.sampling import Decoding, sample
 from tests.models import tiny
@@ -93,6 +93,40 @@ def test_a_stop_text_ends_the_row_and_is_cut_off(checkpoint: Checkpoint) -> None
     assert cut.finish_reason == "stop"
     assert cut.tokens == whole.tokens[: len(cut.tokens)]
     assert len(cut.tokens) < len(whole.tokens)
+
+
+def test_a_row_ends_where_it_is_settled_and_is_asked_only_where_something_closes(checkpoint: Checkpoint) -> None:
+    prompt = checkpoint.tokenizer("once upon").input_ids
+    hot = Decoding(max_tokens=60, temperature=1.0)
+    rows = generate(checkpoint, [Job(prompt, hot, seed) for seed in range(40)])
+    seed = next(seed for seed, row in enumerate(rows) if "." in row.text[:-4] or ":" in row.text[:-4])
+    whole, asked = rows[seed], list[str]()
+
+    def settled(text: str) -> int | None:
+        asked.append(text)
+        return 2 if len(asked) == 1 else None
+
+    [cut] = generate(checkpoint, [Job(prompt, hot, seed, settled)])
+
+    assert cut.text == whole.text[:2]
+    assert cut.finish_reason == "stop"
+    assert cut.tokens == whole.tokens[: len(cut.tokens)]
+    assert asked[0].endswith((".", ":", "\n"))
+    assert not set(asked[0][:-1]) & set(".:\n")
+
+
+def test_tokens_decoded_elsewhere_are_cut_where_they_are_settled(checkpoint: Checkpoint) -> None:
+    tokens = checkpoint.tokenizer("that is it. User: and", add_special_tokens=False).input_ids
+
+    def settled(text: str) -> int | None:
+        found = text.find("User:")
+        return found if found >= 0 else None
+
+    ran_on = _Row(checkpoint, Job([1], Decoding(), 0, settled)).whole(tokens)
+    cut_off = _Row(checkpoint, Job([1], Decoding(), 0, settled)).whole(tokens[:8])
+
+    assert (ran_on.text, ran_on.finish_reason, len(ran_on.tokens)) == ("that is it. ", "stop", len(tokens))
+    assert cut_off.finish_reason == "length"
 
 
 def test_the_context_bounds_prompt_and_completion(checkpoint: Checkpoint) -> None:

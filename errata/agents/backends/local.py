@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,8 +18,9 @@ from errata.models.generate import ContextOverflow, Generated, Job, check_length
 from errata.models.load import Checkpoint, load, need_torch
 from errata.models.prompting import prompt_ids
 from errata.models.sampling import Decoding
+from errata.reading import settled
 from errata.recipe import local_path
-from errata.records import Message, digest
+from errata.records import digest
 from errata.settings import AgentSpec, Sampling
 
 WINDOW = 0.02
@@ -68,7 +70,7 @@ class Local:
         engine = self._engine(local_path(request.spec.model))
         try:
             checkpoint = await asyncio.shield(engine.checkpoint)
-            job = _job(checkpoint, request.spec, request.messages, request.parameters, seed)
+            job = _job(checkpoint, request, seed)
         except ContextOverflow as error:
             raise ProviderFailure(str(error)) from error
         except UsageError as error:
@@ -145,14 +147,14 @@ def _fail(answer: asyncio.Future[Generated], error: Exception) -> None:
         answer.set_exception(error)
 
 
-def _job(
-    checkpoint: Checkpoint, spec: AgentSpec, messages: Sequence[Message], parameters: Mapping[str, Any], seed: int
-) -> Job:
-    prompt = prompt_ids(checkpoint.tokenizer, messages)
+def _job(checkpoint: Checkpoint, request: Request, seed: int) -> Job:
+    prompt = prompt_ids(checkpoint.tokenizer, request.messages)
     check_length(checkpoint, prompt)
-    given = parameters.get("seed", seed)
+    given, context = request.parameters.get("seed", seed), request.context
+    decoding = _decoding(request.spec.name, request.parameters)
+    end = partial(settled, context.kind, choices=context.choices) if decoding.stop_at_answer and context.kind else None
     # the prompt is in it, or all problems of a run would be decided by the same numbers
-    return Job(prompt, _decoding(spec.name, parameters), int(digest("local", given, prompt, length=15), 16))
+    return Job(prompt, decoding, int(digest("local", given, prompt, length=15), 16), end)
 
 
 def _decoding(agent: str, parameters: Mapping[str, Any]) -> Decoding:

@@ -165,7 +165,9 @@ def test_what_cannot_run_is_refused_before_the_first_call(plain: Path, tmp_path:
     backend = Local()
     with pytest.raises(UsageError, match="no file or folder"):
         backend.fingerprint(student(tmp_path / "none"))
-    with pytest.raises(UsageError, match=r"agent sam: top_k: Extra inputs.*\n.*\n.*temperature, top_p, stop and seed"):
+    with pytest.raises(
+        UsageError, match=r"agent sam: top_k: Extra inputs.*\n.*\n.*temperature, top_p, stop, stop_at_answer and seed"
+    ):
         backend.fingerprint(student(plain, extra={"top_k": 5}))
     with pytest.raises(UsageError, match="agent sam: temperature"):
         backend.fingerprint(student(plain, temperature=-1.0))
