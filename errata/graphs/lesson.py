@@ -11,7 +11,6 @@ Every graph that runs by name is such a chain: its own part, those it needs befo
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 from langgraph.graph import END, START, StateGraph
 
@@ -21,6 +20,7 @@ from errata.graphs.dual_cot import build_dual_cot
 from errata.graphs.exam import build_exam
 from errata.graphs.mistake_explanation import build_mistake_explanation
 from errata.graphs.outcome import outcome_of
+from errata.graphs.parts import Fork, add_part, first_of
 from errata.graphs.peer_review import build_peer_review
 from errata.graphs.rationales import build_rationales
 from errata.graphs.state import Story, mistakes_of
@@ -28,6 +28,8 @@ from errata.graphs.steps import StoryGraph
 from errata.roles import stages_of
 from errata.settings import GraphName, GraphSettings, Stage
 
+_MOST_STEPS = 10_000
+"""LangGraph's guard against endless loops; these end by their settings, which may allow more than its 25 steps."""
 _BUILD: dict[Stage, Callable[[Cast, GraphSettings], StoryGraph]] = {
     "exam": build_exam,
     "rationales": build_rationales,
@@ -51,7 +53,7 @@ def goals_of(name: GraphName, settings: GraphSettings) -> tuple[Stage, ...]:
 
 
 def build_graph(name: GraphName, settings: GraphSettings, cast: Cast) -> StoryGraph:
-    """The graph of a recipe: takes `{"problem": ...}`, gives the finished story with its outcome.
+    """The graph of a recipe: takes `{"problem": ...}`, gives the finished story with its outcome. Nodes: STAGE.NODE.
 
     Raises UsageError where the cast lacks an agent that the graph needs, or a setting would have no effect.
     """
@@ -66,14 +68,13 @@ def build_graph(name: GraphName, settings: GraphSettings, cast: Cast) -> StoryGr
         return bool(mistakes_of(state))
 
     graph = StateGraph(Story)
-    for stage in stages:
-        graph.add_node(stage, _BUILD[stage](cast, settings))
     graph.add_node("conclude", conclude)
-    graph.add_edge(START, stages[0])
-    for earlier, later in pairwise((*stages, "conclude")):
-        if earlier == "exam" and settings.only_mistakes and later != "conclude":
-            graph.add_conditional_edges(earlier, after_exam, {True: later, False: "conclude"})
-        else:
-            graph.add_edge(earlier, later)
     graph.add_edge("conclude", END)
-    return graph.compile(name=name)
+    then = "conclude"
+    for stage in reversed(stages):
+        part = _BUILD[stage](cast, settings)
+        leaves = stage == "exam" and settings.only_mistakes and then != "conclude"
+        add_part(graph, stage, part, Fork(after_exam, {True: then, False: "conclude"}) if leaves else then)
+        then = first_of(stage, part)
+    graph.add_edge(START, then)
+    return graph.compile(name=name).with_config(recursion_limit=_MOST_STEPS)

@@ -1,9 +1,8 @@
 """Teachers explain this student's mistakes and name their kinds.
 
 START -> explain -> classify -> END
-  |         |
-  |         +-------------------> END      kinds are not asked for
-  +-----------------------------> END      the student made no mistake
+            |
+            +-------------------> END      nothing was explained, or kinds are not asked for
 """
 
 from __future__ import annotations
@@ -52,16 +51,13 @@ def build_mistake_explanation(cast: Cast, settings: GraphSettings) -> StoryGraph
         )
         return {"explanations": {each.value.id: each.value for each in said if each.value}, "calls": calls_of(said)}
 
-    async def after_start(state: Story) -> Literal["explain", "__end__"]:
-        return "explain" if to_explain(state, rules.max_mistakes) else "__end__"
-
     async def after_explain(state: Story) -> Literal["classify", "__end__"]:
-        return "classify" if rules.classify else "__end__"
+        return "classify" if rules.classify and state.get("explanations") else "__end__"
 
     graph = StateGraph(Story)
     graph.add_node("explain", explain)
     graph.add_node("classify", classify)
-    graph.add_conditional_edges(START, after_start)
+    graph.add_edge(START, "explain")
     graph.add_conditional_edges("explain", after_explain)
     graph.add_edge("classify", END)
     return graph.compile(name="mistake_explanation")
