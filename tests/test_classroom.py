@@ -15,6 +15,7 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "classroom.yaml"
 METHODS = {"sft", "mapd", "edit", "mcc-kd", "nat", "nce"}
 SMALL = [
     "training.max_steps=2",
+    "training.logging_steps=1",
     "lesson.problems.options.count=16",
     "lesson.settings.dual_cot.warmup=4",
     "judging.tasks.classroom_id.options.count=12",

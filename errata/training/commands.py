@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from accelerate import PartialState  # type: ignore[import-untyped]
 from pydantic import ValidationError
 from transformers import TrainerCallback, set_seed
 from transformers.utils import logging
@@ -50,10 +51,19 @@ STAGE_ONE = "stage1"
 
 
 def main(method: str, words: Sequence[str]) -> int:
-    """As `train`, for a person: libraries' warnings of what they will rename some day are left out."""
+    """As `train`, for a person: libraries' warnings of what they will rename some day are left out.
+
+    Of several processes none leaves before the others are done, and each closes the group: gloo's threads, where they
+    still ran at exit, have aborted a process whose training had ended well.
+    """
     logging.disable_progress_bar()  # of writing a file; training has its own
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft|torch)\b")
-    return train(method, words)
+    code = train(method, words)
+    if code == EXIT_DONE:
+        state = PartialState()
+        state.wait_for_everyone()
+        state.destroy_process_group()
+    return code
 
 
 def train(method: str, words: Sequence[str], callbacks: Sequence[TrainerCallback] = ()) -> int:
