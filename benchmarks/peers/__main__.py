@@ -244,6 +244,7 @@ def main(names: list[str]) -> int:
     all_told: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() and names else {}
     for name in names or CONTENDERS:
         all_told[name] = {**measure(name), "machine": machine()}
+        kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(all_told, indent=1))
         print(f"{name}: measured, load {os.getloadavg()[0]:.1f}", flush=True)
     show({name: all_told[name] for name in CONTENDERS if name in all_told})
