@@ -110,15 +110,15 @@ def to_its_end(recipe: Path, runs: Path) -> Path:
 
 
 def killed(recipe: Path, runs: Path, aim: str, rng: random.Random, lines: int) -> None:
-    """One life of the run, ended by `kill -9`; `lines` more problems are logged before it is aimed at."""
+    """One life of the run, ended by `kill -9`, once `lines` problems are logged and one more than at its start."""
     run = runs / recipe.stem
     log, wal = run / "transcripts.jsonl", run / "calls" / "cache.db-wal"
     process = synth(recipe, runs)
     try:
         if aim == "start":
-            time.sleep(rng.uniform(0.0, 5.0))
+            time.sleep(rng.uniform(0.0, 3.0))
         else:
-            wanted = _lines(log) + rng.randint(1, lines)
+            wanted = max(lines, _lines(log) + 1)
             _until(lambda: _lines(log) >= wanted, process, pause=0.02)
             if aim == "anywhere":
                 time.sleep(rng.uniform(0.0, 0.5))
@@ -170,13 +170,13 @@ def committed(run: Path, folder: Path) -> int:
         shutil.rmtree(copy)
 
 
-def kill_again_and_again(path: Path, folder: Path, kills: int, lines: int, seed: int) -> tuple[Path, Kills]:
-    """The killed run, brought to its end."""
+def kill_again_and_again(path: Path, folder: Path, kills: int, problems: int, seed: int) -> tuple[Path, Kills]:
+    """The killed run, brought to its end. Each kill has a stretch of the problems of its own, and some are left."""
     rng, seen, runs = random.Random(seed), Kills(), folder / "killed"
     run, lost = runs / path.stem, 0
     for number in range(kills):
         aim = KINDS[number % len(KINDS)]
-        killed(path, runs, aim, rng, lines)
+        killed(path, runs, aim, rng, int((number + rng.random()) * problems / (kills + 4)))
         gone = counted()["requests"] - committed(run, folder)
         seen.aims.append(aim)
         seen.lost.append(gone - lost)
@@ -236,8 +236,7 @@ def main() -> bool:
             whole = to_its_end(path, folder / "whole")
             first = counted()
         with server():
-            lines = max(1, 2 * asked.problems // (asked.kills + 4))
-            killed_run, seen = kill_again_and_again(path, folder, asked.kills, lines, asked.seed)
+            killed_run, seen = kill_again_and_again(path, folder, asked.kills, asked.problems, asked.seed)
             second = counted()
         broken = verdict(whole, killed_run, first, second, seen)
         subprocess.run([sys.executable, "-m", "errata", "status", str(killed_run)], check=True)
