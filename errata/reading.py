@@ -70,6 +70,8 @@ def settled(kind: AnswerKind, text: str, choices: Sequence[str] = ()) -> int | N
     next may change the answer, and under a heading ("Answer:"), where it depends on how the text goes on. Pure; never
     raises.
     """
+    if "####" not in text and not _NEW_TALK.search(text):
+        return None  # most texts, and this is asked at every full stop
     line = _final_sentence(kind, text, thinking_ends(text), min(len(text), LONGEST), choices)
     if line is None or line.reading.span is None or "\n" in text[line.start : line.reading.span.start]:
         return None
