@@ -9,7 +9,6 @@ Both are trained on as many target tokens, by the commands a person would type, 
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -160,7 +159,7 @@ def judge(run: Path, more: Sequence[str] = (), *, quiet: bool) -> int:
 
     names = {"baseline": "untouched", "models.0": "plain", "models.1": "committee"}
     students = [f"{place}.model=local/{run}/students/{name}" for place, name in names.items()]
-    done = run_eval(EXAM, [f"run={run}", f"training={json.dumps([str(run)])}", *students, *more], quiet=quiet)
+    done = run_eval(EXAM, [f"run={run}", f"training.0={run}", *students, *more], quiet=quiet)
     if done.exit_code == EXIT_DONE:
         show_comparison(compare(done.evals))
     return done.exit_code

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from math import ceil, floor
-from typing import Literal
 
 from errata.evals.arms import Arm
-from errata.evals.compare import Difference
+from errata.evals.compare import Difference, Size
 from errata.evals.compare import Figure as Told
 from errata.evals.report import cured, samples
 from errata.evals.report.answers import MOST_STUDENTS
@@ -40,8 +39,8 @@ def section(results: Results) -> Section:
         _accuracy(results),
         _against_untouched(results),
         _among_arms(results),
-        _at_equal_size(results, "target tokens"),
-        _at_equal_size(results, "cost of the data"),
+        _at_equal_size(results, "tokens"),
+        _at_equal_size(results, "cost"),
         _sizes(results),
         *cured.figures(results),
         *samples.figures(results),
@@ -177,7 +176,7 @@ def _among_arms(results: Results) -> Figure | None:
     return _differences(results, pairs, None)
 
 
-def _at_equal_size(results: Results, size: Literal["target tokens", "cost of the data"]) -> Figure | None:
+def _at_equal_size(results: Results, size: Size) -> Figure | None:
     """Only those whose trainings were as large, where not all of them were: then they stand above already."""
     pairs = _trained_pairs(results)
     equal = [pair for pair in pairs if _equally(results.difference(*pair, results.tasks[0]), size)]
@@ -187,12 +186,13 @@ def _at_equal_size(results: Results, size: Literal["target tokens", "cost of the
     if found is None:
         return None
     shown = f" {MOST_PAIRS} of {len(equal)} pairs." if len(equal) > MOST_PAIRS else ""
-    note = f"Only trainings with the same {size}, to within 5 %.{shown} {found.note}"
-    return replace(found, title=f"At equal {size}: {found.title}", note=note)
+    what = {"tokens": "target tokens", "cost": "cost of the data"}[size]
+    note = f"Only trainings with the same {what}, to within 5 %.{shown} {found.note}"
+    return replace(found, title=f"At equal {what}: {found.title}", note=note)
 
 
-def _equally(each: Difference | None, size: str) -> bool:
-    return each is not None and bool(each.equal_tokens if size == "target tokens" else each.equal_cost)
+def _equally(each: Difference | None, size: Size) -> bool:
+    return each is not None and bool(each.equal_tokens if size == "tokens" else each.equal_cost)
 
 
 def _ahead(results: Results, one: str, other: str) -> bool:
