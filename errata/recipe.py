@@ -237,7 +237,18 @@ def dump_recipe(recipe: SynthRecipe) -> str:
 
     Loading it gives an equal recipe.
     """
-    return yaml.safe_dump(_plain(recipe), sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(_plain(recipe), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Escapes U+0085, which PyYAML otherwise writes as a line break and reads back as a space."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = '"' if "\x85" in data else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def differences(old: SynthRecipe, new: SynthRecipe) -> list[str]:

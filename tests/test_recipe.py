@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from errata.errors import UsageError
@@ -214,6 +214,7 @@ _keys = st.sampled_from(
 
 
 @given(key=_keys, value=_values)
+@example(key="problems.where", value={"\x85": "a\x85"})
 @settings(max_examples=150, deadline=None)
 def test_any_value_at_any_key_is_taken_or_refused(key: str, value: Any) -> None:
     data = parse_yaml(BASE, "base") | {"name": "x"}
