@@ -31,8 +31,8 @@ MARK = 4.0
 def lesson(arm: str, seed: int) -> list[tuple[Any, str]]:
     """Problems with the rationales that the arm is taught."""
     from errata.agents.prompts import load_prompts
-    from errata.agents.simulated.classroom import problems
     from errata.agents.simulated.faculty import reply
+    from errata.classroom.problems import problems
 
     prompts = load_prompts()
     taught = []
@@ -112,8 +112,8 @@ def teach(student: Path, taught: list[tuple[Any, str]], seed: int, folder: str) 
 def solved(student: str, seed: int) -> float:
     """The share of fresh test problems solved, in percent."""
     from errata.agents.prompts import load_prompts
-    from errata.agents.simulated.classroom import problems
     from errata.agents.student import student_messages
+    from errata.classroom.problems import problems
     from errata.models.generate import Job, generate
     from errata.models.load import load
     from errata.models.prompting import prompt_ids

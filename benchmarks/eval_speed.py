@@ -23,8 +23,8 @@ MARK = 5.0
 
 def asked(checkpoint: Any) -> list[Any]:
     from errata.agents.prompts import load_prompts
-    from errata.agents.simulated.classroom import problems
     from errata.agents.student import student_messages
+    from errata.classroom.problems import problems
     from errata.models.generate import Job
     from errata.models.prompting import prompt_ids
     from errata.models.sampling import Decoding

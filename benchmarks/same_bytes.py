@@ -77,7 +77,9 @@ def losses(output: Path) -> list[dict[str, float]]:
     """Everything with a loss that each of the ten steps has logged."""
     history = json.loads((output / "trainer_state.json").read_text())["log_history"]
     return [
-        {name: value for name, value in entry.items() if name.startswith("loss")} for entry in history if "loss" in entry
+        {name: value for name, value in entry.items() if name.startswith("loss")}
+        for entry in history
+        if "loss" in entry
     ]
 
 

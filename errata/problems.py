@@ -120,7 +120,7 @@ class Problems:
             for name in _files(self._name):
                 yield from self._of_file(name)
             return
-        from errata.agents.simulated import classroom
+        from errata.classroom import problems as classroom
 
         split = self._source.split
         options = self._source.options if split is None else {"split": split, **self._source.options}

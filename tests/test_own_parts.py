@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from errata.agents.prompts import load_prompts
-from errata.agents.simulated import classroom
+from errata.classroom import problems as classroom
 from errata.graphs.state import rationales_of
 from errata.graphs.studio import faculty_cast
 from errata.settings import GraphSettings

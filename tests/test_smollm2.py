@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from errata.agents.simulated.classroom import problems
 from errata.agents.simulated.server import serving
+from errata.classroom.problems import problems
 from errata.graphs.runner import synthesize
 from errata.recipe import load_recipe
 from tests.models import tiny

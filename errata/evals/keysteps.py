@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from errata.agents.simulated.judging import Said, read
+from errata.classroom.check_steps import Said, read
 from errata.errors import UsageError
 from errata.evals.items import SUMMARY, Item
 from errata.evals.stats import mean, mean_shown

@@ -37,8 +37,8 @@ def check(problem: Problem, text: str) -> Checked:
     """A text checked step by step; (None, None) where the problem is not the classroom's or no step can be read."""
     if problem.task != "classroom":
         return Checked(None, None)
-    from errata.agents.simulated.grammar import parse
-    from errata.agents.simulated.judging import judge
+    from errata.classroom.check_steps import judge
+    from errata.classroom.grammar import parse
 
     puzzle = parse(problem.question)
     if puzzle is None:

@@ -64,6 +64,6 @@ async def _graded(cast: Cast, problem: Problem, rationale: Rationale) -> Rationa
 def _soundness(problem: Problem, text: str) -> bool | None:
     if problem.task != "classroom":
         return None
-    from errata.agents.simulated.soundness import sound  # only the classroom needs the simulated faculty
+    from errata.classroom.soundness import sound  # only the classroom needs the simulated faculty
 
     return sound(problem.question, text)

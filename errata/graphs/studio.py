@@ -18,8 +18,8 @@ from errata.agents.calls import Backend, ProviderFailure, Request
 from errata.agents.cast import Cast, assemble
 from errata.agents.gateway import seed_of
 from errata.agents.rows import Answer, call_of
-from errata.agents.simulated import classroom
 from errata.agents.simulated.persona import COMMITTEE, STUDENT
+from errata.classroom import problems as classroom
 from errata.grading import Grader
 from errata.graphs.lesson import build_graph
 from errata.graphs.state import Story

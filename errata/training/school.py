@@ -24,13 +24,13 @@ from filelock import FileLock
 from pydantic import Field
 
 from errata.agents.prompts import Prompts, load_prompts
-from errata.agents.simulated.classroom import problems
-from errata.agents.simulated.dice import Dice
-from errata.agents.simulated.grammar import CONTAINERS, NAMES, OBJECTS, UNITS, VERBS, WITHHELD, parse
 from errata.agents.simulated.persona import persona
 from errata.agents.simulated.remarks import explain
-from errata.agents.simulated.solving import VOICES, work, write, wrong
 from errata.agents.student import explain_messages, student_messages
+from errata.classroom.grammar import CONTAINERS, NAMES, OBJECTS, UNITS, VERBS, WITHHELD, parse
+from errata.classroom.hashed_random import Dice
+from errata.classroom.problems import problems
+from errata.classroom.solve import VOICES, work, write, wrong
 from errata.errors import ErrataError, UsageError
 from errata.grading import Grader
 from errata.models.generate import Generated, Job, generate

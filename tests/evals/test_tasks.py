@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from errata.agents.simulated.classroom import problems
+from errata.classroom.problems import problems
 from errata.errors import UsageError
 from errata.evals.recipe import load_eval_recipe
 from errata.evals.tasks import READY, Task, content_hash, meta_of, overlap_with, read_task, resolved

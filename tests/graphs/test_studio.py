@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from errata.agents.simulated import classroom
+from errata.classroom import problems as classroom
 from errata.graphs.state import rationales_of, transcript_of
 from errata.graphs.studio import mermaid
 from errata.records import Transcript

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from errata.agents.cast import assemble
 from errata.agents.gateway import Gateway
-from errata.agents.simulated import classroom
+from errata.classroom import problems as classroom
 from errata.grading import Grader
 from errata.graphs.lesson import build_graph
 from errata.graphs.state import transcript_of

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from errata.agents.prompts import load_prompts
-from errata.agents.simulated.classroom import problems
 from errata.agents.student import explain_messages, student_messages
+from errata.classroom.problems import problems
 from errata.errors import UsageError
 from errata.models.generate import Job, generate
 from errata.models.load import load

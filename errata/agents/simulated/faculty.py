@@ -16,10 +16,10 @@ from typing import Any
 
 from errata.agents.calls import Reply
 from errata.agents.simulated.asked import Asked, asked
-from errata.agents.simulated.grammar import Puzzle, parse
 from errata.agents.simulated.persona import Persona, persona
 from errata.agents.simulated.remarks import answer_in, classify, explain, score
 from errata.agents.simulated.rewriting import Luck, blunder, corrupt, rectify, revise, solve
+from errata.classroom.grammar import Puzzle, parse
 from errata.records import digest
 
 IGNORED = frozenset(

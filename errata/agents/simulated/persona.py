@@ -27,9 +27,9 @@ from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from errata.agents.calls import ProviderFailure
-from errata.agents.simulated.dice import Dice
-from errata.agents.simulated.grammar import UNITS, VERBS, WITHHELD, Puzzle
-from errata.agents.simulated.solving import VOICES, Mistake, misremembered
+from errata.classroom.grammar import UNITS, VERBS, WITHHELD, Puzzle
+from errata.classroom.hashed_random import Dice
+from errata.classroom.solve import VOICES, Mistake, misremembered
 
 FACULTY_SEED = 1620
 """With this seed the committee has four voices, and two of its members share one misconception."""

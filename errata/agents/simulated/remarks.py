@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 
-from errata.agents.simulated.grammar import UNITS, Puzzle
-from errata.agents.simulated.judging import Flaw, Said, Verdict, judge
 from errata.agents.simulated.persona import Persona
 from errata.agents.simulated.rewriting import Luck
+from errata.classroom.check_steps import Flaw, Said, Verdict, judge
+from errata.classroom.grammar import UNITS, Puzzle
 from errata.records import MistakeKind
 
 KINDS: dict[str, MistakeKind] = {

@@ -12,9 +12,9 @@ from itertools import combinations
 from statistics import mean
 from typing import Any, NamedTuple
 
-from errata.agents.simulated.grammar import parse
-from errata.agents.simulated.judging import judge
 from errata.agents.simulated.remarks import KINDS
+from errata.classroom.check_steps import judge
+from errata.classroom.grammar import parse
 from errata.funnel import JUDGED_ROLES
 
 Json = dict[str, Any]

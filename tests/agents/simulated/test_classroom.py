@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.agents.simulated.classroom import LEVELS, problems, split_of
-from errata.agents.simulated.grammar import GAINS, LOSSES, NAMES, OBJECTS, UNITS, WITHHELD, Amount, Event, Puzzle, parse
-from errata.agents.simulated.soundness import sound
+from errata.classroom.grammar import GAINS, LOSSES, NAMES, OBJECTS, UNITS, WITHHELD, Amount, Event, Puzzle, parse
+from errata.classroom.problems import LEVELS, problems, split_of
+from errata.classroom.soundness import sound
 from errata.errors import UsageError
 from errata.grading import read_answer
 from tests.agents.simulated.asking import lesson

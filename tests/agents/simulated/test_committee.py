@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from errata.agents.replies import read_score
-from errata.agents.simulated.soundness import sound
+from errata.classroom.soundness import sound
 from tests.agents.simulated.asking import COMMITTEE, ask, lesson
 
 

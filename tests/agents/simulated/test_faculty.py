@@ -10,12 +10,12 @@ from errata.agents.backends.simulated import Simulated
 from errata.agents.calls import Context
 from errata.agents.replies import read_kinds, read_score, read_solution
 from errata.agents.simulated.asked import asked, templates
-from errata.agents.simulated.dice import Dice
 from errata.agents.simulated.faculty import reply
-from errata.agents.simulated.grammar import parse
-from errata.agents.simulated.judging import judge
-from errata.agents.simulated.solving import work, write, wrong
-from errata.agents.simulated.soundness import sound
+from errata.classroom.check_steps import judge
+from errata.classroom.grammar import parse
+from errata.classroom.hashed_random import Dice
+from errata.classroom.solve import work, write, wrong
+from errata.classroom.soundness import sound
 from errata.dual import edit_ratio
 from errata.records import Message, Problem
 from errata.settings import AgentSpec

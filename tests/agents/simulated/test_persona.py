@@ -3,9 +3,9 @@
 import pytest
 
 from errata.agents.calls import ProviderFailure
-from errata.agents.simulated.grammar import UNITS, VERBS, WITHHELD, parse
 from errata.agents.simulated.persona import KEYS, persona
-from errata.agents.simulated.solving import VOICES
+from errata.classroom.grammar import UNITS, VERBS, WITHHELD, parse
+from errata.classroom.solve import VOICES
 from tests.agents.simulated.asking import COMMITTEE, ask, lesson
 
 

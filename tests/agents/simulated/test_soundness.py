@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.agents.simulated.dice import Dice
-from errata.agents.simulated.grammar import parse
-from errata.agents.simulated.judging import judge
-from errata.agents.simulated.solving import MIX, VOICES, Mistake, lucky, sane, slips, work, write, wrong
-from errata.agents.simulated.soundness import sound
+from errata.classroom.check_steps import judge
+from errata.classroom.grammar import parse
+from errata.classroom.hashed_random import Dice
+from errata.classroom.solve import MIX, VOICES, Mistake, lucky, sane, slips, work, write, wrong
+from errata.classroom.soundness import sound
 from tests.agents.simulated.asking import lesson
 
 QUESTION = "Mia has 14 pens . Mia buys 2 trios of pens . Mia loses 4 of them . how many pens does Mia have ?"

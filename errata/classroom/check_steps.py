@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from errata.agents.simulated.grammar import UNITS, Puzzle, Step, apply
-from errata.agents.simulated.solving import Line
+from errata.classroom.grammar import UNITS, Puzzle, Step, apply
+from errata.classroom.solve import Line
 
 FlawKind = Literal["logical_op", "logical_num", "knowledge", "calc", "final", "unfinished"]
 

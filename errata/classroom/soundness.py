@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from errata.agents.simulated.grammar import parse
-from errata.agents.simulated.judging import judge
+from errata.classroom.check_steps import judge
+from errata.classroom.grammar import parse
 
 
 def sound(problem_question: str, text: str) -> bool | None:

@@ -21,8 +21,7 @@ from difflib import get_close_matches
 from itertools import count as counter
 from typing import Any
 
-from errata.agents.simulated.dice import Dice
-from errata.agents.simulated.grammar import (
+from errata.classroom.grammar import (
     CONTAINERS,
     GAINS,
     LOSSES,
@@ -36,7 +35,8 @@ from errata.agents.simulated.grammar import (
     Kind,
     Puzzle,
 )
-from errata.agents.simulated.solving import VOICES, work, write
+from errata.classroom.hashed_random import Dice
+from errata.classroom.solve import VOICES, work, write
 from errata.errors import UsageError
 from errata.records import Problem, digest, draw
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-from errata.agents.simulated.dice import Dice
-from errata.agents.simulated.grammar import UNITS, Puzzle, Step, apply
+from errata.classroom.grammar import UNITS, Puzzle, Step, apply
+from errata.classroom.hashed_random import Dice
 
 Slip = Literal["logical_op", "logical_num", "knowledge", "calc"]
 MIX: dict[Slip, float] = {"logical_op": 3, "logical_num": 3, "knowledge": 2, "calc": 2}
