@@ -49,7 +49,7 @@ def lesson(arm: str, seed: int) -> list[tuple[Any, str]]:
 def grade(problems: list[Any], texts: list[str]) -> list[bool]:
     import asyncio
 
-    from errata.grading import Grader
+    from errata.grading.grader import Grader
 
     async def graded() -> list[bool]:
         async with Grader() as grader:

@@ -47,7 +47,7 @@ async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float
     from errata.agents.calls import Context, Request
     from errata.agents.cast import assemble
     from errata.agents.gateway import Gateway
-    from errata.grading import Grader
+    from errata.grading.grader import Grader
     from errata.graphs.lesson import build_graph
     from errata.records import Message, Problem
     from errata.settings import Agents, AgentSpec, Budget, GraphSettings, Price

@@ -25,7 +25,7 @@ from errata.fields import (
     text_at,
     truth,
 )
-from errata.latex import last_box
+from errata.grading.latex import last_box
 from errata.records import AnswerKind, digest, draw
 from errata.settings import Mapping
 

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from errata.algebra import CPU_SECONDS
 from errata.errors import ErrataError
-from errata.grading import Grader
+from errata.grading.grader import Grader
+from errata.grading.math_pool import Verifier
+from errata.grading.math_worker import CPU_SECONDS
 from errata.records import AnswerKind, Problem
-from errata.verifier import Verifier
 
 
 def problem(kind: AnswerKind, answer: str, choices: tuple[str, ...] = (), question: str = "How many?") -> Problem:
@@ -173,7 +173,7 @@ async def test_a_grader_that_never_needs_algebra_starts_nothing(grader: Grader) 
 def test_a_script_without_a_main_guard_can_grade(tmp_path: os.PathLike[str]) -> None:
     script = """
 import asyncio
-from errata.grading import Grader
+from errata.grading.grader import Grader
 async def main():
     async with Grader() as grader:
         print(await grader.same("latex", "x+1", "1+x"))

@@ -6,7 +6,7 @@ from string import ascii_uppercase
 
 import pytest
 
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from errata.problems import Problems
 from errata.records import Problem
 from errata.settings import ProblemSource

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.latex import alike, last_box, normal, rational
+from errata.grading.latex import alike, last_box, normal, rational
 
 EQUAL = [
     (r"\frac{1}{2}", r"\dfrac12"),

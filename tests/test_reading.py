@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from errata.answers import canonical
-from errata.reading import NOTHING, read_answer, readings, settled
+from errata.grading.extract import NOTHING, read_answer, readings, settled
+from errata.grading.normalize import canonical
 from errata.records import AnswerKind
 
 OPTIONS = ("ignore", "enforce", "A dog", "A and B only", "yell at", "enforce it later")

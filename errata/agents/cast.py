@@ -11,13 +11,13 @@ from errata.agents.reviewer import Reviewer
 from errata.agents.student import Student
 from errata.agents.teacher import Teacher
 from errata.agents.voice import Voice
-from errata.grading import Grade
+from errata.grading.grader import Grade
 from errata.records import Problem
 from errata.settings import Agents
 
 
 class Grades(Protocol):
-    """Who says whether a text answers a problem rightly: errata.grading.Grader, or one's own."""
+    """Who says whether a text answers a problem rightly: errata.grading.grader.Grader, or one's own."""
 
     async def grade(self, problem: Problem, text: str) -> Grade: ...
 

@@ -44,7 +44,7 @@ from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe
 from errata.evals.sitting import Sitting, refuse_another
 from errata.evals.tasks import Asked, overlap_with, read_task
 from errata.evals.trained import training_of
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from errata.graphs.runner import PRECEDENCE
 from errata.graphs.tally import Brake, Snapshot, Tally, Watch, told
 from errata.manifest import versions

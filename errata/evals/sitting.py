@@ -43,7 +43,7 @@ from errata.evals.summary import summarise
 from errata.evals.tasks import Asked, meta_of
 from errata.evals.verdicts import verdict
 from errata.evals.voting import grouped
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from errata.graphs.tally import Brake
 from errata.recipe import expand
 from errata.records import Call, Problem, Rationale, canonical

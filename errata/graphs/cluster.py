@@ -21,7 +21,7 @@ from typing import Any
 from errata.agents.calls import Request
 from errata.agents.gateway import Gateway
 from errata.errors import ErrataError, UsageError
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from errata.graphs.runner import TICK_S, Summary, synthesize
 from errata.graphs.tally import Brake, Snapshot, Watch
 from errata.graphs.telling import Tell, teller

@@ -37,7 +37,7 @@ from errata.errors import (
     ErrataError,
     UsageError,
 )
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from errata.graphs.state import natural_demonstrations
 from errata.graphs.tally import Brake, Snapshot, Tally, Watch, resumes, stand_ins, stand_ins_in_words, told
 from errata.graphs.telling import Tell, teller

@@ -20,7 +20,7 @@ from errata.agents.gateway import seed_of
 from errata.agents.rows import Answer, call_of
 from errata.agents.simulated.persona import COMMITTEE, STUDENT
 from errata.classroom import problems as classroom
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from errata.graphs.lesson import build_graph
 from errata.graphs.state import Story
 from errata.graphs.steps import StoryGraph

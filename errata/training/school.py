@@ -32,7 +32,7 @@ from errata.classroom.hashed_random import Dice
 from errata.classroom.problems import problems
 from errata.classroom.solve import VOICES, work, write, wrong
 from errata.errors import ErrataError, UsageError
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from errata.models.generate import Generated, Job, generate
 from errata.models.load import load
 from errata.models.prompting import example_ids, prompt_ids

@@ -8,7 +8,7 @@ from errata.agents.reviewer import Reviewer
 from errata.agents.student import Student, student_messages
 from errata.agents.teacher import Teacher
 from errata.agents.voice import Voice
-from errata.grading import read_answer
+from errata.grading.grader import read_answer
 from errata.records import Problem
 from errata.settings import AgentSpec, Sampling
 from tests.helpers import CutOff, Lost, Script, apples

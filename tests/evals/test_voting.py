@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from errata.evals.items import Sample
 from errata.evals.verdicts import several, verdict
 from errata.evals.voting import WEIGHTINGS, Weighting, grouped, vote, weights_of
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from tests.evals import twins
 
 SCORES = st.one_of(st.none(), st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from langgraph.graph import END, START, StateGraph
 
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from errata.graphs.dual_cot import build_dual_cot
 from errata.graphs.exam import build_exam
 from errata.graphs.lesson import build_graph

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from errata.agents.replies import read_solution
 from errata.errors import UsageError
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from errata.graphs.demonstrations import shipped, shown_for
 from errata.graphs.diversity import jaccard, ngrams, set_aside
 from errata.graphs.lesson import build_graph

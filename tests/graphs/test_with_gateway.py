@@ -6,7 +6,7 @@ from pathlib import Path
 from errata.agents.cast import assemble
 from errata.agents.gateway import Gateway
 from errata.classroom import problems as classroom
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from errata.graphs.lesson import build_graph
 from errata.graphs.state import transcript_of
 from errata.records import Transcript

@@ -31,13 +31,13 @@ from errata.agents.replies import (
     split_thinking,
 )
 from errata.agents.rows import answer_of, cleaned, row_of
-from errata.answers import canonical
 from errata.compiling import Log, open_logs, transcripts
 from errata.errors import UsageError
 from errata.funnel import status
-from errata.grading import Grader, read_answer
+from errata.grading.grader import Grader, read_answer
+from errata.grading.latex import alike, normal
+from errata.grading.normalize import canonical
 from errata.graphs.runner import synthesize
-from errata.latex import alike, normal
 from errata.problems import Problems
 from errata.recipe import load_recipe
 from errata.records import Problem

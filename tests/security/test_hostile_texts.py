@@ -18,7 +18,7 @@ from errata.agents.prompts import load_prompts
 from errata.errors import ErrataError, UsageError
 from errata.export import export
 from errata.funnel import status as status_of
-from errata.grading import Grader
+from errata.grading.grader import Grader
 from errata.graphs.runner import synthesize
 from errata.problems import Problems
 from errata.recipe import load_recipe

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from errata.agents.calls import ProviderFailure, Reply, Request
 from errata.errors import UsageError
+from errata.grading.extract import settled
 from errata.models.files import find
 from errata.models.generate import ContextOverflow, Generated, Job, check_length, most_rows, stream
 from errata.models.load import Checkpoint, load, need_torch
 from errata.models.prompting import prompt_ids
 from errata.models.sampling import Decoding
-from errata.reading import settled
 from errata.recipe import local_path
 from errata.records import digest
 from errata.settings import AgentSpec, Sampling

@@ -11,7 +11,7 @@ from errata.classroom.grammar import GAINS, LOSSES, NAMES, OBJECTS, UNITS, WITHH
 from errata.classroom.problems import LEVELS, problems, split_of
 from errata.classroom.soundness import sound
 from errata.errors import UsageError
-from errata.grading import read_answer
+from errata.grading.grader import read_answer
 from tests.agents.simulated.asking import lesson
 
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from string import ascii_uppercase
 from typing import NamedTuple
 
-from errata.latex import NUMBER_WORDS
+from errata.grading.latex import NUMBER_WORDS
 from errata.records import AnswerKind, Span
 
 

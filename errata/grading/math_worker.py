@@ -1,6 +1,6 @@
 """A math-verify worker: answers lines of JSON [gold, answer, form] with a verdict each, until stdin ends.
 
-Run as a script by errata.verifier, in a process that the kernel ends when one check has used up its processor time.
+Run as a script by errata.grading.math_pool, in a process that the kernel ends when one check has used up its processor time.
 It imports nothing of errata.
 """
 

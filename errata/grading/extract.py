@@ -23,8 +23,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from errata.answers import Found, find, find_choice, find_letter, find_number, find_trimmed, find_truth
-from errata.latex import last_box
+from errata.grading.latex import last_box
+from errata.grading.normalize import Found, find, find_choice, find_letter, find_number, find_trimmed, find_truth
 from errata.records import AnswerKind, Span
 
 LONGEST = 200_000

@@ -3,7 +3,7 @@
     text --read--> answer --compare--> strings, numbers --undecided--> math-verify in a worker process
 
 `Grade.rule` joins how the answer was read and how it was compared: `box+string`, `final_line+number`,
-`box+math_verify`, `none`. The readings are those of errata.reading. The comparisons:
+`box+math_verify`, `none`. The readings are those of errata.grading.extract. The comparisons:
 
     string               equal in the form of the kind, or words that cannot be equal otherwise
     number               as exact rational numbers
@@ -24,11 +24,11 @@ from string import ascii_uppercase
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from errata.answers import canonical
-from errata.latex import alike, normal
-from errata.reading import NOTHING, Reading, read_answer, readings
+from errata.grading.extract import NOTHING, Reading, read_answer, readings
+from errata.grading.latex import alike, normal
+from errata.grading.math_pool import Verdict, Verifier
+from errata.grading.normalize import canonical
 from errata.records import AnswerKind, Problem, Span
-from errata.verifier import Verdict, Verifier
 
 __all__ = ["Grade", "Grader", "Reading", "read_answer"]
 

@@ -1,6 +1,6 @@
 """math-verify in killable processes: algebra on text that strangers wrote, bounded in time and memory.
 
-    Verifier -- a line of JSON --> worker process (errata/algebra.py) -- a verdict --> Verifier
+    Verifier -- a line of JSON --> worker process (errata/grading/math_worker.py) -- a verdict --> Verifier
 
 math-verify raises outside the main thread and never ends on some input (a power tower), often inside one C call that no
 Python signal can interrupt. So every worker is a process of its own, and the kernel ends it when one check has used up
