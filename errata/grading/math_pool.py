@@ -26,7 +26,7 @@ from errata.errors import ErrataError
 _WALL_SECONDS = 30.0
 """Clock time after which a check is given up that uses no processor time; far above CPU_SECONDS for busy machines."""
 _START_SECONDS = 120.0
-_SCRIPT = Path(__file__).with_name("algebra.py")
+_SCRIPT = Path(__file__).with_name("math_worker.py")
 
 Verdict = Literal["equal", "different", "form", "timeout"]
 _VERDICTS: dict[bytes, Verdict] = {b"equal\n": "equal", b"different\n": "different", b"form\n": "form"}
