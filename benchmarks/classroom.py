@@ -23,11 +23,11 @@ os.environ.update(
 
 from pydantic import Field
 
+from errata.config.yaml_file import read_mapping
 from errata.errors import ErrataError
 from errata.evals.items import evals_of
 from errata.recipe import apply
 from errata.settings import Settings
-from errata.yamlfile import read_mapping
 
 UNTOUCHED = "untouched"
 Flag = bool | int | float | str

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from errata.config.yaml_file import parse_yaml, read_mapping, unshared
 from errata.errors import UsageError
 from errata.roles import check
 from errata.settings import CHANGEABLE, CHANGEABLE_OF_AGENT, Sampling, SynthRecipe
-from errata.yamlfile import parse_yaml, read_mapping, unshared
 
 SHOWN = 3
 """Faults told at once."""

@@ -11,11 +11,11 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from errata.config.yaml_file import MAX_BYTES, parse_yaml
 from errata.errors import UsageError
 from errata.recipe import apply, differences, dump_recipe, expand, load_recipe, refuse_other_recipe
 from errata.roles import stages_of
 from errata.settings import GraphSettings, ProblemSource, SynthRecipe
-from errata.yamlfile import MAX_BYTES, parse_yaml
 
 BASE = """
 graph: lesson

@@ -18,10 +18,10 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from errata.config.yaml_file import unshared
 from errata.errors import UsageError
 from errata.records import to_json
 from errata.rundir import write_whole
-from errata.yamlfile import unshared
 
 SCHEMA = 1
 ITEMS, SUMMARY, MANIFEST = "items.jsonl", "summary.json", "manifest.json"

@@ -11,12 +11,12 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError
 from errata.evals.tasks import Task, resolved
 from errata.evals.voting import Weighting
 from errata.recipe import apply
 from errata.settings import AgentSpec, Budget, Sampling, Settings
-from errata.yamlfile import read_mapping
 
 
 class Model(AgentSpec):

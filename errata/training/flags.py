@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 from trl import TrlParser
 
+from errata.config.yaml_file import parse_yaml, read_mapping
 from errata.errors import UsageError
 from errata.recipe import expand
 from errata.training.config import TABLE, Lesson
-from errata.yamlfile import parse_yaml, read_mapping
 
 
 class Parser(TrlParser):  # type: ignore[misc]

@@ -32,6 +32,7 @@ from errata.agents.replies import (
 )
 from errata.agents.rows import answer_of, cleaned, row_of
 from errata.compiling import Log, open_logs, transcripts
+from errata.config.yaml_file import parse_yaml
 from errata.errors import UsageError
 from errata.funnel import status
 from errata.grading.grader import Grader, read_answer
@@ -44,7 +45,6 @@ from errata.records import Problem
 from errata.rundir import RunDir, index_log, repair
 from errata.settings import AgentSpec, ProblemSource
 from errata.starter import DEMO
-from errata.yamlfile import parse_yaml
 from tests.runs import small
 
 fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
