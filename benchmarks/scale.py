@@ -56,11 +56,11 @@ def _without_calls(recipe: Any) -> int:
     from langgraph.graph import END, START, StateGraph
 
     from errata.agents.budget import Spent
+    from errata.data.problems import Problems
     from errata.graphs.runner import Run, survey
     from errata.graphs.state import Story
     from errata.graphs.tally import Brake
     from errata.graphs.telling import story_of
-    from errata.problems import Problems
     from errata.records import Outcome
     from errata.rundir import Log, held, index_log
 

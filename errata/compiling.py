@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from errata.agents.prompts import load_prompts
+from errata.data.contamination import EvalSet
 from errata.errors import UsageError
 from errata.formats.table import FORMATS, Format
 from errata.formats.told import ALL, LeftOut, Options, Row, Source, Told
 from errata.likeness import Duplicates
-from errata.overlap import EvalSet
 from errata.recipe import expand, load_recipe
 from errata.records import Problem, Transcript
 from errata.rundir import LogIndex, RunDir, find_run, index_log, read_lines

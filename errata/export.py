@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from errata.card import card_text
 from errata.compiling import Handling, Log, Tally, compile_rows, open_logs
+from errata.data.contamination import load_eval_set
 from errata.errors import ErrataError, UsageError
 from errata.formats.table import FORMATS
 from errata.formats.told import ALL, Options
 from errata.funnel import funnel_of
-from errata.overlap import load_eval_set
 from errata.records import to_json
 from errata.rundir import write_whole
 from errata.settings import ProblemSource

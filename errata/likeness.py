@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
+from errata.data.problems import Fingerprints, fingerprint
 from errata.graphs.diversity import NGrams, jaccard
 from errata.graphs.diversity import ngrams as ngrams_of
-from errata.problems import Fingerprints, fingerprint
 from errata.records import canonical
 
 NGRAM, MAX_SIMILARITY = 3, 0.9

@@ -20,11 +20,11 @@ from errata.agents.gateway import UNSTATED, check
 from errata.agents.inputs import answer_form, options_of, shown_answer
 from errata.agents.prices import cost, price_of
 from errata.agents.prompts import Prompts, load_prompts
+from errata.data.problems import Problems
 from errata.errors import UsageError
 from errata.expect import RATES, Range, Rates, Work, tries_of, work_of
 from errata.graphs.demonstrations import shown_for
 from errata.pilot import Pilot, Tokens, run_pilot
-from errata.problems import Problems
 from errata.recipe import expand, refuse_other_recipe
 from errata.records import Problem, Verb
 from errata.rundir import LogIndex, RunDir, index_log

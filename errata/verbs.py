@@ -59,10 +59,10 @@ def write_export(
     keep_duplicates: bool = False,
     **options: Any,
 ) -> Any:
+    from errata.data.contamination import parse_against
     from errata.export import export as write
     from errata.formats.table import refuse_idle
     from errata.formats.told import Options
-    from errata.overlap import parse_against
 
     chosen = Options(**options)
     refuse_idle(format_name, chosen)

@@ -15,12 +15,12 @@ from datasets import load_dataset
 from errata.card import card_text, cell
 from errata.cli import cli
 from errata.compiling import Handling, Tally
+from errata.data.contamination import parse_against
 from errata.errors import ErrataError, UsageError
 from errata.export import FORMATS, export
 from errata.formats.table import refuse_idle
 from errata.formats.told import Options
 from errata.graphs.runner import synthesize
-from errata.overlap import parse_against
 from errata.settings import ProblemSource
 from tests.runs import lines, small
 

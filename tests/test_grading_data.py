@@ -6,8 +6,8 @@ from string import ascii_uppercase
 
 import pytest
 
+from errata.data.problems import Problems
 from errata.grading.grader import Grader
-from errata.problems import Problems
 from errata.records import Problem
 from errata.settings import ProblemSource
 

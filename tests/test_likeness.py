@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from errata.data.contamination import WORDS, EvalSet
 from errata.graphs.diversity import jaccard
 from errata.likeness import MAX_SIMILARITY, Duplicates, alike, ngrams
-from errata.overlap import WORDS, EvalSet
 from errata.records import Problem
 
 LONG = " ".join(f"word{number}" for number in range(60))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from errata.fields import BadField
-from errata.mappings import BBH, READY, logiqa, tdg_math
-from errata.problems import Problems, normalised
+from errata.data.fields import BadField
+from errata.data.mappings import BBH, READY, logiqa, tdg_math
+from errata.data.problems import Problems, normalised
 from errata.records import Problem
 from errata.settings import ProblemSource
 

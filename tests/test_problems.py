@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from errata.data.problems import Fingerprints, Problems, fingerprint, normalised
 from errata.errors import UsageError
-from errata.problems import Fingerprints, Problems, fingerprint, normalised
 from errata.records import Problem
 from errata.settings import Mapping, ProblemSource
 

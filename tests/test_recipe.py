@@ -379,7 +379,7 @@ def test_recipe_module_stays_light() -> None:
     import sys
 
     heavy = "{'torch', 'litellm', 'transformers', 'langchain_core', 'langgraph', 'datasets', 'pyarrow'}"
-    code = f"import sys, errata.recipe, errata.problems; print({heavy} & set(sys.modules))"
+    code = f"import sys, errata.recipe, errata.data.problems; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from errata.problems import Problems
+from errata.data.problems import Problems
 from errata.recipe import load_recipe
 
 DATA = Path(os.environ.get("ERRATA_DATA", "data"))

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from errata.classroom.check_steps import Said, read
+from errata.data.problems import normalised
 from errata.errors import UsageError
 from errata.evals.items import SUMMARY, Item
 from errata.evals.stats import mean, mean_shown
-from errata.problems import normalised
 from errata.records import Problem, Span, Transcript, digest, to_json
 from errata.rundir import find_run, index_log, read_lines, write_whole
 

@@ -19,9 +19,9 @@ from typing import Any
 import orjson
 from pydantic import Field
 
+from errata.data.contamination import EvalSet
+from errata.data.problems import Problems
 from errata.errors import UsageError
-from errata.overlap import EvalSet
-from errata.problems import Problems
 from errata.recipe import expand
 from errata.records import Problem, canonical
 from errata.settings import ProblemSource

@@ -26,6 +26,7 @@ from errata.agents.budget import Spent
 from errata.agents.gateway import Gateway
 from errata.agents.limits import Clock, Sleep
 from errata.agents.prompts import Prompts, load_prompts
+from errata.data.problems import Problems
 from errata.errors import (
     EXIT_BUDGET,
     EXIT_DONE,
@@ -42,7 +43,6 @@ from errata.graphs.state import natural_demonstrations
 from errata.graphs.tally import Brake, Snapshot, Tally, Watch, resumes, stand_ins, stand_ins_in_words, told
 from errata.graphs.telling import Tell, teller
 from errata.manifest import provenance
-from errata.problems import Problems
 from errata.recipe import dump_recipe, expand, refuse_other_recipe
 from errata.records import Outcome, Problem, Transcript
 from errata.roles import stages_of

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from errata.classroom.problems import problems
+from errata.data.problems import Problems
 from errata.errors import UsageError
 from errata.evals.recipe import load_eval_recipe
 from errata.evals.tasks import READY, Task, content_hash, meta_of, overlap_with, read_task, resolved
 from errata.grading.grader import Grader
-from errata.problems import Problems
 from errata.recipe import expand, load_recipe
 from errata.settings import Mapping, ProblemSource
 from errata.starter import DEMO

@@ -33,13 +33,13 @@ from errata.agents.replies import (
 from errata.agents.rows import answer_of, cleaned, row_of
 from errata.compiling import Log, open_logs, transcripts
 from errata.config.yaml_file import parse_yaml
+from errata.data.problems import Problems
 from errata.errors import UsageError
 from errata.funnel import status
 from errata.grading.grader import Grader, read_answer
 from errata.grading.latex import alike, normal
 from errata.grading.normalize import canonical
 from errata.graphs.runner import synthesize
-from errata.problems import Problems
 from errata.recipe import load_recipe
 from errata.records import Problem
 from errata.rundir import RunDir, index_log, repair

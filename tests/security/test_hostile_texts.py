@@ -15,12 +15,12 @@ import pytest
 from aiohttp import web
 
 from errata.agents.prompts import load_prompts
+from errata.data.problems import Problems
 from errata.errors import ErrataError, UsageError
 from errata.export import export
 from errata.funnel import status as status_of
 from errata.grading.grader import Grader
 from errata.graphs.runner import synthesize
-from errata.problems import Problems
 from errata.recipe import load_recipe
 from errata.records import Problem, Transcript
 from errata.settings import Mapping, ProblemSource

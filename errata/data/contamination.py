@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from errata.data.mappings import READY
+from errata.data.problems import Problems, fingerprint, normalised, overlap_key
 from errata.errors import UsageError
-from errata.mappings import READY
-from errata.problems import Problems, fingerprint, normalised, overlap_key
 from errata.records import Problem
 from errata.settings import ProblemSource
 

@@ -11,8 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from errata.errors import UsageError
-from errata.fields import (
+from errata.data.fields import (
     BadField,
     Fields,
     Record,
@@ -25,6 +24,7 @@ from errata.fields import (
     text_at,
     truth,
 )
+from errata.errors import UsageError
 from errata.grading.latex import last_box
 from errata.records import AnswerKind, digest, draw
 from errata.settings import Mapping

@@ -19,12 +19,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from errata.data.fields import BadField, Fields, at, shown
+from errata.data.mappings import Reader, reader
+from errata.data.readers import rows_of
 from errata.errors import UsageError
-from errata.fields import BadField, Fields, at, shown
-from errata.mappings import Reader, reader
 from errata.recipe import expand
 from errata.records import Problem, canonical, digest
-from errata.rows import rows_of
 from errata.settings import ProblemSource
 
 EXAMPLES = 3
