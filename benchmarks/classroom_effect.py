@@ -31,8 +31,8 @@ MARK = 4.0
 def lesson(arm: str, seed: int) -> list[tuple[Any, str]]:
     """Problems with the rationales that the arm is taught."""
     from errata.agents.prompts import load_prompts
-    from errata.agents.simulated.faculty import reply
     from errata.classroom.problems import problems
+    from errata.llm.backends.simulated.faculty import reply
 
     prompts = load_prompts()
     taught = []

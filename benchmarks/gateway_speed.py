@@ -44,11 +44,11 @@ async def _timed(work: Work, calls_each: int, first: int) -> tuple[float, float]
 async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float]]]:
     import aiohttp
 
-    from errata.agents.calls import Context, Request
     from errata.agents.cast import assemble
-    from errata.agents.gateway import Gateway
     from errata.grading.grader import Grader
     from errata.graphs.lesson import build_graph
+    from errata.llm.gateway import Gateway
+    from errata.llm.request import Context, Request
     from errata.records import Message, Problem
     from errata.settings import Agents, AgentSpec, Budget, GraphSettings, Price
 

@@ -156,7 +156,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def committed(run: Path, folder: Path) -> int:
     """Calls that the run's store holds as paid. Read from a copy: opening it would mend what the kill has left."""
-    from errata.agents.store import Store
+    from errata.llm.store import Store
 
     if not (run / "calls").is_dir():
         return 0

@@ -55,12 +55,12 @@ def _without_calls(recipe: Any) -> int:
     """The runner over a graph of one node; returns the number of problems it settled."""
     from langgraph.graph import END, START, StateGraph
 
-    from errata.agents.budget import Spent
     from errata.data.problems import Problems
     from errata.graphs.runner import Run, survey
     from errata.graphs.state import Story
     from errata.graphs.tally import Brake
     from errata.graphs.telling import story_of
+    from errata.llm.budget import Spent
     from errata.records import Outcome
     from errata.rundir import Log, held, index_log
 

@@ -299,8 +299,8 @@ def serve(
     tpm: int | None,
 ) -> None:
     """Offer the simulated faculty over an OpenAI-compatible endpoint, with faults if asked."""
-    from errata.agents.simulated.server import Faults
-    from errata.agents.simulated.server import serve as serve_until_signalled
+    from errata.llm.backends.simulated.server import Faults
+    from errata.llm.backends.simulated.server import serve as serve_until_signalled
 
     kinds = kinds or Faults.kinds
     faults = Faults(fault_rate, kinds, fault_seed, retry_after=retry_after, refuse_after=refuse_after, rpm=rpm, tpm=tpm)

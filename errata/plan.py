@@ -16,14 +16,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from errata.agents.gateway import UNSTATED, check
 from errata.agents.inputs import answer_form, options_of, shown_answer
-from errata.agents.prices import cost, price_of
 from errata.agents.prompts import Prompts, load_prompts
 from errata.data.problems import Problems
 from errata.errors import UsageError
 from errata.expect import RATES, Range, Rates, Work, tries_of, work_of
 from errata.graphs.demonstrations import shown_for
+from errata.llm.gateway import UNSTATED, check
+from errata.llm.prices import cost, price_of
 from errata.pilot import Pilot, Tokens, run_pilot
 from errata.recipe import expand, refuse_other_recipe
 from errata.records import Problem, Verb

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from errata.agents.calls import Request
 from errata.agents.cast import Cast, Grades, assemble
+from errata.llm.request import Request
 from errata.records import Call, Problem, digest
 from errata.settings import Agents, AgentSpec
 

@@ -15,11 +15,11 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from errata.agents.simulated.server import serving
 from errata.cli import GRAPHS, cli
 from errata.export import FORMATS, export
 from errata.funnel import status
 from errata.graphs.runner import synthesize
+from errata.llm.backends.simulated.server import serving
 from errata.recipe import load_recipe
 from errata.rundir import held
 from errata.settings import GraphName

@@ -36,7 +36,7 @@ def test_loads_and_says_how_to_run_it(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nat", "mapd", "edit", "mcc_kd"])
 def test_papers_recipes_run_on_the_simulated_faculty_by_the_overrides_they_name(name: str) -> None:
-    from errata.agents.simulated.persona import persona
+    from errata.llm.backends.simulated.persona import persona
 
     path = next(path for path in SHIPPED if path.stem == name)
     recipe = load_recipe(path, simulated_overrides(path))

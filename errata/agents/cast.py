@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from errata.agents.calls import Ask
 from errata.agents.prompts import load_prompts
 from errata.agents.reviewer import Reviewer
 from errata.agents.student import Student
 from errata.agents.teacher import Teacher
 from errata.agents.voice import Voice
 from errata.grading.grader import Grade
+from errata.llm.request import Ask
 from errata.records import Problem
 from errata.settings import Agents
 

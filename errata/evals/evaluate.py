@@ -21,11 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from errata import __version__
-from errata.agents.backends import api_base_of, kind_of
-from errata.agents.budget import Spent
-from errata.agents.gateway import Gateway, check
 from errata.agents.prompts import Prompts, load_prompts
-from errata.agents.rows import without_user
 from errata.agents.student import Student
 from errata.agents.voice import Voice
 from errata.errors import (
@@ -47,6 +43,10 @@ from errata.evals.trained import training_of
 from errata.grading.grader import Grader
 from errata.graphs.runner import PRECEDENCE
 from errata.graphs.tally import Brake, Snapshot, Tally, Watch, told
+from errata.llm.backends import api_base_of, kind_of
+from errata.llm.budget import Spent
+from errata.llm.gateway import Gateway, check
+from errata.llm.stored_reply import without_user
 from errata.manifest import versions
 from errata.recipe import expand, local_path
 from errata.records import Outcome

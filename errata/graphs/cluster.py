@@ -18,13 +18,13 @@ from contextlib import AsyncExitStack
 from itertools import cycle
 from typing import Any
 
-from errata.agents.calls import Request
-from errata.agents.gateway import Gateway
 from errata.errors import ErrataError, UsageError
 from errata.grading.grader import Grader
 from errata.graphs.runner import TICK_S, Summary, synthesize
 from errata.graphs.tally import Brake, Snapshot, Watch
 from errata.graphs.telling import Tell, teller
+from errata.llm.gateway import Gateway
+from errata.llm.request import Request
 from errata.recipe import expand
 from errata.records import Call, Outcome, Problem, Transcript
 from errata.settings import Demonstration, GraphName, SynthRecipe

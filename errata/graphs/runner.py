@@ -22,9 +22,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from errata.agents.budget import Spent
-from errata.agents.gateway import Gateway
-from errata.agents.limits import Clock, Sleep
 from errata.agents.prompts import Prompts, load_prompts
 from errata.data.problems import Problems
 from errata.errors import (
@@ -42,6 +39,9 @@ from errata.grading.grader import Grader
 from errata.graphs.state import natural_demonstrations
 from errata.graphs.tally import Brake, Snapshot, Tally, Watch, resumes, stand_ins, stand_ins_in_words, told
 from errata.graphs.telling import Tell, teller
+from errata.llm.budget import Spent
+from errata.llm.gateway import Gateway
+from errata.llm.rate_limits import Clock, Sleep
 from errata.manifest import provenance
 from errata.recipe import dump_recipe, expand, refuse_other_recipe
 from errata.records import Outcome, Problem, Transcript

@@ -13,17 +13,17 @@ from typing import get_args
 from langchain_core.runnables.graph import Graph
 from langgraph.graph import END, START, StateGraph
 
-from errata.agents.backends import backend_for
-from errata.agents.calls import Backend, ProviderFailure, Request
 from errata.agents.cast import Cast, assemble
-from errata.agents.gateway import seed_of
-from errata.agents.rows import Answer, call_of
-from errata.agents.simulated.persona import COMMITTEE, STUDENT
 from errata.classroom import problems as classroom
 from errata.grading.grader import Grader
 from errata.graphs.lesson import build_graph
 from errata.graphs.state import Story
 from errata.graphs.steps import StoryGraph
+from errata.llm.backends import backend_for
+from errata.llm.backends.simulated.persona import COMMITTEE, STUDENT
+from errata.llm.gateway import seed_of
+from errata.llm.request import Backend, ProviderFailure, Request
+from errata.llm.stored_reply import Answer, call_of
 from errata.records import Call, Problem
 from errata.settings import Agents, AgentSpec, GraphName, GraphSettings
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from errata.agents.budget import Spent, total
-from errata.agents.budget import Tally as Calls
 from errata.errors import AgentRefused
+from errata.llm.budget import Spent, total
+from errata.llm.budget import Tally as Calls
 from errata.records import Outcome
 from errata.settings import Budget
 

@@ -9,11 +9,11 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from errata.agents.calls import Ask, Request
 from errata.agents.cast import Grades, assemble
 from errata.errors import ErrataError
 from errata.graphs.lesson import build_graph
 from errata.graphs.state import transcript_of
+from errata.llm.request import Ask, Request
 from errata.recipe import expand
 from errata.records import Call, Outcome, Problem, Transcript
 from errata.settings import Demonstration, GraphName, SynthRecipe

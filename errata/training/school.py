@@ -24,8 +24,6 @@ from filelock import FileLock
 from pydantic import Field
 
 from errata.agents.prompts import Prompts, load_prompts
-from errata.agents.simulated.persona import persona
-from errata.agents.simulated.remarks import explain
 from errata.agents.student import explain_messages, student_messages
 from errata.classroom.grammar import CONTAINERS, NAMES, OBJECTS, UNITS, VERBS, WITHHELD, parse
 from errata.classroom.hashed_random import Dice
@@ -33,6 +31,8 @@ from errata.classroom.problems import problems
 from errata.classroom.solve import VOICES, work, write, wrong
 from errata.errors import ErrataError, UsageError
 from errata.grading.grader import Grader
+from errata.llm.backends.simulated.feedback import explain
+from errata.llm.backends.simulated.persona import persona
 from errata.models.generate import Generated, Job, generate
 from errata.models.load import load
 from errata.models.prompting import example_ids, prompt_ids

@@ -11,8 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
-from errata.agents.calls import Context, Request
-from errata.agents.gateway import Gateway
+from errata.llm.gateway import Gateway
+from errata.llm.request import Context, Request
 from errata.records import Message
 from errata.settings import Agents, AgentSpec, Budget, Price
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from errata.agents.budget import Need, Payment, Purse, Tally, total
 from errata.errors import BudgetExhausted
+from errata.llm.budget import Need, Payment, Purse, Tally, total
 from errata.settings import Amounts, Budget
 
 

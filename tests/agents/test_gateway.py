@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from errata.agents.calls import Context
-from errata.agents.gateway import Gateway
-from errata.agents.store import Store, StoreError
 from errata.errors import AgentRefused, BudgetExhausted, UsageError
+from errata.llm.gateway import Gateway
+from errata.llm.request import Context
+from errata.llm.store import Store, StoreError
 from errata.records import Message
 from errata.settings import Agents, AgentSpec, Amounts, Budget
 from tests.agents.provider import Act, Provider, body, drop, gateway, ok, request_of, stall, status
@@ -491,7 +491,7 @@ def test_no_committed_reply_is_lost_to_kill_9(tmp_path: Path, replies: int) -> N
 FULL = """
 import asyncio, resource, sys
 from pathlib import Path
-from errata.agents.store import StoreError
+from errata.llm.store import StoreError
 from tests.agents.provider import Provider, gateway, ok, request_of
 
 async def main(folder):

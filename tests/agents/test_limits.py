@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from errata.agents.limits import MANY, Limits
+from errata.llm.rate_limits import MANY, Limits
 from errata.records import draw
 from errata.settings import AgentSpec
 

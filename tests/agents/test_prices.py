@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from errata.agents.prices import FREE, cost, price_of
 from errata.errors import UsageError
+from errata.llm.prices import FREE, cost, price_of
 from errata.settings import AgentSpec, Price, Recording
 
 
@@ -60,7 +60,7 @@ def test_a_bare_name_is_wrong_use() -> None:
 
 def test_reading_the_table_imports_no_litellm() -> None:
     code = (
-        "import sys; from errata.agents.prices import price_of; from errata.settings import AgentSpec;"
+        "import sys; from errata.llm.prices import price_of; from errata.settings import AgentSpec;"
         "assert price_of(AgentSpec(name='a', model='openai/gpt-4o')); assert 'litellm' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from errata.agents.calls import Context
 from errata.errors import AgentRefused
+from errata.llm.request import Context
 from errata.settings import Agents, AgentSpec
 from tests.agents.provider import Act, Provider, body, gateway, ok, request_of, soon, status
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from errata.agents.budget import Payment
-from errata.agents.store import Store, StoreError
+from errata.llm.budget import Payment
+from errata.llm.store import Store, StoreError
 
 PAID = Payment("ada", "exam", 10, 5, 0.25)
 
@@ -111,7 +111,7 @@ async def test_a_tampered_row_is_missing_and_runs_nothing(tmp_path: Path, column
 
 
 async def test_a_row_that_unpacks_to_too_much_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("errata.agents.store.LARGEST", 1_000_000)
+    monkeypatch.setattr("errata.llm.store.LARGEST", 1_000_000)
     await filled(tmp_path)
     tamper(tmp_path, value=zlib.compress(b'"' + b"x" * 50_000_000 + b'"'))
     assert await read(tmp_path) is None

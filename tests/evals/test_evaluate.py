@@ -16,7 +16,6 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from errata.agents.simulated.server import Faults, serving
 from errata.cli import cli
 from errata.errors import BudgetExhausted, UsageError
 from errata.evals.compare import compare
@@ -24,6 +23,7 @@ from errata.evals.evaluate import Evaluation, evaluate, sit
 from errata.evals.items import Eval, read_eval
 from errata.evals.recipe import EvalRecipe, load_eval_recipe
 from errata.graphs.tally import Brake, Snapshot
+from errata.llm.backends.simulated.server import Faults, serving
 
 ROOT = Path(__file__).parents[2]
 RECIPE: dict[str, Any] = {

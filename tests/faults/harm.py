@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from errata.agents.simulated.server import Faults, serving
 from errata.export import export
 from errata.funnel import status
 from errata.graphs.runner import Summary, synthesize
+from errata.llm.backends.simulated.server import Faults, serving
 from errata.rundir import index_log, read_lines
 from errata.settings import SynthRecipe
 from errata.starter import DEMO

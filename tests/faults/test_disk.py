@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from errata.agents.simulated.server import serving
 from errata.errors import ErrataError, UsageError
 from errata.funnel import status
 from errata.graphs.runner import synthesize
+from errata.llm.backends.simulated.server import serving
 from errata.rundir import held
 from tests.faults.harm import PROBLEMS, Came, accounted, came_to, exported, place
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import orjson
 
-from errata.agents.simulated.server import Faults, serving
 from errata.export import export
 from errata.funnel import status
 from errata.graphs.runner import synthesize
+from errata.llm.backends.simulated.server import Faults, serving
 from errata.progress import report
 from errata.recipe import differences
 from tests.faults.harm import accounted, came_to, place, soon

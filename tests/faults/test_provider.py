@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from errata.agents.simulated.server import Faults
 from errata.errors import AgentRefused
+from errata.llm.backends.simulated.server import Faults
 from tests.faults.harm import Came, accounted, came_to, place
 
 PASSING = ("429", "429-bare", "500", "503", "drop", "cut", "malformed", "html", "no_choices", "empty_choices")

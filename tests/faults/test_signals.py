@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from errata.agents.simulated.server import serving
+from errata.llm.backends.simulated.server import serving
 from tests.faults.harm import PROBLEMS, Came, Place, accounted, came_to, place
 
 INT, TERM = signal.SIGINT, signal.SIGTERM

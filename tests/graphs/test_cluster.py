@@ -14,10 +14,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from errata.agents.simulated.server import serving
 from errata.errors import UsageError
 from errata.funnel import status
 from errata.graphs.runner import synthesize
+from errata.llm.backends.simulated.server import serving
 from errata.starter import DEMO
 from tests.runs import lines, over_http, small
 

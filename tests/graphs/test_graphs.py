@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from errata.agents.calls import Request
 from errata.errors import BudgetExhausted, UsageError
 from errata.grading.grader import Grader
 from errata.graphs.lesson import build_graph, goals_of
 from errata.graphs.state import Story, mistakes_of, rationales_of, transcript_of
+from errata.llm.request import Request
 from errata.records import Problem, Transcript
 from errata.roles import stages_of
 from errata.settings import GraphName, GraphSettings

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from errata.agents.calls import Context, Request
-from errata.agents.simulated.server import Faults, serving
 from errata.errors import AgentRefused, BudgetExhausted, UsageError
 from errata.export import export
 from errata.funnel import status
 from errata.graphs.runner import Summary, read_warmup, synthesize
 from errata.graphs.tally import Brake, Snapshot
 from errata.graphs.telling import remembering, story_of
+from errata.llm.backends.simulated.server import Faults, serving
+from errata.llm.request import Context, Request
 from errata.records import Call, Message, Outcome, Problem, Transcript
 from errata.settings import AgentSpec
 from tests.runs import free_port, lines, over_http, small

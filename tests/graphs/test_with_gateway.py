@@ -4,11 +4,11 @@ from itertools import islice
 from pathlib import Path
 
 from errata.agents.cast import assemble
-from errata.agents.gateway import Gateway
 from errata.classroom import problems as classroom
 from errata.grading.grader import Grader
 from errata.graphs.lesson import build_graph
 from errata.graphs.state import transcript_of
+from errata.llm.gateway import Gateway
 from errata.records import Transcript
 from errata.settings import Agents, AgentSpec, Budget, GraphSettings
 

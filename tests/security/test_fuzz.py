@@ -18,9 +18,6 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from errata.agents.backends.failures import completion_of, failure_of_response, retry_after_of
-from errata.agents.backends.openai import OpenAI, ReasoningChat, _reply
-from errata.agents.calls import ProviderFailure
 from errata.agents.replies import (
     Unreadable,
     is_refusal,
@@ -30,7 +27,6 @@ from errata.agents.replies import (
     read_solution,
     split_thinking,
 )
-from errata.agents.rows import answer_of, cleaned, row_of
 from errata.compiling import Log, open_logs, transcripts
 from errata.config.yaml_file import parse_yaml
 from errata.data.problems import Problems
@@ -40,6 +36,10 @@ from errata.grading.grader import Grader, read_answer
 from errata.grading.latex import alike, normal
 from errata.grading.normalize import canonical
 from errata.graphs.runner import synthesize
+from errata.llm.backends.failures import completion_of, failure_of_response, retry_after_of
+from errata.llm.backends.openai import OpenAI, ReasoningChat, _reply
+from errata.llm.request import ProviderFailure
+from errata.llm.stored_reply import answer_of, cleaned, row_of
 from errata.recipe import load_recipe
 from errata.records import Problem
 from errata.rundir import RunDir, index_log, repair

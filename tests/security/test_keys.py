@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from errata.agents.rows import hidden, keys_in, surrogate_free
 from errata.errors import UsageError
 from errata.export import export
 from errata.funnel import status as status_of
+from errata.llm.stored_reply import hidden, keys_in, surrogate_free
 from errata.recipe import load_recipe
 from errata.records import to_json
 from tests.agents.provider import Act, Provider, body, drop, ok, status

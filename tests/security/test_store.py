@@ -13,8 +13,8 @@ import diskcache
 import pytest
 from diskcache.core import MODE_BINARY, MODE_NONE, MODE_PICKLE, MODE_RAW, MODE_TEXT
 
-from errata.agents.rows import answer_of
-from errata.agents.store import Store, StoreError
+from errata.llm.store import Store, StoreError
+from errata.llm.stored_reply import answer_of
 from tests.agents.provider import Provider
 from tests.security.runs import lesson
 

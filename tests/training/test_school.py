@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from errata.agents.prompts import load_prompts
-from errata.agents.simulated.faculty import reply
-from errata.agents.simulated.persona import COMMITTEE
 from errata.agents.student import explain_messages, student_messages
 from errata.classroom.check_steps import judge
 from errata.classroom.grammar import WITHHELD, parse
 from errata.classroom.problems import problems
 from errata.classroom.soundness import sound
 from errata.errors import ErrataError, UsageError
+from errata.llm.backends.simulated.faculty import reply
+from errata.llm.backends.simulated.persona import COMMITTEE
 from errata.models.files import find
 from errata.models.load import load
 from errata.models.prompting import Example, example_ids

@@ -12,10 +12,10 @@ from itertools import combinations
 from statistics import mean
 from typing import Any, NamedTuple
 
-from errata.agents.simulated.remarks import KINDS
 from errata.classroom.check_steps import judge
 from errata.classroom.grammar import parse
 from errata.funnel import JUDGED_ROLES
+from errata.llm.backends.simulated.feedback import KINDS
 
 Json = dict[str, Any]
 WRITTEN_UNDER = ("teacher", "revised")

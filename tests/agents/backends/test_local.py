@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from errata.agents.backends import local
-from errata.agents.backends.local import Local
-from errata.agents.calls import ProviderFailure, Reply
-from errata.agents.gateway import Gateway
 from errata.agents.prompts import load_prompts
 from errata.agents.student import Student, student_messages
 from errata.agents.voice import Voice
 from errata.errors import AgentRefused, UsageError
+from errata.llm.backends import local
+from errata.llm.backends.local import Local
+from errata.llm.gateway import Gateway
+from errata.llm.request import ProviderFailure, Reply
 from errata.models.generate import Job, generate
 from errata.models.load import load
 from errata.models.prompting import example_ids, prompt_ids

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from errata.agents.backends.openai import OpenAI
-from errata.agents.calls import Context, ProviderFailure, Reply
+from errata.llm.backends.openai import OpenAI
+from errata.llm.request import Context, ProviderFailure, Reply
 from errata.records import Message
 from errata.settings import AgentSpec
 from tests.agents.provider import Provider, body, ok, request_of
@@ -79,7 +79,7 @@ async def test_a_message_without_a_role_is_the_assistants(backend: OpenAI) -> No
 async def test_a_traced_call_reads_the_same(backend: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Provider(then=ok("42", reasoning_content="6*7")) as provider:
         plain = await complete(backend, provider.agent())
-        monkeypatch.setattr("errata.agents.backends.openai.tracing_is_enabled", lambda: True)
+        monkeypatch.setattr("errata.llm.backends.openai.tracing_is_enabled", lambda: True)
         traced = await complete(backend, provider.agent())
     assert traced == plain
     assert plain == Reply("42", "stop", "6*7", "served-model", 10, 5)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from errata.agents.backends.recorded import Recorded
-from errata.agents.calls import Context, ProviderFailure
 from errata.errors import UsageError
+from errata.llm.backends.recorded import Recorded
+from errata.llm.request import Context, ProviderFailure
 from errata.settings import AgentSpec, Recording
 from tests.agents.provider import gateway, request_of
 

@@ -4,8 +4,8 @@ from functools import cache
 from typing import Any
 
 from errata.agents.prompts import Prompts, load_prompts
-from errata.agents.simulated.faculty import reply
 from errata.classroom.problems import problems
+from errata.llm.backends.simulated.faculty import reply
 from errata.records import Problem
 
 COMMITTEE = ("ada", "ben", "cleo", "dan")

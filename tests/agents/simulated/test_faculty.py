@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.agents.backends.simulated import Simulated
-from errata.agents.calls import Context
 from errata.agents.replies import read_kinds, read_score, read_solution
-from errata.agents.simulated.asked import asked, templates
-from errata.agents.simulated.faculty import reply
 from errata.classroom.check_steps import judge
 from errata.classroom.grammar import parse
 from errata.classroom.hashed_random import Dice
 from errata.classroom.solve import work, write, wrong
 from errata.classroom.soundness import sound
 from errata.dual import edit_ratio
+from errata.llm.backends.simulated.backend import Simulated
+from errata.llm.backends.simulated.faculty import reply
+from errata.llm.backends.simulated.recognize import asked, templates
+from errata.llm.request import Context
 from errata.records import Message, Problem
 from errata.settings import AgentSpec
 from tests.agents.provider import request_of

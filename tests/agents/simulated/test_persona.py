@@ -2,10 +2,10 @@
 
 import pytest
 
-from errata.agents.calls import ProviderFailure
-from errata.agents.simulated.persona import KEYS, persona
 from errata.classroom.grammar import UNITS, VERBS, WITHHELD, parse
 from errata.classroom.solve import VOICES
+from errata.llm.backends.simulated.persona import KEYS, persona
+from errata.llm.request import ProviderFailure
 from tests.agents.simulated.asking import COMMITTEE, ask, lesson
 
 
@@ -64,7 +64,7 @@ def test_a_setting_that_cannot_be_read_refuses_every_call(model: str, told: str)
 
 
 def test_every_setting_stands_in_the_table() -> None:
-    import errata.agents.simulated.persona as module
+    import errata.llm.backends.simulated.persona as module
 
     assert module.__doc__
     assert all(f"| {key} |" in module.__doc__ for key in KEYS)

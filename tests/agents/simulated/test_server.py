@@ -10,9 +10,9 @@ import aiohttp
 import openai
 import pytest
 
-from errata.agents.simulated.faculty import reply
-from errata.agents.simulated.server import FAULTS, Faults, serving
 from errata.errors import UsageError
+from errata.llm.backends.simulated.faculty import reply
+from errata.llm.backends.simulated.server import FAULTS, Faults, serving
 from tests.agents.simulated.asking import COMMITTEE, lesson, messages
 
 

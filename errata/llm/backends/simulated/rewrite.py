@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from errata.agents.simulated.persona import Persona
 from errata.classroom.check_steps import Said, Verdict, judge
 from errata.classroom.grammar import UNITS, Puzzle
 from errata.classroom.hashed_random import Dice
 from errata.classroom.solve import Line, Mistake, bend, final, lucky, sane, say, slips, work, write, wrong
+from errata.llm.backends.simulated.persona import Persona
 from errata.records import draw
 
 

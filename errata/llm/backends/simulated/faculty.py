@@ -14,12 +14,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from errata.agents.calls import Reply
-from errata.agents.simulated.asked import Asked, asked
-from errata.agents.simulated.persona import Persona, persona
-from errata.agents.simulated.remarks import answer_in, classify, explain, score
-from errata.agents.simulated.rewriting import Luck, blunder, corrupt, rectify, revise, solve
 from errata.classroom.grammar import Puzzle, parse
+from errata.llm.backends.simulated.feedback import answer_in, classify, explain, score
+from errata.llm.backends.simulated.persona import Persona, persona
+from errata.llm.backends.simulated.recognize import Asked, asked
+from errata.llm.backends.simulated.rewrite import Luck, blunder, corrupt, rectify, revise, solve
+from errata.llm.request import Reply
 from errata.records import digest
 
 IGNORED = frozenset(

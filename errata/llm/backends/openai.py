@@ -17,9 +17,9 @@ from langchain_openai import ChatOpenAI
 from langsmith.utils import tracing_is_enabled
 from pydantic import PrivateAttr, SecretStr
 
-from errata.agents.backends import api_base_of, filled_in
-from errata.agents.backends.failures import completion_of, failure_of_response, lost_connection
-from errata.agents.calls import ProviderFailure, Reply, Request
+from errata.llm.backends import api_base_of, filled_in
+from errata.llm.backends.failures import completion_of, failure_of_response, lost_connection
+from errata.llm.request import ProviderFailure, Reply, Request
 from errata.records import to_json
 from errata.settings import AgentSpec
 

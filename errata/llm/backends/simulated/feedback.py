@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 
-from errata.agents.simulated.persona import Persona
-from errata.agents.simulated.rewriting import Luck
 from errata.classroom.check_steps import Flaw, Said, Verdict, judge
 from errata.classroom.grammar import UNITS, Puzzle
+from errata.llm.backends.simulated.persona import Persona
+from errata.llm.backends.simulated.rewrite import Luck
 from errata.records import MistakeKind
 
 KINDS: dict[str, MistakeKind] = {

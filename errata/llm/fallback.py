@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from errata.agents.calls import Request
-from errata.agents.limits import Clock
+from errata.llm.rate_limits import Clock
+from errata.llm.request import Request
 from errata.settings import AgentSpec, Sampling
 
 REST_S = 60.0

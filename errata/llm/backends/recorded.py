@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from errata.agents.calls import Context, ProviderFailure, Reply, Request
 from errata.errors import UsageError
+from errata.llm.request import Context, ProviderFailure, Reply, Request
 from errata.settings import AgentSpec, Recording
 
 

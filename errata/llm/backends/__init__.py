@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from errata.agents.calls import Backend
 from errata.errors import UsageError
+from errata.llm.request import Backend
 from errata.recipe import expand
 from errata.settings import AgentSpec
 
@@ -34,23 +34,23 @@ def backend_for(model: str) -> Backend:
     """A fresh backend for this model string; one instance serves any number of agents of its kind."""
     match kind_of(model):
         case "openai":
-            from errata.agents.backends.openai import OpenAI
+            from errata.llm.backends.openai import OpenAI
 
             return OpenAI()
         case "simulated":
-            from errata.agents.backends.simulated import Simulated
+            from errata.llm.backends.simulated.backend import Simulated
 
             return Simulated()
         case "recorded":
-            from errata.agents.backends.recorded import Recorded
+            from errata.llm.backends.recorded import Recorded
 
             return Recorded()
         case "local":
-            from errata.agents.backends.local import Local
+            from errata.llm.backends.local import Local
 
             return Local()
         case "litellm":
-            from errata.agents.backends.litellm import LiteLLM
+            from errata.llm.backends.litellm import LiteLLM
 
             return LiteLLM()
 

@@ -25,8 +25,8 @@ import diskcache
 import orjson
 from diskcache.core import DEFAULT_SETTINGS, METADATA, MODE_RAW
 
-from errata.agents.budget import Ledger, Payment, Tally
 from errata.errors import ErrataError
+from errata.llm.budget import Ledger, Payment, Tally
 
 BATCH = 256
 """Operations committed together at most."""

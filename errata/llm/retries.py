@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from errata.agents.calls import ProviderFailure
-from errata.agents.limits import Sleep
+from errata.llm.rate_limits import Sleep
+from errata.llm.request import ProviderFailure
 from errata.records import draw
 
 T = TypeVar("T")

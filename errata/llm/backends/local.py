@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from errata.agents.calls import ProviderFailure, Reply, Request
 from errata.errors import UsageError
 from errata.grading.extract import settled
+from errata.llm.request import ProviderFailure, Reply, Request
 from errata.models.files import find
 from errata.models.generate import ContextOverflow, Generated, Job, check_length, most_rows, stream
 from errata.models.load import Checkpoint, load, need_torch

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from errata.agents.calls import Reply, Request
-from errata.agents.simulated import faculty
+from errata.llm.backends.simulated import faculty
+from errata.llm.request import Reply, Request
 from errata.settings import AgentSpec
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from errata.agents.calls import Reply, Request
+from errata.llm.request import Reply, Request
 from errata.records import Call, digest
 from errata.settings import AgentSpec
 

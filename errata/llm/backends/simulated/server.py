@@ -21,10 +21,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from errata.agents.calls import ProviderFailure, Reply
-from errata.agents.simulated.faculty import reply
-from errata.agents.simulated.persona import COMMITTEE, STUDENT
 from errata.errors import UsageError
+from errata.llm.backends.simulated.faculty import reply
+from errata.llm.backends.simulated.persona import COMMITTEE, STUDENT
+from errata.llm.request import ProviderFailure, Reply
 from errata.records import digest, draw, to_json
 
 FAULTS = (

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from errata.agents.calls import Request
 from errata.errors import BudgetExhausted
+from errata.llm.request import Request
 from errata.settings import Amounts, Budget, Stage
 
 UNITS = ("usd", "tokens", "calls")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from errata.agents.backends import api_base_of, kind_of
+from errata.llm.backends import api_base_of, kind_of
 from errata.settings import AgentSpec, Price
 
 FREE = Price(prompt=0.0, completion=0.0)

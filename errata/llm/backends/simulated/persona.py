@@ -26,10 +26,10 @@ from difflib import get_close_matches
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
-from errata.agents.calls import ProviderFailure
 from errata.classroom.grammar import UNITS, VERBS, WITHHELD, Puzzle
 from errata.classroom.hashed_random import Dice
 from errata.classroom.solve import VOICES, Mistake, misremembered
+from errata.llm.request import ProviderFailure
 
 FACULTY_SEED = 1620
 """With this seed the committee has four voices, and two of its members share one misconception."""

@@ -16,14 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from errata.agents.backends import api_base_of, backend_for, kind_of
-from errata.agents.budget import Need, Payment, Purse, Spent
-from errata.agents.calls import Backend, ProviderFailure, Reply, Request
-from errata.agents.limits import Clock, Limits, Sleep
-from errata.agents.prices import cost, price_of
-from errata.agents.reserve import Reserve
-from errata.agents.retries import RateLimited, repeated
-from errata.agents.rows import (
+from errata.errors import AgentRefused, UsageError
+from errata.llm.backends import api_base_of, backend_for, kind_of
+from errata.llm.budget import Need, Payment, Purse, Spent
+from errata.llm.fallback import Reserve
+from errata.llm.prices import cost, price_of
+from errata.llm.rate_limits import Clock, Limits, Sleep
+from errata.llm.request import Backend, ProviderFailure, Reply, Request
+from errata.llm.retries import RateLimited, repeated
+from errata.llm.store import Store, StoreError
+from errata.llm.stored_reply import (
     Answer,
     answer_of,
     call_of,
@@ -36,8 +38,6 @@ from errata.agents.rows import (
     surrogate_free,
     without_user,
 )
-from errata.agents.store import Store, StoreError
-from errata.errors import AgentRefused, UsageError
 from errata.records import Call, Message, digest, draw
 from errata.settings import Agents, AgentSpec, Budget
 
@@ -58,7 +58,7 @@ class Flight:
 
 
 class Gateway:
-    """Implements errata.agents.calls.Ask. Open it with `Gateway.open` and `async with`."""
+    """Implements errata.llm.request.Ask. Open it with `Gateway.open` and `async with`."""
 
     def __init__(
         self, agents: Agents, *, seed: int, budget: Budget, concurrency: int, store: Store, clock: Clock, sleep: Sleep
@@ -364,7 +364,7 @@ def check(agents: Agents, budget: Budget) -> None:
                 "leave them out; more samples are asked for by the graph's settings",
             )
         if kind_of(spec.model) == "litellm":
-            from errata.agents.backends.litellm import check_provider
+            from errata.llm.backends.litellm import check_provider
 
             check_provider(spec)
     unknown = sorted(spec.name for spec in agents.everyone if price_of(spec) is None)

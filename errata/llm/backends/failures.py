@@ -14,8 +14,8 @@ import httpx
 import openai
 import orjson
 
-from errata.agents.calls import ProviderFailure
-from errata.agents.retries import RateLimited
+from errata.llm.request import ProviderFailure
+from errata.llm.retries import RateLimited
 
 LONGEST_MESSAGE = 2_000
 _TRANSIENT = {408, 409, 425}
