@@ -44,7 +44,7 @@ async def _timed(work: Work, calls_each: int, first: int) -> tuple[float, float]
 async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float]]]:
     import aiohttp
 
-    from errata.agents.cast import assemble
+    from errata.agents.team import assemble
     from errata.grading.grader import Grader
     from errata.graphs.lesson import build_graph
     from errata.llm.gateway import Gateway

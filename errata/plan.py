@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from errata.agents.inputs import answer_form, options_of, shown_answer
+from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.agents.prompts import Prompts, load_prompts
 from errata.data.problems import Problems
 from errata.errors import UsageError

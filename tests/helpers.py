@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from errata.agents.cast import Cast, Grades, assemble
+from errata.agents.team import Cast, Grades, assemble
 from errata.llm.request import Request
 from errata.records import Call, Problem, digest
 from errata.settings import Agents, AgentSpec

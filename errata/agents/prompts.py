@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, meta
 
-from errata.agents.templates import ENVIRONMENT, FILTERS, refused
+from errata.agents.prompt_templates import ENVIRONMENT, FILTERS, refused
 from errata.config.yaml_file import parse_yaml
 from errata.errors import UsageError
 from errata.records import Message, digest

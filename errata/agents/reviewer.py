@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from errata.agents.inputs import options_of, shown_answer
-from errata.agents.replies import read_score
-from errata.agents.voice import Errand, Said, Voice, replace_value
+from errata.agents.ask import Errand, Said, Voice, replace_value
+from errata.agents.parse_reply import read_score
+from errata.agents.prompt_inputs import options_of, shown_answer
 from errata.records import Problem, Rationale, Review, digest
 from errata.settings import Sampling, Stage
 

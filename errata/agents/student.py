@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from errata.agents.inputs import answer_form, options_of, shown_answer
+from errata.agents.ask import Errand, Said, Voice, written
+from errata.agents.parse_reply import read_solution
+from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.agents.prompts import Prompts
-from errata.agents.replies import read_solution
-from errata.agents.voice import Errand, Said, Voice, written
 from errata.records import Message, Problem, Rationale
 from errata.settings import Sampling
 

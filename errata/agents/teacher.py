@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from errata.agents.inputs import answer_form, options_of, shown_answer
-from errata.agents.replies import read_kinds, read_prose, read_solution
-from errata.agents.voice import Errand, Said, Voice, replace_value, written
+from errata.agents.ask import Errand, Said, Voice, replace_value, written
+from errata.agents.parse_reply import read_kinds, read_prose, read_solution
+from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.records import Explanation, Problem, Rationale, digest
 from errata.settings import Demonstration, Sampling
 

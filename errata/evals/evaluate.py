@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from errata import __version__
+from errata.agents.ask import Voice
 from errata.agents.prompts import Prompts, load_prompts
 from errata.agents.student import Student
-from errata.agents.voice import Voice
 from errata.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,

@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 
-from errata.agents.cast import Cast
+from errata.agents.ask import Said
 from errata.agents.teacher import Teacher
-from errata.agents.voice import Said
+from errata.agents.team import Cast
 from errata.errors import UsageError
 from errata.graphs.demonstrations import require_wrong, shown_for
 from errata.graphs.pairs import Rewrite, natural_pairs, rewritten_pairs, wanted

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from langgraph.graph import END, START, StateGraph
 
-from errata.agents.cast import Cast
+from errata.agents.team import Cast
 from errata.errors import UsageError
 from errata.graphs.dual_cot import build_dual_cot
 from errata.graphs.exam import build_exam

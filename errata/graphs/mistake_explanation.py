@@ -11,8 +11,8 @@ from typing import Literal
 
 from langgraph.graph import END, START, StateGraph
 
-from errata.agents.cast import Cast
 from errata.agents.teacher import Teacher
+from errata.agents.team import Cast
 from errata.errors import UsageError
 from errata.graphs.state import Story, mistakes_of
 from errata.graphs.steps import StoryGraph, calls_of, together

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from errata.agents.cast import Cast
 from errata.agents.reviewer import Reviewer
+from errata.agents.team import Cast
 from errata.errors import UsageError
 from errata.graphs.state import Story
 from errata.graphs.steps import calls_of, together

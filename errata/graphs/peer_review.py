@@ -13,7 +13,7 @@ from typing import Literal
 
 from langgraph.graph import START, StateGraph
 
-from errata.agents.cast import Cast
+from errata.agents.team import Cast
 from errata.graphs.panel import require_panel, sit, unreviewed
 from errata.graphs.state import Story, rationales_of
 from errata.graphs.steps import StoryGraph, grade_all, together, written_by

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from langgraph.graph import END, START, StateGraph
 
-from errata.agents.cast import Cast
+from errata.agents.team import Cast
 from errata.errors import UsageError
 from errata.graphs.diversity import set_aside
 from errata.graphs.state import Story, rationales_of

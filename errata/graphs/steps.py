@@ -11,8 +11,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from langgraph.graph.state import CompiledStateGraph
 
-from errata.agents.cast import Cast
-from errata.agents.voice import Said
+from errata.agents.ask import Said
+from errata.agents.team import Cast
 from errata.graphs.state import Story
 from errata.records import Call, Problem, Rationale
 

@@ -13,7 +13,7 @@ from typing import get_args
 from langchain_core.runnables.graph import Graph
 from langgraph.graph import END, START, StateGraph
 
-from errata.agents.cast import Cast, assemble
+from errata.agents.team import Cast, assemble
 from errata.classroom import problems as classroom
 from errata.grading.grader import Grader
 from errata.graphs.lesson import build_graph

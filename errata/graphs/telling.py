@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from errata.agents.cast import Grades, assemble
+from errata.agents.team import Grades, assemble
 from errata.errors import ErrataError
 from errata.graphs.lesson import build_graph
 from errata.graphs.state import transcript_of

@@ -2,12 +2,12 @@
 
 import pytest
 
-from errata.agents.inputs import answer_form, options_of, shown_answer
+from errata.agents.ask import Voice
+from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.agents.prompts import load_prompts
 from errata.agents.reviewer import Reviewer
 from errata.agents.student import Student, student_messages
 from errata.agents.teacher import Teacher
-from errata.agents.voice import Voice
 from errata.grading.grader import read_answer
 from errata.records import Problem
 from errata.settings import AgentSpec, Sampling

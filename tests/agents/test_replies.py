@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.agents.replies import (
+from errata.agents.parse_reply import (
     KINDS,
     Unreadable,
     is_refusal,

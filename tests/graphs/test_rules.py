@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.agents.replies import read_solution
+from errata.agents.parse_reply import read_solution
 from errata.errors import UsageError
 from errata.grading.grader import Grader
 from errata.graphs.demonstrations import shipped, shown_for

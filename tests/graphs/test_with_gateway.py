@@ -3,7 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
-from errata.agents.cast import assemble
+from errata.agents.team import assemble
 from errata.classroom import problems as classroom
 from errata.grading.grader import Grader
 from errata.graphs.lesson import build_graph

@@ -1,8 +1,8 @@
 from dataclasses import dataclass
 
+from errata.agents.ask import Errand, Voice, written
+from errata.agents.parse_reply import read_prose
 from errata.agents.prompts import Prompts, load_prompt
-from errata.agents.replies import read_prose
-from errata.agents.voice import Errand, Voice, written
 from errata.settings import Sampling
 
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from errata.agents.replies import (
+from errata.agents.parse_reply import (
     Unreadable,
     is_refusal,
     read_kinds,

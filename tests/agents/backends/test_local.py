@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from errata.agents.ask import Voice
 from errata.agents.prompts import load_prompts
 from errata.agents.student import Student, student_messages
-from errata.agents.voice import Voice
 from errata.errors import AgentRefused, UsageError
 from errata.llm.backends import local
 from errata.llm.backends.local import Local

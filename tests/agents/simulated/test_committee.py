@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from errata.agents.replies import read_score
+from errata.agents.parse_reply import read_score
 from errata.classroom.soundness import sound
 from tests.agents.simulated.asking import COMMITTEE, ask, lesson
 

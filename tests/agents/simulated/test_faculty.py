@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.agents.replies import read_kinds, read_score, read_solution
+from errata.agents.parse_reply import read_kinds, read_score, read_solution
 from errata.classroom.check_steps import judge
 from errata.classroom.grammar import parse
 from errata.classroom.hashed_random import Dice

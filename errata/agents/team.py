@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from errata.agents.ask import Voice
 from errata.agents.prompts import load_prompts
 from errata.agents.reviewer import Reviewer
 from errata.agents.student import Student
 from errata.agents.teacher import Teacher
-from errata.agents.voice import Voice
 from errata.grading.grader import Grade
 from errata.llm.request import Ask
 from errata.records import Problem

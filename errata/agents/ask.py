@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from errata.agents.parse_reply import Unreadable, split_thinking
 from errata.agents.prompts import Prompts
-from errata.agents.replies import Unreadable, split_thinking
 from errata.llm.request import Ask, Context, Request
 from errata.records import Call, Problem, Rationale, Role, Verb, digest
 from errata.settings import AgentSpec, Sampling, Stage
