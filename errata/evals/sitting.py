@@ -266,7 +266,7 @@ class Sitting:
         write_json(self.folder / MANIFEST, manifest.model_dump(by_alias=True))
 
     def _scored(self, items: Sequence[Item]) -> list[Item]:
-        from errata.training.ranker import load_ranker
+        from errata.models.ranker import load_ranker
 
         scorer = load_ranker(expand(self.decoding.ranker or ""))
         asked = {

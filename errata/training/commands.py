@@ -25,6 +25,7 @@ from trl import get_peft_config
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
 from errata.manifest import git
 from errata.models.gate import GateSettings, new_nat
+from errata.models.ranker import RankerSettings, new_ranker
 from errata.training.checkpoints import (
     KIND,
     manifest_of,
@@ -39,7 +40,6 @@ from errata.training.lessons import Prepared, prepare, prepare_pairs
 from errata.training.nat import negative_trainer, positive_trainer
 from errata.training.nce import nat_teacher, nce_trainer
 from errata.training.objective import Objective
-from errata.training.ranker import RankerSettings, new_ranker
 from errata.training.ranking import RankerTrainer
 from errata.training.schooling import threads_for
 from errata.training.stopping import Finite, Stopper, told

@@ -10,13 +10,13 @@ from datasets import Dataset
 
 from errata.errors import UsageError
 from errata.formats.told import Options
+from errata.models.ranker import encode
 from errata.training.config import TABLE
 from errata.training.data import Groups, answers_only, fitting, repeat_to, right_sides, target_tokens
 from errata.training.entries import FORMAT_OF, EditEntry, combine, method_objective, parse_entries
 from errata.training.flags import listed
 from errata.training.groups import Row
 from errata.training.objective import Objective, mix
-from errata.training.ranker import encode
 from errata.training.ranking import pair_rows
 from errata.training.sources import Record, Told, Where, is_run, read
 from errata.training.students import Student, Texts, open_student

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import Trainer, TrainingArguments
 
 from errata.errors import ErrataError, UsageError
-from errata.training.ranker import Ranker, Scored, encode, pad, pad_id
+from errata.models.ranker import Ranker, Scored, encode, pad, pad_id
 
 
 class PairRow(TypedDict):

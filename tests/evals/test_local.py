@@ -16,8 +16,8 @@ from errata.evals.items import Eval
 from errata.evals.recipe import EvalRecipe
 from errata.evals.trained import training_of
 from errata.evals.verdicts import voted
+from errata.models.ranker import RankerSettings, load_ranker, new_ranker
 from errata.models.sampling import Dice
-from errata.training.ranker import RankerSettings, load_ranker, new_ranker
 from tests.models import tiny
 
 TASKS = {"classroom_id": {"limit": 6}}

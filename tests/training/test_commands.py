@@ -26,9 +26,9 @@ from errata.export import export
 from errata.graphs.runner import synthesize
 from errata.models.gate import load_nat
 from errata.models.load import load
+from errata.models.ranker import load_ranker
 from errata.training.checkpoints import fault_of, manifest_of
 from errata.training.commands import train
-from errata.training.ranker import load_ranker
 from tests.models import tiny as tiny_files
 from tests.runs import small
 

@@ -12,7 +12,7 @@ from peft import LoraConfig
 from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGeneration, TrainingArguments
 
 from errata.errors import ErrataError, UsageError
-from errata.training.ranker import Ranker, RankerSettings, Scorer, encode, load_ranker, new_ranker
+from errata.models.ranker import Ranker, RankerSettings, Scorer, encode, load_ranker, new_ranker
 from errata.training.ranking import RankerTrainer, pair_loss_sum, pair_rows, pairwise_accuracy
 from tests.training.lab import byte_tokenizer, relative_error, step_gradients, tiny_llama
 
