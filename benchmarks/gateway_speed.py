@@ -46,7 +46,7 @@ async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float
 
     from errata.agents.team import assemble
     from errata.grading.grader import Grader
-    from errata.graphs.lesson import build_graph
+    from errata.graphs.pipeline import build_graph
     from errata.llm.gateway import Gateway
     from errata.llm.request import Context, Request
     from errata.records import Message, Problem

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from errata.data.problems import Fingerprints, fingerprint
-from errata.graphs.diversity import NGrams, jaccard
-from errata.graphs.diversity import ngrams as ngrams_of
+from errata.graphs.stages.diversity_filter import NGrams, jaccard
+from errata.graphs.stages.diversity_filter import ngrams as ngrams_of
 from errata.records import canonical
 
 NGRAM, MAX_SIMILARITY = 3, 0.9

@@ -21,7 +21,7 @@ from errata.agents.prompts import Prompts, load_prompts
 from errata.data.problems import Problems
 from errata.errors import UsageError
 from errata.expect import RATES, Range, Rates, Work, tries_of, work_of
-from errata.graphs.demonstrations import shown_for
+from errata.graphs.stages.few_shot import shown_for
 from errata.llm.gateway import UNSTATED, check
 from errata.llm.prices import cost, price_of
 from errata.pilot import Pilot, Tokens, run_pilot

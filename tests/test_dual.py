@@ -5,7 +5,7 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.dual import align, edit_ratio
+from errata.graphs.stages.word_diff import align, edit_ratio
 
 texts = st.lists(st.sampled_from(["a", "b", "c", "12", "+"]), max_size=9).map(" ".join)
 

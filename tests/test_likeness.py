@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errata.data.contamination import WORDS, EvalSet
-from errata.graphs.diversity import jaccard
+from errata.graphs.stages.diversity_filter import jaccard
 from errata.likeness import MAX_SIMILARITY, Duplicates, alike, ngrams
 from errata.records import Problem
 

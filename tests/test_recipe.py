@@ -358,7 +358,7 @@ def test_cast_that_suffices_is_taken(base: Path, overrides: list[str]) -> None:
 
 
 def test_stages_are_those_the_graphs_run() -> None:
-    from errata.graphs.lesson import build_graph
+    from errata.graphs.pipeline import build_graph
     from errata.graphs.studio import faculty_cast
 
     cast = faculty_cast()

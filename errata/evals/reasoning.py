@@ -19,7 +19,7 @@ from errata.errors import UsageError
 from errata.evals.arms import Arm, seed_by_seed
 from errata.evals.items import Eval, Item
 from errata.evals.stats import mean
-from errata.graphs.diversity import jaccard, ngrams
+from errata.graphs.stages.diversity_filter import jaccard, ngrams
 from errata.records import Problem
 
 NGRAM = 3

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from errata.formats.right import of_explanation
 from errata.formats.told import LeftOut, Row, Told, meta, of_pair, unfit_as_wrong, unreadable
-from errata.graphs.pairs import natural_pairs
+from errata.graphs.stages.dual_pairs import natural_pairs
 from errata.records import Explanation, Pair, Rationale
 from errata.settings import DualCotSettings
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from langgraph.graph import END, START, StateGraph
 
+from errata.graphs.nodes import StoryGraph
 from errata.graphs.state import Story
-from errata.graphs.steps import StoryGraph
 
 Draft: TypeAlias = "StateGraph[Story, None, Story, Story]"
 

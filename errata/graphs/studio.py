@@ -16,9 +16,9 @@ from langgraph.graph import END, START, StateGraph
 from errata.agents.team import Cast, assemble
 from errata.classroom import problems as classroom
 from errata.grading.grader import Grader
-from errata.graphs.lesson import build_graph
+from errata.graphs.nodes import StoryGraph
+from errata.graphs.pipeline import build_graph
 from errata.graphs.state import Story
-from errata.graphs.steps import StoryGraph
 from errata.llm.backends import backend_for
 from errata.llm.backends.simulated.persona import COMMITTEE, STUDENT
 from errata.llm.gateway import seed_of

@@ -11,7 +11,7 @@ from typing import Any
 
 from errata.agents.team import Grades, assemble
 from errata.errors import ErrataError
-from errata.graphs.lesson import build_graph
+from errata.graphs.pipeline import build_graph
 from errata.graphs.state import transcript_of
 from errata.llm.request import Ask, Request
 from errata.recipe import expand

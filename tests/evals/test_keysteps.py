@@ -9,7 +9,6 @@ import torch
 
 from errata.agents.prompts import load_prompts
 from errata.agents.student import student_messages
-from errata.dual import align
 from errata.errors import UsageError
 from errata.evals.evaluate import sit
 from errata.evals.items import Item, Sample
@@ -17,6 +16,7 @@ from errata.evals.keysteps import DualPair, done, key_steps, key_steps_done, pai
 from errata.evals.likelihood import key_tokens, nll_of, score_pairs
 from errata.evals.recipe import EvalRecipe
 from errata.graphs.runner import synthesize
+from errata.graphs.stages.word_diff import align
 from errata.models.load import load
 from errata.models.prompting import example_ids
 from errata.records import Problem, Span

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from errata.dual import edit_ratio
 from errata.export import Exported, export
 from errata.formats.graded import PAIRS_A_PROBLEM
 from errata.formats.told import Options
 from errata.graphs.runner import synthesize
+from errata.graphs.stages.word_diff import edit_ratio
 from tests.runs import lines, small
 from tests.test_export import rows_of
 

@@ -6,7 +6,7 @@ import pytest
 
 from errata.errors import BudgetExhausted, UsageError
 from errata.grading.grader import Grader
-from errata.graphs.lesson import build_graph, goals_of
+from errata.graphs.pipeline import build_graph, goals_of
 from errata.graphs.state import Story, mistakes_of, rationales_of, transcript_of
 from errata.llm.request import Request
 from errata.records import Problem, Transcript

@@ -8,13 +8,13 @@ import pytest
 from langgraph.graph import END, START, StateGraph
 
 from errata.grading.grader import Grader
-from errata.graphs.dual_cot import build_dual_cot
-from errata.graphs.exam import build_exam
-from errata.graphs.lesson import build_graph
-from errata.graphs.mistake_explanation import build_mistake_explanation
 from errata.graphs.parts import Fork, add_part, first_of
-from errata.graphs.peer_review import build_peer_review
-from errata.graphs.rationales import build_rationales
+from errata.graphs.pipeline import build_graph
+from errata.graphs.stages.dual_cot import build_dual_cot
+from errata.graphs.stages.exam import build_exam
+from errata.graphs.stages.mistake_explanation import build_mistake_explanation
+from errata.graphs.stages.peer_review import build_peer_review
+from errata.graphs.stages.rationales import build_rationales
 from errata.graphs.state import Story, transcript_of
 from errata.graphs.studio import faculty_cast, mermaid
 from errata.records import Problem

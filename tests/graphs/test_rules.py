@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from errata.agents.parse_reply import read_solution
 from errata.errors import UsageError
 from errata.grading.grader import Grader
-from errata.graphs.demonstrations import shipped, shown_for
-from errata.graphs.diversity import jaccard, ngrams, set_aside
-from errata.graphs.lesson import build_graph
 from errata.graphs.outcome import LONGEST_REASON, outcome_of
-from errata.graphs.pairs import pair_of
-from errata.graphs.panel import verdict
+from errata.graphs.pipeline import build_graph
+from errata.graphs.stages.diversity_filter import jaccard, ngrams, set_aside
+from errata.graphs.stages.dual_pairs import pair_of
+from errata.graphs.stages.few_shot import shipped, shown_for
+from errata.graphs.stages.review_panel import verdict
 from errata.graphs.state import Story, natural_demonstrations, transcript_of
 from errata.records import AnswerKind, Call, Explanation, Outcome, Rationale, Review, Role
 from errata.settings import (

@@ -6,7 +6,7 @@ from pathlib import Path
 from errata.agents.team import assemble
 from errata.classroom import problems as classroom
 from errata.grading.grader import Grader
-from errata.graphs.lesson import build_graph
+from errata.graphs.pipeline import build_graph
 from errata.graphs.state import transcript_of
 from errata.llm.gateway import Gateway
 from errata.records import Transcript

@@ -1,8 +1,8 @@
 from langgraph.graph import END, START, StateGraph
 
-from errata.graphs.rationales import build_rationales
+from errata.graphs.nodes import grade_all, together, written_by
+from errata.graphs.stages.rationales import build_rationales
 from errata.graphs.state import Story, rationales_of
-from errata.graphs.steps import grade_all, together, written_by
 
 
 def build_short(cast, settings, editor):

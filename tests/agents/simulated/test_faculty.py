@@ -12,7 +12,7 @@ from errata.classroom.grammar import parse
 from errata.classroom.hashed_random import Dice
 from errata.classroom.solve import work, write, wrong
 from errata.classroom.soundness import sound
-from errata.dual import edit_ratio
+from errata.graphs.stages.word_diff import edit_ratio
 from errata.llm.backends.simulated.backend import Simulated
 from errata.llm.backends.simulated.faculty import reply
 from errata.llm.backends.simulated.recognize import asked, templates

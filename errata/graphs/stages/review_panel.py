@@ -8,8 +8,8 @@ from statistics import fmean
 from errata.agents.reviewer import Reviewer
 from errata.agents.team import Cast
 from errata.errors import UsageError
+from errata.graphs.nodes import calls_of, together
 from errata.graphs.state import Story
-from errata.graphs.steps import calls_of, together
 from errata.records import Rationale, Review
 from errata.settings import AcceptRule, PeerReviewSettings, Stage
 

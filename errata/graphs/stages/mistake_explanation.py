@@ -14,8 +14,8 @@ from langgraph.graph import END, START, StateGraph
 from errata.agents.teacher import Teacher
 from errata.agents.team import Cast
 from errata.errors import UsageError
+from errata.graphs.nodes import StoryGraph, calls_of, together
 from errata.graphs.state import Story, mistakes_of
-from errata.graphs.steps import StoryGraph, calls_of, together
 from errata.records import Problem, Rationale, draw
 from errata.settings import GraphSettings
 

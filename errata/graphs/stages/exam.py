@@ -9,8 +9,8 @@ from langgraph.graph import END, START, StateGraph
 
 from errata.agents.team import Cast
 from errata.errors import UsageError
+from errata.graphs.nodes import StoryGraph, grade_all, together, written_by
 from errata.graphs.state import Story
-from errata.graphs.steps import StoryGraph, grade_all, together, written_by
 from errata.settings import GraphSettings
 
 

@@ -16,15 +16,15 @@ from langgraph.graph import END, START, StateGraph
 
 from errata.agents.team import Cast
 from errata.errors import UsageError
-from errata.graphs.dual_cot import build_dual_cot
-from errata.graphs.exam import build_exam
-from errata.graphs.mistake_explanation import build_mistake_explanation
+from errata.graphs.nodes import StoryGraph
 from errata.graphs.outcome import outcome_of
 from errata.graphs.parts import Fork, add_part, first_of
-from errata.graphs.peer_review import build_peer_review
-from errata.graphs.rationales import build_rationales
+from errata.graphs.stages.dual_cot import build_dual_cot
+from errata.graphs.stages.exam import build_exam
+from errata.graphs.stages.mistake_explanation import build_mistake_explanation
+from errata.graphs.stages.peer_review import build_peer_review
+from errata.graphs.stages.rationales import build_rationales
 from errata.graphs.state import Story, mistakes_of
-from errata.graphs.steps import StoryGraph
 from errata.roles import stages_of
 from errata.settings import GraphName, GraphSettings, Stage
 

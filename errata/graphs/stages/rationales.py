@@ -9,9 +9,9 @@ from langgraph.graph import END, START, StateGraph
 
 from errata.agents.team import Cast
 from errata.errors import UsageError
-from errata.graphs.diversity import set_aside
+from errata.graphs.nodes import StoryGraph, grade_all, together, written_by
+from errata.graphs.stages.diversity_filter import set_aside
 from errata.graphs.state import Story, rationales_of
-from errata.graphs.steps import StoryGraph, grade_all, together, written_by
 from errata.settings import GraphSettings
 
 

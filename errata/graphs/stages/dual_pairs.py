@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from errata.dual import align
+from errata.graphs.stages.word_diff import align
 from errata.graphs.state import Story, mistakes_of, rationales_of
 from errata.records import Origin, Pair, Rationale, digest
 from errata.settings import DualCotSettings

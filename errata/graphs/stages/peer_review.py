@@ -14,9 +14,9 @@ from typing import Literal
 from langgraph.graph import START, StateGraph
 
 from errata.agents.team import Cast
-from errata.graphs.panel import require_panel, sit, unreviewed
+from errata.graphs.nodes import StoryGraph, grade_all, together, written_by
+from errata.graphs.stages.review_panel import require_panel, sit, unreviewed
 from errata.graphs.state import Story, rationales_of
-from errata.graphs.steps import StoryGraph, grade_all, together, written_by
 from errata.records import Rationale
 from errata.settings import GraphSettings
 
