@@ -26,7 +26,7 @@ from pydantic import Field
 from errata.config.yaml_file import read_mapping
 from errata.errors import ErrataError
 from errata.evals.items import evals_of
-from errata.recipe import apply
+from errata.runs.recipe import apply
 from errata.settings import Settings
 
 UNTOUCHED = "untouched"
@@ -90,7 +90,7 @@ def student_of(study: Study) -> Path:
 def synthesized(study: Study, seed: int, student: Path) -> None:
     import asyncio
 
-    from errata.graphs.runner import synthesize
+    from errata.runs.runner import synthesize
     from errata.settings import SynthRecipe
 
     run = study.run(seed)

@@ -33,8 +33,8 @@ LESSON = (
 
 def lesson(folder: Path) -> tuple[Path, list[bytes]]:
     """The run directory of a small lesson, and the lines of its log."""
-    from errata.graphs.runner import synthesize
-    from errata.recipe import load_recipe
+    from errata.runs.recipe import load_recipe
+    from errata.runs.runner import synthesize
     from errata.starter import DEMO
 
     run = asyncio.run(synthesize(load_recipe(DEMO, [f"runs={folder}", *LESSON]))).run

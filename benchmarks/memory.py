@@ -24,7 +24,7 @@ SLACK = 8 * 2**20
 
 def _run(base: str, folder: Path, size: int) -> None:
     """One run in this process; prints peak memory in bytes, seconds and calls."""
-    from errata.graphs.runner import synthesize
+    from errata.runs.runner import synthesize
     from errata.settings import Agents, AgentSpec, Mapping, ProblemSource, SynthRecipe
 
     source = folder / f"{size}.jsonl"

@@ -202,7 +202,7 @@ def exports(run: Path) -> dict[str, bytes]:
 
 def verdict(whole: Path, killed_run: Path, first: dict[str, Any], second: dict[str, Any], seen: Kills) -> list[str]:
     """What broke, in words."""
-    from errata.funnel import status
+    from errata.runs.status import status
 
     once, again = status(whole), status(killed_run)
     twice = second["requests"] - len(second["by_content"])

@@ -56,13 +56,13 @@ def _without_calls(recipe: Any) -> int:
     from langgraph.graph import END, START, StateGraph
 
     from errata.data.problems import Problems
-    from errata.graphs.runner import Run, survey
     from errata.graphs.state import Story
-    from errata.graphs.tally import Brake
-    from errata.graphs.telling import story_of
     from errata.llm.budget import Spent
     from errata.records import Outcome
-    from errata.rundir import Log, held, index_log
+    from errata.runs.counters import Brake
+    from errata.runs.run_dir import Log, held, index_log
+    from errata.runs.run_problem import story_of
+    from errata.runs.runner import Run, survey
 
     async def conclude(state: Story) -> Story:
         return {"outcome": Outcome(status="done")}
@@ -101,7 +101,7 @@ async def _watch(run: Any) -> None:
 
 
 def _with_calls(recipe: Any) -> int:
-    from errata.graphs.runner import synthesize
+    from errata.runs.runner import synthesize
 
     summary = asyncio.run(synthesize(recipe))
     assert summary.exit_code == 0, summary

@@ -12,8 +12,8 @@ from errata.compiling import Handling, Log, Tally
 from errata.data.contamination import WORDS
 from errata.formats.table import Format
 from errata.formats.told import Options
-from errata.funnel import funnel_of, problems
 from errata.likeness import MAX_SIMILARITY, NGRAM
+from errata.runs.status import funnel_of, problems
 
 LICENCES = [
     *("apache-2.0", "mit", "openrail", "bsd-2-clause", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0"),

@@ -107,8 +107,8 @@ def init(directory: Path) -> None:
 @click.option("--assume", multiple=True, metavar="RATE=X", help="Set a rate, e.g. teacher_right=0.7; see the output.")
 def plan(recipe: str, overrides: tuple[str, ...], as_json: bool, pilot: int | None, assume: tuple[str, ...]) -> None:
     """Estimate least, expected and most calls, tokens and cost of RECIPE. Makes no call without --pilot."""
-    from errata.plan import estimate, show
-    from errata.recipe import load_recipe
+    from errata.runs.plan.estimate import estimate, show
+    from errata.runs.recipe import load_recipe
 
     result = estimate(load_recipe(Path(recipe), overrides), assume=assume, pilot=pilot)
     if as_json:
@@ -127,7 +127,7 @@ def synth(recipe: str, overrides: tuple[str, ...], quiet: bool, workers: int | N
 
     Overrides are dotted: limit=10 budget.usd=5 agents.teachers.0.temperature=0.7
     """
-    from errata.recipe import load_recipe
+    from errata.runs.recipe import load_recipe
 
     sys.exit(run_recipe(load_recipe(Path(recipe), overrides), quiet=quiet, workers=workers))
 
@@ -138,7 +138,7 @@ def synth(recipe: str, overrides: tuple[str, ...], quiet: bool, workers: int | N
 def status(run: Path, as_json: bool) -> None:
     """Show what became of RUN's problems, rationales, calls and dollars."""
     if as_json:
-        from errata.funnel import status as status_of
+        from errata.runs.status import status as status_of
 
         print_json(status_of(run))
     else:

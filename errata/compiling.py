@@ -20,9 +20,9 @@ from errata.errors import UsageError
 from errata.formats.table import FORMATS, Format
 from errata.formats.told import ALL, LeftOut, Options, Row, Source, Told
 from errata.likeness import Duplicates
-from errata.recipe import expand, load_recipe
 from errata.records import Problem, Transcript
-from errata.rundir import LogIndex, RunDir, find_run, index_log, read_lines
+from errata.runs.recipe import expand, load_recipe
+from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
 from errata.settings import GraphName, Stage
 
 _GRAPHS: dict[Stage, tuple[GraphName, ...]] = {

@@ -28,7 +28,7 @@ from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED, ErrataError, UsageError
 from errata.formats.table import FORMATS
 from errata.models.load import MissingLibrary, need_torch
-from errata.recipe import load_recipe
+from errata.runs.recipe import load_recipe
 from errata.starter import COMMITTEE, DEMO, EXAM, PLAIN
 from errata.verbs import run_recipe, show_exported, show_run, write_export
 

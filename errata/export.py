@@ -19,9 +19,9 @@ from errata.data.contamination import load_eval_set
 from errata.errors import ErrataError, UsageError
 from errata.formats.table import FORMATS
 from errata.formats.told import ALL, Options
-from errata.funnel import funnel_of
 from errata.records import to_json
-from errata.rundir import write_whole
+from errata.runs.run_dir import write_whole
+from errata.runs.status import funnel_of
 from errata.settings import ProblemSource
 
 

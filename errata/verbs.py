@@ -11,8 +11,8 @@ import click
 
 def ready_to_stop() -> Any:
     """The brake of a run: what Ctrl-C does is told on stderr, and a SIGTERM does the same."""
-    from errata.graphs.tally import Brake
-    from errata.progress import interrupted
+    from errata.runs.counters import Brake
+    from errata.runs.progress import interrupted
 
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
     return Brake(lambda pulls: click.echo(interrupted(pulls), err=True))
@@ -23,8 +23,8 @@ def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
     import asyncio
     import gc
 
-    from errata.graphs.runner import synthesize
-    from errata.progress import report, watching
+    from errata.runs.progress import report, watching
+    from errata.runs.runner import synthesize
 
     gc.freeze()  # what the imports made stays; looking through it again took 7 to 17 % of the CPU
     gc.set_threshold(5_000, 20, 20)
@@ -33,7 +33,7 @@ def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
         if workers is None:
             summary = asyncio.run(synthesize(recipe, brake=brake, signals=True, watch=watch))
         else:
-            from errata.graphs.cluster import synthesize_on
+            from errata.runs.ray_runner import synthesize_on
 
             summary = synthesize_on(workers, recipe, brake=brake, watch=watch)
     for line in report(summary):
@@ -43,8 +43,8 @@ def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
 
 
 def show_run(run: Path) -> None:
-    from errata.funnel import status as status_of
-    from errata.tables import show_status
+    from errata.runs.status import status as status_of
+    from errata.runs.tables import show_status
 
     show_status(status_of(run))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from errata.recipe import load_recipe
+from errata.runs.recipe import load_recipe
 from errata.settings import SynthRecipe
 from errata.starter import DEMO
 

@@ -17,11 +17,11 @@ from click.testing import CliRunner
 
 from errata.cli import GRAPHS, cli
 from errata.export import FORMATS, export
-from errata.funnel import status
-from errata.graphs.runner import synthesize
 from errata.llm.backends.simulated.server import serving
-from errata.recipe import load_recipe
-from errata.rundir import held
+from errata.runs.recipe import load_recipe
+from errata.runs.run_dir import held
+from errata.runs.runner import synthesize
+from errata.runs.status import status
 from errata.settings import GraphName
 from errata.starter import DEMO
 from tests.runs import free_port, lines, over_http
@@ -160,7 +160,7 @@ def test_our_own_fault_is_1_and_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     def broken(_: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("errata.funnel.status", broken)
+    monkeypatch.setattr("errata.runs.status.status", broken)
     result = CliRunner().invoke(cli, ["status", str(tmp_path)])
     assert result.exit_code == 1
     assert "ZeroDivisionError: oops" in result.stderr

@@ -12,8 +12,8 @@ import pytest
 from errata import demo
 from errata.demo import forget_students_of_another_lesson, judge, keep_untouched, report, shortened, teach
 from errata.errors import ErrataError
-from errata.graphs.runner import synthesize
 from errata.models.files import find
+from errata.runs.runner import synthesize
 from errata.training.checkpoints import manifest_of
 from errata.training.school import School, schooled
 from tests.runs import small

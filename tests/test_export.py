@@ -20,7 +20,7 @@ from errata.errors import ErrataError, UsageError
 from errata.export import FORMATS, export
 from errata.formats.table import refuse_idle
 from errata.formats.told import Options
-from errata.graphs.runner import synthesize
+from errata.runs.runner import synthesize
 from errata.settings import ProblemSource
 from tests.runs import lines, small
 

@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 
 from errata.errors import UsageError
-from errata.funnel import Funnel, alpha, status
-from errata.graphs.runner import synthesize
 from errata.records import Call, Outcome, Problem, Rationale, Review, Transcript
-from errata.rundir import Log
-from errata.tables import show_status
+from errata.runs.run_dir import Log
+from errata.runs.runner import synthesize
+from errata.runs.status import Funnel, alpha, status
+from errata.runs.tables import show_status
 from tests.runs import lines, small
 
 PROBLEM = Problem(id="p", task="t", question="1 + 1 ?", answer="2", kind="number")
@@ -142,7 +142,7 @@ def test_agreement_without_two_different_scores_is_undefined() -> None:
 def test_agreement_of_many_units_is_thinned_and_hardly_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     patterns = Counter({(0, 0, 0, 0, 2): 4000, (1, 0, 0, 0, 1): 500, (0, 0, 2, 0, 0): 1500, (0, 1, 0, 1, 0): 1000})
     whole = alpha(patterns)
-    monkeypatch.setattr("errata.funnel.MOST_UNITS", 700)
+    monkeypatch.setattr("errata.runs.status.MOST_UNITS", 700)
     assert alpha(patterns) == pytest.approx(whole, abs=0.005)
 
 

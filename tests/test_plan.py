@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from errata.errors import UsageError
-from errata.expect import Rates
-from errata.funnel import status
-from errata.graphs.runner import synthesize
-from errata.plan import estimate, rates_of, show
+from errata.runs.plan.call_counts import Rates
+from errata.runs.plan.estimate import estimate, rates_of, show
+from errata.runs.runner import synthesize
+from errata.runs.status import status
 from tests.runs import lines, small
 
 EXACT = [

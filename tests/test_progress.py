@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from errata.errors import BudgetExhausted
-from errata.graphs.runner import Summary
-from errata.graphs.tally import Snapshot, Tally
-from errata.progress import Rate, describe, duration, money, projected, report, watching
 from errata.records import Outcome
+from errata.runs.counters import Snapshot, Tally
+from errata.runs.progress import Rate, describe, duration, money, projected, report, watching
+from errata.runs.runner import Summary
 from errata.settings import Amounts, Budget
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from errata.config.yaml_file import MAX_BYTES, parse_yaml
 from errata.errors import UsageError
-from errata.recipe import apply, differences, dump_recipe, expand, load_recipe, refuse_other_recipe
 from errata.roles import stages_of
+from errata.runs.recipe import apply, differences, dump_recipe, expand, load_recipe, refuse_other_recipe
 from errata.settings import GraphSettings, ProblemSource, SynthRecipe
 
 BASE = """
@@ -379,7 +379,7 @@ def test_recipe_module_stays_light() -> None:
     import sys
 
     heavy = "{'torch', 'litellm', 'transformers', 'langchain_core', 'langgraph', 'datasets', 'pyarrow'}"
-    code = f"import sys, errata.recipe, errata.data.problems; print({heavy} & set(sys.modules))"
+    code = f"import sys, errata.runs.recipe, errata.data.problems; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from errata.data.problems import Problems
-from errata.recipe import load_recipe
+from errata.runs.recipe import load_recipe
 
 DATA = Path(os.environ.get("ERRATA_DATA", "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the public data sets under {DATA} (ERRATA_DATA)")
@@ -62,7 +62,7 @@ def test_problems_are_as_many_as_the_recipe_says(name: str) -> None:
 
 @needs_data
 async def test_committee_replayed_decides_as_the_released_file_says(tmp_path: Path) -> None:
-    from errata.graphs.runner import synthesize
+    from errata.runs.runner import synthesize
 
     path = next(path for path in SHIPPED if path.stem == "svamp_committee")
     summary = await synthesize(load_recipe(path, [f"runs={tmp_path}", "limit=60"]))

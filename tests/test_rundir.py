@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from errata.errors import ErrataError, UsageError
 from errata.records import Outcome, Problem, Transcript
-from errata.rundir import (
+from errata.runs.run_dir import (
     MANY_REASONS,
     OTHER,
     Log,
@@ -80,7 +80,7 @@ def test_repair_keeps_every_whole_line_and_nothing_else(
     torn = index_log(log).torn
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("errata.rundir.BLOCK", block)
+        patch.setattr("errata.runs.run_dir.BLOCK", block)
         removed = repair(log)
 
     text = log.read_bytes()
@@ -126,7 +126,7 @@ def test_a_full_disk_leaves_the_log_whole(tmp_path: Path) -> None:
 import resource, signal
 from pathlib import Path
 from errata.errors import ErrataError
-from errata.rundir import Log
+from errata.runs.run_dir import Log
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 log = Log(Path({str(tmp_path / "log")!r}))
@@ -145,7 +145,7 @@ def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> No
     code = f"""
 import sys
 from pathlib import Path
-from errata.rundir import held
+from errata.runs.run_dir import held
 with held(Path({str(tmp_path)!r})):
     print("held", flush=True)
     sys.stdin.read()

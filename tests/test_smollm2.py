@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from errata.classroom.problems import problems
-from errata.graphs.runner import synthesize
 from errata.llm.backends.simulated.server import serving
-from errata.recipe import load_recipe
+from errata.runs.recipe import load_recipe
+from errata.runs.runner import synthesize
 from tests.models import tiny
 from tests.runs import lines
 

@@ -31,7 +31,7 @@ from benchmarks.peers.environments import PACKAGES, ROOT, python_of
 
 CONTENDERS = ("errata", *PACKAGES)
 MODULES = {
-    "errata": "errata.graphs.runner, errata.llm.backends.openai",
+    "errata": "errata.runs.runner, errata.llm.backends.openai",
     "distilabel": "distilabel.pipeline, distilabel.models, distilabel.steps.tasks",
     "curator": "bespokelabs.curator",
     "sdg_hub": "sdg_hub",

@@ -23,8 +23,8 @@ from errata.data.fields import BadField, Fields, at, shown
 from errata.data.mappings import Reader, reader
 from errata.data.readers import rows_of
 from errata.errors import UsageError
-from errata.recipe import expand
 from errata.records import Problem, canonical, digest
+from errata.runs.recipe import expand
 from errata.settings import ProblemSource
 
 EXAMPLES = 3

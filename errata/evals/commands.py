@@ -16,7 +16,7 @@ from errata.evals.evaluate import Evaluation, sit
 from errata.evals.items import Eval
 from errata.evals.recipe import load_eval_recipe
 from errata.evals.show import show_comparison, show_evals
-from errata.progress import money, watching
+from errata.runs.progress import money, watching
 from errata.verbs import print_json, ready_to_stop
 
 

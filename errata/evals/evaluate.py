@@ -41,16 +41,16 @@ from errata.evals.sitting import Sitting, refuse_another
 from errata.evals.tasks import Asked, overlap_with, read_task
 from errata.evals.trained import training_of
 from errata.grading.grader import Grader
-from errata.graphs.runner import PRECEDENCE
-from errata.graphs.tally import Brake, Snapshot, Tally, Watch, told
 from errata.llm.backends import api_base_of, kind_of
 from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway, check
 from errata.llm.stored_reply import without_user
-from errata.manifest import versions
-from errata.recipe import expand, local_path
 from errata.records import Outcome
-from errata.rundir import held
+from errata.runs.counters import Brake, Snapshot, Tally, Watch, told
+from errata.runs.manifest import versions
+from errata.runs.recipe import expand, local_path
+from errata.runs.run_dir import held
+from errata.runs.runner import PRECEDENCE
 from errata.settings import Agents
 
 TICK_S = 0.5

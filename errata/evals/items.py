@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from errata.config.yaml_file import unshared
 from errata.errors import UsageError
 from errata.records import to_json
-from errata.rundir import write_whole
+from errata.runs.run_dir import write_whole
 
 SCHEMA = 1
 ITEMS, SUMMARY, MANIFEST = "items.jsonl", "summary.json", "manifest.json"

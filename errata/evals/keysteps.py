@@ -20,7 +20,7 @@ from errata.errors import UsageError
 from errata.evals.items import SUMMARY, Item
 from errata.evals.stats import mean, mean_shown
 from errata.records import Problem, Span, Transcript, digest, to_json
-from errata.rundir import find_run, index_log, read_lines, write_whole
+from errata.runs.run_dir import find_run, index_log, read_lines, write_whole
 
 PAIRS = "pairs.jsonl"
 

@@ -15,7 +15,7 @@ from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError
 from errata.evals.tasks import Task, resolved
 from errata.evals.voting import Weighting
-from errata.recipe import apply
+from errata.runs.recipe import apply
 from errata.settings import AgentSpec, Budget, Sampling, Settings
 
 

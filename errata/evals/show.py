@@ -11,8 +11,8 @@ from rich.text import Text
 from errata.errors import plain
 from errata.evals.compare import Comparison, Difference, Interval
 from errata.evals.items import Eval
-from errata.progress import money
-from errata.tables import show, table
+from errata.runs.progress import money
+from errata.runs.tables import show, table
 
 _P_SHOWN = 0.001
 

@@ -44,10 +44,10 @@ from errata.evals.tasks import Asked, meta_of
 from errata.evals.verdicts import verdict
 from errata.evals.voting import grouped
 from errata.grading.grader import Grader
-from errata.graphs.tally import Brake
-from errata.recipe import expand
 from errata.records import Call, Problem, Rationale, canonical
-from errata.rundir import Log, repair
+from errata.runs.counters import Brake
+from errata.runs.recipe import expand
+from errata.runs.run_dir import Log, repair
 
 IDENTITY = ("model", "decoding", "fingerprint", "seed", "prompts", "agent")
 """What may not change between the parts of one eval."""

@@ -22,8 +22,8 @@ from pydantic import Field
 from errata.data.contamination import EvalSet
 from errata.data.problems import Problems
 from errata.errors import UsageError
-from errata.recipe import expand
 from errata.records import Problem, canonical
+from errata.runs.recipe import expand
 from errata.settings import ProblemSource
 
 _DATA = "${ERRATA_DATA:-data}"

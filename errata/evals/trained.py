@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from errata.recipe import local_path
-from errata.rundir import RunDir
+from errata.runs.recipe import local_path
+from errata.runs.run_dir import RunDir
 
 STATE = "trainer_state.json"
 

@@ -19,7 +19,7 @@ import orjson
 from errata import __version__
 from errata.errors import UsageError
 from errata.records import canonical
-from errata.rundir import write_whole
+from errata.runs.run_dir import write_whole
 
 MANIFEST = "manifest.json"
 KIND = "training"

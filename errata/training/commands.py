@@ -23,9 +23,9 @@ from transformers.utils import logging
 from trl import get_peft_config
 
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
-from errata.manifest import git
 from errata.models.gate import GateSettings, new_nat
 from errata.models.ranker import RankerSettings, new_ranker
+from errata.runs.manifest import git
 from errata.training.checkpoints import (
     KIND,
     manifest_of,

@@ -13,7 +13,7 @@ from trl import TrlParser
 
 from errata.config.yaml_file import parse_yaml, read_mapping
 from errata.errors import UsageError
-from errata.recipe import expand
+from errata.runs.recipe import expand
 from errata.training.config import TABLE, Lesson
 
 

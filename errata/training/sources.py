@@ -16,9 +16,9 @@ import orjson
 from errata.errors import UsageError
 from errata.export import export
 from errata.formats.told import Options
-from errata.recipe import load_recipe
 from errata.records import canonical
-from errata.rundir import find_run
+from errata.runs.recipe import load_recipe
+from errata.runs.run_dir import find_run
 
 
 class Record(NamedTuple):

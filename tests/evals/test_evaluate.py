@@ -22,8 +22,8 @@ from errata.evals.compare import compare
 from errata.evals.evaluate import Evaluation, evaluate, sit
 from errata.evals.items import Eval, read_eval
 from errata.evals.recipe import EvalRecipe, load_eval_recipe
-from errata.graphs.tally import Brake, Snapshot
 from errata.llm.backends.simulated.server import Faults, serving
+from errata.runs.counters import Brake, Snapshot
 
 ROOT = Path(__file__).parents[2]
 RECIPE: dict[str, Any] = {

@@ -15,11 +15,11 @@ from errata.evals.items import Item, Sample
 from errata.evals.keysteps import DualPair, done, key_steps, key_steps_done, pairs_hash, pairs_of, read_scores
 from errata.evals.likelihood import key_tokens, nll_of, score_pairs
 from errata.evals.recipe import EvalRecipe
-from errata.graphs.runner import synthesize
 from errata.graphs.stages.word_diff import align
 from errata.models.load import load
 from errata.models.prompting import example_ids
 from errata.records import Problem, Span
+from errata.runs.runner import synthesize
 from tests.models import tiny
 from tests.runs import small
 

@@ -14,7 +14,7 @@ from errata.errors import UsageError
 from errata.evals.recipe import load_eval_recipe
 from errata.evals.tasks import READY, Task, content_hash, meta_of, overlap_with, read_task, resolved
 from errata.grading.grader import Grader
-from errata.recipe import expand, load_recipe
+from errata.runs.recipe import expand, load_recipe
 from errata.settings import Mapping, ProblemSource
 from errata.starter import DEMO
 from tests.test_grading_data import DATA, FILES

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from errata.export import export
-from errata.funnel import status
-from errata.graphs.runner import Summary, synthesize
 from errata.llm.backends.simulated.server import Faults, serving
-from errata.rundir import index_log, read_lines
+from errata.runs.run_dir import index_log, read_lines
+from errata.runs.runner import Summary, synthesize
+from errata.runs.status import status
 from errata.settings import SynthRecipe
 from errata.starter import DEMO
 from tests.runs import free_port, over_http, small

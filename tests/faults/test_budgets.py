@@ -12,7 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from errata.errors import BudgetExhausted
-from errata.funnel import status
+from errata.runs.status import status
 from errata.settings import Budget
 from tests.agents.provider import Provider, body, completion, gateway, request_of
 from tests.faults.harm import Came, Place, accounted, came_to, place

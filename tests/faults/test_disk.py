@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from errata.errors import ErrataError, UsageError
-from errata.funnel import status
-from errata.graphs.runner import synthesize
 from errata.llm.backends.simulated.server import serving
-from errata.rundir import held
+from errata.runs.run_dir import held
+from errata.runs.runner import synthesize
+from errata.runs.status import status
 from tests.faults.harm import PROBLEMS, Came, accounted, came_to, exported, place
 
 NOBODY = 65534

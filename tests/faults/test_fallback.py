@@ -7,11 +7,11 @@ from pathlib import Path
 import orjson
 
 from errata.export import export
-from errata.funnel import status
-from errata.graphs.runner import synthesize
 from errata.llm.backends.simulated.server import Faults, serving
-from errata.progress import report
-from errata.recipe import differences
+from errata.runs.progress import report
+from errata.runs.recipe import differences
+from errata.runs.runner import synthesize
+from errata.runs.status import status
 from tests.faults.harm import accounted, came_to, place, soon
 from tests.runs import lines
 

@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from errata.graphs.runner import synthesize
 from errata.llm.backends.simulated.server import Faults, serving
+from errata.runs.runner import synthesize
 from tests.agents.provider import Provider, gateway, request_of
 from tests.faults.harm import Came, came_to, place
 

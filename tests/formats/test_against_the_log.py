@@ -13,8 +13,8 @@ import pytest
 from errata.export import Exported, export
 from errata.formats.graded import PAIRS_A_PROBLEM
 from errata.formats.told import Options
-from errata.graphs.runner import synthesize
 from errata.graphs.stages.word_diff import edit_ratio
+from errata.runs.runner import synthesize
 from tests.runs import lines, small
 from tests.test_export import rows_of
 

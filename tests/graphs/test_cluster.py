@@ -15,9 +15,9 @@ from urllib.request import urlopen
 import pytest
 
 from errata.errors import UsageError
-from errata.funnel import status
-from errata.graphs.runner import synthesize
 from errata.llm.backends.simulated.server import serving
+from errata.runs.runner import synthesize
+from errata.runs.status import status
 from errata.starter import DEMO
 from tests.runs import lines, over_http, small
 
@@ -27,10 +27,10 @@ ROOT = Path(__file__).parents[2]
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "errata.graphs.cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "errata.runs.ray_runner", raising=False)
 
     with pytest.raises(UsageError, match=r"pip install 'errata\[ray\]'"):
-        importlib.import_module("errata.graphs.cluster")
+        importlib.import_module("errata.runs.ray_runner")
 
 
 async def start(folder: Path, url: str, *more: str) -> asyncio.subprocess.Process:

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from errata.errors import AgentRefused, BudgetExhausted, UsageError
 from errata.export import export
-from errata.funnel import status
-from errata.graphs.runner import Summary, read_warmup, synthesize
-from errata.graphs.tally import Brake, Snapshot
-from errata.graphs.telling import remembering, story_of
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.llm.request import Context, Request
 from errata.records import Call, Message, Outcome, Problem, Transcript
+from errata.runs.counters import Brake, Snapshot
+from errata.runs.run_problem import remembering, story_of
+from errata.runs.runner import Summary, read_warmup, synthesize
+from errata.runs.status import status
 from errata.settings import AgentSpec
 from tests.runs import free_port, lines, over_http, small
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from errata.graphs.runner import Summary, synthesize
-from errata.recipe import load_recipe
+from errata.runs.recipe import load_recipe
+from errata.runs.runner import Summary, synthesize
 from tests.agents.provider import Provider
 
 APPLES = {"question": "Mia has 2 apples and gets 3. How many?", "answer": "5"}

@@ -31,18 +31,18 @@ from errata.compiling import Log, open_logs, transcripts
 from errata.config.yaml_file import parse_yaml
 from errata.data.problems import Problems
 from errata.errors import UsageError
-from errata.funnel import status
 from errata.grading.grader import Grader, read_answer
 from errata.grading.latex import alike, normal
 from errata.grading.normalize import canonical
-from errata.graphs.runner import synthesize
 from errata.llm.backends.failures import completion_of, failure_of_response, retry_after_of
 from errata.llm.backends.openai import OpenAI, ReasoningChat, _reply
 from errata.llm.request import ProviderFailure
 from errata.llm.stored_reply import answer_of, cleaned, row_of
-from errata.recipe import load_recipe
 from errata.records import Problem
-from errata.rundir import RunDir, index_log, repair
+from errata.runs.recipe import load_recipe
+from errata.runs.run_dir import RunDir, index_log, repair
+from errata.runs.runner import synthesize
+from errata.runs.status import status
 from errata.settings import AgentSpec, ProblemSource
 from errata.starter import DEMO
 from tests.runs import small

@@ -18,11 +18,11 @@ from errata.agents.prompts import load_prompts
 from errata.data.problems import Problems
 from errata.errors import ErrataError, UsageError
 from errata.export import export
-from errata.funnel import status as status_of
 from errata.grading.grader import Grader
-from errata.graphs.runner import synthesize
-from errata.recipe import load_recipe
 from errata.records import Problem, Transcript
+from errata.runs.recipe import load_recipe
+from errata.runs.runner import synthesize
+from errata.runs.status import status as status_of
 from errata.settings import Mapping, ProblemSource
 from tests.agents.provider import Provider, completion, ok
 from tests.security.runs import APPLES, files_under, lesson, names_in, recipe_text

@@ -16,10 +16,10 @@ import pytest
 
 from errata.errors import UsageError
 from errata.export import export
-from errata.funnel import status as status_of
 from errata.llm.stored_reply import hidden, keys_in, surrogate_free
-from errata.recipe import load_recipe
 from errata.records import to_json
+from errata.runs.recipe import load_recipe
+from errata.runs.status import status as status_of
 from tests.agents.provider import Act, Provider, body, drop, ok, status
 from tests.security.runs import APPLES, recipe_text
 

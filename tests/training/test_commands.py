@@ -23,10 +23,10 @@ from transformers import TrainerCallback
 from errata.cli import cli
 from errata.errors import ErrataError, UsageError
 from errata.export import export
-from errata.graphs.runner import synthesize
 from errata.models.gate import load_nat
 from errata.models.load import load
 from errata.models.ranker import load_ranker
+from errata.runs.runner import synthesize
 from errata.training.checkpoints import fault_of, manifest_of
 from errata.training.commands import train
 from tests.models import tiny as tiny_files

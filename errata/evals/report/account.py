@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from errata.classroom.check_steps import judge
 from errata.classroom.grammar import parse
-from errata.funnel import JUDGED_ROLES
 from errata.llm.backends.simulated.feedback import KINDS
+from errata.runs.status import JUDGED_ROLES
 
 Json = dict[str, Any]
 WRITTEN_UNDER = ("teacher", "revised")

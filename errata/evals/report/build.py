@@ -36,11 +36,11 @@ from errata.evals.report.figures import Section
 from errata.evals.report.overview import overview
 from errata.evals.report.results import Results, read_results
 from errata.evals.report.synthesis import Told
-from errata.funnel import Funnel, figures
-from errata.recipe import load_recipe
 from errata.records import draw as drawn
 from errata.records import to_json
-from errata.rundir import LogIndex, RunDir, find_run, index_log, read_lines
+from errata.runs.recipe import load_recipe
+from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
+from errata.runs.status import Funnel, figures
 from errata.settings import SynthRecipe
 
 MOST_TRANSCRIPTS = 20_000

@@ -11,7 +11,7 @@ from errata.evals.report.charts import QUIET, RIGHT, THIRD, WIDTH, WRONG, dots, 
 from errata.evals.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, listed, pct
 from errata.evals.report.shares import Share
 from errata.evals.report.synthesis import Told
-from errata.funnel import alpha
+from errata.runs.status import alpha
 
 EVERYONE = "all teachers"
 TRUTHS = {"correct": "against the answer", "sound": "against soundness"}

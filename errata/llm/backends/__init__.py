@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from errata.errors import UsageError
 from errata.llm.request import Backend
-from errata.recipe import expand
+from errata.runs.recipe import expand
 from errata.settings import AgentSpec
 
 Kind = Literal["openai", "litellm", "simulated", "recorded", "local"]

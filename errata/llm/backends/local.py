@@ -19,8 +19,8 @@ from errata.models.generate import ContextOverflow, Generated, Job, check_length
 from errata.models.load import Checkpoint, load, need_torch
 from errata.models.prompting import prompt_ids
 from errata.models.sampling import Decoding
-from errata.recipe import local_path
 from errata.records import digest
+from errata.runs.recipe import local_path
 from errata.settings import AgentSpec, Sampling
 
 WINDOW = 0.02

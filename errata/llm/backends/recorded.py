@@ -47,7 +47,7 @@ class Recorded:
 
     def _index(self, recording: Recording) -> tuple[_File, dict[bytes, int]]:
         """The file and, for each mark of a row's match field, the first row that has it."""
-        from errata.recipe import expand
+        from errata.runs.recipe import expand
 
         path = Path(expand(recording.file))
         key = (path, recording.match, recording.prefix)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from errata.evals.report.account import Account
-from errata.graphs.runner import synthesize
+from errata.runs.runner import synthesize
 from tests.evals.report.planted import three_students
 from tests.runs import lines, small
 

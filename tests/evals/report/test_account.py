@@ -14,7 +14,7 @@ import pytest
 from errata.evals.report.account import Account, difficulty
 from errata.evals.report.panel import curve, pair_alpha, precision, recall
 from errata.evals.report.teachers import WORKS, best_sets, marginal
-from errata.funnel import status
+from errata.runs.status import status
 
 Log = list[dict[str, Any]]
 

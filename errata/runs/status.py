@@ -30,7 +30,7 @@ import numpy as np
 import orjson
 
 from errata.errors import UsageError
-from errata.rundir import LogIndex, RunDir, find_run, index_log, read_lines
+from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
 
 JUDGED_ROLES = ("teacher", "revised")
 MOST_UNITS = 100_000

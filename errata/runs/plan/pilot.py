@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from errata.errors import EXIT_INTERRUPTED, UsageError
-from errata.expect import Range
-from errata.recipe import expand
 from errata.records import Transcript, Verb, digest
-from errata.rundir import OWN_LEDGER, index_log, read_lines
+from errata.runs.plan.call_counts import Range
+from errata.runs.recipe import expand
+from errata.runs.run_dir import OWN_LEDGER, index_log, read_lines
 from errata.settings import Stage, SynthRecipe
 
 Key = tuple[Stage, Verb, str]
@@ -42,7 +42,7 @@ class Pilot:
 
 def run_pilot(recipe: SynthRecipe, problems: int) -> Pilot:
     """Runs the first problems for real. Raises what ends the run early, and UsageError where no problem was settled."""
-    from errata.graphs.runner import synthesize
+    from errata.runs.runner import synthesize
 
     run = Path(expand(recipe.runs)) / recipe.name
     with tempfile.TemporaryDirectory(prefix="errata-pilot-") as folder:

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from errata.errors import plain
-from errata.graphs.runner import Summary
-from errata.graphs.tally import Snapshot, Watch
+from errata.runs.counters import Snapshot, Watch
+from errata.runs.runner import Summary
 from errata.settings import Amounts
 
 LINE_EVERY_S = 5.0

@@ -37,16 +37,16 @@ from errata.errors import (
 )
 from errata.grading.grader import Grader
 from errata.graphs.state import natural_demonstrations
-from errata.graphs.tally import Brake, Snapshot, Tally, Watch, resumes, stand_ins, stand_ins_in_words, told
-from errata.graphs.telling import Tell, teller
 from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway
 from errata.llm.rate_limits import Clock, Sleep
-from errata.manifest import provenance
-from errata.recipe import dump_recipe, expand, refuse_other_recipe
 from errata.records import Outcome, Problem, Transcript
 from errata.roles import stages_of
-from errata.rundir import OWN_LEDGER, Log, LogIndex, RunDir, held, index_log, repair, write_whole
+from errata.runs.counters import Brake, Snapshot, Tally, Watch, resumes, stand_ins, stand_ins_in_words, told
+from errata.runs.manifest import provenance
+from errata.runs.recipe import dump_recipe, expand, refuse_other_recipe
+from errata.runs.run_dir import OWN_LEDGER, Log, LogIndex, RunDir, held, index_log, repair, write_whole
+from errata.runs.run_problem import Tell, teller
 from errata.settings import Demonstration, SynthRecipe
 
 TICK_S = 0.5

@@ -1,6 +1,6 @@
 """What a run will take before it is paid for: least, expected and most calls, tokens and dollars, by stage and agent.
 
-    recipe -> calls for one problem (errata.expect) x problems x tokens of a call x price
+    recipe -> calls for one problem (errata.runs.plan.call_counts) x problems x tokens of a call x price
 
 Nothing is asked of a model unless a pilot is: the first N problems then run in a directory of their own, with the
 replies kept in the run's own store, so that the run does not pay for them again; calls and tokens of a problem are
@@ -20,14 +20,14 @@ from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.agents.prompts import Prompts, load_prompts
 from errata.data.problems import Problems
 from errata.errors import UsageError
-from errata.expect import RATES, Range, Rates, Work, tries_of, work_of
 from errata.graphs.stages.few_shot import shown_for
 from errata.llm.gateway import UNSTATED, check
 from errata.llm.prices import cost, price_of
-from errata.pilot import Pilot, Tokens, run_pilot
-from errata.recipe import expand, refuse_other_recipe
 from errata.records import Problem, Verb
-from errata.rundir import LogIndex, RunDir, index_log
+from errata.runs.plan.call_counts import RATES, Range, Rates, Work, tries_of, work_of
+from errata.runs.plan.pilot import Pilot, Tokens, run_pilot
+from errata.runs.recipe import expand, refuse_other_recipe
+from errata.runs.run_dir import LogIndex, RunDir, index_log
 from errata.settings import Amounts, Sampling, Stage, SynthRecipe
 
 COMPLETION: dict[Verb, int] = {
@@ -284,8 +284,8 @@ def show(result: dict[str, Any]) -> None:
     """Prints the estimate as tables."""
     from rich.text import Text
 
-    from errata.tables import show as print_
-    from errata.tables import table
+    from errata.runs.tables import show as print_
+    from errata.runs.tables import table
 
     title = f"{result['recipe']}: {result['problems']:,} problems through {result['graph']}"
     headings = ("calls: least", "expected", "most", "tokens: expected", "most", "dollars: expected", "most")
@@ -308,7 +308,7 @@ def show(result: dict[str, Any]) -> None:
 
 
 def _cells(row: Mapping[str, Mapping[str, float | None]]) -> list[str]:
-    from errata.progress import money
+    from errata.runs.progress import money
 
     numbers = [f"{round(row['calls'][name] or 0):,}" for name in ("least", "expected", "most")]
     numbers += [_short(row["tokens"][name] or 0) for name in ("expected", "most")]

@@ -14,8 +14,8 @@ from errata.errors import ErrataError
 from errata.graphs.pipeline import build_graph
 from errata.graphs.state import transcript_of
 from errata.llm.request import Ask, Request
-from errata.recipe import expand
 from errata.records import Call, Outcome, Problem, Transcript
+from errata.runs.recipe import expand
 from errata.settings import Demonstration, GraphName, SynthRecipe
 
 logger = logging.getLogger(__name__)

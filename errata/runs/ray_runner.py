@@ -20,13 +20,13 @@ from typing import Any
 
 from errata.errors import ErrataError, UsageError
 from errata.grading.grader import Grader
-from errata.graphs.runner import TICK_S, Summary, synthesize
-from errata.graphs.tally import Brake, Snapshot, Watch
-from errata.graphs.telling import Tell, teller
 from errata.llm.gateway import Gateway
 from errata.llm.request import Request
-from errata.recipe import expand
 from errata.records import Call, Outcome, Problem, Transcript
+from errata.runs.counters import Brake, Snapshot, Watch
+from errata.runs.recipe import expand
+from errata.runs.run_problem import Tell, teller
+from errata.runs.runner import TICK_S, Summary, synthesize
 from errata.settings import Demonstration, GraphName, SynthRecipe
 
 try:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from errata.errors import plain
-from errata.progress import money
+from errata.runs.progress import money
 
 
 def percent(share: float | None) -> str:
