@@ -26,7 +26,7 @@ import click
 
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED, ErrataError, UsageError
-from errata.formats.table import FORMATS
+from errata.export.formats import FORMATS
 from errata.models.load import MissingLibrary, need_torch
 from errata.runs.recipe import load_recipe
 from errata.starter import COMMITTEE, DEMO, EXAM, PLAIN

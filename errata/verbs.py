@@ -60,9 +60,9 @@ def write_export(
     **options: Any,
 ) -> Any:
     from errata.data.contamination import parse_against
-    from errata.export import export as write
-    from errata.formats.table import refuse_idle
-    from errata.formats.told import Options
+    from errata.export.formats import refuse_idle
+    from errata.export.transcript_view import Options
+    from errata.export.write import export as write
 
     chosen = Options(**options)
     refuse_idle(format_name, chosen)

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from errata.cli import GRAPHS, cli
-from errata.export import FORMATS, export
+from errata.export.write import FORMATS, export
 from errata.llm.backends.simulated.server import serving
 from errata.runs.recipe import load_recipe
 from errata.runs.run_dir import held

@@ -12,14 +12,14 @@ import yaml
 from click.testing import CliRunner
 from datasets import load_dataset
 
-from errata.card import card_text, cell
 from errata.cli import cli
-from errata.compiling import Handling, Tally
 from errata.data.contamination import parse_against
 from errata.errors import ErrataError, UsageError
-from errata.export import FORMATS, export
-from errata.formats.table import refuse_idle
-from errata.formats.told import Options
+from errata.export.compile import Handling, Tally
+from errata.export.dataset_card import card_text, cell
+from errata.export.formats import refuse_idle
+from errata.export.transcript_view import Options
+from errata.export.write import FORMATS, export
 from errata.runs.runner import synthesize
 from errata.settings import ProblemSource
 from tests.runs import lines, small
@@ -305,7 +305,7 @@ async def test_the_card_tells_what_is_in_the_file(tmp_path: Path) -> None:
 
 
 def test_a_licence_of_its_own_is_no_hub_identifier(run: Path) -> None:
-    from errata.compiling import open_logs
+    from errata.export.compile import open_logs
 
     def front(*licences: str | None) -> dict[str, Any]:
         logs = []

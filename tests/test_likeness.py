@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errata.data.contamination import WORDS, EvalSet
+from errata.export.dedup import MAX_SIMILARITY, Duplicates, alike, ngrams
 from errata.graphs.stages.diversity_filter import jaccard
-from errata.likeness import MAX_SIMILARITY, Duplicates, alike, ngrams
 from errata.records import Problem
 
 LONG = " ".join(f"word{number}" for number in range(60))

@@ -9,7 +9,7 @@ from typing import Any, cast
 from datasets import Dataset
 
 from errata.errors import UsageError
-from errata.formats.told import Options
+from errata.export.transcript_view import Options
 from errata.models.ranker import encode
 from errata.training.config import TABLE
 from errata.training.data import Groups, answers_only, fitting, repeat_to, right_sides, target_tokens

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from errata.errors import UsageError
-from errata.export import export
-from errata.formats.told import Options
+from errata.export.transcript_view import Options
+from errata.export.write import export
 from errata.records import canonical
 from errata.runs.recipe import load_recipe
 from errata.runs.run_dir import find_run

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from errata.export import Exported, export
-from errata.formats.graded import PAIRS_A_PROBLEM
-from errata.formats.told import Options
+from errata.export.labeled_rows import PAIRS_A_PROBLEM
+from errata.export.transcript_view import Options
+from errata.export.write import Exported, export
 from errata.graphs.stages.word_diff import edit_ratio
 from errata.runs.runner import synthesize
 from tests.runs import lines, small

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errata.errors import AgentRefused, BudgetExhausted, UsageError
-from errata.export import export
+from errata.export.write import export
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.llm.request import Context, Request
 from errata.records import Call, Message, Outcome, Problem, Transcript

@@ -27,10 +27,10 @@ from errata.agents.parse_reply import (
     read_solution,
     split_thinking,
 )
-from errata.compiling import Log, open_logs, transcripts
 from errata.config.yaml_file import parse_yaml
 from errata.data.problems import Problems
 from errata.errors import UsageError
+from errata.export.compile import Log, open_logs, transcripts
 from errata.grading.grader import Grader, read_answer
 from errata.grading.latex import alike, normal
 from errata.grading.normalize import canonical

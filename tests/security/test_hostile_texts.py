@@ -17,7 +17,7 @@ from aiohttp import web
 from errata.agents.prompts import load_prompts
 from errata.data.problems import Problems
 from errata.errors import ErrataError, UsageError
-from errata.export import export
+from errata.export.write import export
 from errata.grading.grader import Grader
 from errata.records import Problem, Transcript
 from errata.runs.recipe import load_recipe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from errata.formats.told import TAUGHT, LeftOut, Row, Told, distinct, meta, unfit_to_teach
+from errata.export.transcript_view import TAUGHT, LeftOut, Row, Told, distinct, meta, unfit_to_teach
 from errata.records import Explanation, Rationale
 
 

@@ -17,9 +17,9 @@ from typing import Any
 from errata.agents.prompts import load_prompts
 from errata.data.contamination import EvalSet
 from errata.errors import UsageError
-from errata.formats.table import FORMATS, Format
-from errata.formats.told import ALL, LeftOut, Options, Row, Source, Told
-from errata.likeness import Duplicates
+from errata.export.dedup import Duplicates
+from errata.export.formats import FORMATS, Format
+from errata.export.transcript_view import ALL, LeftOut, Options, Row, Source, Told
 from errata.records import Problem, Transcript
 from errata.runs.recipe import expand, load_recipe
 from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines

@@ -13,12 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from errata.card import card_text
-from errata.compiling import Handling, Log, Tally, compile_rows, open_logs
 from errata.data.contamination import load_eval_set
 from errata.errors import ErrataError, UsageError
-from errata.formats.table import FORMATS
-from errata.formats.told import ALL, Options
+from errata.export.compile import Handling, Log, Tally, compile_rows, open_logs
+from errata.export.dataset_card import card_text
+from errata.export.formats import FORMATS
+from errata.export.transcript_view import ALL, Options
 from errata.records import to_json
 from errata.runs.run_dir import write_whole
 from errata.runs.status import funnel_of

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from errata.compiling import Handling, Log, Tally
 from errata.data.contamination import WORDS
-from errata.formats.table import Format
-from errata.formats.told import Options
-from errata.likeness import MAX_SIMILARITY, NGRAM
+from errata.export.compile import Handling, Log, Tally
+from errata.export.dedup import MAX_SIMILARITY, NGRAM
+from errata.export.formats import Format
+from errata.export.transcript_view import Options
 from errata.runs.status import funnel_of, problems
 
 LICENCES = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import lcm
 from statistics import mean
 
-from errata.formats.told import LeftOut, Row, Told, distinct, meta, unfit_as_wrong
+from errata.export.transcript_view import LeftOut, Row, Told, distinct, meta, unfit_as_wrong
 from errata.records import Rationale, draw
 
 PAIRS_A_PROBLEM = 8

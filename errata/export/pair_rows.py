@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from errata.formats.right import of_explanation
-from errata.formats.told import LeftOut, Row, Told, meta, of_pair, unfit_as_wrong, unreadable
+from errata.export.correct_rows import of_explanation
+from errata.export.transcript_view import LeftOut, Row, Told, meta, of_pair, unfit_as_wrong, unreadable
 from errata.graphs.stages.dual_pairs import natural_pairs
 from errata.records import Explanation, Pair, Rationale
 from errata.settings import DualCotSettings

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from errata.errors import UsageError
-from errata.formats.duals import dpo_rows, edit_rows, privileged_rows
-from errata.formats.graded import PAIRS_A_PROBLEM, nat_rows, ranker_rows
-from errata.formats.right import mapd_rows, mcc_kd_rows, messages_rows, sft_rows
-from errata.formats.told import ALL, LeftOut, Options, Row, Told
+from errata.export.correct_rows import mapd_rows, mcc_kd_rows, messages_rows, sft_rows
+from errata.export.labeled_rows import PAIRS_A_PROBLEM, nat_rows, ranker_rows
+from errata.export.pair_rows import dpo_rows, edit_rows, privileged_rows
+from errata.export.transcript_view import ALL, LeftOut, Options, Row, Told
 from errata.settings import Stage
 
 
