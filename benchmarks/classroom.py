@@ -81,7 +81,7 @@ def load_study(path: Path, overrides: Sequence[str]) -> Study:
 
 def student_of(study: Study) -> Path:
     """The schooled student, schooled where it is not there yet."""
-    from errata.training.school import School, schooled
+    from errata.training.classroom_student.pretrain import School, schooled
 
     school = School.model_validate(study.school)
     return schooled(Path(study.runs) / "school", school, lambda line: print(line, flush=True)).path
@@ -128,7 +128,7 @@ def _word(value: Any) -> str:
 def trained(study: Study, seed: int, student: Path) -> dict[str, float]:
     """Trains every arm that is not finished; the seconds each took."""
     from errata.training.checkpoints import manifest_of
-    from errata.training.commands import main
+    from errata.training.job import main
 
     took = {}
     for name, arm in study.arms.items():

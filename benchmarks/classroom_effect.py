@@ -67,7 +67,7 @@ def teach(student: Path, taught: list[tuple[Any, str]], seed: int, folder: str) 
     from errata.agents.student import student_messages
     from errata.models.load import load
     from errata.models.prompting import prompt_ids
-    from errata.training.groups import Encoder, Written, make_row
+    from errata.training.encode import Encoder, Written, make_row
     from errata.training.objective import Objective, sft
     from errata.training.trainer import build_trainer
 
@@ -132,7 +132,7 @@ def main() -> bool:
     """Prints the table; True where the mark is reached."""
     import torch
 
-    from errata.training.school import School, schooled
+    from errata.training.classroom_student.pretrain import School, schooled
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--school", type=Path, default=Path("runs/school"), help="folder of schooled students")

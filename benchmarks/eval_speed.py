@@ -84,7 +84,7 @@ def main() -> bool:
     import torch
 
     from errata.models.load import load
-    from errata.training.school import School, schooled
+    from errata.training.classroom_student.pretrain import School, schooled
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--school", type=Path, default=Path("runs/school"), help="folder of schooled students")

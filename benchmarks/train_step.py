@@ -65,7 +65,7 @@ def make_trainer(arm: str, rows: list[Any], folder: str, scale: int, **settings:
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    from errata.training.groups import fingerprint
+    from errata.training.encode import fingerprint
     from errata.training.objective import Objective, edit, mcc_kd, sft
     from errata.training.trainer import build_trainer
 

@@ -181,7 +181,7 @@ def _add_training(method: str, text: str) -> None:
         from errata.models.load import need_torch
 
         need_torch()
-        from errata.training.commands import main
+        from errata.training.job import main
 
         sys.exit(main(method, ctx.args))
 

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.classroom import UNTOUCHED, compared, load_study, one_seed, words
 from errata.errors import UsageError
-from errata.training.school import School, schooled
+from errata.training.classroom_student.pretrain import School, schooled
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "classroom.yaml"
 METHODS = {"sft", "mapd", "edit", "mcc-kd", "nat", "nce"}
@@ -41,7 +41,7 @@ def test_every_method_is_there_with_its_control() -> None:
 
 
 def test_flags_are_those_of_errata_train(tmp_path: Path) -> None:
-    from errata.training.flags import parse
+    from errata.training.parse_args import parse
 
     study = load_study(RECIPE, [f"runs={tmp_path}"])
 

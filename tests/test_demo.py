@@ -15,7 +15,7 @@ from errata.errors import ErrataError
 from errata.models.files import find
 from errata.runs.runner import synthesize
 from errata.training.checkpoints import manifest_of
-from errata.training.school import School, schooled
+from errata.training.classroom_student.pretrain import School, schooled
 from tests.runs import small
 
 BRIEF = School(problems=64, explained=0.3, batch=16, examined=4, admitted=0.0)

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from errata.records import draw
-from errata.training.groups import KINDS, Kind, Member, Row
+from errata.training.encode import KINDS, Kind, Member, Row
 
 Batch = dict[str, Tensor]
 IGNORED = -100

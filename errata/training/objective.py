@@ -14,7 +14,7 @@ from torch import Tensor
 
 from errata.errors import UsageError
 from errata.training.collate import Batch, Draws, Reading
-from errata.training.groups import Row
+from errata.training.encode import Row
 from errata.training.terms import Calibrated, Consistency, KeySteps, Likelihood, Seen
 
 Term = Likelihood | KeySteps | Consistency | Calibrated

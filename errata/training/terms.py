@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from errata.errors import UsageError
 from errata.settings import Settings
 from errata.training.collate import IGNORED, Batch
-from errata.training.groups import KINDS, RIGHT_KINDS, WRONG_KINDS, Kind, Row
+from errata.training.encode import KINDS, RIGHT_KINDS, WRONG_KINDS, Kind, Row
 from errata.training.losses import calibrated_sum, consistency_sum, unlikelihood_sum, weighted_nll_sum
 
 

@@ -13,9 +13,9 @@ from trl import SFTConfig, SFTTrainer
 
 from errata.errors import ErrataError, UsageError
 from errata.training.collate import IGNORED, Batch, Collator
-from errata.training.groups import KINDS, Row, fingerprint, refuse_truncation
+from errata.training.encode import KINDS, Row, fingerprint, refuse_truncation
+from errata.training.hidden_states import add_readout, refuse_scaled_logits
 from errata.training.objective import Objective
-from errata.training.readout import add_readout, refuse_scaled_logits
 from errata.training.terms import Seen, Teacher
 
 MODEL_COLUMNS = ("input_ids", "attention_mask", "position_ids", "labels")

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from errata.records import Span
 from errata.training.align import AlignMode
-from errata.training.groups import Encoder, Row, Written, make_row
+from errata.training.encode import Encoder, Row, Written, make_row
 
 
 def byte_tokenizer(padding_side: str = "right") -> PreTrainedTokenizerFast:

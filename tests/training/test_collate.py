@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from errata.training.collate import Collator, Draws, Reading, draw_pairs
-from errata.training.groups import KINDS, Row
+from errata.training.encode import KINDS, Row
 from errata.training.objective import Objective, edit, mapd, mcc_kd, sft
 from tests.training.lab import sample_rows
 

@@ -28,7 +28,7 @@ from errata.models.load import load
 from errata.models.ranker import load_ranker
 from errata.runs.runner import synthesize
 from errata.training.checkpoints import fault_of, manifest_of
-from errata.training.commands import train
+from errata.training.job import train
 from tests.models import tiny as tiny_files
 from tests.runs import small
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from errata.errors import UsageError
 from errata.models.prompting import example_ids
 from errata.records import Message, Span
-from errata.training.groups import (
+from errata.training.encode import (
     Encoder,
     Written,
     completion_ids,

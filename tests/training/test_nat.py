@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from errata.errors import UsageError
 from errata.models.gate import GATE_FILE, GateSettings, NatModel, load_nat, new_nat
-from errata.training.nat import negative_trainer, positive_trainer
+from errata.training.methods.nat import negative_trainer, positive_trainer
 from tests.training import twins
 from tests.training.lab import (
     byte_tokenizer,

@@ -11,7 +11,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from errata.errors import UsageError
 from errata.models.gate import GateSettings, load_nat, new_nat
-from errata.training.nce import nat_teacher, nce_trainer
+from errata.training.methods.nce import nat_teacher, nce_trainer
 from errata.training.objective import nce
 from tests.training import twins
 from tests.training.lab import (

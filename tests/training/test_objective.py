@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from errata.errors import UsageError
-from errata.training.groups import Row
+from errata.training.encode import Row
 from errata.training.objective import Objective, edit, mapd, mcc_kd, mix, nce, negative_training, sft
 from errata.training.terms import Consistency, KeySteps, Likelihood
 from tests.training.lab import sample_rows

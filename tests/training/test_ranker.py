@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGenera
 
 from errata.errors import ErrataError, UsageError
 from errata.models.ranker import Ranker, RankerSettings, Scorer, encode, load_ranker, new_ranker
-from errata.training.ranking import RankerTrainer, pair_loss_sum, pair_rows, pairwise_accuracy
+from errata.training.methods.ranker import RankerTrainer, pair_loss_sum, pair_rows, pairwise_accuracy
 from tests.training.lab import byte_tokenizer, relative_error, step_gradients, tiny_llama
 
 PAIRS = [

@@ -22,8 +22,10 @@ from errata.llm.backends.simulated.persona import COMMITTEE
 from errata.models.files import find
 from errata.models.load import load
 from errata.models.prompting import Example, example_ids
-from errata.training import school, schooling, tiny
-from errata.training.school import School, schooled
+from errata.training.classroom_student import loop as schooling
+from errata.training.classroom_student import model as tiny
+from errata.training.classroom_student import pretrain as school
+from errata.training.classroom_student.pretrain import School, schooled
 
 PROMPTS = load_prompts()
 BRIEF = School(problems=64, explained=0.3, batch=16, examined=4, admitted=0.0)

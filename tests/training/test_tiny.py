@@ -17,8 +17,8 @@ from errata.models.load import load
 from errata.models.prompting import example_ids, prompt_ids
 from errata.models.sampling import Decoding
 from errata.records import Message, Problem, Span
-from errata.training import tiny
-from errata.training.groups import Encoder
+from errata.training.classroom_student import model as tiny
+from errata.training.encode import Encoder
 
 PROMPTS = load_prompts()
 LESSON = list(problems({"split": "lesson", "count": 60}))

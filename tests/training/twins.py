@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from errata.training.collate import draw_pairs
-from errata.training.groups import RIGHT_KINDS, Row
+from errata.training.encode import RIGHT_KINDS, Row
 
 
 def logits_of(model: Any, member: Any) -> Tensor:

@@ -15,7 +15,7 @@ from trl import ModelConfig, get_quantization_config
 from errata.errors import UsageError
 from errata.models.files import Files, find
 from errata.models.load import model_of, tokenizer_of
-from errata.training import tiny
+from errata.training.classroom_student import model as tiny
 
 TINY = "tiny"
 BASE = "base"

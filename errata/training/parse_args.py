@@ -14,7 +14,7 @@ from trl import TrlParser
 from errata.config.yaml_file import parse_yaml, read_mapping
 from errata.errors import UsageError
 from errata.runs.recipe import expand
-from errata.training.config import TABLE, Lesson
+from errata.training.arguments import TABLE, Lesson
 
 
 class Parser(TrlParser):  # type: ignore[misc]

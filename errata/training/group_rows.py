@@ -16,9 +16,9 @@ from errata.errors import UsageError
 from errata.models.prompting import prompt_ids
 from errata.records import Message, Span, canonical, digest, draw
 from errata.training.align import AlignMode
-from errata.training.groups import Encoder, Kind, Member, Row, RowPair, Written, make_row
+from errata.training.encode import Encoder, Kind, Member, Row, RowPair, Written, make_row
+from errata.training.load_rows import Record
 from errata.training.objective import Objective
-from errata.training.sources import Record
 
 
 class Sequence_(NamedTuple):

@@ -26,6 +26,7 @@ from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
 from errata.models.gate import GateSettings, new_nat
 from errata.models.ranker import RankerSettings, new_ranker
 from errata.runs.manifest import git
+from errata.training.callbacks import Finite, Stopper, told
 from errata.training.checkpoints import (
     KIND,
     manifest_of,
@@ -34,16 +35,15 @@ from errata.training.checkpoints import (
     versions,
     write_manifest,
 )
-from errata.training.entries import settings_error
-from errata.training.flags import parse
-from errata.training.lessons import Prepared, prepare, prepare_pairs
-from errata.training.nat import negative_trainer, positive_trainer
-from errata.training.nce import nat_teacher, nce_trainer
+from errata.training.classroom_student.loop import threads_for
+from errata.training.combine import settings_error
+from errata.training.load_student import BASE, Student, open_student
+from errata.training.methods.nat import negative_trainer, positive_trainer
+from errata.training.methods.nce import nat_teacher, nce_trainer
+from errata.training.methods.ranker import RankerTrainer
 from errata.training.objective import Objective
-from errata.training.ranking import RankerTrainer
-from errata.training.schooling import threads_for
-from errata.training.stopping import Finite, Stopper, told
-from errata.training.students import BASE, Student, open_student
+from errata.training.parse_args import parse
+from errata.training.prepare import Prepared, prepare, prepare_pairs
 from errata.training.terms import Likelihood
 from errata.training.trainer import build_trainer
 
@@ -237,7 +237,7 @@ class Job:
     def _same_tokenizer(self, tokenizer: Any, checkpoint: Path) -> None:
         from transformers import AutoTokenizer
 
-        from errata.training.groups import fingerprint
+        from errata.training.encode import fingerprint
 
         if not (checkpoint / "tokenizer_config.json").is_file():
             return

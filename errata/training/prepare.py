@@ -11,15 +11,15 @@ from datasets import Dataset
 from errata.errors import UsageError
 from errata.export.transcript_view import Options
 from errata.models.ranker import encode
-from errata.training.config import TABLE
-from errata.training.data import Groups, answers_only, fitting, repeat_to, right_sides, target_tokens
-from errata.training.entries import FORMAT_OF, EditEntry, combine, method_objective, parse_entries
-from errata.training.flags import listed
-from errata.training.groups import Row
+from errata.training.arguments import TABLE
+from errata.training.combine import FORMAT_OF, EditEntry, combine, method_objective, parse_entries
+from errata.training.encode import Row
+from errata.training.group_rows import Groups, answers_only, fitting, repeat_to, right_sides, target_tokens
+from errata.training.load_rows import Record, Told, Where, is_run, read
+from errata.training.load_student import Student, Texts, open_student
+from errata.training.methods.ranker import pair_rows
 from errata.training.objective import Objective, mix
-from errata.training.ranking import pair_rows
-from errata.training.sources import Record, Told, Where, is_run, read
-from errata.training.students import Student, Texts, open_student
+from errata.training.parse_args import listed
 
 
 @dataclass

@@ -39,7 +39,8 @@ from errata.models.prompting import example_ids, prompt_ids
 from errata.models.sampling import Decoding
 from errata.records import Message, Problem, digest, draw
 from errata.settings import Settings
-from errata.training import schooling, tiny
+from errata.training.classroom_student import loop as schooling
+from errata.training.classroom_student import model as tiny
 
 CONTEXT, LONGEST_ANSWER = 256, 128
 RECORD = "school.json"

@@ -22,8 +22,8 @@ from trl import SFTConfig, SFTTrainer
 from errata.errors import UsageError
 from errata.models.gate import NatModel, load_nat
 from errata.training.collate import Batch
+from errata.training.hidden_states import add_readout, refuse_scaled_logits
 from errata.training.objective import Objective, Term, nce
-from errata.training.readout import add_readout, refuse_scaled_logits
 from errata.training.trainer import build_trainer
 
 INPUTS = ("input_ids", "attention_mask", "position_ids")

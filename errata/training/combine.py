@@ -17,7 +17,7 @@ from errata.errors import UsageError
 from errata.settings import Settings
 from errata.training import objective
 from errata.training.align import AlignMode
-from errata.training.groups import Kind
+from errata.training.encode import Kind
 from errata.training.objective import Objective, Term
 from errata.training.terms import Consistency, Likelihood
 
