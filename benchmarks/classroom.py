@@ -25,7 +25,7 @@ from pydantic import Field
 
 from errata.config.yaml_file import read_mapping
 from errata.errors import ErrataError
-from errata.evals.items import evals_of
+from errata.evals.results import evals_of
 from errata.runs.recipe import apply
 from errata.settings import Settings
 
@@ -214,7 +214,7 @@ def compared(study: Study) -> Any:
 
 
 def main() -> int:
-    from errata.evals.show import show_comparison
+    from errata.evals.tables import show_comparison
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)

@@ -155,7 +155,7 @@ def judge(run: Path, more: Sequence[str] = (), *, quiet: bool) -> int:
     """
     from errata.evals.commands import run_eval
     from errata.evals.compare import compare
-    from errata.evals.show import show_comparison
+    from errata.evals.tables import show_comparison
 
     names = {"baseline": "untouched", "models.0": "plain", "models.1": "committee"}
     students = [f"{place}.model=local/{run}/students/{name}" for place, name in names.items()]

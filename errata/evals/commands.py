@@ -13,9 +13,9 @@ import click
 from errata.errors import UsageError, plain
 from errata.evals.compare import Comparison, Size, compare
 from errata.evals.evaluate import Evaluation, sit
-from errata.evals.items import Eval
 from errata.evals.recipe import load_eval_recipe
-from errata.evals.show import show_comparison, show_evals
+from errata.evals.results import Eval
+from errata.evals.tables import show_comparison, show_evals
 from errata.runs.progress import money, watching
 from errata.verbs import print_json, ready_to_stop
 

@@ -17,9 +17,9 @@ from typing import Any, Literal
 import numpy as np
 
 from errata.errors import UsageError
-from errata.evals.arms import Arm, Paired, arms_of, named_tasks, one_answer, paired, values_of
-from errata.evals.items import Eval, Item, read_eval
+from errata.evals.pairing import Arm, Paired, arms_of, named_tasks, one_answer, paired, values_of
 from errata.evals.reasoning import cured_by
+from errata.evals.results import Eval, Item, read_eval
 from errata.evals.stats import (
     RESAMPLES,
     Values,

@@ -33,13 +33,13 @@ from errata.errors import (
     ErrataError,
     UsageError,
 )
-from errata.evals.items import Eval, Manifest
-from errata.evals.keysteps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
-from errata.evals.likelihood import score_pairs
+from errata.evals.checkpoint_info import training_of
+from errata.evals.eval_run import Sitting, refuse_another
+from errata.evals.key_step_likelihood import score_pairs
+from errata.evals.key_steps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
 from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe
-from errata.evals.sitting import Sitting, refuse_another
+from errata.evals.results import Eval, Manifest
 from errata.evals.tasks import Asked, overlap_with, read_task
-from errata.evals.trained import training_of
 from errata.grading.grader import Grader
 from errata.llm.backends import api_base_of, kind_of
 from errata.llm.budget import Spent

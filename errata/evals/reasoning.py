@@ -16,8 +16,8 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from errata.errors import UsageError
-from errata.evals.arms import Arm, seed_by_seed
-from errata.evals.items import Eval, Item
+from errata.evals.pairing import Arm, seed_by_seed
+from errata.evals.results import Eval, Item
 from errata.evals.stats import mean
 from errata.graphs.stages.diversity_filter import jaccard, ngrams
 from errata.records import Problem

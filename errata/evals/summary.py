@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from errata.evals.aggregate import several
 from errata.evals.compare import Interval, interval_of
-from errata.evals.items import Item, Manifest
 from errata.evals.reasoning import rationale_figures
+from errata.evals.results import Item, Manifest
 from errata.evals.stats import mean, mean_shown
-from errata.evals.verdicts import several
 
 DIMENSIONS = ("subject", "level", "steps", "distractors", "units", "withheld")
 """Of an item's meta, what accuracy is told by; of `units` and `withheld` whether there are any."""

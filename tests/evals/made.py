@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from errata.evals.items import ITEMS, MANIFEST, Eval, Item, Manifest, write_items, write_json
+from errata.evals.results import ITEMS, MANIFEST, Eval, Item, Manifest, write_items, write_json
 
 
 def eval_dir(

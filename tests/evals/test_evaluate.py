@@ -20,8 +20,8 @@ from errata.cli import cli
 from errata.errors import BudgetExhausted, UsageError
 from errata.evals.compare import compare
 from errata.evals.evaluate import Evaluation, evaluate, sit
-from errata.evals.items import Eval, read_eval
 from errata.evals.recipe import EvalRecipe, load_eval_recipe
+from errata.evals.results import Eval, read_eval
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.runs.counters import Brake, Snapshot
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from errata.errors import UsageError
-from errata.evals.items import Item, Key, Sample, evals_of, own_items, read_eval, write_items
+from errata.evals.results import Item, Key, Sample, evals_of, own_items, read_eval, write_items
 from tests.evals.made import eval_dir
 
 

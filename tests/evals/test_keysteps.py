@@ -11,10 +11,10 @@ from errata.agents.prompts import load_prompts
 from errata.agents.student import student_messages
 from errata.errors import UsageError
 from errata.evals.evaluate import sit
-from errata.evals.items import Item, Sample
-from errata.evals.keysteps import DualPair, done, key_steps, key_steps_done, pairs_hash, pairs_of, read_scores
-from errata.evals.likelihood import key_tokens, nll_of, score_pairs
+from errata.evals.key_step_likelihood import key_tokens, nll_of, score_pairs
+from errata.evals.key_steps import DualPair, done, key_steps, key_steps_done, pairs_hash, pairs_of, read_scores
 from errata.evals.recipe import EvalRecipe
+from errata.evals.results import Item, Sample
 from errata.graphs.stages.word_diff import align
 from errata.models.load import load
 from errata.models.prompting import example_ids
@@ -115,7 +115,7 @@ def offsets(loaded: object, text: str) -> list[tuple[int, int]]:
 
 def test_batches_do_not_change_likelihoods(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, prompts = load(str(checkpoint), "cpu"), load_prompts()
-    from errata.evals import likelihood
+    from errata.evals import key_step_likelihood as likelihood
 
     sides = [
         side

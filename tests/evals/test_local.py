@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from errata.errors import UsageError
+from errata.evals.aggregate import voted
+from errata.evals.checkpoint_info import training_of
 from errata.evals.evaluate import sit
-from errata.evals.items import Eval
 from errata.evals.recipe import EvalRecipe
-from errata.evals.trained import training_of
-from errata.evals.verdicts import voted
+from errata.evals.results import Eval
 from errata.models.ranker import RankerSettings, load_ranker, new_ranker
 from errata.models.sampling import Dice
 from tests.models import tiny

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from errata.errors import UsageError
-from errata.evals.items import Eval, Item, Manifest, Sample
 from errata.evals.reasoning import changes, check, diversity, rationale_figures
+from errata.evals.results import Eval, Item, Manifest, Sample
 from errata.evals.summary import summarise
 from errata.records import Problem
 

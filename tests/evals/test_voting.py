@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.evals.items import Sample
-from errata.evals.verdicts import several, verdict
+from errata.evals.aggregate import several, verdict
+from errata.evals.results import Sample
 from errata.evals.voting import WEIGHTINGS, Weighting, grouped, vote, weights_of
 from errata.grading.grader import Grader
 from tests.evals import twins
@@ -114,7 +114,7 @@ def test_a_vote_without_a_tie_is_right_or_wrong_and_a_tie_a_share() -> None:
 
 
 def test_figures_of_several_samples_come_from_the_same_ones() -> None:
-    from errata.evals.items import Item
+    from errata.evals.results import Item
 
     samples = (sample("4", True, 0, 0.9), sample("5", False, 1, 0.1), sample("5", False, 1, 0.2), sample("4", True, 0))
     item = Item(id="a", task="t", correct=0.5, samples=samples)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from errata.evals.items import Item
 from errata.evals.report.account import difficulty
 from errata.evals.report.archive import QUESTION, Archive
 from errata.evals.report.results import Results
+from errata.evals.results import Item
 
 Json = dict[str, Any]
 MOST_STUDENTS = 24

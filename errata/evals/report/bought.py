@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import combinations
 from math import ceil, floor
 
-from errata.evals.arms import Arm
 from errata.evals.compare import Difference, Size
 from errata.evals.compare import Figure as Told
+from errata.evals.pairing import Arm
 from errata.evals.report import cured, samples
 from errata.evals.report.answers import MOST_STUDENTS
 from errata.evals.report.charts import QUIET, SERIES, bars, dots, width_of

@@ -26,7 +26,6 @@ from markupsafe import Markup
 
 from errata import __version__
 from errata.errors import ErrataError, UsageError
-from errata.evals.items import evals_of, read_eval
 from errata.evals.report import bought, mistakes, panel, schooling, synthesis, teachers
 from errata.evals.report.account import Account
 from errata.evals.report.answers import embed
@@ -36,6 +35,7 @@ from errata.evals.report.figures import Section
 from errata.evals.report.overview import overview
 from errata.evals.report.results import Results, read_results
 from errata.evals.report.synthesis import Told
+from errata.evals.results import evals_of, read_eval
 from errata.records import draw as drawn
 from errata.records import to_json
 from errata.runs.recipe import load_recipe

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from errata.evals.arms import Arm
 from errata.evals.compare import Comparison, Difference, compare
-from errata.evals.items import Eval, Item, Key
+from errata.evals.pairing import Arm
 from errata.evals.reasoning import Changes, changes
+from errata.evals.results import Eval, Item, Key
 
 
 @dataclass(frozen=True)

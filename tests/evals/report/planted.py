@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from errata.classroom.problems import problems
-from errata.evals.items import ITEMS, MANIFEST, SUMMARY, Item, Manifest, Sample, write_items, write_json
+from errata.evals.results import ITEMS, MANIFEST, SUMMARY, Item, Manifest, Sample, write_items, write_json
 from errata.evals.summary import summarise
 from errata.records import Problem, draw
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from errata.agents.prompts import Prompts
 from errata.agents.student import student_messages
-from errata.evals.keysteps import DualPair, PairScore
+from errata.evals.key_steps import DualPair, PairScore
 from errata.evals.stats import mean
 from errata.models.load import Checkpoint, load
 from errata.models.prompting import example_ids

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from errata.errors import UsageError
-from errata.evals.items import Eval, Item, Key
+from errata.evals.results import Eval, Item, Key
 from errata.evals.stats import Values
 from errata.records import canonical
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from errata.evals.items import Item, Sample
+from errata.evals.results import Item, Sample
 from errata.evals.stats import pass_at_k
 from errata.evals.voting import WEIGHTINGS, Vote, Weighting, vote
 

@@ -17,7 +17,16 @@ from typing import Any
 from errata.agents.prompts import Prompts
 from errata.agents.student import Student, student_messages
 from errata.errors import ErrataError, UsageError
-from errata.evals.items import (
+from errata.evals.aggregate import verdict
+from errata.evals.key_steps import (
+    DualPair,
+    PairScore,
+    key_steps_of,
+    write_scores,
+)
+from errata.evals.reasoning import check
+from errata.evals.recipe import Decoding
+from errata.evals.results import (
     ITEMS,
     MANIFEST,
     SUMMARY,
@@ -31,17 +40,8 @@ from errata.evals.items import (
     write_items,
     write_json,
 )
-from errata.evals.keysteps import (
-    DualPair,
-    PairScore,
-    key_steps_of,
-    write_scores,
-)
-from errata.evals.reasoning import check
-from errata.evals.recipe import Decoding
 from errata.evals.summary import summarise
 from errata.evals.tasks import Asked, meta_of
-from errata.evals.verdicts import verdict
 from errata.evals.voting import grouped
 from errata.grading.grader import Grader
 from errata.records import Call, Problem, Rationale, canonical

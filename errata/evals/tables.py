@@ -10,7 +10,7 @@ from rich.text import Text
 
 from errata.errors import plain
 from errata.evals.compare import Comparison, Difference, Interval
-from errata.evals.items import Eval
+from errata.evals.results import Eval
 from errata.runs.progress import money
 from errata.runs.tables import show, table
 

@@ -17,7 +17,7 @@ import orjson
 from errata.classroom.check_steps import Said, read
 from errata.data.problems import normalised
 from errata.errors import UsageError
-from errata.evals.items import SUMMARY, Item
+from errata.evals.results import SUMMARY, Item
 from errata.evals.stats import mean, mean_shown
 from errata.records import Problem, Span, Transcript, digest, to_json
 from errata.runs.run_dir import find_run, index_log, read_lines, write_whole
