@@ -25,7 +25,7 @@ SLACK = 32 * 2**20
 
 def _build(run: Path) -> None:
     """One report in this process; prints its figures. CPU time is that of the whole process, imports included."""
-    from errata.evals.report.build import write_report
+    from errata.report.build import write_report
 
     started = time.perf_counter()
     done = write_report(run)

@@ -259,7 +259,7 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
 
     EVAL is an eval directory or JSON lines with `id` and `correct`; by default all of RUN/evals.
     """
-    from errata.evals.report.build import write_report
+    from errata.report.build import write_report
 
     done = write_report(run, evals, out, say=lambda text: click.echo(text, err=True))
     click.echo(f"{done.shown:,} transcripts, {done.items:,} eval items, {done.bytes / 2**20:.1f} MiB", err=True)

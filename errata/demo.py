@@ -167,8 +167,8 @@ def judge(run: Path, more: Sequence[str] = (), *, quiet: bool) -> int:
 
 def report(run: Path, tell: Tell) -> str:
     """Writes RUN/report.html; where it is, or what it takes to write it."""
-    from errata.evals.report.build import write_report
-    from errata.evals.report.drawing import MissingDrawing
+    from errata.report.build import write_report
+    from errata.report.vega_svg import MissingDrawing
 
     try:
         return str(write_report(run, say=tell).out)

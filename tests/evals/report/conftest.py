@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from errata.evals.report.account import Account
+from errata.report.log_totals import Account
 from errata.runs.runner import synthesize
 from tests.evals.report.planted import three_students
 from tests.runs import lines, small

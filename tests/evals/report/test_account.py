@@ -11,9 +11,9 @@ import krippendorff
 import numpy as np
 import pytest
 
-from errata.evals.report.account import Account, difficulty
-from errata.evals.report.panel import curve, pair_alpha, precision, recall
-from errata.evals.report.teachers import WORKS, best_sets, marginal
+from errata.report.log_totals import Account, difficulty
+from errata.report.sections.reviewers import curve, pair_alpha, precision, recall
+from errata.report.sections.teachers import WORKS, best_sets, marginal
 from errata.runs.status import status
 
 Log = list[dict[str, Any]]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.evals.report.archive import Archive, Index, compact, joined, packed, utf16
+from errata.report.embedded_data import Archive, Index, compact, joined, packed, utf16
 
 Json = dict[str, Any]
 

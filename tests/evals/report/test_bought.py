@@ -7,12 +7,14 @@ from pathlib import Path
 import orjson
 import pytest
 
-from errata.evals.report import bought, samples, schooling
-from errata.evals.report.answers import embed
-from errata.evals.report.archive import Archive
-from errata.evals.report.figures import Section
-from errata.evals.report.results import Results, read_results
 from errata.evals.results import read_eval
+from errata.report.embedded_data import Archive
+from errata.report.embedded_items import embed
+from errata.report.eval_results import Results, read_results
+from errata.report.figures import Section
+from errata.report.sections import accuracy as bought
+from errata.report.sections import samples
+from errata.report.sections import training_curves as schooling
 from tests.evals.report.planted import log_of, plant_eval, questions, right_at, three_students, training
 
 TASKS = {"id": questions("id", 60)}

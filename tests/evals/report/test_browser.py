@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from benchmarks.report_picture import ARGUMENTS, chromium
-from errata.evals.report.build import write_report
+from errata.report.build import write_report
 from tests.evals.report.planted import three_students
 from tests.runs import lines
 

@@ -18,8 +18,8 @@ from markupsafe import Markup
 
 from errata.cli import cli
 from errata.errors import UsageError
-from errata.evals.report import build
-from errata.evals.report.build import write_report
+from errata.report import build
+from errata.report.build import write_report
 from tests.evals.report.planted import plant_eval, questions, right_at, three_students
 from tests.evals.report.test_archive import unpacked
 

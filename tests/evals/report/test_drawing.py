@@ -8,9 +8,9 @@ from functools import lru_cache
 
 import pytest
 
-from errata.evals.report import charts
-from errata.evals.report.drawing import draw
-from errata.evals.report.figures import Chart
+from errata.report import charts
+from errata.report.figures import Chart
+from errata.report.vega_svg import draw
 
 HOSTILE = "<script>alert(1)</script>\"' onload=x & ${1} datum.x"
 

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-STYLE = files("errata.evals.report").joinpath("page", "report.css").read_text(encoding="utf-8")
+STYLE = files("errata.report").joinpath("page", "report.css").read_text(encoding="utf-8")
 LIGHT, DARK = (
     dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.S)[:2]
 )

@@ -10,10 +10,10 @@ from math import ceil, floor
 from errata.evals.compare import Difference, Size
 from errata.evals.compare import Figure as Told
 from errata.evals.pairing import Arm
-from errata.evals.report import cured, samples
-from errata.evals.report.answers import MOST_STUDENTS
-from errata.evals.report.charts import QUIET, SERIES, bars, dots, width_of
-from errata.evals.report.figures import (
+from errata.report.charts import QUIET, SERIES, bars, dots, width_of
+from errata.report.embedded_items import MOST_STUDENTS
+from errata.report.eval_results import Results
+from errata.report.figures import (
     Cell,
     Chart,
     Figure,
@@ -28,7 +28,8 @@ from errata.evals.report.figures import (
     named,
     pct,
 )
-from errata.evals.report.results import Results
+from errata.report.sections import changes as cured
+from errata.report.sections import samples
 
 MOST_PAIRS = 28
 """Pairs of trained students that are shown one by one; of more, the best against each other one."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from errata.evals.report.account import difficulty
-from errata.evals.report.archive import QUESTION, Archive
-from errata.evals.report.results import Results
 from errata.evals.results import Item
+from errata.report.embedded_data import QUESTION, Archive
+from errata.report.eval_results import Results
+from errata.report.log_totals import difficulty
 
 Json = dict[str, Any]
 MOST_STUDENTS = 24

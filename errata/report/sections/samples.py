@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from errata.evals.report.charts import dots, width_of
-from errata.evals.report.figures import Cell, Chart, Figure, Lines, Rows, Table, named, pct
-from errata.evals.report.results import Results
+from errata.report.charts import dots, width_of
+from errata.report.eval_results import Results
+from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Table, named, pct
 
 Interval = Mapping[str, float]
 

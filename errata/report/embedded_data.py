@@ -14,8 +14,8 @@ import gzip
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-from errata.evals.report.account import difficulty
 from errata.records import to_json
+from errata.report.log_totals import difficulty
 
 Json = dict[str, Any]
 BLOCK = 1 << 18

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from errata.evals.report.account import Account
-from errata.evals.report.charts import QUIET, SERIES, columns, stacked
-from errata.evals.report.figures import Figure, Lines, Rows, Section, Table, count, pct
-from errata.evals.report.shares import Share
-from errata.evals.report.synthesis import Told
+from errata.report.charts import QUIET, SERIES, columns, stacked
+from errata.report.figures import Figure, Lines, Rows, Section, Table, count, pct
+from errata.report.log_totals import Account
+from errata.report.proportion import Share
+from errata.report.sections.synthesis import Told
 
 KINDS = ("logical", "knowledge", "calculation", "other")
 ORIGINS = ("natural", "student", "rectified", "corrupted")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from errata.evals.report.account import Account
-from errata.evals.report.charts import QUIET, RIGHT, SERIES, bars, lines
-from errata.evals.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, at, count, pct
-from errata.evals.report.shares import Share
+from errata.report.charts import QUIET, RIGHT, SERIES, bars, lines
+from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, at, count, pct
+from errata.report.log_totals import Account
+from errata.report.proportion import Share
 from errata.settings import SynthRecipe
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import combinations
 from typing import NamedTuple
 
-from errata.evals.report.account import Account
-from errata.evals.report.charts import QUIET, RIGHT, dots, lines, matrix, stacked
-from errata.evals.report.figures import Cell, Figure, Lines, Rows, Section, Table, count, dollars, listed, pct
-from errata.evals.report.shares import Share
-from errata.evals.report.synthesis import Told
+from errata.report.charts import QUIET, RIGHT, dots, lines, matrix, stacked
+from errata.report.figures import Cell, Figure, Lines, Rows, Section, Table, count, dollars, listed, pct
+from errata.report.log_totals import Account
+from errata.report.proportion import Share
+from errata.report.sections.synthesis import Told
 
 WORKS = ("writing", "revising", "being reviewed")
 """What is charged to a teacher's rationales. Its explanations and rewrites are shown beside it, as other."""

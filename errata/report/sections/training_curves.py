@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from errata.evals.report.charts import THIRD, lines
-from errata.evals.report.figures import Cell, Chart, Figure, Rows, Section, Table, count
 from errata.evals.results import Eval
+from errata.report.charts import THIRD, lines
+from errata.report.figures import Cell, Chart, Figure, Rows, Section, Table, count
 
 MOST_POINTS = 160
 """Points of a curve; a longer log is thinned evenly, its last point kept."""

@@ -7,7 +7,7 @@ import re
 from markupsafe import Markup
 
 from errata.errors import UsageError
-from errata.evals.report.figures import Spec
+from errata.report.figures import Spec
 
 _CLIP = re.compile(r'(id="|url\(#)(clip\d+)')
 _SIZE = re.compile(r'<svg [^>]*?viewBox="([^"]+)">')

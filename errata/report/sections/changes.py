@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from errata.evals.report.account import difficulty
-from errata.evals.report.charts import RIGHT, WRONG, bars, lines, stacked
-from errata.evals.report.figures import Cell, Figure, Lines, Rows, Table, at, count, named, pct
-from errata.evals.report.results import Results
-from errata.evals.report.shares import Share
 from errata.evals.results import Item
+from errata.report.charts import RIGHT, WRONG, bars, lines, stacked
+from errata.report.eval_results import Results
+from errata.report.figures import Cell, Figure, Lines, Rows, Table, at, count, named, pct
+from errata.report.log_totals import difficulty
+from errata.report.proportion import Share
 
 MOST_VALUES = 12
 """Steps, levels or subjects that a chart shows; beyond, the table has them."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from errata.evals.report.figures import count, dollars, listed, pct
-from errata.evals.report.results import Results
-from errata.evals.report.synthesis import Told
+from errata.report.eval_results import Results
+from errata.report.figures import count, dollars, listed, pct
+from errata.report.sections.synthesis import Told
 
 
 @dataclass(frozen=True)

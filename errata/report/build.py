@@ -26,18 +26,21 @@ from markupsafe import Markup
 
 from errata import __version__
 from errata.errors import ErrataError, UsageError
-from errata.evals.report import bought, mistakes, panel, schooling, synthesis, teachers
-from errata.evals.report.account import Account
-from errata.evals.report.answers import embed
-from errata.evals.report.archive import Archive, Index, compact, packed
-from errata.evals.report.drawing import draw, need_vl_convert
-from errata.evals.report.figures import Section
-from errata.evals.report.overview import overview
-from errata.evals.report.results import Results, read_results
-from errata.evals.report.synthesis import Told
 from errata.evals.results import evals_of, read_eval
 from errata.records import draw as drawn
 from errata.records import to_json
+from errata.report.embedded_data import Archive, Index, compact, packed
+from errata.report.embedded_items import embed
+from errata.report.eval_results import Results, read_results
+from errata.report.figures import Section
+from errata.report.log_totals import Account
+from errata.report.sections import accuracy as bought
+from errata.report.sections import mistakes, synthesis, teachers
+from errata.report.sections import reviewers as panel
+from errata.report.sections import training_curves as schooling
+from errata.report.sections.overview import overview
+from errata.report.sections.synthesis import Told
+from errata.report.vega_svg import draw, need_vl_convert
 from errata.runs.recipe import load_recipe
 from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
 from errata.runs.status import Funnel, figures
@@ -228,7 +231,7 @@ def _data(name: str, index: dict[str, Any], archive: Archive) -> dict[str, Any]:
 
 
 def _text(name: str) -> str:
-    return files("errata.evals.report").joinpath("page", name).read_text(encoding="utf-8")
+    return files("errata.report").joinpath("page", name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from errata.evals.report.figures import Chart, Legend, Spec
+from errata.report.figures import Chart, Legend, Spec
 
 Row = Mapping[str, Any]
 WIDTH, THIRD = 420, 300

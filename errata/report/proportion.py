@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from errata.evals.report.figures import pct
 from errata.evals.stats import Bounds, wilson
+from errata.report.figures import pct
 
 
 class Share:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from errata.evals.report.account import Account, Scored
-from errata.evals.report.charts import QUIET, RIGHT, THIRD, WIDTH, WRONG, dots, lines, matrix, stacked
-from errata.evals.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, listed, pct
-from errata.evals.report.shares import Share
-from errata.evals.report.synthesis import Told
+from errata.report.charts import QUIET, RIGHT, THIRD, WIDTH, WRONG, dots, lines, matrix, stacked
+from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, listed, pct
+from errata.report.log_totals import Account, Scored
+from errata.report.proportion import Share
+from errata.report.sections.synthesis import Told
 from errata.runs.status import alpha
 
 EVERYONE = "all teachers"
