@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from errata import __version__
+from errata.cli_helpers import print_json, run_recipe, show_exported, show_run, write_export
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
-from errata.verbs import print_json, run_recipe, show_exported, show_run, write_export
 
 FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
 ROLES = ("teacher", "student", "rectified", "corrupted", "revised")

@@ -24,13 +24,13 @@ from typing import IO
 
 import click
 
+from errata.cli_helpers import run_recipe, show_exported, show_run, write_export
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED, ErrataError, UsageError
 from errata.export.formats import FORMATS
 from errata.models.load import MissingLibrary, need_torch
 from errata.runs.recipe import load_recipe
 from errata.starter import COMMITTEE, DEMO, EXAM, PLAIN
-from errata.verbs import run_recipe, show_exported, show_run, write_export
 
 SCHOOL = Path("runs/school")
 _POLL_S = 0.2

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from errata.cli_helpers import print_json, ready_to_stop
 from errata.errors import UsageError, plain
 from errata.evals.compare import Comparison, Size, compare
 from errata.evals.evaluate import Evaluation, sit
@@ -17,7 +18,6 @@ from errata.evals.recipe import load_eval_recipe
 from errata.evals.results import Eval
 from errata.evals.tables import show_comparison, show_evals
 from errata.runs.progress import money, watching
-from errata.verbs import print_json, ready_to_stop
 
 
 def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool) -> Evaluation:
