@@ -1,1 +1,0 @@
-"""The simulated faculty and its classroom: word problems with known steps, and teachers that err in known ways."""
