@@ -3,9 +3,9 @@
     python -m benchmarks.same_bytes             compares with same_bytes.json; exit 1 where anything differs
     python -m benchmarks.same_bytes --record    writes same_bytes.json anew
 
-For changes that move code and must not change behaviour. The demo's lesson on 60 problems is run by the command a person
-would type, exported in all ten formats, and a tiny student is trained on it for ten steps by every method, each on one
-thread. Transcripts and exports are compared by hash, losses to 1e-5, since they differ in the last bits between
+For changes that move code and must not change behaviour. The demo's lesson on 60 problems is run by the command that a
+person would type, exported in all ten formats, and a tiny student is trained on it for ten steps by every method, each
+on one thread. Transcripts and exports are compared by hash, losses to 1e-5, since they differ in the last bits between
 processors.
 """
 
@@ -90,8 +90,8 @@ def trainings(folder: Path) -> Iterator[tuple[str, list[dict[str, float]]]]:
         student = ["--model_name_or_path", "tiny"]
         if method == "nce":
             student = ["--nat_checkpoint", str(folder / "nat")]
-        errata("train", method, "--dataset_name", str(folder / "demo"), *student, "--output_dir", str(output), *settings,
-               *own)  # fmt: skip
+        data = ["--dataset_name", str(folder / "demo"), "--output_dir", str(output)]
+        errata("train", method, *data, *student, *settings, *own)
         print(f"trained   {name}", file=sys.stderr)
         yield name, losses(output)
         if (output / "stage1").is_dir():

@@ -24,7 +24,7 @@ from errata.runs.runner import synthesize
 from errata.runs.status import status
 from errata.settings import GraphName
 from errata.starter import DEMO
-from tests.runs import free_port, lines, over_http
+from tests.small_runs import free_port, lines, over_http
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "litellm", "transformers", "langchain_core", "langgraph", "datasets", "pydantic", "numpy", "rich"}

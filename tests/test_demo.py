@@ -16,7 +16,7 @@ from errata.models.files import find
 from errata.runs.runner import synthesize
 from errata.training.checkpoints import manifest_of
 from errata.training.classroom_student.pretrain import School, schooled
-from tests.runs import small
+from tests.small_runs import small
 
 BRIEF = School(problems=64, explained=0.3, batch=16, examined=4, admitted=0.0)
 STUDENTS = ("committee", "plain", "untouched")

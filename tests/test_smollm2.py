@@ -12,7 +12,7 @@ from errata.llm.backends.simulated.server import serving
 from errata.runs.recipe import load_recipe
 from errata.runs.runner import synthesize
 from tests.models import tiny
-from tests.runs import lines
+from tests.small_runs import lines
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 

@@ -1,7 +1,7 @@
 """A math-verify worker: answers lines of JSON [gold, answer, form] with a verdict each, until stdin ends.
 
-Run as a script by errata.grading.math_pool, in a process that the kernel ends when one check has used up its processor time.
-It imports nothing of errata.
+Run as a script by errata.grading.math_pool, in a process that the kernel ends when one check has used up its processor
+time. It imports nothing of errata.
 """
 
 from __future__ import annotations

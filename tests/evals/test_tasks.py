@@ -17,7 +17,7 @@ from errata.grading.grader import Grader
 from errata.runs.recipe import expand, load_recipe
 from errata.settings import Mapping, ProblemSource
 from errata.starter import DEMO
-from tests.test_grading_data import DATA, FILES
+from tests.grading.test_released_data import DATA, FILES
 
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="set ERRATA_DATA to the folder with the data sets")
 RECIPES = sorted((Path(__file__).parents[2] / "recipes" / "eval").glob("*.yaml"))

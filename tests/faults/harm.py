@@ -21,7 +21,7 @@ from errata.runs.runner import Summary, synthesize
 from errata.runs.status import status
 from errata.settings import SynthRecipe
 from errata.starter import DEMO
-from tests.runs import free_port, over_http, small
+from tests.small_runs import free_port, over_http, small
 
 PROBLEMS = 6
 FORMATS = ("messages", "mapd", "edit", "nat")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from errata.errors import BudgetExhausted
 from errata.runs.status import status
 from errata.settings import Budget
-from tests.agents.provider import Provider, body, completion, gateway, request_of
 from tests.faults.harm import Came, Place, accounted, came_to, place
+from tests.llm.provider import Provider, body, completion, gateway, request_of
 
 FAST = [Phase.explicit, Phase.generate]
 """No shrinking: every example is a run."""

@@ -13,7 +13,7 @@ from errata.runs.recipe import differences
 from errata.runs.runner import synthesize
 from errata.runs.status import status
 from tests.faults.harm import accounted, came_to, place, soon
-from tests.runs import lines
+from tests.small_runs import lines
 
 STANDBY = "agents.standby=[{{name: dora, model: openai/dan, api_base: '{url}'}}]"
 

@@ -12,8 +12,8 @@ import pytest
 
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.runs.runner import synthesize
-from tests.agents.provider import Provider, gateway, request_of
 from tests.faults.harm import Came, came_to, place
+from tests.llm.provider import Provider, gateway, request_of
 
 FASTER = 20
 TEACHERS = range(3)

@@ -9,7 +9,7 @@ from typing import Any
 
 from errata.runs.recipe import load_recipe
 from errata.runs.runner import Summary, synthesize
-from tests.agents.provider import Provider
+from tests.llm.provider import Provider
 
 APPLES = {"question": "Mia has 2 apples and gets 3. How many?", "answer": "5"}
 

@@ -45,7 +45,7 @@ from errata.runs.runner import synthesize
 from errata.runs.status import status
 from errata.settings import AgentSpec, ProblemSource
 from errata.starter import DEMO
-from tests.runs import small
+from tests.small_runs import small
 
 fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KINDS: tuple[Any, ...] = ("number", "latex", "choice", "boolean", "string")

@@ -24,7 +24,7 @@ from errata.runs.recipe import load_recipe
 from errata.runs.runner import synthesize
 from errata.runs.status import status as status_of
 from errata.settings import Mapping, ProblemSource
-from tests.agents.provider import Provider, completion, ok
+from tests.llm.provider import Provider, completion, ok
 from tests.security.runs import APPLES, files_under, lesson, names_in, recipe_text
 
 HOSTILE = {

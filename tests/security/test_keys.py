@@ -20,7 +20,7 @@ from errata.llm.stored_reply import hidden, keys_in, surrogate_free
 from errata.records import to_json
 from errata.runs.recipe import load_recipe
 from errata.runs.status import status as status_of
-from tests.agents.provider import Act, Provider, body, drop, ok, status
+from tests.llm.provider import Act, Provider, body, drop, ok, status
 from tests.security.runs import APPLES, recipe_text
 
 KEY = "sk-PLANTED7f3a9c51e0d24b8896aa"

@@ -15,7 +15,7 @@ from diskcache.core import MODE_BINARY, MODE_NONE, MODE_PICKLE, MODE_RAW, MODE_T
 
 from errata.llm.store import Store, StoreError
 from errata.llm.stored_reply import answer_of
-from tests.agents.provider import Provider
+from tests.llm.provider import Provider
 from tests.security.runs import lesson
 
 MODES = {"none": MODE_NONE, "raw": MODE_RAW, "binary": MODE_BINARY, "text": MODE_TEXT, "pickle": MODE_PICKLE}

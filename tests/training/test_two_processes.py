@@ -12,14 +12,16 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from errata.models.gate import GateSettings, new_nat
-from tests.training import test_nat, test_nce, test_ranker
 from tests.training.lab import relative_error, tiny_llama
+from tests.training.methods import test_nat, test_nce, test_ranker
 
 CLOSE = 1e-5
 WORKER = """
 import sys, torch
 from pathlib import Path
-from tests.training import test_nat, test_nce, test_ranker
+from tests.training.methods import test_nat
+from tests.training.methods import test_nce
+from tests.training.methods import test_ranker
 from tests.training.lab import step_gradients
 folder = Path(sys.argv[1])
 spread = {"per_device_train_batch_size": 1, "ddp_backend": "gloo"}

@@ -1,0 +1,281 @@
+"""What is taken and what is left out, on transcripts made for the case."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from errata.agents.prompts import load_prompts
+from errata.export.correct_rows import mapd_rows, mcc_kd_rows, sft_rows
+from errata.export.labeled_rows import PAIRS_A_PROBLEM, nat_rows, ranker_rows
+from errata.export.pair_rows import dpo_rows, edit_rows, privileged_rows
+from errata.export.transcript_view import LeftOut, Options, Source, Told
+from errata.records import Explanation, Outcome, Pair, Problem, Rationale, Review, Span, Transcript
+from tests.small_runs import small
+
+PROBLEM = Problem(id="p", task="t", question="1 + 1 ?", answer="2", kind="number")
+FOUR = (Review(id="r", reviewer="ben", score=4, valid=True, text=""),)
+TEXTS = (
+    "one and one make two , so 2",
+    "count up from one by one and get to 2",
+    "a pair of single things is 2",
+    "double the number one to reach 2",
+)
+
+
+def rationale(name: str, **changes: Any) -> Rationale:
+    written = Rationale(
+        id=name, problem_id="p", author="ada", role="teacher", text=f"{name} 2", correct=True, answer="2"
+    )
+    return written.model_copy(update=changes)
+
+
+def wrong(name: str, **changes: Any) -> Rationale:
+    return rationale(name, **{"text": f"{name} 3", "correct": False, "answer": "3", **changes})
+
+
+@cache
+def source_of(stages: str) -> Source:
+    return Source(small(Path("none"), *([f"settings.stages=[{stages}]"] if stages else [])), load_prompts())
+
+
+def told(*rationales: Rationale, status: str = "done", stages: str = "", **parts: Any) -> Told:
+    source = source_of(stages)
+    options = parts.pop("options", Options())
+    outcome = Outcome.model_validate({"status": status})
+    transcript = Transcript(graph="lesson", problem=PROBLEM, rationales=rationales, outcome=outcome, **parts)
+    return Told(transcript, source, options)
+
+
+def made(found: Any) -> tuple[list[str], list[str]]:
+    """Ids of the rows' rationales, joined, and the reasons of what is left out."""
+    rows, reasons = [], []
+    for each in found:
+        if isinstance(each, LeftOut):
+            reasons.append(each.reason)
+        else:
+            rows.append("+".join(one["id"] for one in each["meta"]["rationales"]))
+    return rows, reasons
+
+
+# ---- right -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_fit_to_teach() -> None:
+    rows, reasons = made(
+        sft_rows(
+            told(
+                rationale("accepted", accepted=True, reviews=FOUR),
+                rationale("rectified", role="rectified", saw_answer=True),
+                rationale("revised", role="revised", accepted=True, reviews=FOUR),
+                rationale("rejected", accepted=False, reviews=FOUR),
+                rationale("open", accepted=None, reviews=FOUR),
+                wrong("wrong", accepted=True, reviews=FOUR),
+                rationale("dropped", dropped="too_long"),
+                rationale("blank", text=" \n"),
+                rationale("ungraded", correct=None),
+                rationale("student", role="student"),
+                wrong("corrupted", role="corrupted"),
+            )
+        )
+    )
+    assert rows == ["accepted", "rectified", "revised"]
+    assert reasons == ["rejected_by_panel", "no_verdict", "wrong", "too_long", "empty", "not_graded"]
+
+
+def test_of_a_failed_problem_only_what_the_panel_accepted() -> None:
+    waiting, accepted = rationale("waiting"), rationale("accepted", accepted=True)
+    assert made(sft_rows(told(waiting, accepted, status="failed"))) == (["accepted"], ["no_verdict"])
+    assert made(sft_rows(told(waiting, accepted, status="failed", stages="rationales")))[0] == ["waiting", "accepted"]
+
+
+def test_the_graders_choice_owes_nothing_to_the_panel() -> None:
+    options = Options(grader_only=True)
+    rejected = rationale("rejected", accepted=False, reviews=FOUR)
+    revised = rationale("revised", role="revised", accepted=True, reviews=FOUR)
+    found = made(sft_rows(told(rejected, revised, wrong("wrong", accepted=True), options=options)))
+    assert found == (["rejected"], ["owed_to_the_panel", "wrong"])
+
+
+def test_only_the_students_mistakes_are_explained() -> None:
+    slip, other, right = wrong("slip", role="student"), wrong("other"), rationale("right", role="student")
+    explanations = tuple(
+        Explanation(id=f"e-{name}", author="ben", rationale_id=name, text=text)
+        for name, text in (("slip", "you lost one"), ("slip", " "), ("other", "x"), ("right", "x"))
+    )
+    rows, reasons = made(mapd_rows(told(slip, other, right, explanations=explanations)))
+    assert rows == ["slip"]
+    assert reasons == ["wrong", "empty", "mistake_of_another", "right_after_all"]
+
+
+def spelled(name: str, text: str, answer: str) -> Rationale:
+    start = text.index(answer)
+    return rationale(name, text=text, answer_span=Span(start, start + len(answer)))
+
+
+def test_a_group_marks_the_answers_that_are_written_alike() -> None:
+    group = (
+        spelled("a", "from one to 2 .", "2"),
+        spelled("b", "two is it : 2.0", "2.0"),
+        spelled("c", "so we say 2 and stop", "2"),
+        rationale("d", text="no span of its own 2"),
+    )
+    (row,) = mcc_kd_rows(told(*group))
+    assert not isinstance(row, LeftOut)
+    assert row["answer_spans"] == [[12, 13], None, [10, 11], None]
+    assert [text[slice(*span)] for text, span in zip(row["completions"], row["answer_spans"], strict=True) if span] == [
+        "2",
+        "2",
+    ]
+
+
+def test_a_group_needs_two_that_differ() -> None:
+    alone = told(spelled("a", "from one to 2 .", "2"), spelled("b", "From one  to 2 .", "2"))
+    assert made(mcc_kd_rows(alone)) == ([], ["near_duplicate", "alone_of_its_problem"])
+    unlike = told(spelled("a", "from one to 2 .", "2"), spelled("b", "this is 2.0", "2.0"))
+    assert made(mcc_kd_rows(unlike)) == ([], ["alone_of_its_problem"] * 2)
+
+
+def test_rows_tell_how_the_exam_went() -> None:
+    good, bad = rationale("good", role="student"), wrong("bad", role="student")
+    assert [told(*exam).exam for exam in ((), (good,), (good, bad))] == ["none", "right", "mistaken"]
+
+
+# ---- graded ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_counts_as_a_negative() -> None:
+    rows, reasons = made(
+        nat_rows(
+            told(
+                rationale("right"),
+                rationale("judged", accepted=False, reviews=FOUR),
+                rationale("cut", truncated=True),
+                wrong("wrong"),
+                wrong("student", role="student"),
+                wrong("blind", role="revised"),
+                wrong("shown", role="corrupted", saw_answer=True),
+                rationale("hinted", role="revised", saw_answer=True),
+                wrong("cut-wrong", truncated=True),
+                wrong("silent", answer=None),
+                wrong("long", dropped="too_long"),
+                status="rejected",
+            )
+        )
+    )
+    assert rows == ["right", "judged", "cut", "wrong", "student", "blind"]
+    assert reasons == ["shown_the_answer"] * 2 + ["cut_off", "no_answer_read", "too_long"]
+
+
+@given(st.integers(0, 12), st.integers(0, 12))
+def test_ranker_pairs_are_distinct_and_use_every_rationale_alike(right: int, wrong_: int) -> None:
+    rationales = [rationale(f"r{i}") for i in range(right)] + [wrong(f"w{i}") for i in range(wrong_)]
+    pairs, _ = made(ranker_rows(told(*rationales)))
+    assert len(set(pairs)) == len(pairs) == min(right * wrong_, PAIRS_A_PROBLEM)
+    for side, size in ((0, right), (1, wrong_)):
+        names = [pair.split("+")[side] for pair in pairs]
+        assert all(name.startswith("rw"[side]) for name in names)
+        uses = [names.count(name) for name in set(names)]
+        assert not uses or (max(uses) - min(uses) <= 1 and len(uses) == min(size, len(pairs)))
+
+
+def test_a_ranker_sees_each_text_once() -> None:
+    twice = told(rationale("a", text="x 2"), rationale("b", text="X  2"), wrong("w"))
+    assert made(ranker_rows(twice)) == (["a+w"], ["near_duplicate"])
+    assert made(ranker_rows(told(rationale("a")))) == ([], ["nothing_to_compare"])
+
+
+# ---- pairs -----------------------------------------------------------------------------------------------------------
+
+
+def pair(right: str, wrong_: str, **changes: Any) -> Pair:
+    fresh = Pair(id=f"{right}-{wrong_}", right=right, wrong=wrong_, origin="corrupted", edit_ratio=0.2, in_band=True)
+    return fresh.model_copy(update=changes)
+
+
+def test_which_pairs_teach_key_steps() -> None:
+    texts = (rationale("r"), rationale("ungraded", correct=None), wrong("w"), wrong("silent", answer=None))
+    both = (*texts, wrong("same", answer="2"), wrong("cut", truncated=True))
+    pairs = (
+        pair("r", "w"),
+        pair("r", "w", edit_ratio=0.4),
+        pair("r", "w", in_band=False),
+        pair("ungraded", "w"),
+        pair("r", "silent"),
+        pair("r", "same"),
+        pair("r", "cut"),
+        pair("w", "r"),
+    )
+    rows, reasons = made(edit_rows(told(*both, pairs=pairs, options=Options(max_edit_ratio=0.3))))
+    assert rows == ["r+w"]
+    assert reasons == [
+        "beyond_max_edit_ratio",
+        "out_of_band",
+        "not_graded",
+        "no_answer_read",
+        "answers_do_not_differ",
+        "cut_off",
+        "answers_do_not_differ",
+    ]
+
+
+def test_natural_pairs_are_mined_where_nothing_was_rewritten() -> None:
+    near, far = rationale("near", text="so 1 + 1 is 2"), rationale("far", text="it can only be 2")
+    slip, other = wrong("slip", text="so 1 + 1 is 3"), wrong("other", author="ben", text="so 1 + 1 is 3")
+    log = (near, far, slip, other)
+    mined = told(*log, stages="rationales", options=Options(max_edit_ratio=0.3))
+    (row,) = edit_rows(mined)
+    assert not isinstance(row, LeftOut)
+    assert row["spans"] == {"chosen": [[12, 13]], "rejected": [[12, 13]]}
+    assert made(edit_rows(told(*log, stages="rationales", options=Options(max_edit_ratio=0.1))))[0] == []
+    assert made(dpo_rows(told(*log, stages="rationales")))[0] == ["near+slip"]
+
+
+def test_dpo_falls_back_on_natural_pairs_problem_by_problem() -> None:
+    log = (rationale("r"), wrong("w"), wrong("c", role="corrupted", saw_answer=True, parent_id="r"))
+    assert made(dpo_rows(told(*log, pairs=(pair("r", "c"),))))[0] == ["r+c"]
+    assert made(dpo_rows(told(*log, pairs=(pair("r", "c", in_band=False),))))[0] == ["r+w"]
+
+
+def test_privileged_contexts_speak_of_the_completion() -> None:
+    slip = wrong("slip", role="student")
+    mended = rationale("mended", role="rectified", parent_id="slip", saw_answer=True)
+    failed = wrong("failed", role="rectified", parent_id="slip", saw_answer=True)
+    explanation = Explanation(id="e", author="ben", rationale_id="slip", text="you lost one", kinds=("calculation",))
+    found = [*privileged_rows(told(slip, mended, failed, explanations=(explanation,)))]
+    first, second, third = found
+    assert third == LeftOut("no_answer_read" if failed.answer is None else "not_rectified")
+    assert not isinstance(first, LeftOut)
+    assert not isinstance(second, LeftOut)
+    assert (first["completion"], first["privileged_context"]) == (slip.text, "you lost one")
+    assert (second["completion"], second["privileged_context"]) == (slip.text, mended.text)
+    assert first["meta"].keys() == second["meta"].keys()
+    assert (first["meta"]["kinds"], second["meta"]["kinds"]) == ("calculation", "")
+
+
+def test_authors_choose_whose_rationales_count() -> None:
+    mine, other = rationale("m", author="ada"), rationale("o", author="ben")
+    pairs = (pair("m", "w"), pair("m", "x"))
+    slip = wrong("s", role="student", author="pupil")
+    said = [Explanation(id=name, rationale_id="s", author=name, text="look") for name in ("ada", "ben")]
+    log = told(
+        *(mine, other, wrong("w", author="ada"), wrong("x", author="ben"), slip),
+        pairs=pairs,
+        explanations=tuple(said),
+        options=Options(authors=("ada",)),
+    )
+
+    assert made(nat_rows(log))[0] == ["m", "w"]
+    assert made(edit_rows(log)) == (["m+w"], ["not_asked_for"])
+    assert made(mapd_rows(log)) == (["m", "s"], ["wrong", "not_asked_for"])
+
+
+@pytest.mark.parametrize("role", ["student", "teacher"])
+def test_roles_choose_whose_rationales_count(role: Any) -> None:
+    log = told(rationale("t"), wrong("s", role="student"), options=Options(roles=(role,)))
+    assert made(nat_rows(log))[0] == [role[0]]

@@ -1,0 +1,328 @@
+"""Exports: which files appear, with which lineage, in which order, and what the card says."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+from click.testing import CliRunner
+from datasets import load_dataset
+
+from errata.cli import cli
+from errata.data.contamination import parse_against
+from errata.errors import ErrataError, UsageError
+from errata.export.compile import Handling, Tally
+from errata.export.dataset_card import card_text, cell
+from errata.export.formats import refuse_idle
+from errata.export.transcript_view import Options
+from errata.export.write import FORMATS, export
+from errata.runs.runner import synthesize
+from errata.settings import ProblemSource
+from tests.small_runs import lines, small
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One small lesson, shared by the tests that only read it."""
+    return asyncio.run(synthesize(small(tmp_path_factory.mktemp("runs")))).run
+
+
+def test_rows_are_traced_and_in_input_order(run: Path, tmp_path: Path) -> None:
+    done = export([run], "sft", tmp_path / "out" / "sft.jsonl")
+
+    log = {line["problem"]["id"]: line for line in lines(run)}
+    rows = rows_of(done.out)
+    assert len(rows) == done.tally.rows > 20
+    positions = [log[row["meta"]["problem_id"]]["problem"]["position"] for row in rows]
+    assert positions == sorted(positions)
+    for row in rows:
+        line = log[row["meta"]["problem_id"]]
+        (source,) = row["meta"]["rationales"]
+        written = next(each for each in line["rationales"] if each["id"] == source["id"])
+        assert row["completion"] == written["text"]
+        assert row["prompt"] == next(c for c in line["calls"] if c["agent"] == "pupil")["messages"][-1]["content"]
+        assert set(written["call_ids"]) <= set(row["meta"]["calls"]) <= {call["id"] for call in line["calls"]}
+        scores = ", ".join(f"{review['reviewer']} {review['score']}" for review in written["reviews"])
+        assert source["scores"] == scores
+        assert row["meta"]["price_usd"] == 0
+        assert any(prompt.startswith("teacher/") for prompt in row["meta"]["prompts"])
+    assert sorted(path.name for path in done.out.parent.iterdir()) == ["sft.jsonl", "sft.md"]
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_the_same_log_gives_the_same_bytes_and_loads(run: Path, tmp_path: Path, name: str) -> None:
+    done = export([run], name, tmp_path / "a.jsonl")
+    again = export([run], name, tmp_path / "b" / "a.jsonl")
+    assert again.out.read_bytes() == done.out.read_bytes()
+    assert again.card.read_bytes() == done.card.read_bytes()
+
+    loaded = load_dataset("json", data_files=str(done.out), split="train", cache_dir=str(tmp_path / "cache"))
+    assert len(loaded) == done.tally.rows > 0
+    assert set(loaded.column_names) == {*FORMATS[name].columns, "meta"}
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_no_value_leaves_its_type_open(run: Path, tmp_path: Path, name: str) -> None:
+    """A reader infers types from a file's first megabytes: there must be no null and no empty list to mislead it."""
+
+    def open_ended(value: Any) -> bool:
+        if isinstance(value, dict):
+            return any(map(open_ended, value.values()))
+        return value is None or (isinstance(value, list) and (not value or any(map(open_ended, value))))
+
+    assert not any(open_ended(row["meta"]) for row in rows_of(export([run], name, tmp_path / "x.jsonl").out))
+
+
+async def test_messages_are_the_same_rows_as_a_conversation(tmp_path: Path) -> None:
+    run = (await synthesize(small(tmp_path, "agents.student.system=Be brief.", problems=4))).run
+    sft = rows_of(export([run], "sft", tmp_path / "sft.jsonl").out)
+    messages = rows_of(export([run], "messages", tmp_path / "messages.jsonl").out)
+
+    assert len(sft) == len(messages)
+    for flat, talk in zip(sft, messages, strict=True):
+        assert talk["messages"] == [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": flat["prompt"]},
+            {"role": "assistant", "content": flat["completion"]},
+        ]
+        assert talk["meta"] == flat["meta"]
+
+
+# ---- several runs ----------------------------------------------------------------------------------------------------
+
+
+async def test_of_two_runs_come_the_rows_of_both(run: Path, tmp_path: Path) -> None:
+    """The same problems answered by the same teachers under another seed: other words, other rows."""
+    other = (await synthesize(small(tmp_path, "name=other", "seed=99", problems=6))).run
+    apart = [export([each], "nat", tmp_path / f"{each.name}.jsonl") for each in (run, other)]
+    both = export([run, other], "nat", tmp_path / "both.jsonl")
+
+    rows = rows_of(both.out)
+    assert [row["meta"]["run"] for row in rows] == sorted(
+        (row["meta"]["run"] for row in rows), key=["demo", "other"].index
+    )
+    first = [row for row in rows if row["meta"]["run"] == "demo"]
+    assert first == rows_of(apart[0].out)
+    assert {row["meta"]["problem_id"] for row in rows if row["meta"]["run"] == "other"} <= {
+        row["meta"]["problem_id"] for row in first
+    }
+    texts = {(row["prompt"], " ".join(row["completion"].casefold().split()), row["label"]) for row in rows}
+    assert len(texts) == len(rows)
+    repeated = both.tally.duplicates - sum(each.tally.duplicates for each in apart)
+    assert len(rows) == sum(each.tally.rows for each in apart) - repeated
+
+
+def test_a_run_given_twice_adds_only_duplicates(run: Path, tmp_path: Path) -> None:
+    once = export([run], "sft", tmp_path / "once.jsonl")
+    twice = export([run, run], "sft", tmp_path / "twice.jsonl")
+    assert twice.out.read_bytes() == once.out.read_bytes()
+    assert twice.tally.duplicates == 2 * once.tally.duplicates + once.tally.rows
+
+    kept = export([run, run], "sft", tmp_path / "kept.jsonl", keep_duplicates=True)
+    assert kept.tally.rows == twice.tally.rows + twice.tally.duplicates
+    assert "rows repeat an earlier one and are kept" in kept.card.read_text()
+
+
+async def test_runs_complete_each_other(tmp_path: Path) -> None:
+    """MAPD's rationales from one run, its explanations from another."""
+    taught = (await synthesize(small(tmp_path, "name=taught", "settings.stages=[rationales]", problems=4))).run
+    told = (await synthesize(small(tmp_path, "name=told", "settings.stages=[mistake_explanation]", problems=4))).run
+    with pytest.raises(UsageError, match="it needs mistake_explanation"):
+        export([taught], "mapd", tmp_path / "x.jsonl")
+    rows = rows_of(export([taught, told], "mapd", tmp_path / "mapd.jsonl").out)
+    assert {(row["meta"]["run"], row["task"]) for row in rows} == {("taught", "rationale"), ("told", "mistake")}
+
+
+# ---- what cannot be served -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "graphs"),
+    [
+        ("sft", "rationales, peer_review, dual_cot, lesson"),
+        ("messages", "rationales, peer_review, dual_cot, lesson"),
+        ("mcc-kd", "rationales, peer_review, dual_cot, lesson"),
+        ("mapd", "rationales, peer_review, dual_cot, lesson"),
+        ("edit", "dual_cot, lesson"),
+        ("privileged", "mistake_explanation, lesson, dual_cot"),
+    ],
+)
+async def test_a_log_that_cannot_serve_names_the_graph(tmp_path: Path, name: str, graphs: str) -> None:
+    run = (await synthesize(small(tmp_path, "graph=exam", "settings={}", problems=2))).run
+    with pytest.raises(UsageError, match=f"run one of the graphs {graphs}:") as raised:
+        export([run], name, tmp_path / "x.jsonl")
+    assert "graph exam" in raised.value.found
+    assert not (tmp_path / "x.jsonl").exists()
+
+
+async def test_an_exam_alone_serves_what_needs_no_teacher(tmp_path: Path) -> None:
+    run = (await synthesize(small(tmp_path, "graph=exam", "settings.exam.samples=6", problems=12))).run
+    for name in ("nat", "kto", "ranker", "dpo"):
+        rows = rows_of(export([run], name, tmp_path / f"{name}.jsonl").out)
+        assert {each["role"] for row in rows for each in row["meta"]["rationales"]} == {"student"}
+
+
+async def test_no_row_is_an_error_and_leaves_what_was_there(tmp_path: Path) -> None:
+    recipe = small(tmp_path, "settings.peer_review.accept.threshold=5", "settings.dual_cot.rectify=false", problems=2)
+    run = (await synthesize(recipe)).run
+    (tmp_path / "x.jsonl").write_text("before", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"no row: of \d+ rationales \d+ are right, 0 accepted") as raised:
+        export([run], "sft", tmp_path / "x.jsonl")
+    assert "rejected_by_panel" in raised.value.why
+    assert (tmp_path / "x.jsonl").read_text(encoding="utf-8") == "before"
+
+
+def test_bad_targets(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.md"):
+        export([run], "sft", tmp_path / "x.md")
+    (tmp_path / "file").touch()
+    with pytest.raises(ErrataError, match="cannot be written"):
+        export([run], "sft", tmp_path / "file" / "x.jsonl")
+
+
+def test_a_spoilt_line_is_told(run: Path, tmp_path: Path) -> None:
+    spoilt = tmp_path / "spoilt"
+    spoilt.mkdir()
+    (spoilt / "recipe.yaml").write_bytes((run / "recipe.yaml").read_bytes())
+    log = (run / "transcripts.jsonl").read_bytes()
+    (spoilt / "transcripts.jsonl").write_bytes(log.replace(b'"graph":', b'"grph":'))
+    with pytest.raises(UsageError, match="a line is no transcript"):
+        export([spoilt], "sft", tmp_path / "x.jsonl")
+    assert list(tmp_path.glob("*x.jsonl*")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("edit", {"grader_only": True}), ("sft", {"max_edit_ratio": 0.0}), ("nat", {"by_scores": True})],
+)
+def test_an_option_that_would_change_nothing_is_refused(name: str, option: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"with --format {name}"):
+        refuse_idle(name, Options(**option))
+
+
+def test_the_command_line_offers_what_the_library_does(run: Path, tmp_path: Path) -> None:
+    def told(*words: str) -> dict[str, Any]:
+        out = str(tmp_path / "x.jsonl")
+        done = CliRunner().invoke(cli, ["export", str(run), "--out", out, "--json", *words])
+        assert done.exit_code == 0, done.output
+        value: dict[str, Any] = orjson.loads(done.stdout)
+        return value
+
+    plain = told("--format", "nat")
+    assert told("--format", "nat", "--keep-duplicates")["rows"] == plain["rows"] + plain["near_duplicates"]["same"]
+    assert told("--format", "nat", "--roles", "student", "--roles", "teacher")["rows"] < plain["rows"]
+    assert told("--format", "nat", "--authors", "pupil") == told("--format", "nat", "--roles", "student")
+    stranger = CliRunner().invoke(cli, ["export", str(run), "--out", "x.jsonl", "--format", "sft", "--authors", "adda"])
+    assert (stranger.exit_code, "did you mean ada?" in stranger.output) == (2, True)
+    assert told("--format", "edit", "--max-edit-ratio", "0.1")["left_out"]["beyond_max_edit_ratio"] > 0
+    assert told("--format", "ranker", "--by-scores")["rows"] > 0
+    against = told("--format", "sft", "--against", "classroom", "--exclude-overlap")
+    assert against["overlap"]["classroom"]["size"] > 100
+    idle = CliRunner().invoke(cli, ["export", str(run), "--out", "x.jsonl", "--format", "sft", "--by-scores"])
+    assert idle.exit_code == 2
+
+
+# ---- overlap with evaluation sets ------------------------------------------------------------------------------------
+
+
+def planted(folder: Path, *questions: str) -> ProblemSource:
+    """An evaluation set of these questions."""
+    path = folder / "eval.jsonl"
+    path.write_bytes(b"".join(orjson.dumps({"question": each, "answer": "#### 1"}) + b"\n" for each in questions))
+    return ProblemSource(source=str(path), mapping="gsm8k")
+
+
+def test_planted_questions_are_found_and_left_out(run: Path, tmp_path: Path) -> None:
+    questions = [line["problem"]["question"] for line in sorted(lines(run), key=lambda x: x["problem"]["position"])]
+    same = questions[0].upper().replace(" .", ".")
+    within = "Once more : " + " ".join(questions[1].split()[:20]) + " and so on , who knows ?"
+    source = planted(
+        tmp_path, same, within, "What is the colour of the sky over a lake in the north of Norway in May ?"
+    )
+
+    seen = export([run], "sft", tmp_path / "seen.jsonl", against=[source])
+    clean = export([run], "sft", tmp_path / "clean.jsonl", against=[source], exclude_overlap=True)
+
+    (met,) = seen.tally.overlap.values()
+    assert (met["size"], met["question"], met["ngram"]) == (3, 1, 1)
+    rows = rows_of(seen.out)
+    theirs = [row for row in rows if row["prompt"].startswith((questions[0], questions[1]))]
+    assert met["rows"] == len(theirs) > 0
+    assert [row for row in rows if row not in theirs] == rows_of(clean.out)
+    assert clean.tally.excluded == 2
+    assert "1 ask a question of it, 1 more share 13 words" in seen.card.read_text()
+    assert "problems left out for overlap: 2" in clean.card.read_text()
+
+
+async def test_the_recipe_names_evaluation_sets(tmp_path: Path) -> None:
+    first = (await synthesize(small(tmp_path, problems=2))).run
+    source = planted(tmp_path, lines(first)[0]["problem"]["question"])
+    named = f"eval_sets=[{{source: '{source.source}', mapping: gsm8k}}]"
+    again = (await synthesize(small(tmp_path, named, problems=2))).run  # the key may change: the run is the same
+    done = export([again], "sft", tmp_path / "x.jsonl", against=[source])
+    (met,) = done.tally.overlap.values()
+    assert met["question"] == 1
+
+
+def test_excluding_needs_a_set(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no evaluation set"):
+        export([run], "sft", tmp_path / "x.jsonl", exclude_overlap=True)
+
+
+def test_against_is_a_source_and_a_mapping() -> None:
+    assert parse_against("a:b/test.jsonl:gsm8k") == ProblemSource(source="a:b/test.jsonl", mapping="gsm8k")
+    assert parse_against("classroom").source == "classroom"
+    with pytest.raises(UsageError, match="no mapping is named"):
+        parse_against("a:b/test.jsonl")
+
+
+# ---- the card --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_card_tells_what_is_in_the_file(tmp_path: Path) -> None:
+    run = (await synthesize(small(tmp_path, "licence=CC-BY-4.0"))).run
+    done = export([run], "mapd", tmp_path / "mapd.jsonl", Options(roles=("teacher",)))
+
+    card = done.card.read_text(encoding="utf-8")
+    front = yaml.safe_load(card.split("---\n")[1])
+    assert front["license"] == "cc-by-4.0"
+    assert front["configs"] == [{"config_name": "default", "data_files": "mapd.jsonl"}]
+    assert f"{done.tally.rows} rows of format `mapd`" in card
+    assert "Only the roles teacher." in card
+    assert f"near-duplicates: {done.tally.duplicates} rows" in card
+    kinds = done.tally.kinds
+    assert f"{kinds['mistake']} mistake, {kinds['rationale']} rationale" in card
+    for said in ("| `task` |", "| `meta` |", "teacher/solve@1", "simulated/ada", "student/explain@1", "overlap"):
+        assert said in card
+
+
+def test_a_licence_of_its_own_is_no_hub_identifier(run: Path) -> None:
+    from errata.export.compile import open_logs
+
+    def front(*licences: str | None) -> dict[str, Any]:
+        logs = []
+        for licence in licences:
+            (log,) = open_logs([run], "sft")
+            object.__setattr__(log.source, "recipe", log.source.recipe.model_copy(update={"licence": licence}))
+            logs.append(log)
+        text = card_text("x.jsonl", logs, "sft", FORMATS["sft"], Handling(), Tally())
+        value: dict[str, Any] = yaml.safe_load(text.split("---\n")[1])
+        return value
+
+    assert front("MIT")["license"] == "mit"
+    assert front(None)["license"] == "unknown"
+    own = front("MATH is MIT: but\n- not the rest")
+    assert (own["license"], own["license_name"]) == ("other", "MATH is MIT: but - not the rest")
+    assert front("MIT", "Apache-2.0")["license_name"] == "Apache-2.0; MIT"
+
+
+def test_text_from_elsewhere_is_harmless_in_a_card() -> None:
+    assert cell("a|b\n# `c`<script>") == "a\\|b # 'c'&lt;script>"

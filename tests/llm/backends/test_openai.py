@@ -1,0 +1,106 @@
+"""What the openai backend sends and reads, over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from errata.llm.backends.openai import OpenAI
+from errata.llm.request import Context, ProviderFailure, Reply
+from errata.records import Message
+from errata.settings import AgentSpec
+from tests.llm.provider import Provider, body, ok, request_of
+
+ASKED = (Message(role="system", content="Be brief."), Message(role="user", content="6 times 7?"))
+
+
+@pytest.fixture
+async def backend() -> AsyncIterator[OpenAI]:
+    backend = OpenAI()
+    yield backend
+    await backend.close()
+
+
+async def complete(backend: OpenAI, spec: AgentSpec, **parameters: Any) -> Reply:
+    context = Context(problem_id="secret-problem-id", question="secret question", about="r1", author="bob")
+    return await backend.complete(request_of(spec, messages=ASKED, parameters=parameters, context=context, sample=3), 7)
+
+
+async def test_parameters_go_to_the_server_as_they_are(backend: OpenAI) -> None:
+    async with Provider() as provider:
+        given = {"temperature": 0.2, "max_tokens": 9, "top_k": 5, "stop": ["\n"], "chat_template_kwargs": {"x": True}}
+        await complete(backend, provider.agent(), **given)
+        sent = provider.bodies[0]
+    assert {name: sent[name] for name in given} == given
+    assert sent["seed"] == 7
+    assert sent["messages"] == [message.model_dump() for message in ASKED]
+    assert "secret" not in str(sent)
+
+
+@pytest.mark.parametrize(("extra", "sent"), [({"seed": 5}, 5), ({"seed": None}, None), ({}, 7)])
+async def test_an_agents_own_seed_goes_first(backend: OpenAI, extra: dict[str, Any], sent: int | None) -> None:
+    async with Provider() as provider:
+        spec = provider.agent(extra=extra)
+        await complete(backend, spec, **{name: value for name, value in extra.items() if value is not None})
+        assert provider.bodies[0].get("seed") == sent
+
+
+async def test_openai_itself_is_sent_its_new_name_of_max_tokens(backend: OpenAI) -> None:
+    async with Provider() as provider:
+        spec = provider.agent()
+        await complete(backend, spec)
+        chat = backend._chats[spec.name]
+        chat.openai_api_base = "https://api.openai.com/v1"
+        assert chat._get_request_payload([], max_tokens=9)["max_completion_tokens"] == 9
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"content": None, "refusal": "I would rather not."}, "I would rather not."),
+        ({"content": [{"type": "text", "text": "4"}, {"type": "text", "text": "2"}]}, "42"),
+        ({"content": None}, ""),
+        ({"content": "<think>so</think>42", "tool_calls": []}, "<think>so</think>42"),
+    ],
+)
+async def test_odd_messages(backend: OpenAI, message: dict[str, Any], text: str) -> None:
+    async with Provider(then=ok("", **message)) as provider:
+        assert (await complete(backend, provider.agent())).text == text
+
+
+async def test_a_message_without_a_role_is_the_assistants(backend: OpenAI) -> None:
+    async with Provider(then=body('{"choices": [{"message": {"content": "42"}}]}')) as provider:
+        reply = await complete(backend, provider.agent())
+    assert (reply.text, reply.finish_reason, reply.prompt_tokens) == ("42", None, 0)
+
+
+async def test_a_traced_call_reads_the_same(backend: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Provider(then=ok("42", reasoning_content="6*7")) as provider:
+        plain = await complete(backend, provider.agent())
+        monkeypatch.setattr("errata.llm.backends.openai.tracing_is_enabled", lambda: True)
+        traced = await complete(backend, provider.agent())
+    assert traced == plain
+    assert plain == Reply("42", "stop", "6*7", "served-model", 10, 5)
+
+
+async def test_a_name_that_does_not_resolve(backend: OpenAI) -> None:
+    spec = AgentSpec(name="ada", model="openai/x", api_base="http://no-such-host.invalid/v1")
+    with pytest.raises(ProviderFailure, match=r"no connection: .*no-such-host\.invalid") as failure:
+        await complete(backend, spec)
+    assert failure.value.transient
+
+
+async def test_a_port_nobody_listens_on(backend: OpenAI) -> None:
+    async with Provider() as provider:
+        spec = provider.agent()
+    with pytest.raises(ProviderFailure, match="no connection") as failure:
+        await complete(backend, spec)
+    assert failure.value.transient
+
+
+async def test_a_gateway_before_the_provider(backend: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Provider() as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.base + "/")
+        assert (await complete(backend, AgentSpec(name="ada", model="openai/stub"))).text == "42"

@@ -1,0 +1,36 @@
+"""One small lesson and its report for all tests here; tests that change something copy it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from errata.report.log_totals import Account
+from errata.runs.runner import synthesize
+from tests.report.planted import three_students
+from tests.small_runs import lines, small
+
+
+@pytest.fixture(scope="session")
+def lesson(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 24 problems with three evals: the untouched student, plain distillation, a committee's student."""
+    folder = tmp_path_factory.mktemp("runs")
+    run = asyncio.run(synthesize(small(folder, problems=24))).run
+    three_students(run / "evals", number=80)
+    return run
+
+
+@pytest.fixture(scope="session")
+def log(lesson: Path) -> list[dict[str, Any]]:
+    return lines(lesson)
+
+
+@pytest.fixture(scope="session")
+def account(log: list[dict[str, Any]]) -> Account:
+    made = Account()
+    for transcript in log:
+        made.add(transcript)
+    return made

@@ -1,0 +1,220 @@
+"""The page in a real browser, opened from disk: filter, search, transcripts, pairs, keyboard; nothing planted runs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from benchmarks.report_picture import ARGUMENTS, chromium
+from errata.report.build import write_report
+from tests.report.planted import three_students
+from tests.small_runs import lines
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = chromium()
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (Debian: apt install chromium)")
+
+PLANTED = (
+    "<script>window.planted = 1</script></script><img src='http://127.0.0.1:9/leak' onerror='window.planted = 2'>"
+    "<svg onload='window.planted = 3'></svg><a href='javascript:window.planted = 4'>x</a>"
+)
+
+
+@pytest.fixture(scope="module")
+def report(lesson: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a run in whose texts a script is planted, with evals whose answers hold one too."""
+    run = tmp_path_factory.mktemp("planted") / "run"
+    run.mkdir()
+    shutil.copy(lesson / "recipe.yaml", run)
+    log = lines(lesson)
+    for line in log:
+        line["problem"]["question"] += f" {PLANTED}"
+        for each in (*line["rationales"], *line["explanations"]):
+            each["text"] += f" {PLANTED}"
+            for review in each.get("reviews", []):
+                review["text"] += f" {PLANTED}"
+        line["calls"][0]["reply"] = f"a reply that became nothing {PLANTED}"
+        line["calls"][0]["failure"] = f"500 {PLANTED}"
+    (run / "transcripts.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in log))
+    evals = three_students(run / "evals", number=60)
+    for path in evals:
+        items = path / "items.jsonl"
+        items.write_bytes(items.read_bytes().replace(b"the answer is", f"{PLANTED} the answer is".encode()))
+    return write_report(run).out
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+class Watched:
+    """A page with everything it asked for and complained of."""
+
+    def __init__(self, browser: Any, report: Path, hash: str = "", **options: Any) -> None:
+        self.context = browser.new_context(reduced_motion="reduce", **options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append("a dialog opened"))
+        self.page.goto(f"{report.as_uri()}{hash}")
+        self.home = report.as_uri()
+
+    def see(self, selector: str) -> None:
+        self.page.locator(selector).first.scroll_into_view_if_needed()
+
+    def found(self, browser: str, *, before: int | None = None) -> int:
+        """Entries that the filters leave, once they are others than `before`."""
+        told = self.page.locator(f"{browser} .found").first
+        if before is not None:
+            playwright.expect(told).not_to_have_text(re.compile(rf"^{before} of |^Searching"))
+        playwright.expect(told).to_have_text(re.compile(r"^[\d,]+ of [\d,]+ "))
+        return int(told.inner_text().split(" of ")[0].replace(",", ""))
+
+
+@pytest.fixture
+def open_page(browser: Any, report: Path) -> Iterator[Any]:
+    opened: list[Watched] = []
+
+    def go(hash: str = "", **options: Any) -> Watched:
+        opened.append(Watched(browser, report, hash, **options))
+        return opened[-1]
+
+    yield go
+
+    for watched in opened:
+        assert watched.page.evaluate("window.planted") is None, "a planted script ran"
+        assert not [url for url in watched.asked if url.split("#")[0] != watched.home], "a request left the page"
+        assert not watched.complaints
+        watched.context.close()
+
+
+def test_filter_search_and_transcript(open_page: Any, lesson: Path) -> None:
+    watched = open_page()
+    page, log = watched.page, lines(lesson)
+
+    watched.see("#stories")
+    page.wait_for_selector("#stories .reader .question")
+    assert watched.found("#stories") == 24
+
+    page.get_by_role("combobox", name="student", exact=True).select_option("wrong")
+    mistaken = [ln for ln in log if any(r["role"] == "student" and not r["correct"] for r in ln["rationales"])]
+    assert watched.found("#stories", before=24) == len(mistaken)
+
+    page.locator("#stories .row").nth(1).click()
+    reader = page.locator("#stories .reader")
+    playwright.expect(reader.locator(".question")).to_contain_text("<script>window.planted = 1</script>")
+    for shown in ("Student", "Drafts, reviews and revisions", "accepted", "rejected", "score"):
+        assert shown.lower() in reader.inner_html().lower()
+    assert reader.locator("script, img, svg, a").count() == 0
+
+    page.locator("#stories").get_by_text("Reset").click()
+    words = next(r["text"] for r in log[5]["rationales"] if r["role"] == "teacher").split()[:6]
+    page.locator("#stories input[type=search]").fill(f'"{" ".join(words)}"')
+    holding = sum(" ".join(words) in orjson.dumps(line["rationales"]).decode() for line in log)
+    assert 1 <= watched.found("#stories", before=24) == holding
+    page.locator("#stories .row").first.click()
+    playwright.expect(reader.locator("mark.hit:visible").first).to_be_visible()
+
+
+def test_pairs_side_by_side_with_key_steps(open_page: Any, lesson: Path) -> None:
+    watched = open_page()
+    page = watched.page
+    pairs = [pair for line in lines(lesson) for pair in line["pairs"]]
+
+    watched.see("#pair-view")
+    page.wait_for_selector("#pair-view .sides")
+    told = page.locator("#pair-view .steps .found")
+    assert told.inner_text() == f"1 of {len(pairs)}"
+
+    page.get_by_role("button", name="Next").click()
+    playwright.expect(told).to_have_text(f"2 of {len(pairs)}")
+    page.locator("#pair-view").get_by_role("combobox", name="origin").select_option("corrupted")
+    corrupted = sum(pair["origin"] == "corrupted" for pair in pairs)
+    playwright.expect(told).to_have_text(f"1 of {corrupted}")
+    sides = page.locator("#pair-view .side")
+    assert sides.count() == 2
+    assert page.locator("#pair-view .side.right .key").count() >= 1
+    assert page.locator("#pair-view .side.wrong .key").count() >= 1
+    assert "✓ right" in sides.nth(0).inner_text()
+    assert "✗ wrong" in sides.nth(1).inner_text()
+
+    page.get_by_role("button", name="Open the transcript").click()
+    playwright.expect(page.locator("#stories .row[aria-selected=true]")).to_be_visible()
+
+
+def test_what_was_cured_is_listed_with_every_answer(open_page: Any) -> None:
+    watched = open_page()
+    page = watched.page
+
+    watched.see("#items")
+    page.wait_for_selector("#items .reader .question")
+    change = page.get_by_role("combobox", name="change")
+    cured = change.locator("option", has_text="cured by committee").inner_text()
+    change.select_option(index=[o.inner_text() for o in change.locator("option").all()].index(cured))
+
+    assert watched.found("#items", before=90) == int(cured.split("(")[1].rstrip(")"))
+    page.locator("#items .row").first.click()
+    cards = page.locator("#items .answers .card")
+    assert "✗ wrong" in cards.filter(has_text="untouched").inner_text()
+    assert "✓ right" in cards.filter(has_text="committee").inner_text()
+
+
+def test_the_keyboard_does_it_all(open_page: Any) -> None:
+    watched = open_page()
+    page = watched.page
+    watched.see("#stories")
+    page.wait_for_selector("#stories .row")
+
+    page.locator("#stories .list").focus()
+    page.keyboard.press("End")
+    playwright.expect(page.locator("#stories .row[aria-selected=true]")).to_have_attribute("aria-posinset", "24")
+    page.keyboard.press("ArrowUp")
+    playwright.expect(page.locator("#stories .row[aria-selected=true]")).to_have_attribute("aria-posinset", "23")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.type") == "search"
+
+
+def test_an_address_opens_its_transcript(open_page: Any, lesson: Path) -> None:
+    wanted = lines(lesson)[7]["problem"]["id"]
+
+    watched = open_page(f"#transcript={wanted}")
+
+    playwright.expect(watched.page.locator("#stories .reader code").first).to_have_text(wanted)
+
+
+def test_a_chart_tells_its_figures_under_the_pointer(open_page: Any) -> None:
+    watched = open_page()
+    bar = watched.page.locator("#synthesis .chart path[aria-roledescription=bar]").first
+    bar.scroll_into_view_if_needed()
+
+    bar.hover()
+
+    playwright.expect(watched.page.locator("#tip")).to_have_text(bar.get_attribute("aria-label"))
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 360)])
+def test_nothing_spills_over_at_any_width(open_page: Any, scheme: str, width: int) -> None:
+    watched = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = watched.page
+
+    watched.see("#stories")
+    page.wait_for_selector("#stories .reader .question")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 20, 18)"
+    assert dark == (scheme == "dark")

@@ -1,0 +1,185 @@
+"""The funnel: every figure against a slow count of the same log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import krippendorff
+import numpy as np
+import pytest
+from rich.console import Console
+
+from errata.errors import UsageError
+from errata.records import Call, Outcome, Problem, Rationale, Review, Transcript
+from errata.runs.run_dir import Log
+from errata.runs.runner import synthesize
+from errata.runs.status import Funnel, alpha, status
+from errata.runs.tables import show_status
+from tests.small_runs import lines, small
+
+PROBLEM = Problem(id="p", task="t", question="1 + 1 ?", answer="2", kind="number")
+
+
+def review(score: int | None, reviewer: str = "ben") -> Review:
+    return Review(id=f"{reviewer}{score}", reviewer=reviewer, score=score, valid=score is not None, text="")
+
+
+def rationale(name: str, **changes: Any) -> Rationale:
+    return Rationale(id=name, problem_id="p", author="ada", role="teacher", text="2").model_copy(update=changes)
+
+
+def judged(name: str, accepted: bool, correct: bool, sound: bool | None) -> Rationale:
+    return rationale(name, accepted=accepted, correct=correct, sound=sound, reviews=(review(3),))
+
+
+def funnel_of(*rationales: Rationale, calls: tuple[Call, ...] = ()) -> Funnel:
+    funnel = Funnel()
+    transcript = Transcript(
+        graph="lesson", problem=PROBLEM, rationales=rationales, calls=calls, outcome=Outcome(status="done")
+    )
+    funnel.add(transcript.model_dump(by_alias=True))
+    return funnel
+
+
+async def test_every_figure_of_a_real_run(tmp_path: Path) -> None:
+    summary = await synthesize(small(tmp_path))
+    told, log = status(summary.run), lines(summary.run)
+
+    everything = [each for line in log for each in line["rationales"]]
+    panel = [r for r in everything if r["reviews"] and r["role"] in ("teacher", "revised")]
+    accepted = [r for r in panel if r["accepted"]]
+    right = [r for r in panel if r["correct"]]
+    assert told["problems"] == {"total": 12, "done": 12, "rejected": {}, "failed": {}, "pending": 0}
+    assert told["rationales"] == {
+        "written": len(everything),
+        "correct": sum(r["correct"] is True for r in everything),
+        "accepted": sum(r["accepted"] is True for r in everything),
+    }
+    both = [r for r in accepted if r["correct"]]
+    assert told["acceptance"]["answer"] == {
+        "precision": len(both) / len(accepted),
+        "recall": len(both) / len(right),
+    }
+    sound = [r for r in panel if r["sound"]]
+    assert told["acceptance"]["sound"] == {
+        "precision": sum(r["sound"] for r in accepted) / len(accepted),
+        "recall": sum(r["accepted"] for r in sound) / len(sound),
+        "grader_only_precision": sum(r["sound"] for r in right) / len(right),
+        "grader_only_recall": sum(r["correct"] for r in sound) / len(sound),
+    }
+    assert told["acceptance"]["disagreements"] == {
+        "accepted_wrong": len(accepted) - len(both),
+        "rejected_right": len(right) - len(both),
+    }
+    names = ["ada", "ben", "cleo"]
+    table = np.full((3, len(panel)), np.nan)
+    for column, each in enumerate(panel):
+        for given in each["reviews"]:
+            table[names.index(given["reviewer"]), column] = given["score"]
+    expected = krippendorff.alpha(reliability_data=table, level_of_measurement="ordinal")
+    assert told["agreement"]["alpha"] == pytest.approx(expected)
+    assert told["agreement"]["units"] == len(panel)
+
+    calls = [call for line in log for call in line["calls"]]
+    assert told["log"]["calls"] == len(calls) == told["calls"]["paid"] + told["calls"]["cached"]
+    assert told["tokens"]["prompt"] == summary.spent["all_runs"]["prompt_tokens"]
+    assert told["cost_usd"] == told["cost_per_accepted_usd"] == 0
+    by_agent = Counter(call["agent"] for call in calls)
+    assert {name: row["calls"] for name, row in told["agents"].items()} == by_agent
+    pairs = Counter(pair["origin"] for line in log for pair in line["pairs"])
+    assert {origin: counted["written"] for origin, counted in told["pairs"].items()} == pairs
+    assert told["student"]["answers"] == 12
+    assert told["notes"] == []
+
+    console = Console(record=True, width=100)
+    show_status(told, console)
+    text = console.export_text()
+    assert f"{told['calls']['paid']:,} calls paid" in text
+    assert "pupil" in text
+
+
+def test_judged_are_those_with_a_verdict_of_a_panel() -> None:
+    funnel = funnel_of(
+        judged("a", True, True, True),
+        judged("b", True, False, False),
+        judged("c", False, True, False),
+        judged("d", False, True, True),
+        rationale("blank", accepted=False, correct=False),
+        rationale("open", accepted=None, correct=True, reviews=(review(None),)),
+        rationale("student", role="student", correct=True),
+        rationale("rectified", role="rectified", accepted=True, correct=True, reviews=(review(5),)),
+    )
+
+    told = funnel.acceptance()
+
+    assert told["judged"] == 4
+    assert told["answer"] == {"precision": 1 / 2, "recall": 1 / 3}
+    assert told["sound"] == {
+        "precision": 1 / 2,
+        "recall": 1 / 2,
+        "grader_only_precision": 2 / 3,
+        "grader_only_recall": 1.0,
+    }
+    assert told["disagreements"] == {"accepted_wrong": 1, "rejected_right": 2}
+    assert funnel.student() == {"answers": 1, "correct": 1}
+
+
+def test_shares_of_nothing_and_unknown_soundness_are_null() -> None:
+    told = funnel_of(rationale("a", correct=True)).acceptance()
+    assert told["answer"] == {"precision": None, "recall": None}
+    assert told["sound"] is None
+    assert funnel_of(judged("a", False, False, None)).acceptance()["answer"] == {"precision": None, "recall": None}
+
+
+def test_agreement_without_two_different_scores_is_undefined() -> None:
+    assert alpha(Counter()) is None
+    assert alpha(Counter({(0, 0, 0, 0, 2): 7})) is None
+    assert alpha(Counter({(0, 0, 0, 0, 2): 5, (2, 0, 0, 0, 0): 5})) == 1.0
+
+
+def test_agreement_of_many_units_is_thinned_and_hardly_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    patterns = Counter({(0, 0, 0, 0, 2): 4000, (1, 0, 0, 0, 1): 500, (0, 0, 2, 0, 0): 1500, (0, 1, 0, 1, 0): 1000})
+    whole = alpha(patterns)
+    monkeypatch.setattr("errata.runs.status.MOST_UNITS", 700)
+    assert alpha(patterns) == pytest.approx(whole, abs=0.005)
+
+
+def test_an_unknown_price_is_null_and_said(tmp_path: Path) -> None:
+    call = Call(
+        id="c",
+        agent="ada",
+        verb="solve",
+        prompt="p",
+        prompt_hash="h",
+        model="m",
+        messages=(),
+        price_usd=None,
+        reply="2",
+    )
+    log = Log(tmp_path / "transcripts.jsonl")
+    log.append(
+        Transcript(graph="exam", problem=PROBLEM, calls=(call,), outcome=Outcome(status="done")).to_line() + b'{"torn'
+    )
+    log.close()
+
+    told = status(tmp_path)
+
+    assert told["log"]["usd"] is None
+    assert told["agents"]["ada"]["usd"] is None
+    assert told["cost_usd"] is None
+    assert told["problems"]["total"] == told["problems"]["done"] == 1
+    notes = " ".join(told["notes"])
+    assert "no price is known for ada" in notes
+    assert "torn line of 6 bytes" in notes
+    assert "manifest.json is missing" in notes
+
+
+def test_lines_that_are_no_transcripts(tmp_path: Path) -> None:
+    log = tmp_path / "transcripts.jsonl"
+    log.write_bytes(b'{"anything": 1}\n')
+    assert "1 lines" in status(tmp_path)["notes"][1]
+    log.write_bytes(b'{"problem": {"id": "a", "position": 0}, "outcome": {"status": "done", "reason": null}}\n')
+    with pytest.raises(UsageError, match="no transcript of this version"):
+        status(tmp_path)

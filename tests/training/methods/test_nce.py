@@ -1,0 +1,172 @@
+"""NCE: a real NAT student distilled into a plain adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+
+from errata.errors import UsageError
+from errata.models.gate import GateSettings, load_nat, new_nat
+from errata.training.methods.nce import nat_teacher, nce_trainer
+from errata.training.objective import nce
+from tests.training import twins
+from tests.training.lab import (
+    byte_tokenizer,
+    dataset,
+    one_step,
+    relative_error,
+    sample_rows,
+    step_gradients,
+    tiny_llama,
+)
+from tests.training.methods.test_nat import FIVE, LORA, fill, logits, losses, moved
+
+ROWS = sample_rows()
+PLAIN = {**LORA, "target_modules": ["q_proj", "v_proj"], "lora_dropout": 0.0}
+CLOSE = 1e-5
+
+
+@pytest.fixture(scope="module")
+def nat_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A NAT student that is neither its base nor either of its views."""
+    folder = tmp_path_factory.mktemp("nat")
+    negative = get_peft_model(tiny_llama(), LoraConfig(**LORA, lora_dropout=0.5))  # must be off in a teacher
+    fill(negative, "lora_B", 3)
+    negative.save_pretrained(folder / "stage1")
+    nat = new_nat(tiny_llama(), folder / "stage1", GateSettings(width=8))
+    fill(nat, "lora_B.positive", 4)
+    fill(nat, "value_out", 5)
+    nat.save_pretrained(str(folder / "nat"))
+    return folder / "nat"
+
+
+def stage_three(nat_folder: Path, folder: Path, side: str = "right", terms: Any = None, **settings: Any) -> Any:
+    base = tiny_llama()
+    teacher = nat_teacher(base, nat_folder)
+    args, lora = one_step(folder, **settings), LoraConfig(**PLAIN)
+    trainer = nce_trainer(base, teacher, args, dataset(ROWS), byte_tokenizer(side), lora, terms)
+    fill(trainer.model, "lora_", 6)
+    return trainer
+
+
+class Viewed:
+    """One view of a NAT student as a model of its own."""
+
+    def __init__(self, nat_folder: Path, view: Any) -> None:
+        self.nat, self.name = load_nat(tiny_llama(), nat_folder).eval(), view
+
+    def __call__(self, **inputs: Any) -> Any:
+        with torch.no_grad(), self.nat.view(self.name):
+            return self.nat(**inputs)
+
+
+def twin(nat_folder: Path, student: Any, a: float = 0.5, temperature: float = 1.0, calibrate: bool = True) -> Any:
+    views = Viewed(nat_folder, "mixed"), Viewed(nat_folder, "negative")
+    told = twins.calibrated(student, ROWS, *views, temperature=temperature, calibrate=calibrate)
+    return (1 - a) * twins.likelihood(student, ROWS, ("right",)) + a * told
+
+
+def twin_gradients(nat_folder: Path, **settings: Any) -> dict[str, torch.Tensor]:
+    student = get_peft_model(tiny_llama(), LoraConfig(**PLAIN))
+    fill(student, "lora_", 6)
+    return twins.gradients(student, twin(nat_folder, student, **settings))
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"a": 0.9, "temperature": 2.0}, {"a": 0.9, "calibrate": False}],
+    ids=["paper", "hot", "weights-one"],
+)
+def test_gradient_equals_its_twin(nat_folder: Path, side: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    trainer = stage_three(nat_folder, tmp_path, side, nce(**settings))
+
+    assert relative_error(step_gradients(trainer), twin_gradients(nat_folder, **settings)) < CLOSE
+
+
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_micro_batches_of_any_size_make_the_same_step(nat_folder: Path, size: int, tmp_path: Path) -> None:
+    split = {"per_device_train_batch_size": size, "gradient_accumulation_steps": -(-4 // size)}
+
+    trainer = stage_three(nat_folder, tmp_path, **split, gradient_checkpointing=size == 3)
+
+    assert relative_error(step_gradients(trainer), twin_gradients(nat_folder)) < CLOSE
+
+
+def test_controls_other_weights_and_views_are_found(nat_folder: Path, tmp_path: Path) -> None:
+    ones = stage_three(nat_folder, tmp_path, terms=nce(a=0.9, calibrate=False))
+    assert relative_error(step_gradients(ones), twin_gradients(nat_folder, a=0.9)) > 1e-2
+
+    swapped = stage_three(nat_folder, tmp_path, terms=nce(a=0.9))
+    hidden = swapped.teacher.hidden
+    swapped.teacher.hidden = lambda view, batch: hidden("mixed" if view == "negative" else "negative", batch)
+    assert relative_error(step_gradients(swapped), twin_gradients(nat_folder, a=0.9)) > 1e-2
+
+
+def test_five_steps_move_the_new_adapter_and_neither_teacher_nor_base(nat_folder: Path, tmp_path: Path) -> None:
+    trainer = stage_three(nat_folder, tmp_path, **FIVE)
+    nat = trainer.teacher.nat
+    before = {name: value.clone() for name, value in nat.state_dict().items()}
+
+    found = moved(trainer, trainer.model)
+
+    assert found == {name for name, _ in trainer.model.named_parameters() if "lora_" in name}
+    assert all(torch.equal(value, before[name]) for name, value in nat.state_dict().items())
+    assert losses(trainer)[-1] < losses(trainer)[0]
+
+
+def test_five_steps_of_distillation_alone_bring_the_student_nearer(nat_folder: Path, tmp_path: Path) -> None:
+    trainer = stage_three(nat_folder, tmp_path, terms=nce(a=1.0)[1:], **FIVE)
+
+    trainer.train()
+
+    assert losses(trainer)[-1] < losses(trainer)[0]
+
+
+def test_teacher_and_student_stand_on_the_same_weights(nat_folder: Path) -> None:
+    base = tiny_llama()
+    teacher = nat_teacher(base, nat_folder)
+
+    theirs = {value.data_ptr() for value in teacher.base.parameters()}
+
+    assert {value.data_ptr() for value in base.parameters()} < theirs
+    assert torch.equal(logits(base), logits(tiny_llama()))
+    assert torch.equal(logits(teacher.nat), logits(load_nat(tiny_llama(), nat_folder).eval()))
+
+
+def test_the_distilled_student_is_a_plain_adapter(nat_folder: Path, tmp_path: Path) -> None:
+    trainer = stage_three(nat_folder, tmp_path, **FIVE)
+    trainer.train()
+    trainer.save_model()
+
+    loaded = PeftModel.from_pretrained(tiny_llama(), tmp_path)
+
+    torch.testing.assert_close(logits(loaded), logits(trainer.model.eval()))
+    torch.testing.assert_close(logits(loaded.merge_and_unload()), logits(trainer.model.eval()))
+
+
+def test_in_mixed_precision_the_loss_is_nearly_that_of_full(nat_folder: Path, tmp_path: Path) -> None:
+    values = []
+    for half in (False, True):
+        trainer = stage_three(nat_folder, tmp_path, bf16=half)
+        trainer.train()
+        values.append(trainer.state.log_history[0]["loss/calibrated"])
+
+    assert values[1] != values[0]
+    assert values[1] == pytest.approx(values[0], rel=0.05)
+
+
+def test_what_cannot_be_distilled_is_refused_by_name(nat_folder: Path, tmp_path: Path) -> None:
+    teacher = nat_teacher(tiny_llama(), nat_folder)
+    args, data, tokenizer = one_step(tmp_path), dataset(ROWS), byte_tokenizer()
+
+    with pytest.raises(UsageError, match="NCE with full fine-tuning"):
+        nce_trainer(tiny_llama(), teacher, args, data, tokenizer, None)
+    with pytest.raises(UsageError, match="300 tokens and a NAT student of 258"):
+        nce_trainer(tiny_llama(vocab_size=300), teacher, args, data, tokenizer, LoraConfig(**PLAIN))
+    with pytest.raises(UsageError, match="nat_config"):
+        nat_teacher(tiny_llama(), nat_folder.parent / "stage1")
