@@ -23,11 +23,11 @@ os.environ.update(
 
 from pydantic import Field
 
+from errata.config.base import Settings
+from errata.config.overrides import apply
 from errata.config.yaml_file import read_mapping
 from errata.errors import ErrataError
 from errata.evals.results import evals_of
-from errata.runs.recipe import apply
-from errata.settings import Settings
 
 UNTOUCHED = "untouched"
 Flag = bool | int | float | str
@@ -90,8 +90,8 @@ def student_of(study: Study) -> Path:
 def synthesized(study: Study, seed: int, student: Path) -> None:
     import asyncio
 
+    from errata.runs.recipe import SynthRecipe
     from errata.runs.runner import synthesize
-    from errata.settings import SynthRecipe
 
     run = study.run(seed)
     lesson = study.lesson

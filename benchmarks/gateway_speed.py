@@ -46,11 +46,12 @@ async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float
 
     from errata.agents.team import assemble
     from errata.grading.grader import Grader
-    from errata.graphs.pipeline import build_graph
+    from errata.graphs.pipeline import GraphSettings, build_graph
+    from errata.llm.budget import Budget
     from errata.llm.gateway import Gateway
     from errata.llm.request import Context, Request
+    from errata.llm.spec import Agents, AgentSpec, Price
     from errata.records import Message, Problem
-    from errata.settings import Agents, AgentSpec, Budget, GraphSettings, Price
 
     price = Price(prompt=1, completion=2)
     teachers = [AgentSpec(name=name, model="openai/stub", api_base=base, price=price) for name in ("ada", "bob", "cat")]

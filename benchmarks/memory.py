@@ -24,8 +24,10 @@ SLACK = 8 * 2**20
 
 def _run(base: str, folder: Path, size: int) -> None:
     """One run in this process; prints peak memory in bytes, seconds and calls."""
+    from errata.data.source import Mapping, ProblemSource
+    from errata.llm.spec import Agents, AgentSpec
+    from errata.runs.recipe import SynthRecipe
     from errata.runs.runner import synthesize
-    from errata.settings import Agents, AgentSpec, Mapping, ProblemSource, SynthRecipe
 
     source = folder / f"{size}.jsonl"
     with source.open("w") as rows:

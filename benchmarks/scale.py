@@ -38,7 +38,9 @@ def _write_problems(path: Path, size: int) -> None:
 
 
 def _recipe(folder: Path, size: int, base: str | None) -> Any:
-    from errata.settings import Agents, AgentSpec, Mapping, ProblemSource, SynthRecipe
+    from errata.data.source import Mapping, ProblemSource
+    from errata.llm.spec import Agents, AgentSpec
+    from errata.runs.recipe import SynthRecipe
 
     mapping = Mapping(question="question", answer="answer", kind="number")
     student = AgentSpec(name="pupil", model="openai/stub" if base else "simulated/pupil", api_base=base)

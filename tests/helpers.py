@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from errata.agents.team import Cast, Grades, assemble
 from errata.llm.request import Request
+from errata.llm.spec import Agents, AgentSpec
 from errata.records import Call, Problem, digest
-from errata.settings import Agents, AgentSpec
 
 
 @dataclass(frozen=True)

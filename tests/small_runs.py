@@ -8,8 +8,7 @@ from typing import Any
 
 import orjson
 
-from errata.runs.recipe import load_recipe
-from errata.settings import SynthRecipe
+from errata.runs.recipe import SynthRecipe, load_recipe
 from errata.starter import DEMO
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from errata.agents.prompts import load_prompts
 from errata.classroom import problems as classroom
+from errata.graphs.pipeline import GraphSettings
 from errata.graphs.state import rationales_of
 from errata.graphs.studio import faculty_cast
-from errata.settings import GraphSettings
 from tests.helpers import Script, voices
 from tests.own_parts.editor import editor
 from tests.own_parts.grader import lenient

@@ -9,8 +9,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from errata.agents.parse_reply import Unreadable, split_thinking
 from errata.agents.prompts import Prompts
 from errata.llm.request import Ask, Context, Request
+from errata.llm.spec import AgentSpec, Sampling
 from errata.records import Call, Problem, Rationale, Role, Verb, digest
-from errata.settings import AgentSpec, Sampling, Stage
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Errand(NamedTuple):
     """What a call is for: verb, prompt and its inputs, and the rationale it is about, if any."""
 
     verb: Verb
-    stage: Stage
+    stage: str
     prompt: str
     inputs: Mapping[str, Any]
     about: Rationale | None = None

@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, meta
 
+from errata.agents.demonstration import Demonstration
 from errata.agents.prompt_templates import ENVIRONMENT, FILTERS, refused
 from errata.config.yaml_file import parse_yaml
 from errata.errors import UsageError
 from errata.records import Message, digest
-from errata.settings import Demonstration
 
 _SHOWN = Demonstration(question="q", rationale="r", answer="a", wrong="w")
 _TRIALS: tuple[dict[str, Any], ...] = ({"demonstrations": (_SHOWN,), "critiques": ("c",)}, {"demonstrations": ()})

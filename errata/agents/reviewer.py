@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from errata.agents.ask import Errand, Said, Voice, replace_value
 from errata.agents.parse_reply import read_score
 from errata.agents.prompt_inputs import options_of, shown_answer
+from errata.llm.spec import Sampling
 from errata.records import Problem, Rationale, Review, digest
-from errata.settings import Sampling, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Reviewer:
         sampling: Sampling,
         *,
         blind: bool = False,
-        stage: Stage = "peer_review",
+        stage: str = "peer_review",
     ) -> Said[Review]:
         """One review, always: without a score where no try held one (`valid` false) or the provider failed (`lost`)."""
         answer = "" if blind else shown_answer(problem)

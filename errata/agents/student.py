@@ -9,8 +9,8 @@ from errata.agents.ask import Errand, Said, Voice, written
 from errata.agents.parse_reply import read_solution
 from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.agents.prompts import Prompts
+from errata.llm.spec import Sampling
 from errata.records import Message, Problem, Rationale
-from errata.settings import Sampling
 
 _PROMPT = "student/solve"
 _EXPLAIN = "student/explain"

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from errata.agents.ask import Errand, Said, Voice, replace_value, written
+from errata.agents.demonstration import Demonstration
 from errata.agents.parse_reply import read_kinds, read_prose, read_solution
 from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
+from errata.llm.spec import Sampling
 from errata.records import Explanation, Problem, Rationale, digest
-from errata.settings import Demonstration, Sampling
 
 
 @dataclass(frozen=True, slots=True)

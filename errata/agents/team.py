@@ -12,8 +12,8 @@ from errata.agents.student import Student
 from errata.agents.teacher import Teacher
 from errata.grading.grader import Grade
 from errata.llm.request import Ask
+from errata.llm.spec import Agents
 from errata.records import Problem
-from errata.settings import Agents
 
 
 class Grades(Protocol):

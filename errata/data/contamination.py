@@ -15,9 +15,9 @@ import numpy as np
 
 from errata.data.mappings import READY
 from errata.data.problems import Problems, fingerprint, normalised, overlap_key
+from errata.data.source import ProblemSource
 from errata.errors import UsageError
 from errata.records import Problem
-from errata.settings import ProblemSource
 
 WORDS = 13
 Meeting = Literal["question", "ngram"]

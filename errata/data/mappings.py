@@ -24,10 +24,10 @@ from errata.data.fields import (
     text_at,
     truth,
 )
+from errata.data.source import Mapping
 from errata.errors import UsageError
 from errata.grading.latex import last_box
 from errata.records import AnswerKind, digest, draw
-from errata.settings import Mapping
 
 Reader = Callable[[Record], Fields]
 

@@ -19,13 +19,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from errata.config.env import expand
 from errata.data.fields import BadField, Fields, at, shown
 from errata.data.mappings import Reader, reader
 from errata.data.readers import rows_of
+from errata.data.source import ProblemSource
 from errata.errors import UsageError
 from errata.records import Problem, canonical, digest
-from errata.runs.recipe import expand
-from errata.settings import ProblemSource
 
 EXAMPLES = 3
 DEEPEST = 64

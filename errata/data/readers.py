@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from errata.data.source import ProblemSource
 from errata.errors import UsageError
-from errata.settings import ProblemSource
 
 LINES = (".jsonl", ".ndjson")
 KNOWN = (*LINES, ".json", ".parquet", ".txt")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from errata.runs.recipe import local_path
+from errata.config.env import local_path
 from errata.runs.run_dir import RunDir
 
 STATE = "trainer_state.json"

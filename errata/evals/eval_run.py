@@ -16,6 +16,7 @@ from typing import Any
 
 from errata.agents.prompts import Prompts
 from errata.agents.student import Student, student_messages
+from errata.config.env import expand
 from errata.errors import ErrataError, UsageError
 from errata.evals.aggregate import verdict
 from errata.evals.key_steps import (
@@ -46,7 +47,6 @@ from errata.evals.voting import grouped
 from errata.grading.grader import Grader
 from errata.records import Call, Problem, Rationale, canonical
 from errata.runs.counters import Brake
-from errata.runs.recipe import expand
 from errata.runs.run_dir import Log, repair
 
 IDENTITY = ("model", "decoding", "fingerprint", "seed", "prompts", "agent")

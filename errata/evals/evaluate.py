@@ -24,6 +24,7 @@ from errata import __version__
 from errata.agents.ask import Voice
 from errata.agents.prompts import Prompts, load_prompts
 from errata.agents.student import Student
+from errata.config.env import expand, local_path
 from errata.errors import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -44,14 +45,13 @@ from errata.grading.grader import Grader
 from errata.llm.backends import api_base_of, kind_of
 from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway, check
+from errata.llm.spec import Agents
 from errata.llm.stored_reply import without_user
 from errata.records import Outcome
 from errata.runs.counters import Brake, Snapshot, Tally, Watch, told
 from errata.runs.manifest import versions
-from errata.runs.recipe import expand, local_path
 from errata.runs.run_dir import held
 from errata.runs.runner import PRECEDENCE
-from errata.settings import Agents
 
 TICK_S = 0.5
 LEDGER = "evals"

@@ -11,12 +11,14 @@ from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from errata.config.base import Settings
+from errata.config.overrides import apply
 from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError
 from errata.evals.tasks import Task, resolved
 from errata.evals.voting import Weighting
-from errata.runs.recipe import apply
-from errata.settings import AgentSpec, Budget, Sampling, Settings
+from errata.llm.budget import Budget
+from errata.llm.spec import AgentSpec, Sampling
 
 
 class Model(AgentSpec):

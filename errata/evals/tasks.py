@@ -19,12 +19,12 @@ from typing import Any
 import orjson
 from pydantic import Field
 
+from errata.config.env import expand
 from errata.data.contamination import EvalSet
 from errata.data.problems import Problems
+from errata.data.source import ProblemSource
 from errata.errors import UsageError
 from errata.records import Problem, canonical
-from errata.runs.recipe import expand
-from errata.settings import ProblemSource
 
 _DATA = "${ERRATA_DATA:-data}"
 

@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from errata.agents.prompts import load_prompts
+from errata.config.env import expand
 from errata.data.contamination import EvalSet
 from errata.errors import UsageError
 from errata.export.dedup import Duplicates
 from errata.export.formats import FORMATS, Format
 from errata.export.transcript_view import ALL, LeftOut, Options, Row, Source, Told
 from errata.records import Problem, Transcript
-from errata.runs.recipe import expand, load_recipe
+from errata.runs.recipe import load_recipe
 from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
-from errata.settings import GraphName, Stage
 
-_GRAPHS: dict[Stage, tuple[GraphName, ...]] = {
+_GRAPHS: dict[str, tuple[str, ...]] = {
     "exam": ("exam", "lesson"),
     "rationales": ("rationales", "peer_review", "dual_cot", "lesson"),
     "peer_review": ("peer_review", "lesson"),
@@ -123,13 +123,13 @@ def _refuse_strangers(logs: Sequence[Log], options: Options) -> None:
             )
 
 
-def _needed(form: Format, name: str, options: Options) -> tuple[tuple[Stage, ...], ...]:
+def _needed(form: Format, name: str, options: Options) -> tuple[tuple[str, ...], ...]:
     if name == "edit" and options.max_edit_ratio is not None:
         return (("dual_cot", "rationales", "exam"),)  # natural pairs are mined
     return form.needs
 
 
-def _unserved(logs: Sequence[Log], name: str, form: Format, stages: Sequence[Stage]) -> UsageError:
+def _unserved(logs: Sequence[Log], name: str, form: Format, stages: Sequence[str]) -> UsageError:
     graphs = list(dict.fromkeys(graph for stage in stages for graph in _GRAPHS[stage]))
     held = ", ".join(dict.fromkeys(stage for log in logs for stage in log.source.stages))
     runs = ", ".join(f"{log.run.path} (graph {log.source.recipe.graph})" for log in logs)

@@ -10,7 +10,6 @@ from errata.export.correct_rows import mapd_rows, mcc_kd_rows, messages_rows, sf
 from errata.export.labeled_rows import PAIRS_A_PROBLEM, nat_rows, ranker_rows
 from errata.export.pair_rows import dpo_rows, edit_rows, privileged_rows
 from errata.export.transcript_view import ALL, LeftOut, Options, Row, Told
-from errata.settings import Stage
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Format:
     `heeds`: the options beside `roles` and `authors` that change its rows."""
 
     rows: Callable[[Told], Iterator[Row | LeftOut]]
-    needs: tuple[tuple[Stage, ...], ...]
+    needs: tuple[tuple[str, ...], ...]
     takes: str
     columns: dict[str, str]
     heeds: tuple[str, ...] = ()

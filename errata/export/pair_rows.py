@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from errata.export.correct_rows import of_explanation
 from errata.export.transcript_view import LeftOut, Row, Told, meta, of_pair, unfit_as_wrong, unreadable
-from errata.graphs.stages.dual_pairs import natural_pairs
+from errata.graphs.stages.dual_pairs import DualCotSettings, natural_pairs
 from errata.records import Explanation, Pair, Rationale
-from errata.settings import DualCotSettings
 
 
 def edit_pairs(told: Told) -> Iterator[Pair | LeftOut]:

@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple
 from errata.agents.prompts import Prompts
 from errata.agents.student import explain_messages, student_messages
 from errata.export.dedup import alike, ngrams
+from errata.graphs.pipeline import stages_of
 from errata.records import Explanation, Message, Pair, Problem, Rationale, Review, Role, Transcript
-from errata.roles import stages_of
-from errata.settings import Stage, SynthRecipe
+from errata.runs.recipe import SynthRecipe
 
 Row = dict[str, Any]
 TAUGHT: tuple[Role, ...] = ("teacher", "revised", "rectified")
@@ -35,7 +35,7 @@ class Source:
     prompts: Prompts
 
     @cached_property
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[str, ...]:
         return stages_of(self.recipe.graph, self.recipe.settings)
 
     @property

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from errata.data.contamination import load_eval_set
+from errata.data.source import ProblemSource
 from errata.errors import ErrataError, UsageError
 from errata.export.compile import Handling, Log, Tally, compile_rows, open_logs
 from errata.export.dataset_card import card_text
@@ -22,7 +23,6 @@ from errata.export.transcript_view import ALL, Options
 from errata.records import to_json
 from errata.runs.run_dir import write_whole
 from errata.runs.status import funnel_of
-from errata.settings import ProblemSource
 
 
 class Exported(NamedTuple):

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from errata.graphs.state import Story, mistakes_of, rationales_of
 from errata.records import Call, Outcome
-from errata.settings import Stage
 
 LONGEST_REASON = 200
 
 
-def outcome_of(story: Story, goals: Sequence[Stage], *, only_mistakes: bool = False) -> Outcome:
+def outcome_of(story: Story, goals: Sequence[str], *, only_mistakes: bool = False) -> Outcome:
     """`goals` are the stages whose yield counts: one is enough, and if there is none, the first says why.
 
     A call lost to the provider makes the problem failed, whatever else there is: the same command tries it again.
@@ -32,7 +31,7 @@ def _told(lost: Call) -> str:
     return f"provider: {lost.agent}: {words}"[:LONGEST_REASON]
 
 
-def _missing(story: Story, goal: Stage) -> str | None:
+def _missing(story: Story, goal: str) -> str | None:
     """Why this stage has yielded nothing; None where it has."""
     taught = rationales_of(story, "teacher", "revised")
     match goal:
@@ -50,3 +49,4 @@ def _missing(story: Story, goal: Stage) -> str | None:
             return "no_explanation" if mistakes_of(story) else "student_right"
         case "dual_cot":
             return None if any(pair.in_band for pair in story.get("pairs", {}).values()) else "no_pair"
+    raise AssertionError(goal)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, TypedDict, TypeVar
 
+from errata.agents.demonstration import Demonstration
 from errata.records import Call, Explanation, Outcome, Pair, Problem, Rationale, Role, Transcript, Verb
-from errata.settings import Demonstration, GraphName
 
 R = TypeVar("R")
 
@@ -45,7 +45,7 @@ _ROLES: tuple[Role, ...] = ("student", "teacher", "revised", "rectified", "corru
 _VERBS: tuple[Verb, ...] = ("solve", "score", "revise", "explain", "classify", "rectify", "corrupt")
 
 
-def transcript_of(name: GraphName, story: Story) -> Transcript:
+def transcript_of(name: str, story: Story) -> Transcript:
     """The finished story as a transcript, its records in an order that does not depend on how they came about.
 
     Raises KeyError where no graph has run to its end, so that there is no outcome.

@@ -8,8 +8,6 @@ or nothing at all for a problem of the classroom. No file is read or written and
 
 from __future__ import annotations
 
-from typing import get_args
-
 from langchain_core.runnables.graph import Graph
 from langgraph.graph import END, START, StateGraph
 
@@ -17,18 +15,18 @@ from errata.agents.team import Cast, assemble
 from errata.classroom import problems as classroom
 from errata.grading.grader import Grader
 from errata.graphs.nodes import StoryGraph
-from errata.graphs.pipeline import build_graph
+from errata.graphs.pipeline import STAGES, GraphSettings, build_graph
 from errata.graphs.state import Story
 from errata.llm.backends import backend_for
 from errata.llm.backends.simulated.persona import COMMITTEE, STUDENT
 from errata.llm.gateway import seed_of
 from errata.llm.request import Backend, ProviderFailure, Request
+from errata.llm.spec import Agents, AgentSpec
 from errata.llm.stored_reply import Answer, call_of
 from errata.records import Call, Problem
-from errata.settings import Agents, AgentSpec, GraphName, GraphSettings
 
 SEED = 17
-NAMES: tuple[GraphName, ...] = get_args(GraphName)
+NAMES: tuple[str, ...] = (*STAGES, "lesson")
 
 
 class InProcess:
@@ -57,7 +55,7 @@ def faculty_cast() -> Cast:
     return assemble(agents, InProcess(backend_for("simulated/any")), Grader(), seed=SEED)
 
 
-def mermaid(name: GraphName, settings: GraphSettings | None = None) -> str:
+def mermaid(name: str, settings: GraphSettings | None = None) -> str:
     """The graph as Mermaid text, its parts drawn out."""
     flat = build_graph(name, settings or GraphSettings(), faculty_cast()).get_graph()
     named = {node: node.replace(".", ":") for node in flat.nodes}  # a colon makes a box in the drawing
@@ -74,7 +72,7 @@ async def begin(state: Story) -> Story:
     return {"problem": Problem.model_validate(given)}
 
 
-def _ready(name: GraphName) -> StoryGraph:
+def _ready(name: str) -> StoryGraph:
     graph = StateGraph(Story)
     graph.add_node("begin", begin)
     graph.add_node(name, build_graph(name, GraphSettings(), faculty_cast()))

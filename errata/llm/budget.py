@@ -14,9 +14,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pydantic import Field
+
+from errata.config.base import Settings
 from errata.errors import BudgetExhausted
 from errata.llm.request import Request
-from errata.settings import Amounts, Budget, Stage
+
+
+class Amounts(Settings):
+    usd: float | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    calls: int | None = Field(default=None, ge=0)
+
+
+class Budget(Amounts):
+    """What may be paid in total, and by graph stage; a run directory's earlier payments count."""
+
+    stages: dict[str, Amounts] = Field(default_factory=dict)
+
 
 UNITS = ("usd", "tokens", "calls")
 
@@ -25,7 +40,7 @@ class Payment(NamedTuple):
     """One reply that was paid for. `usd` is what it counts against budgets; `priced` is False where that is a guess."""
 
     agent: str
-    stage: Stage
+    stage: str
     prompt_tokens: int
     completion_tokens: int
     usd: float
@@ -172,9 +187,9 @@ class Purse:
             stage: _account(f"budget.stages.{stage}", amounts, (t for (_, at), t in paid.items() if at == stage))
             for stage, amounts in budget.stages.items()
         }
-        self._waiting: list[tuple[Stage, Need, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[str, Need, asyncio.Future[None]]] = []
 
-    async def reserve(self, stage: Stage, need: Need) -> None:
+    async def reserve(self, stage: str, need: Need) -> None:
         """Holds `need` until `settle`; waits for room. Raises BudgetExhausted where there cannot be any."""
         if self._grant(stage, need):
             return
@@ -187,7 +202,7 @@ class Purse:
                 self.settle(stage, need, None)  # granted in the same moment
             raise
 
-    def check(self, stage: Stage, need: Need) -> None:
+    def check(self, stage: str, need: Need) -> None:
         """Raises BudgetExhausted where what was reserved fits no more, since other replies took more than they had.
 
         Asked before every sending: the budget is then exceeded by the calls in flight at most.
@@ -197,7 +212,7 @@ class Purse:
             if unit is not None:
                 raise _exhausted(account, unit, need)
 
-    def settle(self, stage: Stage, need: Need, payment: Payment | None) -> None:
+    def settle(self, stage: str, need: Need, payment: Payment | None) -> None:
         """Gives back what `reserve` held and books what the call cost, None where it was not paid."""
         accounts = self._accounts(stage)
         tally = Tally()
@@ -208,10 +223,10 @@ class Purse:
             account.pay(tally)
         self._wake()
 
-    def _accounts(self, stage: Stage) -> list[_Account]:
+    def _accounts(self, stage: str) -> list[_Account]:
         return [self._all, self._stages[stage]] if stage in self._stages else [self._all]
 
-    def _grant(self, stage: Stage, need: Need) -> bool:
+    def _grant(self, stage: str, need: Need) -> bool:
         """Holds the need if it fits. Raises BudgetExhausted if it never will."""
         accounts = self._accounts(stage)
         self.check(stage, need)

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from errata.llm.rate_limits import Clock
 from errata.llm.request import Request
-from errata.settings import AgentSpec, Sampling
+from errata.llm.spec import AgentSpec, Sampling
 
 REST_S = 60.0
 """Seconds that an agent rests after an outage."""

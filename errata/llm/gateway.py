@@ -18,12 +18,13 @@ from typing import Any, Self
 
 from errata.errors import AgentRefused, UsageError
 from errata.llm.backends import api_base_of, backend_for, kind_of
-from errata.llm.budget import Need, Payment, Purse, Spent
+from errata.llm.budget import Budget, Need, Payment, Purse, Spent
 from errata.llm.fallback import Reserve
 from errata.llm.prices import cost, price_of
 from errata.llm.rate_limits import Clock, Limits, Sleep
 from errata.llm.request import Backend, ProviderFailure, Reply, Request
 from errata.llm.retries import RateLimited, repeated
+from errata.llm.spec import Agents, AgentSpec
 from errata.llm.store import Store, StoreError
 from errata.llm.stored_reply import (
     Answer,
@@ -39,7 +40,6 @@ from errata.llm.stored_reply import (
     without_user,
 )
 from errata.records import Call, Message, digest, draw
-from errata.settings import Agents, AgentSpec, Budget
 
 UNSTATED = 1024
 """Completion tokens reserved for a call that states no max_tokens."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from errata.llm.backends import api_base_of, kind_of
-from errata.settings import AgentSpec, Price
+from errata.llm.spec import AgentSpec, Price
 
 FREE = Price(prompt=0.0, completion=0.0)
 TABLE = "model_prices_and_context_window_backup.json"

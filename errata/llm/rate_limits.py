@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 
-from errata.settings import AgentSpec
+from errata.llm.spec import AgentSpec
 
 MINUTE = 61.2
 """Seconds that a minute's allowance is spread over: 2 % more, for what arrives later than it was sent."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from errata.llm.spec import AgentSpec
 from errata.records import AnswerKind, Call, Message, Verb
-from errata.settings import AgentSpec, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Request:
 
     spec: AgentSpec
     verb: Verb
-    stage: Stage
+    stage: str
     context: Context
     prompt: str
     prompt_hash: str

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from errata.llm.request import Reply, Request
+from errata.llm.spec import AgentSpec
 from errata.records import Call, digest
-from errata.settings import AgentSpec
 
 _SECRET = re.compile(r"api_?key|authorization|secret|password|credential|headers|(access|auth|bearer)_?token", re.I)
 HIDDEN = "[hidden]"

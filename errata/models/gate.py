@@ -27,9 +27,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from errata.config.base import Settings
 from errata.errors import UsageError
 from errata.models.files import NAT_ADAPTERS, NAT_CONFIG
-from errata.settings import Settings
 
 View = Literal["mixed", "positive", "negative"]
 NEGATIVE, POSITIVE = NAT_ADAPTERS

@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from torch.nn.functional import elu
 from transformers import AutoModel, AutoTokenizer
 
+from errata.config.base import Settings
 from errata.errors import UsageError
 from errata.models.files import find
 from errata.models.load import load
 from errata.models.prompting import prompt_ids
 from errata.records import Message
-from errata.settings import Settings
 
 HEAD_FILE, CONFIG_FILE = "ranker_head.safetensors", "ranker_config.json"
 ADAPTER_FILE = "adapter_model.safetensors"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from errata.config.base import Settings
 from errata.records import draw
-from errata.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -41,10 +41,9 @@ from errata.report.sections import training_curves as schooling
 from errata.report.sections.overview import overview
 from errata.report.sections.synthesis import Told
 from errata.report.vega_svg import draw, need_vl_convert
-from errata.runs.recipe import load_recipe
+from errata.runs.recipe import SynthRecipe, load_recipe
 from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
 from errata.runs.status import Funnel, figures
-from errata.settings import SynthRecipe
 
 MOST_TRANSCRIPTS = 20_000
 """Transcripts in a page. Of a larger log so many are drawn by hash; the figures are of the whole log."""

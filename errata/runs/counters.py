@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from errata.errors import AgentRefused
-from errata.llm.budget import Spent, total
+from errata.llm.budget import Budget, Spent, total
 from errata.llm.budget import Tally as Calls
 from errata.records import Outcome
-from errata.settings import Budget
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from errata import __version__
 from errata.agents.prompts import Prompts
-from errata.settings import SynthRecipe
+from errata.runs.recipe import SynthRecipe
 
 SCHEMA = 1
 PACKAGES = (

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from errata.errors import plain
+from errata.llm.budget import Amounts
 from errata.runs.counters import Snapshot, Watch
 from errata.runs.runner import Summary
-from errata.settings import Amounts
 
 LINE_EVERY_S = 5.0
 RATE_OVER_S = 10.0

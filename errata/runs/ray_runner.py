@@ -18,16 +18,17 @@ from contextlib import AsyncExitStack
 from itertools import cycle
 from typing import Any
 
+from errata.agents.demonstration import Demonstration
+from errata.config.env import expand
 from errata.errors import ErrataError, UsageError
 from errata.grading.grader import Grader
 from errata.llm.gateway import Gateway
 from errata.llm.request import Request
 from errata.records import Call, Outcome, Problem, Transcript
 from errata.runs.counters import Brake, Snapshot, Watch
-from errata.runs.recipe import expand
+from errata.runs.recipe import SynthRecipe
 from errata.runs.run_problem import Tell, teller
 from errata.runs.runner import TICK_S, Summary, synthesize
-from errata.settings import Demonstration, GraphName, SynthRecipe
 
 try:
     import ray
@@ -128,7 +129,7 @@ class Owner:
             asking.cancel()
 
 
-def _shared_out(workers: list[Any], graph: GraphName) -> Tell:
+def _shared_out(workers: list[Any], graph: str) -> Tell:
     """Problems go to the workers in turn; those of a worker that died to the next."""
     turn = cycle(workers)
 

@@ -9,28 +9,59 @@ and are expanded where they are used, so that a run may be resumed after its dat
 
 from __future__ import annotations
 
-import difflib
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import Field, model_validator
 
-from errata.config.yaml_file import parse_yaml, read_mapping, unshared
+from errata.config.base import Settings
+from errata.config.overrides import SHOWN, _joined, _shown, apply
+from errata.config.yaml_file import read_mapping, unshared
+from errata.data.source import ProblemSource
 from errata.errors import UsageError
-from errata.roles import check
-from errata.settings import CHANGEABLE, CHANGEABLE_OF_AGENT, Sampling, SynthRecipe
+from errata.graphs.pipeline import GraphSettings, stages_of
+from errata.llm.budget import Budget
+from errata.llm.spec import Agents, AgentSpec, Sampling
+from errata.records import Verb
 
-SHOWN = 3
-"""Faults told at once."""
 
-_VARIABLE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
+class SynthRecipe(Settings):
+    """`errata synth`: a data set of problems through one graph."""
 
-M = TypeVar("M", bound=BaseModel)
+    name: str
+    graph: str
+    problems: ProblemSource
+    agents: Agents
+    settings: GraphSettings = GraphSettings()
+    seed: int = 17
+    prompts: str | None = None
+    """A folder whose files replace shipped prompts of the same name."""
+    store: str | None = None
+    """A response store shared by several runs; by default the run's own `calls/`."""
+    runs: str = "runs"
+    """The folder that holds run directories."""
+    licence: str | None = None
+    """The data's licence, as it shall stand on data-set cards."""
+    eval_sets: tuple[ProblemSource, ...] = ()
+    """Evaluation sets that exports are compared with for overlap."""
+    limit: int | None = Field(default=None, ge=1)
+    budget: Budget = Budget()
+    concurrency: int = Field(default=32, ge=1)
+    """Calls in flight at most, over all agents; twice as many problems are."""
+
+    @model_validator(mode="after")
+    def _name_is_one_folder(self) -> Self:
+        if self.name in {"", ".", ".."} or "/" in self.name or "\\" in self.name or not self.name.isprintable():
+            raise ValueError(f"name {self.name!r}: one folder name, without slashes or control characters")
+        return self
+
+
+CHANGEABLE = {"limit", "budget", "concurrency", "runs", "eval_sets"}
+"""Top-level keys that may differ between runs of one directory; of the agents see CHANGEABLE_OF_AGENT."""
+CHANGEABLE_OF_AGENT = {"price", "rpm", "tpm", "concurrency", "api_key_env", "retries", "timeout", "fallback"}
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> SynthRecipe:
@@ -46,187 +77,10 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> SynthRecipe:
     return recipe
 
 
-def apply(model: type[M], data: dict[str, Any], overrides: Sequence[str], where: str) -> M:
-    """`data` with the overrides, as a `model`. `where` names the file in errors. Raises UsageError."""
-    for text in overrides:
-        _override(data, text)
-    faults = list(_faults(model, data, ""))
-    if not faults:
-        try:
-            return model.model_validate(data)
-        except ValidationError as error:
-            faults = _told(error, data)
-    path, found, why, do = faults[0]
-    source = next((f"override {text}" for text in overrides if _concerns(text.partition("=")[0], path)), where)
-    more = [fault.found for fault in faults[1:SHOWN]] + ["..."] * (len(faults) > SHOWN)
-    raise UsageError(f"{source}: {found}", why, "; then: ".join([do, *more]))
-
-
-def expand(text: str) -> str:
-    """`text` with `${VAR}` and `${VAR:-default}` replaced from the environment; an empty variable counts as unset.
-
-    Raises UsageError on a variable that is unset and has no default.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name, default = match.groups()
-        if name is None:
-            raise UsageError(f"{text!r} holds ${{ without a variable", do="write ${NAME} or ${NAME:-default}")
-        found = os.environ.get(name) or default
-        if found is None:
-            raise UsageError(
-                f"{text!r}: the environment variable {name} is not set",
-                "it has no default in the recipe",
-                f"set {name}, or write ${{{name}:-default}}",
-            )
-        return found
-
-    return _VARIABLE.sub(value, text)
-
-
-def local_path(model: str) -> str:
-    """The path in a model string `local/PATH`, its variables replaced."""
-    return expand(model.removeprefix("local/"))
-
-
 # ---- overrides -------------------------------------------------------------------------------------------------------
 
 
-def _override(data: dict[str, Any], text: str) -> None:
-    key, equals, value = text.partition("=")
-    parts = key.split(".")
-    if not equals or not all(parts):
-        raise UsageError(
-            f"override {text!r}", "an override is written key=value", "e.g. limit=50 or agents.student=null"
-        )
-    node: Any = data
-    for place, part in enumerate(parts):
-        last = place == len(parts) - 1
-        new = parse_yaml(value, f"override {key}") if last else {}
-        if isinstance(node, dict):
-            if last or node.get(part) is None:
-                node[part] = new
-            node = node[part]
-        elif isinstance(node, list):
-            index = _index(part, node, ".".join(parts[:place]), text)
-            if index == len(node):
-                node.append(new)
-            elif last:
-                node[index] = new
-            node = node[index]
-        else:
-            raise UsageError(
-                f"override {text}: {'.'.join(parts[:place])} is {_shown(node)}",
-                f"it has no key {part}",
-                f"override {'.'.join(parts[:place])} as a whole",
-            )
-
-
-def _index(part: str, items: list[Any], path: str, text: str) -> int:
-    index = int(part) if part.isascii() and part.isdigit() and len(part) < 7 else -1
-    if not 0 <= index <= len(items):
-        raise UsageError(
-            f"override {text}: {path} is a list of {len(items)}, {part!r} is no place in it",
-            "places are counted from 0",
-            f"write {path}.0 to {path}.{max(len(items) - 1, 0)}, or {path}.{len(items)} to add one",
-        )
-    return index
-
-
 # ---- faults ----------------------------------------------------------------------------------------------------------
-
-
-class Fault(NamedTuple):
-    path: str
-    found: str
-    why: str
-    do: str
-
-
-def _faults(annotation: Any, data: Any, path: str) -> Iterator[Fault]:
-    """Unknown keys, and truth values where a number belongs (pydantic would take `yes` for 1)."""
-    members = list(_members(annotation))
-    for member in members:
-        origin, inner = get_origin(member), get_args(member)
-        if isinstance(data, dict) and isinstance(member, type) and issubclass(member, BaseModel):
-            for key, value in data.items():
-                here = _joined(path, key)
-                if key in member.model_fields:
-                    yield from _faults(member.model_fields[key].annotation, value, here)
-                else:
-                    yield _unknown(here, str(key), list(member.model_fields))
-        elif isinstance(data, dict) and origin is dict:
-            for key, value in data.items():
-                yield from _faults(inner[1], value, _joined(path, key))
-        elif isinstance(data, list) and origin is tuple:
-            for place, value in enumerate(data):
-                yield from _faults(inner[0], value, _joined(path, place))
-    if isinstance(data, bool) and {int, float} & set(members) and not {bool, Any} & set(members):
-        yield Fault(path, f"{path} is {_shown(data)}", "it should be a number", "write a number")
-
-
-def _members(annotation: Any) -> Iterator[Any]:
-    if get_origin(annotation) in (Union, UnionType):
-        for member in get_args(annotation):
-            yield from _members(member)
-    else:
-        yield annotation
-
-
-def _told(error: ValidationError, data: Any) -> list[Fault]:
-    """Pydantic's errors by the dotted path in the data, the deepest first: of a union the branch that was meant."""
-    faults = []
-    for each in error.errors(include_url=False, include_context=False):
-        path, depth = "", 0
-        value: Any = data
-        for place, part in enumerate(each["loc"]):
-            known = value if isinstance(value, dict) else range(len(value) if isinstance(value, list) else 0)
-            if part in known:
-                value, path, depth = value[part], _joined(path, part), depth + 1
-            elif each["type"] == "missing" and place == len(each["loc"]) - 1:
-                path, depth = _joined(path, part), depth + 1
-        if each["type"] == "missing":
-            fault = Fault(path, f"{path} is missing", "it has no default", "add it")
-        elif each["type"] == "value_error":
-            fault = Fault(path, each["msg"].removeprefix("Value error, "), "the recipe contradicts itself", "mend it")
-        else:
-            fault = Fault(path, f"{path} is {_shown(value)}", _expected(each["msg"]), "mend it")
-        faults.append((-depth, fault))
-    told: list[Fault] = []
-    for _, fault in sorted(faults, key=lambda item: item[0]):
-        if not any(f"{known.path}.".startswith(f"{fault.path}.") for known in told):
-            told.append(fault)
-    return told
-
-
-def _expected(message: str) -> str:
-    """Pydantic's words in those of a recipe."""
-    message = message.replace("Input should", "it should").replace("Tuple should", "the list should")
-    message = re.sub(r"a valid dictionary or instance of \w+", "a section of keys", message)
-    return (
-        message.replace("a valid tuple", "a list")
-        .replace("a valid string", "a text")
-        .replace("a valid integer", "a whole number")
-    )
-
-
-def _concerns(key: str, path: str) -> bool:
-    return f"{key}.".startswith(f"{path}.") or f"{path}.".startswith(f"{key}.")
-
-
-def _joined(path: str, part: Any) -> str:
-    return f"{path}.{part}" if path else str(part)
-
-
-def _unknown(path: str, key: str, known: Sequence[str]) -> Fault:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0)
-    meant = f"did you mean {path.removesuffix(key)}{near[0]}? If not, remove it" if near else "remove it"
-    return Fault(path, f"unknown key {path}", f"known here are {', '.join(known)}", meant)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 # ---- the same run? ---------------------------------------------------------------------------------------------------
@@ -319,3 +173,146 @@ def _at(recipe: SynthRecipe, path: str) -> Any:
         except (LookupError, ValueError, TypeError):
             return None
     return value
+
+
+# ---- who must do what ----
+
+
+_REMEDIES: dict[Verb, str] = {
+    "classify": "set settings.mistake_explanation.classify=false",
+    "revise": "set settings.peer_review.revise_rounds=0",
+    "rectify": "set settings.dual_cot.rectify=false, or leave dual_cot out of the graph",
+    "corrupt": "set settings.dual_cot.corrupt=false, or leave dual_cot out of the graph",
+}
+
+
+def check(recipe: SynthRecipe) -> None:
+    """Raises UsageError where a stage lacks its agents, an agent its recordings, or a model string its provider."""
+    for spec in recipe.agents.everyone:
+        _check_model(spec)
+        _check_secrets(spec)
+    stages = stages_of(recipe.graph, recipe.settings)
+    _check_company(recipe, stages)
+    for spec, verb, stage in asked(recipe):
+        if spec.recorded:
+            _check_recording(recipe, spec, verb, stage)
+
+
+def asked(recipe: SynthRecipe) -> Iterator[tuple[AgentSpec, Verb, str]]:
+    """Who may be asked to do what, in which stage."""
+    agents, settings = recipe.agents, recipe.settings
+    stages = stages_of(recipe.graph, settings)
+    teaching: list[tuple[str, Verb, bool]] = [
+        ("rationales", "solve", True),
+        ("peer_review", "revise", settings.peer_review.revise_rounds > 0),
+        ("mistake_explanation", "explain", True),
+        ("mistake_explanation", "classify", settings.mistake_explanation.classify),
+        ("dual_cot", "rectify", settings.dual_cot.rectify),
+        ("dual_cot", "corrupt", settings.dual_cot.corrupt),
+    ]
+    if agents.student and "exam" in stages:
+        yield agents.student, "solve", "exam"
+    yield from (
+        (spec, verb, stage)
+        for stage, verb, wanted in teaching
+        if wanted and stage in stages
+        for spec in agents.teachers
+    )
+    judging: list[tuple[str, bool]] = [("peer_review", True), ("dual_cot", settings.dual_cot.review)]
+    for stage, wanted in judging:
+        if wanted and stage in stages:
+            yield from ((spec, "score", stage) for spec in agents.panel)
+
+
+def _check_model(spec: AgentSpec) -> None:
+    provider, _, name = spec.model.partition("/")
+    if not provider.strip() or not name.strip():
+        bare = spec.model.strip("/ ") or "NAME"
+        raise UsageError(
+            f"agent {spec.name}: model {spec.model!r}",
+            "a model is written provider/NAME, so that it is clear who is asked",
+            f"write openai/{bare}, anthropic/{bare}, simulated/{bare}, local/PATH ...",
+        )
+
+
+_SECRET = re.compile(r"api[-_]?key|authorization|secret|password|credential|(access|auth|bearer)[-_]?token", re.I)
+
+
+def _check_secrets(spec: AgentSpec) -> None:
+    """A run directory holds a copy of its recipe and is made to be handed on: no key stands in it."""
+    if re.search(r"//[^/@]*:[^/@]*@", spec.api_base or ""):
+        raise UsageError(
+            f"agent {spec.name}: api_base holds a password",
+            "a run directory holds a copy of the recipe, and shall hold no key",
+            "name the environment variable that holds it: api_key_env",
+        )
+    if path := next(_secrets(spec.extra, "extra"), None):
+        raise UsageError(
+            f"agent {spec.name}: {path} holds a key",
+            "a run directory holds a copy of the recipe, and shall hold no key",
+            "name the environment variable that holds it: api_key_env, or in a header ${NAME}",
+        )
+
+
+def _secrets(value: Any, path: str) -> Iterator[str]:
+    """Paths of keys that are written out; in a header `${NAME}` stands for one."""
+    for name, item in value.items() if isinstance(value, dict) else ():
+        here = f"{path}.{name}"
+        if isinstance(item, dict):
+            yield from _secrets(item, here)
+        elif _SECRET.search(str(name)) and isinstance(item, str) and not (path.endswith("headers") and "${" in item):
+            yield here
+
+
+def _check_company(recipe: SynthRecipe, stages: tuple[str, ...]) -> None:
+    agents = recipe.agents
+    if "exam" in stages and agents.student is None:
+        raise UsageError(
+            f"graph {recipe.graph} holds the stage exam, and there is no student",
+            "its mistakes are what the exam is for",
+            "add agents.student, or run graph lesson with settings.stages that need no exam",
+        )
+    if set(stages) - {"exam"} and not agents.teachers:
+        raise UsageError(
+            f"graph {recipe.graph} holds the stage {next(s for s in stages if s != 'exam')}, and there is no teacher",
+            "teachers write rationales, explanations and rewrites",
+            "add agents.teachers",
+        )
+    if "peer_review" in stages or ("dual_cot" in stages and recipe.settings.dual_cot.review):
+        _check_panel(recipe)
+
+
+def _check_panel(recipe: SynthRecipe) -> None:
+    names = [spec.name for spec in recipe.agents.panel]
+    accept = recipe.settings.peer_review.accept
+    for teacher in recipe.agents.teachers:
+        peers = [name for name in names if name != teacher.name]
+        if not peers:
+            raise UsageError(
+                f"nobody can review {teacher.name}: the panel is {', '.join(names) or 'empty'}",
+                "no one scores what is their own",
+                "name a second teacher, or agents.reviewers",
+            )
+        if accept.rule == "k_of_n" and accept.k > len(peers):
+            raise UsageError(
+                f"settings.peer_review.accept.k is {accept.k}, and {teacher.name} has {len(peers)} reviewers",
+                "no rationale of theirs could ever be accepted",
+                f"set k to {len(peers)} or less, or add reviewers",
+            )
+
+
+def _check_recording(recipe: SynthRecipe, spec: AgentSpec, verb: Verb, stage: str) -> None:
+    if verb not in spec.recorded:
+        raise UsageError(
+            f"agent {spec.name} replays recordings and has none of the verb {verb}, which {stage} asks for",
+            f"it has {', '.join(sorted(spec.recorded))}; every such call would fail",
+            _REMEDIES.get(verb, f"add agents...{spec.name}.recorded.{verb}, or let another model speak"),
+        )
+    reply = spec.recorded["score"].reply if verb == "score" else ""
+    missing = [t.name for t in recipe.agents.teachers if t.name != spec.name and t.name not in reply]
+    if isinstance(reply, dict) and missing:
+        raise UsageError(
+            f"agent {spec.name}: recorded.score.reply has no path for the author {', '.join(missing)}",
+            "verdicts are recorded by the author they judge",
+            f"add {missing[0]}: PATH",
+        )

@@ -9,14 +9,15 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+from errata.agents.demonstration import Demonstration
 from errata.agents.team import Grades, assemble
+from errata.config.env import expand
 from errata.errors import ErrataError
 from errata.graphs.pipeline import build_graph
 from errata.graphs.state import transcript_of
 from errata.llm.request import Ask, Request
 from errata.records import Call, Outcome, Problem, Transcript
-from errata.runs.recipe import expand
-from errata.settings import Demonstration, GraphName, SynthRecipe
+from errata.runs.recipe import SynthRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def remembering(ask: Ask) -> Ask:
 
 
 async def story_of(
-    graph: Any, name: GraphName, problem: Problem, demonstrations: tuple[Demonstration, ...] = ()
+    graph: Any, name: str, problem: Problem, demonstrations: tuple[Demonstration, ...] = ()
 ) -> Transcript:
     """One problem through one graph. An exception of our own code is a failed problem, with the calls made so far.
 

@@ -22,7 +22,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from errata.agents.demonstration import Demonstration
 from errata.agents.prompts import Prompts, load_prompts
+from errata.config.env import expand
 from errata.data.problems import Problems
 from errata.errors import (
     EXIT_BUDGET,
@@ -36,18 +38,17 @@ from errata.errors import (
     UsageError,
 )
 from errata.grading.grader import Grader
+from errata.graphs.pipeline import stages_of
 from errata.graphs.state import natural_demonstrations
 from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway
 from errata.llm.rate_limits import Clock, Sleep
 from errata.records import Outcome, Problem, Transcript
-from errata.roles import stages_of
 from errata.runs.counters import Brake, Snapshot, Tally, Watch, resumes, stand_ins, stand_ins_in_words, told
 from errata.runs.manifest import provenance
-from errata.runs.recipe import dump_recipe, expand, refuse_other_recipe
+from errata.runs.recipe import SynthRecipe, dump_recipe, refuse_other_recipe
 from errata.runs.run_dir import OWN_LEDGER, Log, LogIndex, RunDir, held, index_log, repair, write_whole
 from errata.runs.run_problem import Tell, teller
-from errata.settings import Demonstration, SynthRecipe
 
 TICK_S = 0.5
 MANIFEST_EVERY_S = 5.0

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from errata.config.base import Settings
 from errata.errors import UsageError
-from errata.settings import Settings
 from errata.training import objective
 from errata.training.align import AlignMode
 from errata.training.encode import Kind

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 from trl import TrlParser
 
+from errata.config.env import expand
 from errata.config.yaml_file import parse_yaml, read_mapping
 from errata.errors import UsageError
-from errata.runs.recipe import expand
 from errata.training.arguments import TABLE, Lesson
 
 

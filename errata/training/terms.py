@@ -14,8 +14,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from errata.config.base import Settings
 from errata.errors import UsageError
-from errata.settings import Settings
 from errata.training.collate import IGNORED, Batch
 from errata.training.encode import KINDS, RIGHT_KINDS, WRONG_KINDS, Kind, Row
 from errata.training.losses import calibrated_sum, consistency_sum, unlikelihood_sum, weighted_nll_sum

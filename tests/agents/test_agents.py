@@ -9,8 +9,8 @@ from errata.agents.reviewer import Reviewer
 from errata.agents.student import Student, student_messages
 from errata.agents.teacher import Teacher
 from errata.grading.grader import read_answer
+from errata.llm.spec import AgentSpec, Sampling
 from errata.records import Problem
-from errata.settings import AgentSpec, Sampling
 from tests.helpers import CutOff, Lost, Script, apples
 
 PROMPTS = load_prompts()

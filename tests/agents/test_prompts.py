@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
+from errata.agents.demonstration import Demonstration
 from errata.agents.prompts import load_prompts
 from errata.agents.student import student_messages
 from errata.errors import UsageError
-from errata.settings import Demonstration
 from tests.helpers import apples
 
 NAMES = {

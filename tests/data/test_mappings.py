@@ -13,8 +13,8 @@ import pytest
 from errata.data.fields import BadField
 from errata.data.mappings import BBH, READY, logiqa, tdg_math
 from errata.data.problems import Problems, normalised
+from errata.data.source import ProblemSource
 from errata.records import Problem
-from errata.settings import ProblemSource
 
 DATA = Path(os.environ.get("ERRATA_DATA", "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the public data sets under {DATA} (ERRATA_DATA)")

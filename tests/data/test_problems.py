@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errata.data.problems import Fingerprints, Problems, fingerprint, normalised
+from errata.data.source import Mapping, ProblemSource
 from errata.errors import UsageError
 from errata.records import Problem
-from errata.settings import Mapping, ProblemSource
 
 PLAIN = Mapping(question="question", answer="answer", kind="number")
 ROWS = [{"question": f"What is {n} + 1?", "answer": n + 1, "id": f"q{n}", "level": n % 2} for n in range(6)]

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from errata.classroom.problems import problems
+from errata.config.env import expand
 from errata.data.problems import Problems
+from errata.data.source import Mapping, ProblemSource
 from errata.errors import UsageError
 from errata.evals.recipe import load_eval_recipe
 from errata.evals.tasks import READY, Task, content_hash, meta_of, overlap_with, read_task, resolved
 from errata.grading.grader import Grader
-from errata.runs.recipe import expand, load_recipe
-from errata.settings import Mapping, ProblemSource
+from errata.runs.recipe import load_recipe
 from errata.starter import DEMO
 from tests.grading.test_released_data import DATA, FILES
 

@@ -14,6 +14,7 @@ from datasets import load_dataset
 
 from errata.cli import cli
 from errata.data.contamination import parse_against
+from errata.data.source import ProblemSource
 from errata.errors import ErrataError, UsageError
 from errata.export.compile import Handling, Tally
 from errata.export.dataset_card import card_text, cell
@@ -21,7 +22,6 @@ from errata.export.formats import refuse_idle
 from errata.export.transcript_view import Options
 from errata.export.write import FORMATS, export
 from errata.runs.runner import synthesize
-from errata.settings import ProblemSource
 from tests.small_runs import lines, small
 
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from errata.export.write import export
 from errata.llm.backends.simulated.server import Faults, serving
+from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import index_log, read_lines
 from errata.runs.runner import Summary, synthesize
 from errata.runs.status import status
-from errata.settings import SynthRecipe
 from errata.starter import DEMO
 from tests.small_runs import free_port, over_http, small
 

@@ -12,8 +12,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from errata.errors import BudgetExhausted
+from errata.llm.budget import Budget
 from errata.runs.status import status
-from errata.settings import Budget
 from tests.faults.harm import Came, Place, accounted, came_to, place
 from tests.llm.provider import Provider, body, completion, gateway, request_of
 

@@ -7,9 +7,9 @@ from string import ascii_uppercase
 import pytest
 
 from errata.data.problems import Problems
+from errata.data.source import ProblemSource
 from errata.grading.grader import Grader
 from errata.records import Problem
-from errata.settings import ProblemSource
 
 DATA = Path(os.environ.get("ERRATA_DATA", "data"))
 FILES = [

@@ -6,12 +6,10 @@ import pytest
 
 from errata.errors import BudgetExhausted, UsageError
 from errata.grading.grader import Grader
-from errata.graphs.pipeline import build_graph, goals_of
+from errata.graphs.pipeline import GraphSettings, build_graph, goals_of, stages_of
 from errata.graphs.state import Story, mistakes_of, rationales_of, transcript_of
 from errata.llm.request import Request
 from errata.records import Problem, Transcript
-from errata.roles import stages_of
-from errata.settings import GraphName, GraphSettings
 from tests.helpers import CutOff, Line, Lost, Script, apples, cast_of
 
 RIGHT, WRONG = "2 + 3 = 5\nThe answer is 5.", "2 * 3 = 6\nThe answer is 6."
@@ -40,7 +38,7 @@ def except_for(verb: str, line: Line, agent: str | None = None):  # type: ignore
 
 async def run(
     script: Script,
-    name: GraphName = "lesson",
+    name: str = "lesson",
     problem: Problem | None = None,
     settings: dict | None = None,
     **cast: object,
@@ -458,7 +456,7 @@ async def test_a_cut_off_rationale_has_no_dual() -> None:
 
 
 async def test_demonstrations_are_the_runs_own_else_the_shipped_ones() -> None:
-    from errata.settings import Demonstration
+    from errata.agents.demonstration import Demonstration
 
     own = Demonstration(question="Another question", rationale="own right", wrong="own wrong")
     itself = own.model_copy(update={"question": apples().question, "rationale": "told away"})
@@ -539,6 +537,6 @@ def test_a_graph_runs_with_what_it_needs_before_it() -> None:
         ("dual_cot", {"teachers": ()}, "no teacher"),
     ],
 )
-async def test_a_cast_that_cannot_play_is_refused(name: GraphName, cast: dict, words: str) -> None:
+async def test_a_cast_that_cannot_play_is_refused(name: str, cast: dict, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         await run(Script(helpful), name, **cast)

@@ -9,7 +9,7 @@ from langgraph.graph import END, START, StateGraph
 
 from errata.grading.grader import Grader
 from errata.graphs.parts import Fork, add_part, first_of
-from errata.graphs.pipeline import build_graph
+from errata.graphs.pipeline import GraphSettings, build_graph
 from errata.graphs.stages.dual_cot import build_dual_cot
 from errata.graphs.stages.exam import build_exam
 from errata.graphs.stages.mistake_explanation import build_mistake_explanation
@@ -18,7 +18,6 @@ from errata.graphs.stages.rationales import build_rationales
 from errata.graphs.state import Story, transcript_of
 from errata.graphs.studio import faculty_cast, mermaid
 from errata.records import Problem
-from errata.settings import GraphSettings
 from tests.graphs.test_graphs import RIGHT, WRONG, except_for, helpful
 from tests.helpers import Script, apples, cast_of
 

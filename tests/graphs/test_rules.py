@@ -6,25 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from errata.agents.demonstration import Demonstration
 from errata.agents.parse_reply import read_solution
 from errata.errors import UsageError
 from errata.grading.grader import Grader
 from errata.graphs.outcome import LONGEST_REASON, outcome_of
-from errata.graphs.pipeline import build_graph
-from errata.graphs.stages.diversity_filter import jaccard, ngrams, set_aside
-from errata.graphs.stages.dual_pairs import pair_of
+from errata.graphs.pipeline import GraphSettings, build_graph
+from errata.graphs.stages.diversity_filter import DiversityFilter, jaccard, ngrams, set_aside
+from errata.graphs.stages.dual_pairs import DualCotSettings, pair_of
 from errata.graphs.stages.few_shot import shipped, shown_for
-from errata.graphs.stages.review_panel import verdict
+from errata.graphs.stages.rationales import RationalesSettings
+from errata.graphs.stages.review_panel import AcceptRule, verdict
 from errata.graphs.state import Story, natural_demonstrations, transcript_of
 from errata.records import AnswerKind, Call, Explanation, Outcome, Rationale, Review, Role
-from errata.settings import (
-    AcceptRule,
-    Demonstration,
-    DiversityFilter,
-    DualCotSettings,
-    GraphSettings,
-    RationalesSettings,
-)
 from tests.helpers import Script, apples, cast_of
 
 

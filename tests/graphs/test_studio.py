@@ -11,7 +11,6 @@ from errata.classroom import problems as classroom
 from errata.graphs.state import rationales_of, transcript_of
 from errata.graphs.studio import mermaid
 from errata.records import Transcript
-from errata.settings import GraphName
 
 ROOT = Path(__file__).parents[2]
 ENTRIES: dict[str, str] = json.loads((ROOT / "langgraph.json").read_text())["graphs"]
@@ -29,11 +28,11 @@ def load(entry: str):  # type: ignore[no-untyped-def]
 
 
 def test_every_graph_has_an_entry() -> None:
-    assert set(ENTRIES) == set(get_args(GraphName))
+    assert set(ENTRIES) == set(get_args(str))
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-async def test_an_entry_runs_on_a_problem_of_its_own(name: GraphName) -> None:
+async def test_an_entry_runs_on_a_problem_of_its_own(name: str) -> None:
     story = await load(ENTRIES[name]).ainvoke({})
 
     assert story["outcome"].status in ("done", "rejected")
@@ -60,8 +59,8 @@ async def test_a_problem_may_come_as_json() -> None:
     assert any(story["explanations"] for story in stories)
 
 
-@pytest.mark.parametrize("name", get_args(GraphName))
-def test_a_graph_can_be_drawn(name: GraphName) -> None:
+@pytest.mark.parametrize("name", get_args(str))
+def test_a_graph_can_be_drawn(name: str) -> None:
     drawn = mermaid(name)
 
     assert drawn.startswith("---\nconfig:") or "graph TD" in drawn

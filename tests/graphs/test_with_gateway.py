@@ -6,11 +6,12 @@ from pathlib import Path
 from errata.agents.team import assemble
 from errata.classroom import problems as classroom
 from errata.grading.grader import Grader
-from errata.graphs.pipeline import build_graph
+from errata.graphs.pipeline import GraphSettings, build_graph
 from errata.graphs.state import transcript_of
+from errata.llm.budget import Budget
 from errata.llm.gateway import Gateway
+from errata.llm.spec import Agents, AgentSpec
 from errata.records import Transcript
-from errata.settings import Agents, AgentSpec, Budget, GraphSettings
 
 SETTINGS = GraphSettings.model_validate(
     {

@@ -11,10 +11,11 @@ from typing import Any
 
 from aiohttp import web
 
+from errata.llm.budget import Budget
 from errata.llm.gateway import Gateway
 from errata.llm.request import Context, Request
+from errata.llm.spec import Agents, AgentSpec, Price
 from errata.records import Message
-from errata.settings import Agents, AgentSpec, Budget, Price
 
 Act = Callable[[web.Request], Any]
 

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errata.errors import BudgetExhausted
-from errata.llm.budget import Need, Payment, Purse, Tally, total
-from errata.settings import Amounts, Budget
+from errata.llm.budget import Amounts, Budget, Need, Payment, Purse, Tally, total
 
 
 def paid(usd: float, stage: str = "exam") -> Payment:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from errata.errors import AgentRefused
 from errata.llm.request import Context
-from errata.settings import Agents, AgentSpec
+from errata.llm.spec import Agents, AgentSpec
 from tests.llm.provider import Act, Provider, body, gateway, ok, request_of, soon, status
 
 

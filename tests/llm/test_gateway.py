@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from errata.errors import AgentRefused, BudgetExhausted, UsageError
+from errata.llm.budget import Amounts, Budget
 from errata.llm.gateway import Gateway
 from errata.llm.request import Context
+from errata.llm.spec import Agents, AgentSpec
 from errata.llm.store import Store, StoreError
 from errata.records import Message
-from errata.settings import Agents, AgentSpec, Amounts, Budget
 from tests.llm.provider import Act, Provider, body, drop, gateway, ok, request_of, stall, status
 
 

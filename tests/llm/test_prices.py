@@ -9,7 +9,7 @@ import pytest
 
 from errata.errors import UsageError
 from errata.llm.prices import FREE, cost, price_of
-from errata.settings import AgentSpec, Price, Recording
+from errata.llm.spec import AgentSpec, Price, Recording
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def test_a_bare_name_is_wrong_use() -> None:
 
 def test_reading_the_table_imports_no_litellm() -> None:
     code = (
-        "import sys; from errata.llm.prices import price_of; from errata.settings import AgentSpec;"
+        "import sys; from errata.llm.prices import price_of; from errata.llm.spec import AgentSpec;"
         "assert price_of(AgentSpec(name='a', model='openai/gpt-4o')); assert 'litellm' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

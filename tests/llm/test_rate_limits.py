@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errata.llm.rate_limits import MANY, Limits
+from errata.llm.spec import AgentSpec
 from errata.records import draw
-from errata.settings import AgentSpec
 
 
 class Time:

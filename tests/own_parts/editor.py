@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from errata.agents.ask import Errand, Voice, written
 from errata.agents.parse_reply import read_prose
 from errata.agents.prompts import Prompts, load_prompt
-from errata.settings import Sampling
+from errata.llm.spec import Sampling
 
 
 @dataclass(frozen=True)

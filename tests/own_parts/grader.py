@@ -1,9 +1,8 @@
 from dataclasses import replace
 
 from errata.grading.grader import Grade, read_answer
-from errata.graphs.pipeline import build_graph
+from errata.graphs.pipeline import GraphSettings, build_graph
 from errata.graphs.studio import faculty_cast
-from errata.settings import GraphSettings
 
 
 class OffByOne:

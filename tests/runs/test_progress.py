@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from errata.errors import BudgetExhausted
+from errata.llm.budget import Amounts, Budget
 from errata.records import Outcome
 from errata.runs.counters import Snapshot, Tally
 from errata.runs.progress import Rate, describe, duration, money, projected, report, watching
 from errata.runs.runner import Summary
-from errata.settings import Amounts, Budget
 
 
 def spent(paid: int = 0, usd: float | None = 0.0) -> dict[str, Any]:

@@ -11,11 +11,13 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from errata.config.env import expand
+from errata.config.overrides import apply
 from errata.config.yaml_file import MAX_BYTES, parse_yaml
+from errata.data.source import ProblemSource
 from errata.errors import UsageError
-from errata.roles import stages_of
-from errata.runs.recipe import apply, differences, dump_recipe, expand, load_recipe, refuse_other_recipe
-from errata.settings import GraphSettings, ProblemSource, SynthRecipe
+from errata.graphs.pipeline import GraphSettings, stages_of
+from errata.runs.recipe import SynthRecipe, differences, dump_recipe, load_recipe, refuse_other_recipe
 
 BASE = """
 graph: lesson

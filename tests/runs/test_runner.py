@@ -17,12 +17,12 @@ from errata.errors import AgentRefused, BudgetExhausted, UsageError
 from errata.export.write import export
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.llm.request import Context, Request
+from errata.llm.spec import AgentSpec
 from errata.records import Call, Message, Outcome, Problem, Transcript
 from errata.runs.counters import Brake, Snapshot
 from errata.runs.run_problem import remembering, story_of
 from errata.runs.runner import Summary, read_warmup, synthesize
 from errata.runs.status import status
-from errata.settings import AgentSpec
 from tests.small_runs import free_port, lines, over_http, small
 
 

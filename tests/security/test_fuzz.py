@@ -29,6 +29,7 @@ from errata.agents.parse_reply import (
 )
 from errata.config.yaml_file import parse_yaml
 from errata.data.problems import Problems
+from errata.data.source import ProblemSource
 from errata.errors import UsageError
 from errata.export.compile import Log, open_logs, transcripts
 from errata.grading.grader import Grader, read_answer
@@ -37,13 +38,13 @@ from errata.grading.normalize import canonical
 from errata.llm.backends.failures import completion_of, failure_of_response, retry_after_of
 from errata.llm.backends.openai import OpenAI, ReasoningChat, _reply
 from errata.llm.request import ProviderFailure
+from errata.llm.spec import AgentSpec
 from errata.llm.stored_reply import answer_of, cleaned, row_of
 from errata.records import Problem
 from errata.runs.recipe import load_recipe
 from errata.runs.run_dir import RunDir, index_log, repair
 from errata.runs.runner import synthesize
 from errata.runs.status import status
-from errata.settings import AgentSpec, ProblemSource
 from errata.starter import DEMO
 from tests.small_runs import small
 

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from errata.agents.prompts import load_prompts
 from errata.data.problems import Problems
+from errata.data.source import Mapping, ProblemSource
 from errata.errors import ErrataError, UsageError
 from errata.export.write import export
 from errata.grading.grader import Grader
@@ -23,7 +24,6 @@ from errata.records import Problem, Transcript
 from errata.runs.recipe import load_recipe
 from errata.runs.runner import synthesize
 from errata.runs.status import status as status_of
-from errata.settings import Mapping, ProblemSource
 from tests.llm.provider import Provider, completion, ok
 from tests.security.runs import APPLES, files_under, lesson, names_in, recipe_text
 

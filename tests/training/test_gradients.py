@@ -251,7 +251,6 @@ def test_control_a_missing_term_is_found(tmp_path: Path) -> None:
 WORKER = """
 import sys, torch
 from pathlib import Path
-from tests.training.test_gradients import METHODS, TELLING, trained
 from tests.training.lab import step_gradients
 folder = Path(sys.argv[1])
 for name in TELLING:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydantic import Field
+
+from errata.config.base import Settings
+from errata.graphs.stages.rationales import RationalesSettings
 from errata.records import Problem, Rationale
-from errata.settings import DiversityFilter, RationalesSettings
+
+
+class DiversityFilter(Settings):
+    """Keep rationales whose n-gram Jaccard similarity to every kept one stays below `max_similarity` (4a.3)."""
+
+    ngram: int = Field(default=3, ge=1)
+    max_similarity: float = Field(default=0.8, gt=0, le=1)
+    keep: int | None = Field(default=None, ge=1)
+    """At most this many a problem."""
+
 
 NGrams = frozenset[tuple[str, ...]]
 

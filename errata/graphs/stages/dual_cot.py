@@ -20,12 +20,12 @@ from errata.agents.teacher import Teacher
 from errata.agents.team import Cast
 from errata.errors import UsageError
 from errata.graphs.nodes import StoryGraph, grade_all, together, written_by
+from errata.graphs.pipeline import GraphSettings
 from errata.graphs.stages.dual_pairs import Rewrite, natural_pairs, rewritten_pairs, wanted
 from errata.graphs.stages.few_shot import require_wrong, shown_for
 from errata.graphs.stages.review_panel import require_panel, sit, unreviewed
 from errata.graphs.state import Story, rationales_of
 from errata.records import Rationale, draw
-from errata.settings import GraphSettings
 
 
 def build_dual_cot(cast: Cast, settings: GraphSettings) -> StoryGraph:

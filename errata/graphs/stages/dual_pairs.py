@@ -3,12 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
+from pydantic import Field, model_validator
+
+from errata.agents.demonstration import Demonstration
+from errata.config.base import Settings
 from errata.graphs.stages.word_diff import align
 from errata.graphs.state import Story, mistakes_of, rationales_of
+from errata.llm.spec import Sampling
 from errata.records import Origin, Pair, Rationale, digest
-from errata.settings import DualCotSettings
+
+
+class DualCotSettings(Settings):
+    """Dual CoTs (methods.md 3a): rectify wrong rationales given the answer (AHP), corrupt right ones (CCP)."""
+
+    rectify: bool = True
+    corrupt: bool = True
+    student: bool = True
+    """Rectify the student's wrong rationales as well as the teachers'."""
+    band: tuple[float, float] = (0.0, 1.0)
+    """Edit ratio allowed for a pair, both ends included; the sides must differ."""
+    tries: int = Field(default=2, ge=1)
+    """Rewrites asked for until one flips the answer and falls in the band."""
+    max_per_problem: int | None = Field(default=None, ge=1)
+    """Rewrite at most this many rationales a problem and direction."""
+    demonstrations: tuple[Demonstration, ...] | None = None
+    """Shown to both rewrites; by default the run's own natural pairs, else the shipped ones."""
+    shots: int = Field(default=3, ge=0)
+    warmup: int = Field(default=0, ge=0)
+    """The first problems, in input order, whose natural pairs serve the others as demonstrations; 0: shipped ones."""
+    review: bool = False
+    """The panel also reviews the rectified rationales."""
+    sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _band_is_ordered(self) -> Self:
+        if not 0 <= self.band[0] <= self.band[1] <= 1:
+            raise ValueError(f"band {list(self.band)}: two shares between 0 and 1, the lower first")
+        return self
+
 
 Band = tuple[float, float]
 

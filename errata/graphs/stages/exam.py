@@ -6,12 +6,22 @@ START -> answer -> grade -> END
 from __future__ import annotations
 
 from langgraph.graph import END, START, StateGraph
+from pydantic import Field
 
 from errata.agents.team import Cast
+from errata.config.base import Settings
 from errata.errors import UsageError
 from errata.graphs.nodes import StoryGraph, grade_all, together, written_by
+from errata.graphs.pipeline import GraphSettings
 from errata.graphs.state import Story
-from errata.settings import GraphSettings
+from errata.llm.spec import Sampling
+
+
+class ExamSettings(Settings):
+    """The student answers `samples` times (methods.md 2a.1: once, T 0.3, top-p 0.9; 1a.4: 16 for a ranker)."""
+
+    samples: int = Field(default=1, ge=1)
+    sampling: Sampling = Sampling()
 
 
 def build_exam(cast: Cast, settings: GraphSettings) -> StoryGraph:

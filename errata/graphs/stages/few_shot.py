@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from errata.agents.demonstration import Demonstration
 from errata.errors import UsageError
+from errata.graphs.stages.dual_pairs import DualCotSettings
 from errata.records import AnswerKind, Problem
-from errata.settings import Demonstration, DualCotSettings
 
 
 def shown_for(problem: Problem, offered: Sequence[Demonstration], settings: DualCotSettings) -> list[Demonstration]:

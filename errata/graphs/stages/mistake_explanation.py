@@ -10,14 +10,27 @@ from __future__ import annotations
 from typing import Literal
 
 from langgraph.graph import END, START, StateGraph
+from pydantic import Field
 
 from errata.agents.teacher import Teacher
 from errata.agents.team import Cast
+from errata.config.base import Settings
 from errata.errors import UsageError
 from errata.graphs.nodes import StoryGraph, calls_of, together
+from errata.graphs.pipeline import GraphSettings
 from errata.graphs.state import Story, mistakes_of
+from errata.llm.spec import Sampling
 from errata.records import Problem, Rationale, draw
-from errata.settings import GraphSettings
+
+
+class MistakeExplanationSettings(Settings):
+    explainers: Literal["all", "one"] = "all"
+    """All teachers explain (the paper), or one of them, drawn by hash."""
+    classify: bool = True
+    """A further call names the kinds of the mistake."""
+    max_mistakes: int | None = Field(default=None, ge=1)
+    """Explain at most this many wrong student rationales a problem."""
+    sampling: Sampling = Sampling()
 
 
 def build_mistake_explanation(cast: Cast, settings: GraphSettings) -> StoryGraph:

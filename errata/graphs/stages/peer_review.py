@@ -15,10 +15,10 @@ from langgraph.graph import START, StateGraph
 
 from errata.agents.team import Cast
 from errata.graphs.nodes import StoryGraph, grade_all, together, written_by
+from errata.graphs.pipeline import GraphSettings
 from errata.graphs.stages.review_panel import require_panel, sit, unreviewed
 from errata.graphs.state import Story, rationales_of
 from errata.records import Rationale
-from errata.settings import GraphSettings
 
 
 def build_peer_review(cast: Cast, settings: GraphSettings) -> StoryGraph:

@@ -6,13 +6,29 @@ START -> solve -> grade -> filter -> END
 from __future__ import annotations
 
 from langgraph.graph import END, START, StateGraph
+from pydantic import Field
 
+from errata.agents.demonstration import Demonstration
 from errata.agents.team import Cast
+from errata.config.base import Settings
 from errata.errors import UsageError
 from errata.graphs.nodes import StoryGraph, grade_all, together, written_by
-from errata.graphs.stages.diversity_filter import set_aside
+from errata.graphs.pipeline import GraphSettings
+from errata.graphs.stages.diversity_filter import DiversityFilter, set_aside
 from errata.graphs.state import Story, rationales_of
-from errata.settings import GraphSettings
+from errata.llm.spec import Sampling
+
+
+class RationalesSettings(Settings):
+    """Every teacher answers `samples` times, without seeing the gold answer."""
+
+    samples: int = Field(default=1, ge=1)
+    sampling: Sampling = Sampling()
+    demonstrations: tuple[Demonstration, ...] = ()
+    max_chars: int | None = Field(default=None, gt=0)
+    """Set aside where question and rationale together are longer (NAT: 1600, NCE: 1200)."""
+    diversity: DiversityFilter | None = None
+    """Applied to the right rationales of a problem; None keeps all."""
 
 
 def build_rationales(cast: Cast, settings: GraphSettings) -> StoryGraph:

@@ -4,14 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Literal
+
+from pydantic import Field
 
 from errata.agents.reviewer import Reviewer
 from errata.agents.team import Cast
+from errata.config.base import Settings
 from errata.errors import UsageError
 from errata.graphs.nodes import calls_of, together
 from errata.graphs.state import Story
+from errata.llm.spec import Sampling
 from errata.records import Rationale, Review
-from errata.settings import AcceptRule, PeerReviewSettings, Stage
+
+
+class AcceptRule(Settings):
+    """The panel's verdict from its valid scores.
+
+    mean: their mean > `threshold` (the paper's rule with 3). min: the lowest > threshold. k_of_n: at least `k` scores
+    > threshold. veto: mean > threshold and no score <= `veto_at`. No valid score: rejected.
+    """
+
+    rule: Literal["mean", "min", "k_of_n", "veto"] = "mean"
+    threshold: float = 3.0
+    k: int = Field(default=1, ge=1)
+    veto_at: int = 1
+
+
+class PeerReviewSettings(Settings):
+    blind: bool = False
+    """Reviewers do not see the gold answer. The paper shows it, which makes much of the filter answer matching."""
+    accept: AcceptRule = AcceptRule()
+    only_correct: bool = False
+    """Review only what the answer grader finds right (saves calls); the paper reviews everything."""
+    revise_rounds: int = Field(default=0, ge=0, le=5)
+    """How often a rejected rationale may be revised by its author from the critiques and reviewed again."""
+    sampling: Sampling = Sampling()
 
 
 def verdict(rule: AcceptRule, reviews: Sequence[Review]) -> bool | None:
@@ -56,7 +84,7 @@ def _panel_of(cast: Cast, rationale: Rationale) -> tuple[Reviewer, ...]:
 
 
 async def sit(
-    cast: Cast, story: Story, settings: PeerReviewSettings, waiting: Sequence[Rationale], stage: Stage = "peer_review"
+    cast: Cast, story: Story, settings: PeerReviewSettings, waiting: Sequence[Rationale], stage: str = "peer_review"
 ) -> Story:
     """Every rationale in `waiting` scored by everyone on the panel but its author, with the verdict."""
     problem = story["problem"]

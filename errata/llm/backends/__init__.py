@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from errata.config.env import expand
 from errata.errors import UsageError
 from errata.llm.request import Backend
-from errata.runs.recipe import expand
-from errata.settings import AgentSpec
+from errata.llm.spec import AgentSpec
 
 Kind = Literal["openai", "litellm", "simulated", "recorded", "local"]
 

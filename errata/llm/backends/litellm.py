@@ -15,7 +15,7 @@ from errata.errors import UsageError
 from errata.llm.backends import filled_in
 from errata.llm.backends.failures import failure_of
 from errata.llm.request import ProviderFailure, Reply, Request
-from errata.settings import AgentSpec
+from errata.llm.spec import AgentSpec
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices over the net when imported
 import litellm

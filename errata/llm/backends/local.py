@@ -11,17 +11,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from errata.config.env import local_path
 from errata.errors import UsageError
 from errata.grading.extract import settled
 from errata.llm.request import ProviderFailure, Reply, Request
+from errata.llm.spec import AgentSpec, Sampling
 from errata.models.files import find
 from errata.models.generate import ContextOverflow, Generated, Job, check_length, most_rows, stream
 from errata.models.load import Checkpoint, load, need_torch
 from errata.models.prompting import prompt_ids
 from errata.models.sampling import Decoding
 from errata.records import digest
-from errata.runs.recipe import local_path
-from errata.settings import AgentSpec, Sampling
 
 WINDOW = 0.02
 """Seconds from the first waiting request to the batch, so that those sent together are decoded together."""

@@ -20,8 +20,8 @@ from pydantic import PrivateAttr, SecretStr
 from errata.llm.backends import api_base_of, filled_in
 from errata.llm.backends.failures import completion_of, failure_of_response, lost_connection
 from errata.llm.request import ProviderFailure, Reply, Request
+from errata.llm.spec import AgentSpec
 from errata.records import to_json
-from errata.settings import AgentSpec
 
 OPENAI = "https://api.openai.com/v1"
 _LANGCHAIN = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}

@@ -13,7 +13,7 @@ import orjson
 
 from errata.errors import UsageError
 from errata.llm.request import Context, ProviderFailure, Reply, Request
-from errata.settings import AgentSpec, Recording
+from errata.llm.spec import AgentSpec, Recording
 
 
 class Recorded:
@@ -47,7 +47,7 @@ class Recorded:
 
     def _index(self, recording: Recording) -> tuple[_File, dict[bytes, int]]:
         """The file and, for each mark of a row's match field, the first row that has it."""
-        from errata.runs.recipe import expand
+        from errata.config.env import expand
 
         path = Path(expand(recording.file))
         key = (path, recording.match, recording.prefix)

@@ -11,7 +11,7 @@ from errata.report.charts import QUIET, RIGHT, SERIES, bars, lines
 from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, at, count, pct
 from errata.report.log_totals import Account
 from errata.report.proportion import Share
-from errata.settings import SynthRecipe
+from errata.runs.recipe import SynthRecipe
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
+from errata.graphs.pipeline import stages_of
+from errata.llm.spec import AgentSpec
 from errata.records import Verb
-from errata.roles import stages_of
-from errata.settings import AgentSpec, Stage, SynthRecipe
+from errata.runs.recipe import SynthRecipe
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ NONE = Range(0, 0, 0)
 class Work(NamedTuple):
     """Calls of one verb by one agent. `drawn`: one agent of several does it, so that their most do not add up."""
 
-    stage: Stage
+    stage: str
     verb: Verb
     agent: AgentSpec
     calls: Range
@@ -84,7 +85,7 @@ def work_of(recipe: SynthRecipe, rates: Rates) -> list[Work]:
     counted = _Counted(recipe, rates)
     for stage in stages_of(recipe.graph, recipe.settings):
         counted.work += getattr(counted, stage)()
-    merged: dict[tuple[Stage, Verb, str], Work] = {}
+    merged: dict[tuple[str, Verb, str], Work] = {}
     for work in counted.work:  # a reviewer scores several authors
         key = (work.stage, work.verb, work.agent.name)
         merged[key] = work._replace(calls=work.calls + merged[key].calls) if key in merged else work
@@ -160,7 +161,7 @@ class _Counted:
             if rules.revise_rounds:
                 yield Work("peer_review", "revise", teacher, revisions)
 
-    def _reviews(self, stage: Stage, author: AgentSpec, reviewed: Range) -> Iterator[Work]:
+    def _reviews(self, stage: str, author: AgentSpec, reviewed: Range) -> Iterator[Work]:
         for reviewer in self.agents.panel:
             if reviewer.name != author.name:
                 yield Work(stage, "score", reviewer, reviewed)

@@ -18,17 +18,19 @@ from typing import Any
 
 from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.agents.prompts import Prompts, load_prompts
+from errata.config.env import expand
 from errata.data.problems import Problems
 from errata.errors import UsageError
 from errata.graphs.stages.few_shot import shown_for
+from errata.llm.budget import Amounts
 from errata.llm.gateway import UNSTATED, check
 from errata.llm.prices import cost, price_of
+from errata.llm.spec import Sampling
 from errata.records import Problem, Verb
 from errata.runs.plan.call_counts import RATES, Range, Rates, Work, tries_of, work_of
 from errata.runs.plan.pilot import Pilot, Tokens, run_pilot
-from errata.runs.recipe import expand, refuse_other_recipe
+from errata.runs.recipe import SynthRecipe, refuse_other_recipe
 from errata.runs.run_dir import LogIndex, RunDir, index_log
-from errata.settings import Amounts, Sampling, Stage, SynthRecipe
 
 COMPLETION: dict[Verb, int] = {
     "solve": 200, "score": 150, "explain": 150, "classify": 60, "rectify": 200, "corrupt": 200, "revise": 200,
@@ -187,7 +189,7 @@ def prompt_length(recipe: SynthRecipe, work: Work, prompts: Prompts, problems: S
     return total / len(problems)
 
 
-def sampling_of(recipe: SynthRecipe, stage: Stage) -> Sampling:
+def sampling_of(recipe: SynthRecipe, stage: str) -> Sampling:
     sampling: Sampling = getattr(recipe.settings, stage).sampling
     return sampling
 

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from errata.config.env import expand
 from errata.errors import EXIT_INTERRUPTED, UsageError
 from errata.records import Transcript, Verb, digest
 from errata.runs.plan.call_counts import Range
-from errata.runs.recipe import expand
+from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import OWN_LEDGER, index_log, read_lines
-from errata.settings import Stage, SynthRecipe
 
-Key = tuple[Stage, Verb, str]
+Key = tuple[str, Verb, str]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def measure(transcripts: Sequence[Transcript]) -> Pilot:
     return Pilot(len(transcripts), {key: len(counts) / len(transcripts) for key, counts in seen.items()}, tokens)
 
 
-def stage_of(verb: Verb, by_student: bool, about: str | None) -> Stage:
+def stage_of(verb: Verb, by_student: bool, about: str | None) -> str:
     """The stage a logged call belongs to; `about` is the role of the rationale it is about."""
     match verb:
         case "solve":

@@ -29,6 +29,7 @@ from errata.classroom.grammar import CONTAINERS, NAMES, OBJECTS, UNITS, VERBS, W
 from errata.classroom.hashed_random import Dice
 from errata.classroom.problems import problems
 from errata.classroom.solve import VOICES, work, write, wrong
+from errata.config.base import Settings
 from errata.errors import ErrataError, UsageError
 from errata.grading.grader import Grader
 from errata.llm.backends.simulated.feedback import explain
@@ -38,7 +39,6 @@ from errata.models.load import load
 from errata.models.prompting import example_ids, prompt_ids
 from errata.models.sampling import Decoding
 from errata.records import Message, Problem, digest, draw
-from errata.settings import Settings
 from errata.training.classroom_student import loop as schooling
 from errata.training.classroom_student import model as tiny
 

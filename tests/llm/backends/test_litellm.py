@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from errata.errors import AgentRefused, UsageError
-from errata.settings import AgentSpec
+from errata.llm.spec import AgentSpec
 from tests.llm.provider import Act, Provider, body, drop, gateway, ok, request_of, stall, status
 
 MODEL = "litellm/openai/stub"

@@ -16,14 +16,15 @@ from errata.agents.student import Student, student_messages
 from errata.errors import AgentRefused, UsageError
 from errata.llm.backends import local
 from errata.llm.backends.local import Local
+from errata.llm.budget import Budget
 from errata.llm.gateway import Gateway
 from errata.llm.request import ProviderFailure, Reply
+from errata.llm.spec import Agents, AgentSpec, Sampling
 from errata.models.generate import Job, generate
 from errata.models.load import load
 from errata.models.prompting import example_ids, prompt_ids
 from errata.models.sampling import Decoding
 from errata.records import Message
-from errata.settings import Agents, AgentSpec, Budget, Sampling
 from tests.helpers import apples
 from tests.llm.provider import request_of
 from tests.models import tiny

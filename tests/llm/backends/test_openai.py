@@ -9,8 +9,8 @@ import pytest
 
 from errata.llm.backends.openai import OpenAI
 from errata.llm.request import Context, ProviderFailure, Reply
+from errata.llm.spec import AgentSpec
 from errata.records import Message
-from errata.settings import AgentSpec
 from tests.llm.provider import Provider, body, ok, request_of
 
 ASKED = (Message(role="system", content="Be brief."), Message(role="user", content="6 times 7?"))

@@ -13,7 +13,7 @@ import pytest
 from errata.errors import UsageError
 from errata.llm.backends.recorded import Recorded
 from errata.llm.request import Context, ProviderFailure
-from errata.settings import AgentSpec, Recording
+from errata.llm.spec import AgentSpec, Recording
 from tests.llm.provider import gateway, request_of
 
 ROWS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errata.llm.backends.simulated import faculty
 from errata.llm.request import Reply, Request
-from errata.settings import AgentSpec
+from errata.llm.spec import AgentSpec
 
 
 class Simulated:

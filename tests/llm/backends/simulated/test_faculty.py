@@ -17,8 +17,8 @@ from errata.llm.backends.simulated.backend import Simulated
 from errata.llm.backends.simulated.faculty import reply
 from errata.llm.backends.simulated.recognize import asked, templates
 from errata.llm.request import Context
+from errata.llm.spec import AgentSpec
 from errata.records import Message, Problem
-from errata.settings import AgentSpec
 from tests.llm.backends.simulated.asking import COMMITTEE, ask, lesson, messages, prompts
 from tests.llm.provider import request_of
 
@@ -58,7 +58,7 @@ def test_every_shipped_prompt_is_told_apart_and_cut_into_its_parts() -> None:
 
 
 def test_demonstrations_do_not_stand_in_for_the_problem() -> None:
-    from errata.settings import Demonstration
+    from errata.agents.demonstration import Demonstration
 
     one, other = lesson()[:2]
     shown = Demonstration(question=other.question, rationale=other.rationale or "", wrong=mistaken(other))

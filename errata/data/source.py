@@ -1,0 +1,47 @@
+"""Where problems come from, as a recipe says it: a file, a hub id or the classroom, and which fields make a problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from errata.config.base import Settings
+from errata.records import AnswerKind
+
+
+class Mapping(Settings):
+    """Which fields of a row make a problem. A path may be dotted; `template` may join fields: "{Body} {Question}"."""
+
+    question: str
+    answer: str
+    kind: AnswerKind
+    id: str | None = None
+    choices: str | None = None
+    rationale: str | None = None
+    split: str | None = None
+    meta: tuple[str, ...] = ()
+    prefix: str = ""
+    """Dropped from the start of the question where it stands there."""
+
+
+class ProblemSource(Settings):
+    """Where problems come from: a file, a hub id or `classroom`.
+
+    `mapping` is the name of a ready one (`gsm8k`) or a mapping of its own.
+    """
+
+    source: str
+    mapping: str | Mapping | None = None
+    task: str | None = None
+    """By default the mapping's name, else the file's stem."""
+    split: str | None = None
+    """Only rows of this split; for a hub data set the split to load (default train)."""
+    config: str | None = None
+    """Configuration (subset) of a hub data set."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """For the classroom: count, seed, level, split."""
+    exclude: tuple[ProblemSource, ...] = ()
+    """Problems whose normalised question stands in one of these are left out and counted."""
+    where: dict[str, Any] = Field(default_factory=dict)
+    """Only rows whose field (dotted path) equals the value."""
