@@ -44,7 +44,7 @@ async def _timed(work: Work, calls_each: int, first: int) -> tuple[float, float]
 async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float]]]:
     import aiohttp
 
-    from errata.agents.team import assemble
+    from errata.agents.team import build_team
     from errata.grading.grader import Grader
     from errata.graphs.pipeline import GraphSettings, build_graph
     from errata.llm.budget import Budget
@@ -61,7 +61,7 @@ async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float
     )
     unlimited = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=unlimited) as session, opened as ask, Grader() as grader:
-        cast = assemble(agents, ask, grader)
+        cast = build_team(agents, ask, grader)
         graphs = {name: build_graph(name, GraphSettings(), cast) for name in ("rationales", "peer_review")}
 
         def question(number: int) -> str:

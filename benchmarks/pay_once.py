@@ -5,7 +5,7 @@
     killed   the same recipe, `kill -9` at 20 moments drawn from a seed, the same command after each; then to its end
 
 A third of the kills hit the moment in which the log is seen to grow, a third that in which the store's write-ahead log
-is written, the others fall anywhere, also on the start. In flight at a kill is what the server was asked and the store
+is written, the others fall anywhere, also on the start. In in_flight at a kill is what the server was asked and the store
 does not hold: abandoned with the server, or answered and not committed yet.
 """
 

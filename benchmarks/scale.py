@@ -58,18 +58,18 @@ def _without_calls(recipe: Any) -> int:
     from langgraph.graph import END, START, StateGraph
 
     from errata.data.problems import Problems
-    from errata.graphs.state import Story
+    from errata.graphs.state import State
     from errata.llm.budget import Spent
     from errata.records import Outcome
-    from errata.runs.counters import Brake
+    from errata.runs.counters import StopSignal
     from errata.runs.run_dir import Log, held, index_log
-    from errata.runs.run_problem import story_of
+    from errata.runs.run_problem import run_problem
     from errata.runs.runner import Run, survey
 
-    async def conclude(state: Story) -> Story:
+    async def conclude(state: State) -> State:
         return {"outcome": Outcome(status="done")}
 
-    graph = StateGraph(Story)
+    graph = StateGraph(State)
     graph.add_node("conclude", conclude)
     graph.add_edge(START, "conclude")
     graph.add_edge("conclude", END)
@@ -79,7 +79,15 @@ def _without_calls(recipe: Any) -> int:
             index, problems = index_log(directory.log), Problems(recipe.problems)
             tally, log = survey(problems, index), Log(directory.log)
             going = Run(
-                recipe, directory, index, log, partial(story_of, graph.compile(), "exam"), Spent(), tally, Brake(), {}
+                recipe,
+                directory,
+                index,
+                log,
+                partial(run_problem, graph.compile(), "exam"),
+                Spent(),
+                tally,
+                StopSignal(),
+                {},
             )
             watcher = asyncio.create_task(_watch(going))
             gc.freeze()  # as `errata synth` does

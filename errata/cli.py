@@ -14,7 +14,6 @@ from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
 
 FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
 ROLES = ("teacher", "student", "rectified", "corrupted", "revised")
-GRAPHS = ("exam", "rationales", "peer_review", "mistake_explanation", "dual_cot", "lesson")
 
 
 class Verbs(click.Group):
@@ -267,10 +266,13 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
 
 
 @cli.command()
-@click.argument("name", type=click.Choice(GRAPHS))
+@click.argument("name", metavar="NAME|RECIPE")
 def graph(name: Any) -> None:
-    """Print the graph NAME as Mermaid."""
-    from errata.graphs.studio import mermaid
+    """Print a graph as Mermaid: a shipped one by name, or that of a recipe's file.
+
+    The shipped ones: exam, rationales, peer_review, mistake_explanation, dual_cot, lesson.
+    """
+    from errata.runs.studio import mermaid
 
     click.echo(mermaid(name))
 

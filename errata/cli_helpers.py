@@ -10,12 +10,12 @@ import click
 
 
 def ready_to_stop() -> Any:
-    """The brake of a run: what Ctrl-C does is told on stderr, and a SIGTERM does the same."""
-    from errata.runs.counters import Brake
+    """The stop of a run: what Ctrl-C does is told on stderr, and a SIGTERM does the same."""
+    from errata.runs.counters import StopSignal
     from errata.runs.progress import interrupted
 
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
-    return Brake(lambda pulls: click.echo(interrupted(pulls), err=True))
+    return StopSignal(lambda requests: click.echo(interrupted(requests), err=True))
 
 
 def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
@@ -28,14 +28,14 @@ def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
 
     gc.freeze()  # what the imports made stays; looking through it again took 7 to 17 % of the CPU
     gc.set_threshold(5_000, 20, 20)
-    brake = ready_to_stop()
+    stop = ready_to_stop()
     with watching(quiet=quiet) as watch:
         if workers is None:
-            summary = asyncio.run(synthesize(recipe, brake=brake, signals=True, watch=watch))
+            summary = asyncio.run(synthesize(recipe, stop=stop, signals=True, watch=watch))
         else:
             from errata.runs.ray_runner import synthesize_on
 
-            summary = synthesize_on(workers, recipe, brake=brake, watch=watch)
+            summary = synthesize_on(workers, recipe, stop=stop, watch=watch)
     for line in report(summary):
         click.echo(line, err=True)
     click.echo(str(summary.run))

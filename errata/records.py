@@ -22,11 +22,9 @@ SCHEMA = 1
 """Version of the transcript line. Raised when a reader of the old lines would misread the new ones."""
 
 AnswerKind = Literal["number", "latex", "choice", "boolean", "string"]
-Role = Literal["teacher", "student", "rectified", "corrupted", "revised"]
 MistakeKind = Literal["logical", "knowledge", "calculation", "other"]
 Origin = Literal["rectified", "corrupted", "natural", "student"]
 Status = Literal["done", "rejected", "failed"]
-Verb = Literal["solve", "explain", "classify", "rectify", "corrupt", "revise", "score"]
 
 
 class Span(NamedTuple):
@@ -71,7 +69,10 @@ class Call(Record):
 
     id: str
     agent: str
-    verb: Verb
+    stage: str | None = None
+    """The stage of the pipeline that made it; None in logs of versions before it was recorded."""
+    verb: str
+    """The prompt's name without its folder: `solve` of `teacher/solve`."""
     about: str | None = None
     """Id of the rationale the call is about: the one reviewed, explained, rectified, corrupted or revised."""
     prompt: str
@@ -116,7 +117,8 @@ class Rationale(Record):
     id: str
     problem_id: str
     author: str
-    role: Role
+    role: str
+    """As what it was written: teacher, student, revised, rectified, corrupted, or a role of one's own stage."""
     text: str
     """As the model wrote it, unchanged."""
     reasoning: str | None = None

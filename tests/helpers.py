@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from errata.agents.team import Cast, Grades, assemble
+from errata.agents.team import Team, Grades, build_team
 from errata.llm.request import Request
 from errata.llm.spec import Agents, AgentSpec
 from errata.records import Call, Problem, digest
@@ -72,16 +72,16 @@ def voices(*names: str) -> tuple[AgentSpec, ...]:
     return tuple(AgentSpec(name=name, model=f"openai/{name}") for name in names)
 
 
-def cast_of(
+def team_of(
     script: Script,
     grader: Grades,
     teachers: tuple[str, ...] = ("ada", "bea", "cyd"),
     student: str | None = "sam",
     reviewers: tuple[str, ...] | None = None,
-) -> Cast:
+) -> Team:
     agents = Agents(
         teachers=voices(*teachers),
         reviewers=None if reviewers is None else voices(*reviewers),
         student=voices(student)[0] if student else None,
     )
-    return assemble(agents, script, grader)
+    return build_team(agents, script, grader)

@@ -9,7 +9,7 @@ from errata.agents.prompts import load_prompts
 from errata.classroom import problems as classroom
 from errata.graphs.pipeline import GraphSettings
 from errata.graphs.state import rationales_of
-from errata.graphs.studio import faculty_cast
+from errata.graphs.studio import faculty_team
 from tests.helpers import Script, voices
 from tests.own_parts.editor import editor
 from tests.own_parts.grader import lenient
@@ -42,7 +42,7 @@ def test_an_own_prompt_replaces_the_shipped_one() -> None:
 async def test_an_own_agent_works_in_an_own_graph() -> None:
     script = Script(lambda request: "2 + 3 = 5")
     ed = editor(voices("ed")[0], script, PARTS / "shorten.md")
-    graph = build_short(faculty_cast(), GraphSettings(), ed)
+    graph = build_short(faculty_team(), GraphSettings(), ed)
 
     story = await graph.ainvoke({"problem": next(classroom.problems({}))})
 

@@ -10,15 +10,19 @@ from errata.agents.parse_reply import Unreadable, split_thinking
 from errata.agents.prompts import Prompts
 from errata.llm.request import Ask, Context, Request
 from errata.llm.spec import AgentSpec, Sampling
-from errata.records import Call, Problem, Rationale, Role, Verb, digest
+from errata.records import Call, Problem, Rationale, digest
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
-class Said(Generic[T]):
-    """What came of asking. `value` is None where the provider failed (`failure`) or, for some verbs, where no try
-    could be read (`unreadable`). `text` and `reasoning` are those of the last reply."""
+class Parsed(Generic[T]):
+    """The outcome of one question to a model: its parsed reply with all calls that it took.
+
+    `value` is None where the provider failed (`failure`) or no try could be read (`unreadable` says why). `text` and
+    `reasoning` are those of the last reply.
+    """
 
     value: T | None
     calls: tuple[Call, ...]
@@ -31,58 +35,72 @@ class Said(Generic[T]):
     def call_ids(self) -> tuple[str, ...]:
         return tuple(call.id for call in self.calls)
 
+    def with_value(self, value: V | None) -> Parsed[V]:
+        """The same calls and texts with another value."""
+        return Parsed(value, self.calls, self.text, self.reasoning, self.unreadable, self.failure)
 
-class Errand(NamedTuple):
-    """What a call is for: verb, prompt and its inputs, and the rationale it is about, if any."""
 
-    verb: Verb
-    stage: str
+class PromptCall(NamedTuple):
+    """One prompt to be sent: its name (`teacher/solve`), its inputs, and the rationale that it is about, if any."""
+
     prompt: str
     inputs: Mapping[str, Any]
     about: Rationale | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """One agent of a recipe with what it needs to speak. `tries` is the default where its spec sets none."""
+class PromptedModel:
+    """A model of the recipe with its prompts: what every agent is a small class around.
+
+    `stage` is logged with every call and picks its budget; `tries` is the default where the spec sets none.
+    """
 
     spec: AgentSpec
-    ask: Ask
+    gateway: Ask
     prompts: Prompts
+    stage: str = "exam"
     tries: int = 3
 
     @property
     def name(self) -> str:
         return self.spec.name
 
-    async def say(
-        self, errand: Errand, problem: Problem, sampling: Sampling, parse: Callable[[str], T], sample: int = 0
-    ) -> Said[T]:
-        """Ask, and ask afresh while `parse` raises Unreadable. Never raises for what a provider or model does."""
-        prompt, about = self.prompts[errand.prompt], errand.about
+    def in_stage(self, stage: str) -> PromptedModel:
+        return replace(self, stage=stage)
+
+    async def ask(
+        self, call: PromptCall, problem: Problem, sampling: Sampling, parse: Callable[[str], T], sample: int = 0
+    ) -> Parsed[T]:
+        """Asks, and asks afresh while `parse` raises Unreadable. Never raises for what a provider or model does.
+
+        Args:
+            parse: reads the reply's text, its thinking split off.
+            sample: which draw of several this is; a fresh try of the same draw has the same number.
+        """
+        prompt = self.prompts[call.prompt]
         request = Request(
             spec=self.spec,
-            verb=errand.verb,
-            stage=errand.stage,
-            context=_context(problem, about),
+            verb=prompt.verb,
+            stage=self.stage,
+            context=_context(problem, call.about),
             prompt=prompt.id,
             prompt_hash=prompt.hash,
-            messages=prompt.messages(self.spec.system, errand.inputs),
+            messages=prompt.messages(self.spec.system, call.inputs),
             parameters=self.spec.parameters(sampling),
             sample=sample,
         )
-        said: Said[T] = Said(None, ())
+        parsed: Parsed[T] = Parsed(None, ())
         for attempt in range(self._tries()):
-            call = await self.ask(replace(request, attempt=attempt))
-            calls = (*said.calls, call)
-            if call.failure is not None:
-                return Said(None, calls, failure=call.failure)
-            reasoning, text = split_thinking(call.reply or "", call.reasoning)
+            reply = await self.gateway(replace(request, attempt=attempt))
+            calls = (*parsed.calls, reply)
+            if reply.failure is not None:
+                return Parsed(None, calls, failure=reply.failure)
+            reasoning, text = split_thinking(reply.reply or "", reply.reasoning)
             try:
-                return Said(parse(text), calls, text, reasoning)
+                return Parsed(parse(text), calls, text, reasoning)
             except Unreadable as why:
-                said = Said(None, calls, text, reasoning, unreadable=str(why))
-        return said
+                parsed = Parsed(None, calls, text, reasoning, unreadable=str(why))
+        return parsed
 
     def _tries(self) -> int:
         if self.spec.model.startswith("recorded/"):
@@ -91,40 +109,36 @@ class Voice:
 
 
 def _context(problem: Problem, about: Rationale | None) -> Context:
-    asked = Context(problem.id, problem.question, kind=problem.kind, choices=problem.choices)
+    context = Context(problem.id, problem.question, kind=problem.kind, choices=problem.choices)
     if about is None:
-        return asked
-    return replace(asked, about=about.id, author=about.author, stand_in=about.stand_in)
+        return context
+    return replace(context, about=about.id, author=about.author, stand_in=about.stand_in)
 
 
-def written(
-    said: Said[str], problem: Problem, author: str, role: Role, *, sample: int, parent: Rationale | None = None,
+def to_rationale(
+    parsed: Parsed[str], problem: Problem, author: str, role: str, *, sample: int, parent: Rationale | None = None,
     saw_answer: bool = False,
-) -> Said[Rationale]:  # fmt: skip
-    """The rationale in what was said, not graded yet; one that could not be read is recorded as wrong.
+) -> Parsed[Rationale]:  # fmt: skip
+    """The rationale in a reply, not graded yet; one that could not be read is recorded as wrong.
 
     Its id is a hash of problem, author, role, sample and parent: another run of the same recipe gives the same one.
     """
-    if said.failure is not None:
-        return Said(None, said.calls, failure=said.failure)
+    if parsed.failure is not None:
+        return parsed.with_value(None)
     rationale = Rationale(
         id=digest("rationale", problem.id, author, role, sample, parent.id if parent else None),
         problem_id=problem.id,
         author=author,
         role=role,
-        text=said.text,
-        reasoning=said.reasoning,
+        text=parsed.text,
+        reasoning=parsed.reasoning,
         sample=sample,
-        correct=None if said.unreadable is None else False,
-        grade_rule=None if said.unreadable is None else f"unreadable: {said.unreadable}",
+        correct=None if parsed.unreadable is None else False,
+        grade_rule=None if parsed.unreadable is None else f"unreadable: {parsed.unreadable}",
         saw_answer=saw_answer,
-        truncated=said.calls[-1].finish_reason == "length",
+        truncated=parsed.calls[-1].finish_reason == "length",
         parent_id=parent.id if parent else None,
-        call_ids=said.call_ids,
-        stand_in=said.calls[-1].fallback,
+        call_ids=parsed.call_ids,
+        stand_in=parsed.calls[-1].fallback,
     )
-    return replace_value(said, rationale)
-
-
-def replace_value(said: Said[Any], value: T | None) -> Said[T]:
-    return Said(value, said.calls, said.text, said.reasoning, said.unreadable, said.failure)
+    return parsed.with_value(rationale)

@@ -47,6 +47,11 @@ class Prompt:
     def id(self) -> str:
         return f"{self.name}@{self.version}"
 
+    @property
+    def verb(self) -> str:
+        """What an agent does by it: the name without its folder."""
+        return self.name.rpartition("/")[2]
+
     def messages(self, system: str | None, inputs: Mapping[str, Any]) -> tuple[Message, ...]:
         """The prompt filled in, as one user message, after the agent's system line where it has one.
 
@@ -65,13 +70,14 @@ class Prompts(dict[str, Prompt]):
         return {prompt.id: prompt.hash for _, prompt in sorted(self.items())}
 
 
-def load_prompts(folder: str | None = None) -> Prompts:
-    """The shipped prompts, replaced by those in `folder`.
+def load_prompts(folder: str | None = None, own: Mapping[str, Path] | None = None) -> Prompts:
+    """The shipped prompts and one's `own` by name, replaced by those in `folder`.
 
     Raises UsageError on a file that cannot be read, that declares what it does not use or uses what it does not
     declare, that needs an input its agent does not offer, or that replaces nothing.
     """
     shipped = {name: _parse(name, str(file), _read(file)) for name, file in _shipped_files(files("errata") / "prompts")}
+    shipped |= {name: _parse(name, str(path), _read(path)) for name, path in (own or {}).items()}
     if folder is None:
         return Prompts(shipped)
     overrides: dict[str, Prompt] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from errata.agents.ask import Errand, Said, Voice, written
+from errata.agents.ask import Parsed, PromptCall, PromptedModel, to_rationale
 from errata.agents.parse_reply import read_solution
 from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.agents.prompts import Prompts
@@ -18,22 +18,24 @@ _EXPLAIN = "student/explain"
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    voice: Voice
+    """The small model that is taught."""
+
+    model: PromptedModel
 
     @property
     def name(self) -> str:
-        return self.voice.name
+        return self.model.name
 
-    async def solve(self, problem: Problem, sampling: Sampling, sample: int = 0) -> Said[Rationale]:
+    async def solve(self, problem: Problem, sampling: Sampling, sample: int = 0) -> Parsed[Rationale]:
         """One answer in the exam. What cannot be read is a wrong answer like others: a student has one try."""
-        errand = Errand("solve", "exam", _PROMPT, _shown(problem))
-        said = await self.voice.say(errand, problem, sampling, partial(read_solution, problem), sample)
-        return written(said, problem, self.name, "student", sample=sample)
+        call = PromptCall(_PROMPT, _inputs(problem))
+        parsed = await self.model.ask(call, problem, sampling, partial(read_solution, problem), sample)
+        return to_rationale(parsed, problem, self.name, "student", sample=sample)
 
 
 def student_messages(prompts: Prompts, problem: Problem, system: str | None = None) -> tuple[Message, ...]:
     """The exam's messages for a problem, so that training and evals show the student the very same text."""
-    return prompts[_PROMPT].messages(system, _shown(problem))
+    return prompts[_PROMPT].messages(system, _inputs(problem))
 
 
 def explain_messages(
@@ -49,5 +51,5 @@ def explain_messages(
     return prompts[_EXPLAIN].messages(system, inputs)
 
 
-def _shown(problem: Problem) -> dict[str, str]:
+def _inputs(problem: Problem) -> dict[str, str]:
     return {"question": problem.question, "options": options_of(problem), "answer_form": answer_form(problem)}

@@ -18,7 +18,7 @@ from errata.classroom.solve import Line
 FlawKind = Literal["logical_op", "logical_num", "knowledge", "calc", "final", "unfinished"]
 
 
-class Said(NamedTuple):
+class Statement(NamedTuple):
     """One readable thing a text says, with the offsets of the sentence it stands in.
 
     fact: `unit = result`. step: `left op right = result`. final: the answer `result`, None where it is no number.
@@ -40,7 +40,7 @@ class Flaw:
     """The first mistake. `step` is the true step it should have been, or None; `cause` the unit or verb misread."""
 
     kind: FlawKind
-    said: Said | None
+    said: Statement | None
     step: int | None
     cause: str = ""
 
@@ -49,12 +49,12 @@ class Flaw:
 class Verdict:
     """What a text says, its first flaw (None: sound) and the true steps done before that."""
 
-    said: tuple[Said, ...]
+    said: tuple[Statement, ...]
     flaw: Flaw | None
     done: tuple[Line, ...]
 
     @property
-    def steps(self) -> tuple[Said, ...]:
+    def steps(self) -> tuple[Statement, ...]:
         return tuple(one for one in self.said if one.what == "step")
 
     @property
@@ -80,9 +80,9 @@ _SO = re.compile(r"\bso\s*$", re.IGNORECASE)
 
 
 @lru_cache(maxsize=8192)
-def read(text: str) -> tuple[Said, ...]:
+def read(text: str) -> tuple[Statement, ...]:
     """Facts, steps and final sentences in order, up to the first final sentence."""
-    said: list[Said] = []
+    said: list[Statement] = []
     breaks = [0, *(match.end() for match in _BREAK.finditer(text)), len(text)]
     place = 0
     for match in _SAID.finditer(text):
@@ -95,23 +95,23 @@ def read(text: str) -> tuple[Said, ...]:
     return tuple(said)
 
 
-def _read(match: re.Match[str], text: str, start: int, end: int) -> list[Said]:
+def _read(match: re.Match[str], text: str, start: int, end: int) -> list[Statement]:
     group = match.groupdict()
     if group["unit"]:
-        return [Said("fact", start, end, 0, int(group["fact"]), unit=group["unit"].lower())]
+        return [Statement("fact", start, end, 0, int(group["fact"]), unit=group["unit"].lower())]
     if group["add"]:
-        return [Said("step", start, end, 2, int(group["sum"]), int(group["to"]), "+", int(group["add"]))]
+        return [Statement("step", start, end, 2, int(group["sum"]), int(group["to"]), "+", int(group["add"]))]
     if group["take"]:
-        return [Said("step", start, end, 2, int(group["rest"]), int(group["of"]), "-", int(group["take"]))]
+        return [Statement("step", start, end, 2, int(group["rest"]), int(group["of"]), "-", int(group["take"]))]
     if group["this"]:
-        return [Said("step", start, end, 2, int(group["product"]), int(group["this"]), "*", int(group["by"]))]
+        return [Statement("step", start, end, 2, int(group["product"]), int(group["this"]), "*", int(group["by"]))]
     if group["sum_of"]:
         voice = 3 if group["sign"] != "=" else 1 if _SO.search(text, start, match.start()) else 0
         return [
-            Said("step", start, end, voice, result, left, op, right)
+            Statement("step", start, end, voice, result, left, op, right)
             for left, op, right, result in _chain(group["sum_of"], int(group["value"]))
         ]
-    return [Said("final", start, end, 0, int(group["final"]) if group["final"] else None)]
+    return [Statement("final", start, end, 0, int(group["final"]) if group["final"] else None)]
 
 
 def _chain(expression: str, value: int) -> list[tuple[int, str, int, int]]:
@@ -156,7 +156,7 @@ def judge(puzzle: Puzzle, text: str) -> Verdict:
     return Verdict(said, flaw, tuple(done))
 
 
-def _false(fact: Said) -> bool:
+def _false(fact: Statement) -> bool:
     return UNITS[fact.unit] != fact.result
 
 
@@ -169,7 +169,7 @@ def _line(puzzle: Puzzle, i: int) -> tuple[int, str, int, int, str]:
     return step.left.number, step.op, step.right.number, step.result, step.unit
 
 
-def _settle(puzzle: Puzzle, one: Said, pending: dict[int, Step], done: list[Line]) -> Flaw | None:
+def _settle(puzzle: Puzzle, one: Statement, pending: dict[int, Step], done: list[Line]) -> Flaw | None:
     """Matches a written step with a true step whose operands are known; what matches none is a flaw."""
     ready = [
         i for i in pending if puzzle.steps[i].left.step not in pending and puzzle.steps[i].right.step not in pending
@@ -198,7 +198,7 @@ def _settle(puzzle: Puzzle, one: Said, pending: dict[int, Step], done: list[Line
 _PRIME = 2**61 - 1
 
 
-def _equivalent(puzzle: Puzzle, said: tuple[Said, ...]) -> bool:
+def _equivalent(puzzle: Puzzle, said: tuple[Statement, ...]) -> bool:
     """True steps that compute the puzzle's polynomial in its numbers, each number used once, in whatever order.
 
     The numbers of the question are unknowns here: each gets a large residue, and equal polynomials have equal residues
@@ -227,7 +227,7 @@ def _equivalent(puzzle: Puzzle, said: tuple[Said, ...]) -> bool:
     return _reaches(steps, atoms, results[-1])
 
 
-def _reaches(steps: list[Said], known: list[tuple[int, int]], target: int) -> bool:
+def _reaches(steps: list[Statement], known: list[tuple[int, int]], target: int) -> bool:
     """Whether some choice of equal numbers makes the steps use up everything known and end at the target residue."""
     if not steps:
         return len(known) == 1 and known[0][1] == target

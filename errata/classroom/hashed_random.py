@@ -11,7 +11,7 @@ from errata.records import canonical
 T = TypeVar("T")
 
 
-class Dice:
+class HashedRandom:
     """Draws in order from sha256 over `parts` and a counter."""
 
     __slots__ = ("_count", "_key", "_pool")

@@ -35,7 +35,7 @@ from errata.classroom.grammar import (
     Kind,
     Puzzle,
 )
-from errata.classroom.hashed_random import Dice
+from errata.classroom.hashed_random import HashedRandom
 from errata.classroom.solve import VOICES, work, write
 from errata.errors import UsageError
 from errata.records import Problem, digest, draw
@@ -141,57 +141,57 @@ def _problem(position: int, puzzle: Puzzle, split: str) -> Problem:
 def _puzzle(seed: int, split: str, levels: tuple[int, ...], withheld: bool, position: int) -> Puzzle:
     level = levels[int(draw("classroom level", seed, split, position) * len(levels))]
     for attempt in counter():
-        dice = Dice("classroom", seed, split, level, position, attempt)
-        puzzle = _sketch(dice, level, withheld)
+        rng = HashedRandom("classroom", seed, split, level, position, attempt)
+        puzzle = _sketch(rng, level, withheld)
         if all(1 <= step.result <= LARGEST for step in puzzle.steps) and split_of(puzzle) == split:
-            return _distracted(puzzle, dice, 2 if split == "dis2" else dice.between(0, 1))
+            return _distracted(puzzle, rng, 2 if split == "dis2" else rng.between(0, 1))
     raise AssertionError("the attempts never end")
 
 
-def _sketch(dice: Dice, level: int, withheld: bool) -> Puzzle:
+def _sketch(rng: HashedRandom, level: int, withheld: bool) -> Puzzle:
     """A start and events of `level` steps together; values are not checked."""
-    people = dice.sample(NAMES, level + 1)
-    form = dice.weighted(_STARTS)
-    start = Amount(dice.between(2, 20)) if form == "plain" else _counted(dice, form, withheld, 5)
+    people = rng.sample(NAMES, level + 1)
+    form = rng.weighted(_STARTS)
+    start = Amount(rng.between(2, 20)) if form == "plain" else _counted(rng, form, withheld, 5)
     left = level - (form != "plain")
     events: list[Event] = []
     person = 0
     while left:
-        event = _event(dice, left, people[person], people[person + 1], withheld)
+        event = _event(rng, left, people[person], people[person + 1], withheld)
         person += not event.verb
         left -= 1 + (event.amount.form != "plain")
         events.append(event)
-    return Puzzle(people[0], dice.pick(OBJECTS), start, tuple(events))
+    return Puzzle(people[0], rng.pick(OBJECTS), start, tuple(events))
 
 
-def _counted(dice: Dice, form: str, withheld: bool, most: int) -> Amount:
+def _counted(rng: HashedRandom, form: str, withheld: bool, most: int) -> Amount:
     if form == "group":
-        return Amount(dice.between(2, most), dice.pick(CONTAINERS), dice.between(2, 9))
-    unit = dice.weighted({unit: w for unit, w in _UNIT_WEIGHTS.items() if withheld or unit not in WITHHELD})
-    return Amount(dice.between(2, most), unit, UNITS[unit])
+        return Amount(rng.between(2, most), rng.pick(CONTAINERS), rng.between(2, 9))
+    unit = rng.weighted({unit: w for unit, w in _UNIT_WEIGHTS.items() if withheld or unit not in WITHHELD})
+    return Amount(rng.between(2, most), unit, UNITS[unit])
 
 
-def _event(dice: Dice, left: int, person: str, fresh: str, withheld: bool) -> Event:
+def _event(rng: HashedRandom, left: int, person: str, fresh: str, withheld: bool) -> Event:
     kinds = {k: w for k, w in _EVENTS.items() if withheld or k not in WITHHELD}
-    kind = dice.weighted(kinds)
+    kind = rng.weighted(kinds)
     if kind == "times":
-        return Event(kind, fresh, Amount(dice.between(2, 3)))
+        return Event(kind, fresh, Amount(rng.between(2, 3)))
     if kind in ("more", "fewer"):
-        return Event(kind, fresh, Amount(dice.between(2, 9)))
+        return Event(kind, fresh, Amount(rng.between(2, 9)))
     weighted = zip(GAINS if kind == "gain" else LOSSES, _VERB_WEIGHTS, strict=True)
-    verb = dice.weighted({v: w for v, w in weighted if withheld or v not in WITHHELD})
-    if left >= 2 and dice.chance(_SIDE):
-        return Event(kind, person, _counted(dice, "unit" if dice.chance(0.7) else "group", withheld, 4), verb)
-    return Event(kind, person, Amount(dice.between(2, 9)), verb)
+    verb = rng.weighted({v: w for v, w in weighted if withheld or v not in WITHHELD})
+    if left >= 2 and rng.chance(_SIDE):
+        return Event(kind, person, _counted(rng, "unit" if rng.chance(0.7) else "group", withheld, 4), verb)
+    return Event(kind, person, Amount(rng.between(2, 9)), verb)
 
 
-def _distracted(puzzle: Puzzle, dice: Dice, count: int) -> Puzzle:
+def _distracted(puzzle: Puzzle, rng: HashedRandom, count: int) -> Puzzle:
     taken = {puzzle.person, *(event.person for event in puzzle.events)}
-    people = dice.sample([name for name in NAMES if name not in taken], count)
-    things = dice.sample([thing for thing in OBJECTS if thing != puzzle.thing], count)
-    places = sorted(dice.between(0, 1 + len(puzzle.events) + i) for i in range(count))
+    people = rng.sample([name for name in NAMES if name not in taken], count)
+    things = rng.sample([thing for thing in OBJECTS if thing != puzzle.thing], count)
+    places = sorted(rng.between(0, 1 + len(puzzle.events) + i) for i in range(count))
     added = tuple(
-        Distractor(at, person, dice.between(2, 20), thing)
+        Distractor(at, person, rng.between(2, 20), thing)
         for at, person, thing in zip(places, people, things, strict=True)
     )
     return Puzzle(puzzle.person, puzzle.thing, puzzle.start, puzzle.events, added)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from errata.classroom.grammar import UNITS, Puzzle, Step, apply
-from errata.classroom.hashed_random import Dice
+from errata.classroom.hashed_random import HashedRandom
 
 Slip = Literal["logical_op", "logical_num", "knowledge", "calc"]
 MIX: dict[Slip, float] = {"logical_op": 3, "logical_num": 3, "knowledge": 2, "calc": 2}
@@ -65,41 +65,41 @@ def sane(lines: Iterable[Line]) -> bool:
     return all(0 <= line.result <= TOP for line in lines)
 
 
-def slip(puzzle: Puzzle, step: int, kind: Slip, dice: Dice) -> Mistake | None:
+def slip(puzzle: Puzzle, step: int, kind: Slip, rng: HashedRandom) -> Mistake | None:
     """A random mistake of this kind at this step; None where the step has no room for it."""
     truth = puzzle.steps[step]
     if kind == "calc":
-        return Mistake(kind, dice.pick((-1, 1)) * dice.weighted({1: 5, 2: 3, 10: 2}))
+        return Mistake(kind, rng.pick((-1, 1)) * rng.weighted({1: 5, 2: 3, 10: 2}))
     if kind == "knowledge":
-        return Mistake(kind, misremembered(truth.unit, dice)) if truth.unit else None
+        return Mistake(kind, misremembered(truth.unit, rng)) if truth.unit else None
     if kind == "logical_op":
         return Mistake(kind, {"+": "-", "-": "+", "*": "+"}[truth.op])
     replaced = truth.left if truth.unit else truth.right
     others = [n for n in puzzle.numbers if n != replaced.number]
     strays = {d.number for d in puzzle.distractors}
-    return Mistake(kind, dice.weighted({n: 3 if n in strays else 1 for n in others})) if others else None
+    return Mistake(kind, rng.weighted({n: 3 if n in strays else 1 for n in others})) if others else None
 
 
-def misremembered(unit: str, dice: Dice) -> int:
+def misremembered(unit: str, rng: HashedRandom) -> int:
     """A wrong number for a unit, near the true one."""
-    return dice.pick([n for n in (UNITS[unit] + d for d in (-2, -1, 1, 2)) if n >= 2])
+    return rng.pick([n for n in (UNITS[unit] + d for d in (-2, -1, 1, 2)) if n >= 2])
 
 
-def slips(puzzle: Puzzle, dice: Dice) -> Iterable[dict[int, Mistake]]:
+def slips(puzzle: Puzzle, rng: HashedRandom) -> Iterable[dict[int, Mistake]]:
     """Single random mistakes in the set mix of kinds, without end; those that leave 0..99 are passed over."""
     everywhere = range(len(puzzle.steps))
     units = [i for i in everywhere if puzzle.steps[i].unit]
     while True:
-        kind = dice.weighted(MIX)
-        step = dice.pick(units if kind == "knowledge" and units else everywhere)
-        mistake = slip(puzzle, step, kind, dice)
+        kind = rng.weighted(MIX)
+        step = rng.pick(units if kind == "knowledge" and units else everywhere)
+        mistake = slip(puzzle, step, kind, rng)
         if mistake and sane(work(puzzle, {step: mistake})):
             yield {step: mistake}
 
 
-def wrong(puzzle: Puzzle, dice: Dice, not_before: int = 0) -> dict[int, Mistake]:
+def wrong(puzzle: Puzzle, rng: HashedRandom, not_before: int = 0) -> dict[int, Mistake]:
     """One random mistake, at step `not_before` or later, that changes the answer."""
-    for tried, mistakes in enumerate(slips(puzzle, dice)):
+    for tried, mistakes in enumerate(slips(puzzle, rng)):
         if min(mistakes) >= not_before and work(puzzle, mistakes)[-1].result != puzzle.answer:
             return mistakes
         if tried > 100:
@@ -113,10 +113,10 @@ def bend(puzzle: Puzzle, lines: tuple[Line, ...], answer: int | None = None) -> 
     return (*lines[:-1], lines[-1]._replace(result=puzzle.answer if answer is None else answer))
 
 
-def lucky(puzzle: Puzzle, dice: Dice) -> tuple[Line, ...]:
+def lucky(puzzle: Puzzle, rng: HashedRandom) -> tuple[Line, ...]:
     """One real mistake, then the last result bent to the right answer."""
     truth = work(puzzle)
-    for mistakes in slips(puzzle, dice):
+    for mistakes in slips(puzzle, rng):
         lines = bend(puzzle, work(puzzle, mistakes))
         if lines != truth:
             return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import UnionType
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
@@ -20,14 +20,34 @@ SHOWN = 3
 M = TypeVar("M", bound=BaseModel)
 
 
-def apply(model: type[M], data: dict[str, Any], overrides: Sequence[str], where: str) -> M:
-    """`data` with the overrides, as a `model`. `where` names the file in errors. Raises UsageError."""
+def override(data: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Changes `data` by `key=value` texts. Raises UsageError."""
     for text in overrides:
         _override(data, text)
+
+
+def apply(model: type[M], data: dict[str, Any], overrides: Sequence[str], where: str) -> M:
+    """`data` with the overrides, as a `model`. `where` names the file in errors. Raises UsageError."""
+    override(data, overrides)
+    return validate(model, data, overrides, where)
+
+
+def validate(
+    model: type[M],
+    data: dict[str, Any],
+    overrides: Sequence[str],
+    where: str,
+    load: Callable[[str], Any] | None = None,
+) -> M:
+    """Plain data as a `model`. `overrides` have been applied, and are named where a fault is theirs.
+
+    Args:
+        load: gives the part that a reference to code of one's own names; without it none is loaded.
+    """
     faults = list(_faults(model, data, ""))
     if not faults:
         try:
-            return model.model_validate(data)
+            return model.model_validate(data, context={"load": load})
         except ValidationError as error:
             faults = _told(error, data)
     path, found, why, do = faults[0]

@@ -24,7 +24,7 @@ def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool) -> Evaluati
     """Runs an eval recipe; progress and what the exit code means go to stderr."""
     loaded = load_eval_recipe(recipe, overrides)
     with watching(quiet=quiet, verb="eval") as watch:
-        done = asyncio.run(sit(loaded, brake=ready_to_stop(), signals=True, watch=watch))
+        done = asyncio.run(sit(loaded, stop=ready_to_stop(), signals=True, watch=watch))
     for line in _told(done):
         click.echo(line, err=True)
     return done

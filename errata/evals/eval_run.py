@@ -46,7 +46,7 @@ from errata.evals.tasks import Asked, meta_of
 from errata.evals.voting import grouped
 from errata.grading.grader import Grader
 from errata.records import Call, Problem, Rationale, canonical
-from errata.runs.counters import Brake
+from errata.runs.counters import StopSignal
 from errata.runs.run_dir import Log, repair
 
 IDENTITY = ("model", "decoding", "fingerprint", "seed", "prompts", "agent")
@@ -70,7 +70,7 @@ def refuse_another(folder: Path, manifest: Manifest) -> None:
 
 
 @dataclass(frozen=True)
-class Duty:
+class WorkItem:
     """One item to be answered."""
 
     task: Asked
@@ -81,12 +81,12 @@ class Duty:
         return Key(self.task.name, self.problem.id)
 
 
-class Lost(Exception):
+class ProviderError(Exception):
     """A call the provider failed for good; the item stays pending."""
 
 
 @dataclass
-class Sitting:
+class EvalRun:
     """The work on one eval directory. `failed` counts the items lost to the provider."""
 
     folder: Path
@@ -102,7 +102,7 @@ class Sitting:
     failed: int = 0
 
     def __post_init__(self) -> None:
-        self.duties = [Duty(task, problem) for task in self.tasks for problem in task.problems]
+        self.items_to_do = [WorkItem(task, problem) for task in self.tasks for problem in task.problems]
         self.done: dict[Key, Item] = {}
 
     # ---- before ----
@@ -113,26 +113,26 @@ class Sitting:
         repair(self.folder / ITEMS)
         there = own_items(self.folder / ITEMS)
         self.done = {
-            duty.key: there[duty.key]
-            for duty in self.duties
-            if duty.key in there and self._answers(there[duty.key], duty)
+            work.key: there[work.key]
+            for work in self.items_to_do
+            if work.key in there and self._answers(there[work.key], work)
         }
-        return len(self.duties) - len(self.done)
+        return len(self.items_to_do) - len(self.done)
 
-    def _answers(self, item: Item, duty: Duty) -> bool:
+    def _answers(self, item: Item, work: WorkItem) -> bool:
         """Whether the line is of this question with this gold answer, and has all samples."""
         told = item.meta
-        same = told.get("question") == duty.problem.question and told.get("gold") == duty.problem.answer
+        same = told.get("question") == work.problem.question and told.get("gold") == work.problem.answer
         return same and len(item.samples) == self.decoding.samples
 
     # ---- answering ----
 
-    async def answer(self, brake: Brake, workers: int) -> None:
-        """Answers what is pending, until all is done, the brake is pulled or an error concerns all of it."""
+    async def answer(self, stop: StopSignal, workers: int) -> None:
+        """Answers what is pending, until all is done, the stop is pulled or an error concerns all of it."""
         todo = iter(self._pending())
         log = Log(self.folder / ITEMS)
-        tasks = [asyncio.create_task(self._work(todo, log, brake)) for _ in range(workers)]
-        stopper = asyncio.create_task(self._stop(brake, tasks))
+        tasks = [asyncio.create_task(self._work(todo, log, stop)) for _ in range(workers)]
+        stopper = asyncio.create_task(self._stop(stop, tasks))
         try:
             for result in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(result, Exception):
@@ -142,19 +142,19 @@ class Sitting:
             log.sync()
             log.close()
 
-    def _pending(self) -> list[Duty]:
+    def _pending(self) -> list[WorkItem]:
         """Long questions first, so that those decoded together are of like length and too long ones show at once."""
-        pending = [duty for duty in self.duties if duty.key not in self.done]
-        return sorted(pending, key=lambda duty: -len(duty.problem.question))
+        pending = [work for work in self.items_to_do if work.key not in self.done]
+        return sorted(pending, key=lambda work: -len(work.problem.question))
 
-    async def _work(self, todo: Iterator[Duty], log: Log, brake: Brake) -> None:
-        while not brake.pulls and not self.errors:
-            duty = next(todo, None)
-            if duty is None:
+    async def _work(self, todo: Iterator[WorkItem], log: Log, stop: StopSignal) -> None:
+        while not stop.requests and not self.errors:
+            work = next(todo, None)
+            if work is None:
                 return
             try:
-                item = await self._item(duty)
-            except Lost as lost:
+                item = await self._item(work)
+            except ProviderError as lost:
                 self.failed += 1
                 self.settled(str(lost))
                 continue
@@ -165,13 +165,13 @@ class Sitting:
             self.done[item.key] = item
             self.settled(None)
 
-    async def _stop(self, brake: Brake, workers: Sequence[asyncio.Task[None]]) -> None:
-        await brake.stopped.wait()
+    async def _stop(self, stop: StopSignal, workers: Sequence[asyncio.Task[None]]) -> None:
+        await stop.stopped.wait()
         for worker in workers:
             worker.cancel()
 
-    async def _item(self, duty: Duty) -> Item:
-        problem = duty.problem
+    async def _item(self, work: WorkItem) -> Item:
+        problem = work.problem
         answers = [self._sample(problem, number) for number in range(self.decoding.samples)]
         results = await asyncio.gather(*answers, return_exceptions=True)  # the others' replies are paid: let them end
         broken = next((each for each in results if isinstance(each, BaseException)), None)
@@ -185,14 +185,14 @@ class Sitting:
         prices = [call.price_usd for call in calls]
         return Item(
             id=problem.id,
-            task=duty.task.name,
+            task=work.task.name,
             correct=correct,
             answer=answer,
             samples=tuple(samples),
             tokens=sum(sample.tokens for sample in samples),
             truncated=sum(sample.truncated for sample in samples),
             meta={
-                **meta_of(duty.task, problem),
+                **meta_of(work.task, problem),
                 "mistake": checked.mistake,
                 "sound": checked.sound,
                 "prompt_tokens": sum(call.prompt_tokens for call in calls),
@@ -203,7 +203,7 @@ class Sitting:
     async def _sample(self, problem: Problem, number: int) -> tuple[Sample, Call]:
         said = await self.student.solve(problem, self.decoding.sampling, number)
         if said.value is None:
-            raise Lost(f"provider: {said.failure}"[:300])
+            raise ProviderError(f"provider: {said.failure}"[:300])
         rationale: Rationale = said.value
         answer, correct = None, False
         if rationale.correct is None:
@@ -237,10 +237,10 @@ class Sitting:
 
         With `pairs`, tells also how their key steps were done and, by the model's `scores`, how likely it finds them.
         """
-        items = [self.done[duty.key] for duty in self.duties if duty.key in self.done]
+        items = [self.done[work.key] for work in self.items_to_do if work.key in self.done]
         if self.decoding.ranker:
             items = await asyncio.to_thread(self._scored, items)
-        complete = len(items) == len(self.duties)
+        complete = len(items) == len(self.items_to_do)
         prices: list[Any] = [item.meta.get("cost_usd") for item in items]
         manifest = self.manifest.model_copy(
             update={
@@ -270,8 +270,8 @@ class Sitting:
 
         scorer = load_ranker(expand(self.decoding.ranker or ""))
         asked = {
-            duty.key: student_messages(self.prompts, duty.problem, self.student.voice.spec.system)[-1].content
-            for duty in self.duties
+            work.key: student_messages(self.prompts, work.problem, self.student.model.spec.system)[-1].content
+            for work in self.items_to_do
         }
         questions = [asked[item.key] for item in items for _ in item.samples]
         scores = iter(scorer.score(questions, [each.text for item in items for each in item.samples]))

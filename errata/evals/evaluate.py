@@ -1,6 +1,6 @@
 """Drives an eval recipe: every model with every decoding over all tasks, one directory each.
 
-    recipe -> tasks read -> for each model a gateway -> for each decoding a sitting (sitting.py) -> RUN/evals/NAME
+    recipe -> tasks read -> for each model a gateway -> for each decoding a eval_run (eval_run.py) -> RUN/evals/NAME
 
 The same command goes on after any stop. In a notebook:
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from errata import __version__
-from errata.agents.ask import Voice
+from errata.agents.ask import PromptedModel
 from errata.agents.prompts import Prompts, load_prompts
 from errata.agents.student import Student
 from errata.config.env import expand, local_path
@@ -35,7 +35,7 @@ from errata.errors import (
     UsageError,
 )
 from errata.evals.checkpoint_info import training_of
-from errata.evals.eval_run import Sitting, refuse_another
+from errata.evals.eval_run import EvalRun, refuse_another
 from errata.evals.key_step_likelihood import score_pairs
 from errata.evals.key_steps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
 from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe
@@ -48,7 +48,7 @@ from errata.llm.gateway import Gateway, check
 from errata.llm.spec import Agents
 from errata.llm.stored_reply import without_user
 from errata.records import Outcome
-from errata.runs.counters import Brake, Snapshot, Tally, Watch, told
+from errata.runs.counters import ProblemCounts, Snapshot, StopSignal, Watch, told
 from errata.runs.manifest import versions
 from errata.runs.run_dir import held
 from errata.runs.runner import PRECEDENCE
@@ -114,8 +114,8 @@ def run_anywhere(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 class Progress:
     """How far all directories of the recipe are, and what was spent on them."""
 
-    tally: Tally
-    brake: Brake
+    tally: ProblemCounts
+    stop: StopSignal
     ledgers: list[Spent] = field(default_factory=list)
     settled: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -138,7 +138,7 @@ class Progress:
             self.settled,
             self.tally.pending,
             time.monotonic() - self.started,
-            bool(self.brake.pulls),
+            bool(self.stop.requests),
         )
 
     async def tick(self, watch: Watch) -> None:
@@ -148,10 +148,10 @@ class Progress:
 
 
 async def sit(
-    recipe: EvalRecipe, *, brake: Brake | None = None, signals: bool = False, watch: Watch | None = None
+    recipe: EvalRecipe, *, stop: StopSignal | None = None, signals: bool = False, watch: Watch | None = None
 ) -> Evaluation:
-    """As `evaluate`, from a running event loop; with `signals` Ctrl-C and SIGTERM pull the brake."""
-    brake = brake or Brake()
+    """As `evaluate`, from a running event loop; with `signals` Ctrl-C and SIGTERM pull the stop."""
+    stop = stop or StopSignal()
     for model in recipe.everyone:
         check(Agents(student=model.agent), recipe.budget)
     prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
@@ -165,9 +165,9 @@ async def sit(
     ]
     total = sum(len(task.problems) for task in tasks) * len(recipe.everyone) * len(recipe.decodings)
     pairs = pairs_of(expand(recipe.pairs)) if recipe.pairs else []
-    run = _Run(recipe, _home(recipe), prompts, tasks, overlap, pairs, Progress(Tally(total), brake))
+    run = _Run(recipe, _home(recipe), prompts, tasks, overlap, pairs, Progress(ProblemCounts(total), stop))
     run.refuse_what_would_fail_later()
-    with brake.by_signals() if signals else nullcontext():
+    with stop.on_signals() if signals else nullcontext():
         ticker = asyncio.create_task(run.progress.tick(watch)) if watch else None
         try:
             await run.all_models()
@@ -208,7 +208,7 @@ class _Run:
     @property
     def over(self) -> bool:
         """Nothing more is to be asked; a refusal concerns one model alone."""
-        return bool(self.progress.brake.pulls) or any(not isinstance(each, AgentRefused) for each in self.errors)
+        return bool(self.progress.stop.requests) or any(not isinstance(each, AgentRefused) for each in self.errors)
 
     def refuse_what_would_fail_later(self) -> None:
         """Raises UsageError for a model, ranker or directory that is not as it should be, before the first call."""
@@ -258,25 +258,25 @@ class _Run:
         spec = model.agent
         spec = spec.model_copy(update={"extra": {**spec.extra, **_ends(decoding, kind_of(model.model))}})
         with held(self._folder(model, name)) as directory:
-            sitting = Sitting(
+            eval_run = EvalRun(
                 folder=directory.path,
                 manifest=self._manifest(model, name, decoding),
                 decoding=decoding,
                 tasks=self.tasks,
-                student=Student(Voice(spec, gateway, self.prompts, tries=1)),
+                student=Student(PromptedModel(spec, gateway, self.prompts, tries=1)),
                 prompts=self.prompts,
                 grader=grader,
                 settled=self.progress.settle,
             )
-            pending = sitting.open()
-            self.progress.tally.done += len(sitting.duties) - pending
+            pending = eval_run.open()
+            self.progress.tally.done += len(eval_run.items_to_do) - pending
             if pending:
-                sitting.save(sitting.manifest)
-                await sitting.answer(self.progress.brake, min(self.recipe.concurrency, pending))
-            self.errors += sitting.errors
-            self.failed += sitting.failed
+                eval_run.save(eval_run.manifest)
+                await eval_run.answer(self.progress.stop, min(self.recipe.concurrency, pending))
+            self.errors += eval_run.errors
+            self.failed += eval_run.failed
             scores = await self._pair_scores(model, directory.path)
-            self.evals.append(await sitting.finish(self.pairs, scores))
+            self.evals.append(await eval_run.finish(self.pairs, scores))
 
     async def _pair_scores(self, model: Model, folder: Path) -> list[PairScore]:
         """A local model's likelihoods of the pairs: those in its directory where they are of these pairs."""
@@ -314,7 +314,7 @@ class _Run:
 
     def evaluation(self, notes: Sequence[str]) -> Evaluation:
         codes = {each.exit_code for each in self.errors}
-        if self.progress.brake.pulls:
+        if self.progress.stop.requests:
             codes.add(EXIT_INTERRUPTED)
         if self.failed:
             codes.add(EXIT_SOME_FAILED)

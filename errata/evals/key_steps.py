@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from errata.classroom.check_steps import Said, read
+from errata.classroom.check_steps import Statement, read
 from errata.data.problems import normalised
 from errata.errors import UsageError
 from errata.evals.results import SUMMARY, Item
@@ -86,7 +86,7 @@ def done(pair: DualPair, text: str) -> float | None:
     return len(wanted & _equations(text)) / len(wanted) if wanted else None
 
 
-def _holds(said: Said, spans: Iterable[Span]) -> bool:
+def _holds(said: Statement, spans: Iterable[Span]) -> bool:
     return any(said.start < span.end and span.start < said.end for span in spans)
 
 
@@ -94,7 +94,7 @@ def _equations(text: str) -> frozenset[Equation]:
     return frozenset(_equation(said) for said in read(text) if said.what == "step")
 
 
-def _equation(said: Said) -> Equation:
+def _equation(said: Statement) -> Equation:
     left, right = (said.left, said.right) if said.op == "-" else sorted((said.left, said.right))
     return left, said.op, right, said.result or 0
 

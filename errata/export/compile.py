@@ -22,7 +22,7 @@ from errata.export.dedup import Duplicates
 from errata.export.formats import FORMATS, Format
 from errata.export.transcript_view import ALL, LeftOut, Options, Row, Source, Told
 from errata.records import Problem, Transcript
-from errata.runs.recipe import load_recipe
+from errata.runs.recipe import load_saved_recipe, stages_run
 from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
 
 _GRAPHS: dict[str, tuple[str, ...]] = {
@@ -101,8 +101,10 @@ def open_logs(runs: Sequence[str | Path], format_name: str, options: Options = A
     form, logs = FORMATS[format_name], []
     for run in runs:
         directory = find_run(run)
-        recipe = load_recipe(directory.recipe)
-        source = Source(recipe, load_prompts(recipe.prompts and expand(recipe.prompts)))
+        recipe = load_saved_recipe(directory.recipe)
+        source = Source(
+            recipe, load_prompts(recipe.prompts and expand(recipe.prompts)), stages_run(directory.manifest(), recipe)
+        )
         logs.append(Log(directory, index_log(directory.log), source))
     _refuse_strangers(logs, options)
     for stages in _needed(form, format_name, options):

@@ -5,7 +5,7 @@ Told --format--> Row, or LeftOut with the reason, in a fixed order
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -13,12 +13,11 @@ from typing import Any, Literal, NamedTuple
 from errata.agents.prompts import Prompts
 from errata.agents.student import explain_messages, student_messages
 from errata.export.dedup import alike, ngrams
-from errata.graphs.pipeline import stages_of
-from errata.records import Explanation, Message, Pair, Problem, Rationale, Review, Role, Transcript
+from errata.records import Explanation, Message, Pair, Problem, Rationale, Review, Transcript
 from errata.runs.recipe import SynthRecipe
 
 Row = dict[str, Any]
-TAUGHT: tuple[Role, ...] = ("teacher", "revised", "rectified")
+TAUGHT: tuple[str, ...] = ("teacher", "revised", "rectified")
 
 
 class LeftOut(NamedTuple):
@@ -34,9 +33,16 @@ class Source:
     recipe: SynthRecipe
     prompts: Prompts
 
-    @cached_property
+    ran: tuple[tuple[str, Mapping[str, str]], ...]
+    """The stages that ran, with the roles of the rationales that each writes and what a student may do with them."""
+
+    @property
     def stages(self) -> tuple[str, ...]:
-        return stages_of(self.recipe.graph, self.recipe.settings)
+        return tuple(name for name, _ in self.ran)
+
+    def roles(self, use: str) -> tuple[str, ...]:
+        """Roles that the stages write for this use."""
+        return tuple(dict.fromkeys(role for _, roles in self.ran for role, its in roles.items() if its == use))
 
     @property
     def has_panel(self) -> bool:
@@ -53,7 +59,7 @@ class Options:
     ranker learns the panel's order, not the grades.
     """
 
-    roles: tuple[Role, ...] = ()
+    roles: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
     grader_only: bool = False
     max_edit_ratio: float | None = None
@@ -111,7 +117,7 @@ class Told:
             return "none"
         return "mistaken" if False in grades else "right"
 
-    def rationales(self, *roles: Role) -> list[Rationale]:
+    def rationales(self, *roles: str) -> list[Rationale]:
         """Those of these roles (none given: of all) that the person asked for, in the transcript's order."""
         return [
             each for each in self.transcript.rationales if (not roles or each.role in roles) and self.options.want(each)

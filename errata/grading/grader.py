@@ -17,13 +17,14 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from string import ascii_uppercase
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
+from errata.errors import UsageError
 from errata.grading.extract import NOTHING, Reading, read_answer, readings
 from errata.grading.latex import alike, normal
 from errata.grading.math_pool import Verdict, Verifier
@@ -53,6 +54,39 @@ class Grade(NamedTuple):
     answer: str | None
     span: Span | None
     rule: str
+
+
+class Grades(Protocol):
+    """Says whether a text answers a problem rightly: `Grader`, or a grader of one's own."""
+
+    async def grade(self, problem: Problem, text: str) -> Grade: ...
+
+
+class FunctionGrader:
+    """A grader made of a function `(problem, text) -> Grade`, which may be `async`."""
+
+    def __init__(self, function: Callable[[Problem, str], Grade | Awaitable[Grade]]) -> None:
+        self._function = function
+
+    async def grade(self, problem: Problem, text: str) -> Grade:
+        grade = self._function(problem, text)
+        return await grade if isinstance(grade, Awaitable) else grade
+
+
+def as_grader(part: Any) -> Grades:
+    """A grader of one's own: an object with `grade`, a class of such objects, or a function. Raises UsageError."""
+    if isinstance(part, type):
+        part = part()
+    if callable(getattr(part, "grade", None)):
+        grader: Grades = part
+        return grader
+    if callable(part):
+        return FunctionGrader(part)
+    raise UsageError(
+        f"a grader that is a {type(part).__name__}",
+        "a grader says whether a text answers a problem rightly",
+        "write a function (problem, text) -> Grade, or a class with such a method `grade`",
+    )
 
 
 class Grader:

@@ -1,24 +1,17 @@
-"""What the nodes of several graphs do: ask together, collect what was said, grade it.
-
-Nodes and routes are `async def` also where they await nothing: LangGraph sends plain functions to a thread.
-"""
+"""What the nodes of several stages do: ask together, collect the replies, grade them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
-from langgraph.graph.state import CompiledStateGraph
-
-from errata.agents.ask import Said
-from errata.agents.team import Cast
-from errata.graphs.state import Story
-from errata.records import Call, Problem, Rationale
+from errata.agents.ask import Parsed
+from errata.agents.team import Team
+from errata.graphs.state import State
+from errata.records import Call, Explanation, Problem, Rationale
 
 T = TypeVar("T")
-
-StoryGraph: TypeAlias = "CompiledStateGraph[Story, None, Story, Story]"
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -30,26 +23,32 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [result for result in results if not isinstance(result, BaseException)]
 
 
-def calls_of(said: Iterable[Said[Any]]) -> dict[str, Call]:
-    return {call.id: call for each in said for call in each.calls}
+def calls_of(replies: Iterable[Parsed[Any]]) -> dict[str, Call]:
+    return {call.id: call for each in replies for call in each.calls}
 
 
-def written_by(said: Iterable[Said[Rationale]]) -> Story:
-    """The rationales that came, with all calls, as an update of the story."""
-    kept = list(said)
-    return {"rationales": {each.value.id: each.value for each in kept if each.value}, "calls": calls_of(kept)}
+def add_rationales(replies: Iterable[Parsed[Rationale]]) -> State:
+    """The rationales that came, with all calls, as an update of the state."""
+    parsed = list(replies)
+    return {"rationales": {each.value.id: each.value for each in parsed if each.value}, "calls": calls_of(parsed)}
 
 
-async def grade_all(cast: Cast, story: Story) -> Story:
+def add_explanations(replies: Iterable[Parsed[Explanation]]) -> State:
+    """The explanations that came, with all calls, as an update of the state."""
+    parsed = list(replies)
+    return {"explanations": {each.value.id: each.value for each in parsed if each.value}, "calls": calls_of(parsed)}
+
+
+async def grade_all(team: Team, state: State) -> State:
     """Every rationale that has no grade yet, graded."""
-    problem = story["problem"]
-    fresh = [each for each in story.get("rationales", {}).values() if each.correct is None]
-    graded = await together(_graded(cast, problem, each) for each in fresh)
+    problem = state["problem"]
+    fresh = [each for each in state.get("rationales", {}).values() if each.correct is None]
+    graded = await together(_graded(team, problem, each) for each in fresh)
     return {"rationales": {each.id: each for each in graded}}
 
 
-async def _graded(cast: Cast, problem: Problem, rationale: Rationale) -> Rationale:
-    grade = await cast.grader.grade(problem, rationale.text)
+async def _graded(team: Team, problem: Problem, rationale: Rationale) -> Rationale:
+    grade = await team.grader.grade(problem, rationale.text)
     return rationale.model_copy(
         update={
             "answer": grade.answer,
@@ -64,6 +63,6 @@ async def _graded(cast: Cast, problem: Problem, rationale: Rationale) -> Rationa
 def _soundness(problem: Problem, text: str) -> bool | None:
     if problem.task != "classroom":
         return None
-    from errata.classroom.soundness import sound  # only the classroom needs the simulated faculty
+    from errata.classroom.soundness import sound  # only the classroom needs the checker of its steps
 
     return sound(problem.question, text)

@@ -1,7 +1,7 @@
-"""The state all graphs share: one problem's story as it grows.
+"""The state that all stages share: what there is of one problem so far.
 
-Every record is kept under its id, and merging is idempotent: a subgraph may hand back what it was given, and a later
-record of the same id (a reviewed rationale) replaces the earlier one.
+Every record stands under its id, and merging is idempotent: a node may hand back what it was given, and a later record
+of the same id (a reviewed rationale) replaces the earlier one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict, TypeVar
 
 from errata.agents.demonstration import Demonstration
-from errata.records import Call, Explanation, Outcome, Pair, Problem, Rationale, Role, Transcript, Verb
+from errata.records import Call, Explanation, Outcome, Pair, Problem, Rationale, Transcript
 
 R = TypeVar("R")
 
@@ -19,7 +19,7 @@ def merge(left: dict[str, R], right: dict[str, R]) -> dict[str, R]:
     return {**left, **right}
 
 
-class Story(TypedDict, total=False):
+class State(TypedDict, total=False):
     """`demonstrations` are natural pairs of the run, offered by the runner; `outcome` is written by the last node."""
 
     problem: Problem
@@ -31,57 +31,62 @@ class Story(TypedDict, total=False):
     outcome: Outcome | None
 
 
-def rationales_of(story: Story, *roles: Role) -> list[Rationale]:
-    """The story's rationales of these roles, those a filter set aside left out."""
-    return [each for each in story.get("rationales", {}).values() if each.role in roles and each.dropped is None]
+def rationales_of(state: State, *roles: str) -> list[Rationale]:
+    """The state's rationales of these roles, those a filter set aside left out."""
+    return [each for each in state.get("rationales", {}).values() if each.role in roles and each.dropped is None]
 
 
-def mistakes_of(story: Story) -> list[Rationale]:
+def mistakes_of(state: State) -> list[Rationale]:
     """The student's wrong answers."""
-    return [each for each in rationales_of(story, "student") if each.correct is False]
+    return [each for each in rationales_of(state, "student") if each.correct is False]
 
 
-_ROLES: tuple[Role, ...] = ("student", "teacher", "revised", "rectified", "corrupted")
-_VERBS: tuple[Verb, ...] = ("solve", "score", "revise", "explain", "classify", "rectify", "corrupt")
+_ROLES: tuple[str, ...] = ("student", "teacher", "revised", "rectified", "corrupted")
+_VERBS: tuple[str, ...] = ("solve", "score", "revise", "explain", "classify", "rectify", "corrupt")
 
 
-def transcript_of(name: str, story: Story) -> Transcript:
-    """The finished story as a transcript, its records in an order that does not depend on how they came about.
+def transcript_of(name: str, state: State) -> Transcript:
+    """The finished state as a transcript, its records in an order that does not depend on how they came about.
 
     Raises KeyError where no graph has run to its end, so that there is no outcome.
     """
-    outcome = story["outcome"]
+    outcome = state["outcome"]
     if outcome is None:
         raise KeyError("outcome")
     return Transcript(
         graph=name,
-        problem=story["problem"],
-        rationales=tuple(sorted(story.get("rationales", {}).values(), key=_place_of_rationale)),
+        problem=state["problem"],
+        rationales=tuple(sorted(state.get("rationales", {}).values(), key=_place_of_rationale)),
         explanations=tuple(
-            sorted(story.get("explanations", {}).values(), key=lambda each: (each.rationale_id, each.author))
+            sorted(state.get("explanations", {}).values(), key=lambda each: (each.rationale_id, each.author))
         ),
-        pairs=tuple(sorted(story.get("pairs", {}).values(), key=lambda each: (each.origin, each.right, each.wrong))),
-        calls=tuple(sorted(story.get("calls", {}).values(), key=_place_of_call)),
+        pairs=tuple(sorted(state.get("pairs", {}).values(), key=lambda each: (each.origin, each.right, each.wrong))),
+        calls=tuple(sorted(state.get("calls", {}).values(), key=_place_of_call)),
         outcome=outcome,
     )
 
 
-def _place_of_rationale(each: Rationale) -> tuple[int, str, int, str, str]:
-    return _ROLES.index(each.role), each.author, each.sample, each.parent_id or "", each.id
+def _place_of_rationale(each: Rationale) -> tuple[int, str, str, int, str, str]:
+    return *_place(_ROLES, each.role), each.author, each.sample, each.parent_id or "", each.id
 
 
-def _place_of_call(each: Call) -> tuple[int, str, str, int, int, str]:
-    return _VERBS.index(each.verb), each.agent, each.about or "", each.sample, each.attempt, each.id
+def _place_of_call(each: Call) -> tuple[int, str, str, str, int, int, str]:
+    return *_place(_VERBS, each.verb), each.agent, each.about or "", each.sample, each.attempt, each.id
 
 
-def natural_demonstrations(told: Story | Transcript) -> tuple[Demonstration, ...]:
+def _place(shipped: tuple[str, ...], name: str) -> tuple[int, str]:
+    """The shipped names in their order, those of one's own stages after them by name."""
+    return (shipped.index(name), "") if name in shipped else (len(shipped), name)
+
+
+def natural_demonstrations(ended: State | Transcript) -> tuple[Demonstration, ...]:
     """The natural pairs in the band of a finished problem, as examples for the rewrites of other problems."""
-    if isinstance(told, Transcript):
-        problem, pairs = told.problem, told.pairs
-        rationales = {each.id: each for each in told.rationales}
+    if isinstance(ended, Transcript):
+        problem, pairs = ended.problem, ended.pairs
+        rationales = {each.id: each for each in ended.rationales}
     else:
-        problem, pairs = told["problem"], tuple(told.get("pairs", {}).values())
-        rationales = told.get("rationales", {})
+        problem, pairs = ended["problem"], tuple(ended.get("pairs", {}).values())
+        rationales = ended.get("rationales", {})
     return tuple(
         Demonstration(
             question=problem.question,

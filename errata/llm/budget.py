@@ -48,7 +48,7 @@ class Payment(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
+class CallTotals:
     """Calls of one kind added up. Tokens and dollars are those of the paid calls."""
 
     paid: int = 0
@@ -76,18 +76,18 @@ class Tally:
         self.usd += payment.usd
         self.unpriced += not payment.priced
 
-    def __iadd__(self, other: Tally) -> Tally:
+    def __iadd__(self, other: CallTotals) -> CallTotals:
         for name in self.__slots__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
 
 
-Ledger = dict[tuple[str, str], Tally]
+Ledger = dict[tuple[str, str], CallTotals]
 """Tallies by agent and stage."""
 
 
-def total(tallies: Iterable[Tally]) -> Tally:
-    sum_ = Tally()
+def total(tallies: Iterable[CallTotals]) -> CallTotals:
+    sum_ = CallTotals()
     for tally in tallies:
         sum_ += tally
     return sum_
@@ -102,37 +102,37 @@ class Spent:
     stand_ins: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Replies of this process that another agent gave in the asked one's place, by who was asked and who spoke."""
 
-    def at(self, request: Request) -> Tally:
+    def at(self, request: Request) -> CallTotals:
         """This process's tally of the request's agent and stage."""
-        return self.now.setdefault((request.spec.name, request.stage), Tally())
+        return self.now.setdefault((request.spec.name, request.stage), CallTotals())
 
     @property
-    def process(self) -> Tally:
+    def process(self) -> CallTotals:
         """All of this process."""
         return total(self.now.values())
 
     @property
-    def run(self) -> Tally:
+    def run(self) -> CallTotals:
         """All of the run directory, this process included; cached and failed calls are this process's."""
         return total([*self.before.values(), *self.now.values()])
 
-    def by_agent(self) -> dict[str, Tally]:
+    def by_agent(self) -> dict[str, CallTotals]:
         """The run directory's tallies by agent."""
         return self._by(0)
 
-    def by_stage(self) -> dict[str, Tally]:
+    def by_stage(self) -> dict[str, CallTotals]:
         """The run directory's tallies by graph stage."""
         return self._by(1)
 
-    def _by(self, place: int) -> dict[str, Tally]:
-        tallies: dict[str, Tally] = {}
+    def _by(self, place: int) -> dict[str, CallTotals]:
+        tallies: dict[str, CallTotals] = {}
         for key, tally in sorted([*self.before.items(), *self.now.items()], key=lambda item: item[0]):
-            part = tallies.setdefault(key[place], Tally())
+            part = tallies.setdefault(key[place], CallTotals())
             part += tally
         return tallies
 
 
-class Need(NamedTuple):
+class Reservation(NamedTuple):
     """The most a call is expected to cost. Without a stated `max_tokens` the completion may be longer."""
 
     usd: float
@@ -150,46 +150,46 @@ class _Account:
     held: list[float]
     in_flight: int = 0
 
-    def fits(self, need: Need) -> bool:
+    def fits(self, need: Reservation) -> bool:
         return all(
             limit is None or spent + held + more <= limit
             for limit, spent, held, more in zip(self.limits, self.spent, self.held, need, strict=True)
         )
 
-    def hopeless(self, need: Need) -> int | None:
+    def hopeless(self, need: Reservation) -> int | None:
         """The unit in which no settlement can make room, if there is one."""
         for unit, limit in enumerate(self.limits):
             if limit is not None and self.spent[unit] + need[unit] > limit:
                 return unit
         return None
 
-    def hold(self, need: Need) -> None:
+    def hold(self, need: Reservation) -> None:
         self.in_flight += 1
         self.held = [held + more for held, more in zip(self.held, need, strict=True)]
 
-    def release(self, need: Need) -> None:
+    def release(self, need: Reservation) -> None:
         self.in_flight -= 1
         # exactly nothing when nothing is in flight: a rounding rest would let the next call wait for ever
         kept = self.held if self.in_flight else need
         self.held = [held - more for held, more in zip(kept, need, strict=True)]
 
-    def pay(self, tally: Tally) -> None:
+    def pay(self, tally: CallTotals) -> None:
         for unit, more in enumerate((tally.usd, tally.tokens, tally.paid)):
             self.spent[unit] += more
 
 
-class Purse:
+class BudgetGuard:
     """The budgets of a run, with what the run directory has paid already."""
 
-    def __init__(self, budget: Budget, paid: Mapping[tuple[str, str], Tally]) -> None:
+    def __init__(self, budget: Budget, paid: Mapping[tuple[str, str], CallTotals]) -> None:
         self._all = _account("budget", budget, paid.values())
         self._stages = {
             stage: _account(f"budget.stages.{stage}", amounts, (t for (_, at), t in paid.items() if at == stage))
             for stage, amounts in budget.stages.items()
         }
-        self._waiting: list[tuple[str, Need, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[str, Reservation, asyncio.Future[None]]] = []
 
-    async def reserve(self, stage: str, need: Need) -> None:
+    async def reserve(self, stage: str, need: Reservation) -> None:
         """Holds `need` until `settle`; waits for room. Raises BudgetExhausted where there cannot be any."""
         if self._grant(stage, need):
             return
@@ -202,7 +202,7 @@ class Purse:
                 self.settle(stage, need, None)  # granted in the same moment
             raise
 
-    def check(self, stage: str, need: Need) -> None:
+    def check(self, stage: str, need: Reservation) -> None:
         """Raises BudgetExhausted where what was reserved fits no more, since other replies took more than they had.
 
         Asked before every sending: the budget is then exceeded by the calls in flight at most.
@@ -212,10 +212,10 @@ class Purse:
             if unit is not None:
                 raise _exhausted(account, unit, need)
 
-    def settle(self, stage: str, need: Need, payment: Payment | None) -> None:
+    def settle(self, stage: str, need: Reservation, payment: Payment | None) -> None:
         """Gives back what `reserve` held and books what the call cost, None where it was not paid."""
         accounts = self._accounts(stage)
-        tally = Tally()
+        tally = CallTotals()
         if payment:
             tally.pay(payment)
         for account in accounts:
@@ -226,7 +226,7 @@ class Purse:
     def _accounts(self, stage: str) -> list[_Account]:
         return [self._all, self._stages[stage]] if stage in self._stages else [self._all]
 
-    def _grant(self, stage: str, need: Need) -> bool:
+    def _grant(self, stage: str, need: Reservation) -> bool:
         """Holds the need if it fits. Raises BudgetExhausted if it never will."""
         accounts = self._accounts(stage)
         self.check(stage, need)
@@ -250,13 +250,13 @@ class Purse:
                 granted.set_exception(error)
 
 
-def _account(name: str, amounts: Amounts, paid: Iterable[Tally]) -> _Account:
+def _account(name: str, amounts: Amounts, paid: Iterable[CallTotals]) -> _Account:
     account = _Account(name, (amounts.usd, amounts.tokens, amounts.calls), [0.0, 0, 0], [0.0, 0, 0])
     account.pay(total(paid))
     return account
 
 
-def _exhausted(account: _Account, unit: int, need: Need) -> BudgetExhausted:
+def _exhausted(account: _Account, unit: int, need: Reservation) -> BudgetExhausted:
     name, limit, spent = f"{account.name}.{UNITS[unit]}", account.limits[unit], account.spent[unit]
     return BudgetExhausted(
         f"{name} is {limit:g}: {spent:.6g} is paid and the next call may take {need[unit]:.6g}",

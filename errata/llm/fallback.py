@@ -2,8 +2,9 @@
 
     ada is asked -> refused, or failed after all retries -> ben is asked in ada's place -> ...
 
-A stand-in speaks with the asked agent's messages and sampling, through its own model, key, limits and price. An agent
-that was out rests: until REST_S have passed its calls go straight to the stand-in, then one call at a time tries it.
+A fallback answers with the asked agent's messages and sampling, through its own model, key, limits and price. An agent
+that was out cools down: until COOLDOWN_S have passed its calls go straight to the fallback, then one call at a time
+tries it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from errata.llm.rate_limits import Clock
 from errata.llm.request import Request
 from errata.llm.spec import AgentSpec, Sampling
 
-REST_S = 60.0
+COOLDOWN_S = 60.0
 """Seconds that an agent rests after an outage."""
 
 
-class Reserve:
+class Fallbacks:
     """The stand-ins of all agents of a run, and which of them have spoken."""
 
     def __init__(self, specs: Sequence[AgentSpec], clock: Clock) -> None:
@@ -43,15 +44,15 @@ class Reserve:
                 yield spec
             name = spec.fallback
 
-    def resting(self, name: str) -> bool:
+    def cooling_down(self, name: str) -> bool:
         """Whether the agent is not to be asked now; after its rest one caller is told that it may be tried."""
         if name not in self._until:
             return False
         now = self._clock()
         # a clock that stepped back must not make the rest longer
-        if self._until[name] - REST_S <= now < self._until[name]:
+        if self._until[name] - COOLDOWN_S <= now < self._until[name]:
             return True
-        self._until[name] = now + REST_S
+        self._until[name] = now + COOLDOWN_S
         return False
 
     def tried(self, request: Request) -> Request:
@@ -61,7 +62,7 @@ class Reserve:
         return replace(request, spec=request.spec.model_copy(update={"retries": 0}))
 
     def out(self, name: str) -> None:
-        self._until[name] = self._clock() + REST_S
+        self._until[name] = self._clock() + COOLDOWN_S
 
     def back(self, name: str) -> None:
         self._until.pop(name, None)
@@ -71,4 +72,4 @@ def in_place(request: Request, spec: AgentSpec) -> Request:
     """The request as a stand-in is asked: its own extra settings, and its own sampling where it sets any."""
     asked = {name: value for name, value in request.parameters.items() if name in Sampling.model_fields}
     parameters = spec.parameters(Sampling.model_validate(asked))
-    return replace(request, spec=spec, parameters=parameters, instead_of=request.voice)
+    return replace(request, spec=spec, parameters=parameters, instead_of=request.agent)

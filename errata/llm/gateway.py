@@ -18,8 +18,8 @@ from typing import Any, Self
 
 from errata.errors import AgentRefused, UsageError
 from errata.llm.backends import api_base_of, backend_for, kind_of
-from errata.llm.budget import Budget, Need, Payment, Purse, Spent
-from errata.llm.fallback import Reserve
+from errata.llm.budget import Budget, BudgetGuard, Payment, Reservation, Spent
+from errata.llm.fallback import Fallbacks
 from errata.llm.prices import cost, price_of
 from errata.llm.rate_limits import Clock, Limits, Sleep
 from errata.llm.request import Backend, ProviderFailure, Reply, Request
@@ -47,7 +47,7 @@ RESERVED = {"model", "messages", "stream", "n"}
 
 
 @dataclass(slots=True)
-class Flight:
+class InFlightCall:
     """One call under way, with those who wait for it."""
 
     task: asyncio.Task[Answer] | None = None
@@ -69,9 +69,9 @@ class Gateway:
         self._backends: dict[str, Backend] = {}
         self._fingerprints = {spec.name: self._backend(spec).fingerprint(spec) for spec in specs}
         self._limits = Limits(specs, concurrency, clock=clock, sleep=sleep)
-        self._reserve = Reserve(specs, clock)
-        self._purse = Purse(budget, store.paid)
-        self._flights: dict[str, Flight] = {}
+        self._fallbacks = Fallbacks(specs, clock)
+        self._budget = BudgetGuard(budget, store.paid)
+        self._in_flight: dict[str, InFlightCall] = {}
         self._tasks: set[asyncio.Task[Answer]] = set()
         self.notes = store.notes
         self._refused: dict[str, AgentRefused] = {}
@@ -79,7 +79,7 @@ class Gateway:
         self._broken: StoreError | None = None
         self._secrets = secrets_of(specs)
         self._keys = keys_in(self._secrets)
-        self.spent = Spent(before=store.paid, stand_ins=self._reserve.fired)
+        self.spent = Spent(before=store.paid, stand_ins=self._fallbacks.fired)
 
     @classmethod
     def open(
@@ -142,7 +142,7 @@ class Gateway:
         if request.spec.fallback is None:
             answer = await self._answer(request)
         else:
-            request, answer = await self._answer_or_stand_in(self._reserve.requests(request))
+            request, answer = await self._answer_or_stand_in(self._fallbacks.requests(request))
         parameters = public(request.parameters)
         if "seed" not in request.spec.extra:
             parameters["seed"] = seed_of(self._seed, request)
@@ -156,59 +156,59 @@ class Gateway:
         *first, last = requests
         for request in first:
             name = request.spec.name
-            if self._reserve.resting(name):
+            if self._fallbacks.cooling_down(name):
                 continue
             try:
-                answer = await self._answer(self._reserve.tried(request))
+                answer = await self._answer(self._fallbacks.tried(request))
             except AgentRefused:
                 continue
             if not answer.outage:
-                self._reserve.back(name)
+                self._fallbacks.back(name)
                 return request, answer
-            self._reserve.out(name)
+            self._fallbacks.out(name)
         return last, await self._answer(last)
 
     async def _answer(self, request: Request) -> Answer:
         key = self._key(request)
-        flight = self._flights.get(key)
-        joined = flight is not None
-        if flight is None:
-            flight = self._launch(key, request)
-        answer = await self._await(key, flight)
+        in_flight = self._in_flight.get(key)
+        joined = in_flight is not None
+        if in_flight is None:
+            in_flight = self._launch(key, request)
+        answer = await self._await(key, in_flight)
         if joined:
             self._count(request, answer)
         return answer
 
     # ---- calls under way ---------------------------------------------------------------------------------------------
 
-    def _launch(self, key: str, request: Request) -> Flight:
-        flight = Flight()
-        task = flight.task = asyncio.create_task(self._fly(flight, key, request))
-        self._flights[key] = flight
+    def _launch(self, key: str, request: Request) -> InFlightCall:
+        in_flight = InFlightCall()
+        task = in_flight.task = asyncio.create_task(self._complete(in_flight, key, request))
+        self._in_flight[key] = in_flight
         self._tasks.add(task)
 
-        def landed(task: asyncio.Task[Answer]) -> None:
+        def on_done(task: asyncio.Task[Answer]) -> None:
             self._tasks.discard(task)
-            if self._flights.get(key) is flight:
-                del self._flights[key]
+            if self._in_flight.get(key) is in_flight:
+                del self._in_flight[key]
             if not task.cancelled():
                 task.exception()  # seen, also where everyone who waited was cancelled
 
-        task.add_done_callback(landed)
-        return flight
+        task.add_done_callback(on_done)
+        return in_flight
 
-    async def _await(self, key: str, flight: Flight) -> Answer:
-        assert flight.task is not None
-        flight.waiting += 1
+    async def _await(self, key: str, in_flight: InFlightCall) -> Answer:
+        assert in_flight.task is not None
+        in_flight.waiting += 1
         try:
-            return await asyncio.shield(flight.task)
+            return await asyncio.shield(in_flight.task)
         finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.sent and not flight.task.done():
-                del self._flights[key]
-                flight.task.cancel()
+            in_flight.waiting -= 1
+            if not in_flight.waiting and not in_flight.sent and not in_flight.task.done():
+                del self._in_flight[key]
+                in_flight.task.cancel()
 
-    async def _fly(self, flight: Flight, key: str, request: Request) -> Answer:
+    async def _complete(self, in_flight: InFlightCall, key: str, request: Request) -> Answer:
         """One call, from the store or the provider; counted here, since whoever asked may be gone."""
         answer = answer_of(await self._store.get(key))
         if answer is not None:
@@ -216,40 +216,40 @@ class Gateway:
             return answer
         self._check_open(request.spec)
         need = self._need(request)
-        await self._purse.reserve(request.stage, need)
+        await self._budget.reserve(request.stage, need)
         try:
-            attempt = partial(self._attempt, flight, key, request, need)
+            attempt = partial(self._attempt, in_flight, key, request, need)
             return await repeated(attempt, request.spec.retries, key, self._sleep)
         except ProviderFailure as failure:
             answer = self._failed(request.spec, failure)
             self._count(request, answer)
             return answer
         finally:
-            self._purse.settle(request.stage, need, flight.payment)
+            self._budget.settle(request.stage, need, in_flight.payment)
 
-    async def _attempt(self, flight: Flight, key: str, request: Request, need: Need) -> Answer:
+    async def _attempt(self, in_flight: InFlightCall, key: str, request: Request, need: Reservation) -> Answer:
         """Asks once and commits the reply. Its place is free only then: a kill loses no more calls than are places."""
         async with self._limits.slot(request.spec.name, need.tokens) as settle:
             self._check_open(request.spec)
-            self._purse.check(request.stage, need)
-            if not flight.waiting:  # it failed while everyone who waited was cancelled
+            self._budget.check(request.stage, need)
+            if not in_flight.waiting:  # it failed while everyone who waited was cancelled
                 raise asyncio.CancelledError
             backend = self._backend(request.spec)
-            flight.sent = backend.remote
+            in_flight.sent = backend.remote
             try:
                 reply = await self._ask(backend, request)
             except BaseException as error:
-                flight.sent = False
+                in_flight.sent = False
                 if isinstance(error, RateLimited):
                     self._limits.refused(request.spec.name, error.retry_after)
                 raise
-            flight.sent = True
+            in_flight.sent = True
             settle(reply.prompt_tokens + reply.completion_tokens or need.tokens)
-            price, flight.payment = self._paid(request, reply, need)
-            self.spent.at(request).pay(flight.payment)
+            price, in_flight.payment = self._paid(request, reply, need)
+            self.spent.at(request).pay(in_flight.payment)
             if request.instead_of:
-                self._reserve.fired[request.instead_of, request.spec.name] += 1
-            await self._commit(key, reply, price, flight.payment)
+                self._fallbacks.fired[request.instead_of, request.spec.name] += 1
+            await self._commit(key, reply, price, in_flight.payment)
             return Answer(reply, price)
 
     async def _commit(self, key: str, reply: Reply, price: float | None, payment: Payment) -> None:
@@ -289,7 +289,7 @@ class Gateway:
         spec = request.spec
         call: dict[str, Any] = {
             "model": spec.model,
-            "agent": request.voice,
+            "agent": request.agent,
             "api_base": without_user(api_base_of(spec)),
             "messages": [(message.role, message.content) for message in request.messages],
             "parameters": public(request.parameters),
@@ -302,14 +302,14 @@ class Gateway:
             call["stand-in"] = spec.name
         return digest(call, length=64)
 
-    def _need(self, request: Request) -> Need:
+    def _need(self, request: Request) -> Reservation:
         """The most the call is expected to take: the prompt by its length, the completion by its limit."""
         prompt = estimate(request.messages)
         limit = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens") or UNSTATED
         price = self._prices[request.spec.name]
-        return Need(cost(price, prompt, limit) if price else 0.0, prompt + limit)
+        return Reservation(cost(price, prompt, limit) if price else 0.0, prompt + limit)
 
-    def _paid(self, request: Request, reply: Reply, need: Need) -> tuple[float | None, Payment]:
+    def _paid(self, request: Request, reply: Reply, need: Reservation) -> tuple[float | None, Payment]:
         """The price of a reply, None where it is unknown, and what is booked for it.
 
         A provider that does not say how many tokens it took is booked with the reservation.
@@ -379,7 +379,7 @@ def check(agents: Agents, budget: Budget) -> None:
 
 def seed_of(run_seed: int, request: Request) -> int:
     """The seed sent to the provider: 31 bits that depend on run, agent, sample and attempt."""
-    return int(draw(run_seed, request.voice, request.sample, request.attempt) * 2**31)
+    return int(draw(run_seed, request.agent, request.sample, request.attempt) * 2**31)
 
 
 def estimate(messages: tuple[Message, ...]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from errata.llm.spec import AgentSpec
-from errata.records import AnswerKind, Call, Message, Verb
+from errata.records import AnswerKind, Call, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Request:
     """One call an agent wants made. `sample` counts draws, `attempt` counts fresh tries of one draw."""
 
     spec: AgentSpec
-    verb: Verb
+    verb: str
     stage: str
     context: Context
     prompt: str
@@ -45,8 +45,8 @@ class Request:
     """The agent asked, where `spec` speaks in its place."""
 
     @property
-    def voice(self) -> str:
-        """The agent that was asked, whoever speaks."""
+    def agent(self) -> str:
+        """The agent whose call it is, whoever answers in its place."""
         return self.instead_of or self.spec.name
 
 

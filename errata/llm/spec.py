@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from errata.config.base import Settings
+from errata.errors import UsageError
 
 
 class Sampling(Settings):
@@ -70,7 +73,8 @@ class AgentSpec(Settings):
     rpm: int | None = Field(default=None, gt=0)
     tpm: int | None = Field(default=None, gt=0)
     concurrency: int | None = Field(default=None, gt=0)
-    recorded: dict[Literal["solve", "score", "explain"], Recording] = Field(default_factory=dict)
+    recorded: dict[str, Recording] = Field(default_factory=dict)
+    """Of a `recorded/` model: where its replies stand, by the verb they answer (solve, score, explain, ...)."""
 
     @model_validator(mode="after")
     def _recorded_needs_recordings(self) -> Self:
@@ -92,16 +96,28 @@ class Agents(Settings):
     student: AgentSpec | None = None
     standby: tuple[AgentSpec, ...] = ()
     """Agents that speak only as the `fallback` of another."""
+    others: dict[str, AgentSpec | tuple[AgentSpec, ...]] = Field(default_factory=dict)
+    """Agents of one's own stages, by the key that the stage asks for."""
 
     @property
     def panel(self) -> tuple[AgentSpec, ...]:
         return self.teachers if self.reviewers is None else self.reviewers
 
     @property
+    def named_others(self) -> dict[str, tuple[AgentSpec, ...]]:
+        return {key: specs if isinstance(specs, tuple) else (specs,) for key, specs in self.others.items()}
+
+    @property
+    def speaking(self) -> tuple[AgentSpec, ...]:
+        """Those who are asked in some stage, reviewers given again under a teacher's name twice."""
+        others = (spec for specs in self.named_others.values() for spec in specs)
+        return (*self.teachers, *self.panel, *((self.student,) if self.student else ()), *others)
+
+    @property
     def everyone(self) -> tuple[AgentSpec, ...]:
         """Every distinct voice; a reviewer given again under a teacher's name must be the same."""
         named: dict[str, AgentSpec] = {}
-        for spec in (*self.teachers, *self.panel, *((self.student,) if self.student else ()), *self.standby):
+        for spec in (*self.speaking, *self.standby):
             named.setdefault(spec.name, spec)
         return tuple(named.values())
 
@@ -115,11 +131,10 @@ class Agents(Settings):
         if self.student and self.student.name in {spec.name for spec in (*self.teachers, *self.panel)}:
             raise ValueError(f"student and teacher are both named {self.student.name}")
         by_name = {spec.name: spec for spec in self.teachers}
-        for spec in self.panel:
+        for spec in (*self.panel, *(each for specs in self.named_others.values() for each in specs)):
             if by_name.get(spec.name, spec) != spec:
-                raise ValueError(f"reviewer {spec.name} has a teacher's name but other settings")
-        speaking = {spec.name for spec in (*self.teachers, *self.panel, *([self.student] if self.student else []))}
-        twice = sorted(speaking & {spec.name for spec in self.standby})
+                raise ValueError(f"{spec.name} has a teacher's name but other settings")
+        twice = sorted({spec.name for spec in self.speaking} & {spec.name for spec in self.standby})
         if twice:
             raise ValueError(f"{', '.join(twice)} stands in agents.standby and among those who speak anyway")
         return self
@@ -138,3 +153,52 @@ class Agents(Settings):
                     raise ValueError(f"agent {seen[-1]}: fallback: is for models that can be asked, not for recordings")
                 seen.append(follower)
         return self
+
+
+# ---- what no agent may be ----
+
+
+def check_spec(spec: AgentSpec) -> None:
+    """Raises UsageError for a model string without a provider, or a key written out in the recipe."""
+    _check_model(spec)
+    _check_secrets(spec)
+
+
+def _check_model(spec: AgentSpec) -> None:
+    provider, _, name = spec.model.partition("/")
+    if not provider.strip() or not name.strip():
+        bare = spec.model.strip("/ ") or "NAME"
+        raise UsageError(
+            f"agent {spec.name}: model {spec.model!r}",
+            "a model is written provider/NAME, so that it is clear who is asked",
+            f"write openai/{bare}, anthropic/{bare}, simulated/{bare}, local/PATH ...",
+        )
+
+
+_SECRET = re.compile(r"api[-_]?key|authorization|secret|password|credential|(access|auth|bearer)[-_]?token", re.I)
+
+
+def _check_secrets(spec: AgentSpec) -> None:
+    """A run directory holds a copy of its recipe and is made to be handed on: no key stands in it."""
+    if re.search(r"//[^/@]*:[^/@]*@", spec.api_base or ""):
+        raise UsageError(
+            f"agent {spec.name}: api_base holds a password",
+            "a run directory holds a copy of the recipe, and shall hold no key",
+            "name the environment variable that holds it: api_key_env",
+        )
+    if path := next(_secrets(spec.extra, "extra"), None):
+        raise UsageError(
+            f"agent {spec.name}: {path} holds a key",
+            "a run directory holds a copy of the recipe, and shall hold no key",
+            "name the environment variable that holds it: api_key_env, or in a header ${NAME}",
+        )
+
+
+def _secrets(value: Any, path: str) -> Iterator[str]:
+    """Paths of keys that are written out; in a header `${NAME}` stands for one."""
+    for name, item in value.items() if isinstance(value, dict) else ():
+        here = f"{path}.{name}"
+        if isinstance(item, dict):
+            yield from _secrets(item, here)
+        elif _SECRET.search(str(name)) and isinstance(item, str) and not (path.endswith("headers") and "${" in item):
+            yield here

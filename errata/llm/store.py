@@ -26,7 +26,7 @@ import orjson
 from diskcache.core import DEFAULT_SETTINGS, METADATA, MODE_RAW
 
 from errata.errors import ErrataError
-from errata.llm.budget import Ledger, Payment, Tally
+from errata.llm.budget import CallTotals, Ledger, Payment
 
 BATCH = 256
 """Operations committed together at most."""
@@ -177,7 +177,7 @@ class Store:
                     cache.set(put.key, {**put.row, PAYMENT: [self._run, *put.payment]})
                 ledger = _ledger(cache, self._ledger_key)
                 for put in puts:
-                    ledger.setdefault((put.payment.agent, put.payment.stage), Tally()).pay(put.payment)
+                    ledger.setdefault((put.payment.agent, put.payment.stage), CallTotals()).pay(put.payment)
                 cache.set(self._ledger_key, _ledger_row(ledger))
         except _FAULTS as error:
             return self._fault(error)
@@ -235,7 +235,7 @@ def _drop_foreign_settings(database: Path) -> None:
 def _ledger(cache: Any, key: str) -> Ledger:
     rows = cache.get(key) or []
     return {
-        (str(agent), str(stage)): Tally(
+        (str(agent), str(stage)): CallTotals(
             paid=int(paid),
             prompt_tokens=int(prompt),
             completion_tokens=int(completion),
@@ -259,13 +259,13 @@ def _added_up(directory: Path, run: str) -> tuple[Ledger, int]:
                     continue
                 payer, *paid = disk.fetch(mode, None, value, read=False)[PAYMENT]
                 payment = Payment(*paid)
-                tally = Tally()
+                tally = CallTotals()
                 tally.pay(payment)
             except (*_DAMAGE, KeyError, AttributeError):
                 unreadable += 1
                 continue
             if payer == run:
-                ledger.setdefault((str(payment.agent), str(payment.stage)), Tally()).pay(payment)
+                ledger.setdefault((str(payment.agent), str(payment.stage)), CallTotals()).pay(payment)
     finally:
         database.close()
     return ledger, unreadable

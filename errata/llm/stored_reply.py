@@ -139,10 +139,11 @@ def hidden(text: str, secrets: Sequence[str]) -> str:
 def call_of(request: Request, answer: Answer, parameters: dict[str, Any]) -> Call:
     """The call as it is logged, with the parameters that were sent."""
     context, reply = request.context, answer.reply
-    identity = (context.problem_id, request.voice, request.stage, request.verb, request.prompt, context.about)
+    identity = (context.problem_id, request.agent, request.stage, request.verb, request.prompt, context.about)
     return Call(
         id=digest("call", *identity, request.sample, request.attempt),
-        agent=request.voice,
+        agent=request.agent,
+        stage=request.stage,
         verb=request.verb,
         about=context.about,
         prompt=request.prompt,

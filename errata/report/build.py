@@ -41,7 +41,7 @@ from errata.report.sections import training_curves as schooling
 from errata.report.sections.overview import overview
 from errata.report.sections.synthesis import Told
 from errata.report.vega_svg import draw, need_vl_convert
-from errata.runs.recipe import SynthRecipe, load_recipe
+from errata.runs.recipe import SynthRecipe, load_saved_recipe
 from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
 from errata.runs.status import Funnel, figures
 
@@ -170,7 +170,7 @@ def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index, say: S
 def _recipe(run: RunDir) -> SynthRecipe | None:
     """None where the recipe is missing or of another version: the figures do without it."""
     try:
-        return load_recipe(run.recipe)
+        return load_saved_recipe(run.recipe)
     except ErrataError:
         return None
 

@@ -12,38 +12,38 @@ from typing import Any
 
 from errata.errors import AgentRefused
 from errata.llm.budget import Budget, Spent, total
-from errata.llm.budget import Tally as Calls
+from errata.llm.budget import CallTotals as Calls
 from errata.records import Outcome
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Brake:
+class StopSignal:
     """Asks a run to end early. Pulled once: no new problem begins, those in flight end. Pulled twice: they are cut
     off and stay pending; calls on their way are waited for and stored. Pulled three times: they are given up."""
 
     def __init__(self, tell: Callable[[int], None] | None = None) -> None:
-        self.pulls = 0
+        self.requests = 0
         self.stopped = asyncio.Event()
         self.abandon: Callable[[], None] | None = None
         """Gives up the calls on their way; set by the run."""
         self._tell = tell
 
-    def pull(self) -> None:
-        self.pulls += 1
-        if self.pulls > 1:
+    def request(self) -> None:
+        self.requests += 1
+        if self.requests > 1:
             self.stopped.set()
-        if self.pulls > 2 and self.abandon:
+        if self.requests > 2 and self.abandon:
             self.abandon()
         if self._tell:
-            self._tell(self.pulls)
+            self._tell(self.requests)
 
     @contextmanager
-    def by_signals(self) -> Iterator[None]:
+    def on_signals(self) -> Iterator[None]:
         """Ctrl-C and SIGTERM pull it, as long as this holds."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
-            loop.add_signal_handler(number, self.pull)
+            loop.add_signal_handler(number, self.request)
         try:
             yield
         finally:
@@ -52,7 +52,7 @@ class Brake:
 
 
 @dataclass
-class Tally:
+class ProblemCounts:
     """How the problems stand: those in the log by ending, the others pending."""
 
     total: int
@@ -96,7 +96,7 @@ class Tally:
 class Snapshot:
     """A run at one moment, for whoever shows it."""
 
-    tally: Tally
+    tally: ProblemCounts
     spent: dict[str, Any]
     """As `told` gives it."""
     settled: int

@@ -25,6 +25,8 @@ def provenance(recipe: SynthRecipe, prompts: Prompts) -> dict[str, Any]:
         "schema": SCHEMA,
         "name": recipe.name,
         "graph": recipe.graph,
+        "stages": [{"name": stage.name, "roles": dict(stage.roles)} for stage in recipe.pipeline],
+        "code": {name: code._asdict() for name, code in recipe.code.items()},
         "seed": recipe.seed,
         "licence": recipe.licence,
         "prompts": prompts.hashes(),

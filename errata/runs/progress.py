@@ -146,11 +146,11 @@ def watching(*, quiet: bool, stream: TextIO | None = None, verb: str = "synth") 
         yield _lines(out)
 
 
-def interrupted(pulls: int) -> str:
+def interrupted(requests: int) -> str:
     """What a person who pressed Ctrl-C is told."""
-    if pulls == 1:
+    if requests == 1:
         return "draining: no new problem begins, those in flight end; once more stops them"
-    if pulls == 2:
+    if requests == 2:
         return "stopping: problems in flight stay pending, calls on their way are stored; once more gives them up"
     return "giving up: calls on their way are paid and lost"
 

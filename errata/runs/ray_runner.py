@@ -25,9 +25,9 @@ from errata.grading.grader import Grader
 from errata.llm.gateway import Gateway
 from errata.llm.request import Request
 from errata.records import Call, Outcome, Problem, Transcript
-from errata.runs.counters import Brake, Snapshot, Watch
+from errata.runs.counters import Snapshot, StopSignal, Watch
 from errata.runs.recipe import SynthRecipe
-from errata.runs.run_problem import Tell, teller
+from errata.runs.run_problem import RunProblem, problem_runner
 from errata.runs.runner import TICK_S, Summary, synthesize
 
 try:
@@ -54,7 +54,7 @@ class Worker:
     def __init__(self, recipe: SynthRecipe, owner: Any) -> None:
         self._owner = owner
         self._grader = Grader()
-        self._tell = teller(recipe, self._ask, self._grader)
+        self._tell = problem_runner(recipe, self._ask, self._grader)
 
     async def story(self, problem: Problem, demonstrations: tuple[Demonstration, ...]) -> Transcript | ErrataError:
         """The transcript, or as a value what concerns the whole run: Ray would wrap what is raised."""
@@ -74,7 +74,7 @@ class Owner:
     """Holds the run directory, its log, store, budget and limits, and gives problems to the workers."""
 
     def __init__(self) -> None:
-        self._brake = Brake()
+        self._brake = StopSignal()
         self._gateway: Gateway | None = None
         self._asking: set[asyncio.Task[Call]] = set()
         self._seen: Snapshot | None = None
@@ -87,7 +87,7 @@ class Owner:
         os.environ.update(environment)
         os.chdir(folder)
 
-        async def hire(gateway: Gateway, stack: AsyncExitStack) -> Tell:
+        async def executor(gateway: Gateway, stack: AsyncExitStack) -> RunProblem:
             self._gateway = gateway
             stack.push_async_callback(self._let_go)
             # prompts are read from the same folder on every machine; nothing else of the recipe is a path there
@@ -100,7 +100,7 @@ class Owner:
             self._seen = snapshot
 
         try:
-            return await synthesize(recipe, brake=self._brake, watch=watch, hire=hire)
+            return await synthesize(recipe, stop=self._brake, watch=watch, executor=executor)
         except ErrataError as error:
             return error
 
@@ -116,7 +116,7 @@ class Owner:
             return error
 
     async def pull(self) -> None:
-        self._brake.pull()
+        self._brake.request()
 
     async def seen(self) -> Snapshot | None:
         """How the run stood last."""
@@ -129,7 +129,7 @@ class Owner:
             asking.cancel()
 
 
-def _shared_out(workers: list[Any], graph: str) -> Tell:
+def _shared_out(workers: list[Any], graph: str) -> RunProblem:
     """Problems go to the workers in turn; those of a worker that died to the next."""
     turn = cycle(workers)
 
@@ -155,10 +155,10 @@ def _shared_out(workers: list[Any], graph: str) -> Tell:
 # ---- the driver ------------------------------------------------------------------------------------------------------
 
 
-def synthesize_on(workers: int, recipe: SynthRecipe, *, brake: Brake, watch: Watch | None = None) -> Summary:
+def synthesize_on(workers: int, recipe: SynthRecipe, *, stop: StopSignal, watch: Watch | None = None) -> Summary:
     """`synthesize` with the graphs in `workers` processes of the cluster at RAY_ADDRESS, else of one started here.
 
-    Ctrl-C and SIGTERM pull the brake. Raises what `synthesize` raises; UsageError where the cluster is too small.
+    Ctrl-C and SIGTERM pull the stop. Raises what `synthesize` raises; UsageError where the cluster is too small.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = os.environ.get("RAY_ADDRESS")
@@ -175,12 +175,12 @@ def synthesize_on(workers: int, recipe: SynthRecipe, *, brake: Brake, watch: Wat
                 "a worker takes one",
                 f"--workers {there}, or add machines to the cluster",
             )
-        return asyncio.run(_drive(workers, recipe, brake, watch))
+        return asyncio.run(_drive(workers, recipe, stop, watch))
     finally:
         ray.shutdown()
 
 
-async def _drive(workers: int, recipe: SynthRecipe, brake: Brake, watch: Watch | None) -> Summary:
+async def _drive(workers: int, recipe: SynthRecipe, stop: StopSignal, watch: Watch | None) -> Summary:
     path = f"{os.path.abspath(expand(recipe.runs))}/{recipe.name}"  # noqa: ASYNC240
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     hired = ray.remote(Owner).options(
@@ -196,12 +196,12 @@ async def _drive(workers: int, recipe: SynthRecipe, brake: Brake, watch: Watch |
         ) from error
     running = asyncio.wrap_future(owner.run.remote(recipe, workers, owner, dict(os.environ), os.getcwd()).future())
     pulled = 0
-    with brake.by_signals():
+    with stop.on_signals():
         while not running.done():
             await asyncio.wait({running}, timeout=TICK_S)
-            for _ in range(pulled, brake.pulls):
+            for _ in range(pulled, stop.requests):
                 pulled += 1
-                await owner.pull.remote()
+                await owner.request_stop.remote()
             if watch and not running.done() and (seen := await owner.seen.remote()):
                 watch(seen)
     try:

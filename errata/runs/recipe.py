@@ -1,6 +1,6 @@
 """One YAML file and its overrides become one frozen recipe.
 
-    recipe.yaml + key=value ... -> plain data -> SynthRecipe -> check
+    recipe.yaml + key=value ... -> plain data -> own stages loaded -> SynthRecipe -> check
 
 Whatever cannot be right is refused here, before a call is paid for: an unknown key with the nearest known one, a wrong
 type, a stage without its agents. Strings that are paths may hold `${VAR:-default}`; they stay as written in the recipe
@@ -9,36 +9,47 @@ and are expanded where they are used, so that a run may be resumed after its dat
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, SerializeAsAny, create_model, model_validator
 
+from errata.agents.prompts import Prompts, load_prompts
 from errata.config.base import Settings
-from errata.config.overrides import SHOWN, _joined, _shown, apply
+from errata.config.code import Code, Loader, Reference, code_of, is_reference
+from errata.config.env import expand
+from errata.config.overrides import SHOWN, _joined, _shown, override, validate
 from errata.config.yaml_file import read_mapping, unshared
 from errata.data.source import ProblemSource
 from errata.errors import UsageError
-from errata.graphs.pipeline import GraphSettings, stages_of
+from errata.grading.grader import Grades
+from errata.graphs.call_counts import CallEstimate, Rates, call_estimates
+from errata.graphs.pipeline import GRAPHS, LESSON, STAGES, ShippedSettings, check_agents, in_order
+from errata.graphs.stage import AnyStage, PipelineSettings, Stage, settings_model
 from errata.llm.budget import Budget
-from errata.llm.spec import Agents, AgentSpec, Sampling
-from errata.records import Verb
+from errata.llm.spec import Agents, Sampling, check_spec
 
 
 class SynthRecipe(Settings):
-    """`errata synth`: a data set of problems through one graph."""
+    """`errata synth`: a data set of problems through the stages of one pipeline."""
 
     name: str
-    graph: str
+    graph: str = LESSON
+    """A stage by name, with what it needs before it, or `lesson`: all stages, or those in `stages`."""
+    stages: tuple[str, ...] | None = None
+    """Of a lesson: the stages in the order in which they run, by default all; one's own as `my_stages.py:NAME`."""
+    grader: Reference | None = None
+    """A grader of one's own (`my_grader.py:NAME`): a function `(problem, text) -> Grade`, or a class with `grade`."""
     problems: ProblemSource
     agents: Agents
-    settings: GraphSettings = GraphSettings()
+    settings: SerializeAsAny[PipelineSettings] = ShippedSettings()
     seed: int = 17
     prompts: str | None = None
-    """A folder whose files replace shipped prompts of the same name."""
+    """A folder whose files replace prompts of the same name."""
     store: str | None = None
     """A response store shared by several runs; by default the run's own `calls/`."""
     runs: str = "runs"
@@ -52,11 +63,36 @@ class SynthRecipe(Settings):
     concurrency: int = Field(default=32, ge=1)
     """Calls in flight at most, over all agents; twice as many problems are."""
 
+    _own: dict[str, AnyStage] = PrivateAttr(default_factory=dict)
+    """Stages of one's own, by what `stages` calls them."""
+    _code: dict[str, Code] = PrivateAttr(default_factory=dict)
+
     @model_validator(mode="after")
     def _name_is_one_folder(self) -> Self:
         if self.name in {"", ".", ".."} or "/" in self.name or "\\" in self.name or not self.name.isprintable():
             raise ValueError(f"name {self.name!r}: one folder name, without slashes or control characters")
         return self
+
+    @property
+    def pipeline(self) -> tuple[AnyStage, ...]:
+        """The stages that run, in order. Raises UsageError where they cannot."""
+        known = {stage.name: stage for stage in STAGES} | self._own
+        named = (self.stages or [stage.name for stage in STAGES]) if self.graph == LESSON else (self.graph,)
+        return in_order([_stage(name, known) for name in named], only_mistakes=self.settings.only_mistakes)
+
+    @property
+    def code(self) -> dict[str, Code]:
+        """The files of one's own parts, by what the recipe calls them."""
+        return dict(self._code)
+
+    def calls(self, rates: Rates | None = None) -> list[CallEstimate]:
+        """Who asks how often with which prompt, per problem."""
+        return call_estimates(self.pipeline, self.agents, self.settings, rates or Rates())
+
+    def load_prompts(self) -> Prompts:
+        """The prompts of all agents: shipped, the stages' own, and those that the folder `prompts` replaces."""
+        own = {name: path for stage in self.pipeline for name, path in stage.prompts.items()}
+        return load_prompts(self.prompts and expand(self.prompts), own)
 
 
 CHANGEABLE = {"limit", "budget", "concurrency", "runs", "eval_sets"}
@@ -64,23 +100,193 @@ CHANGEABLE = {"limit", "budget", "concurrency", "runs", "eval_sets"}
 CHANGEABLE_OF_AGENT = {"price", "rpm", "tpm", "concurrency", "api_key_env", "retries", "timeout", "fallback"}
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> SynthRecipe:
+@cache
+def recipe_model(stages: tuple[AnyStage, ...]) -> type[SynthRecipe]:
+    """SynthRecipe with a section of settings for each of these stages."""
+    settings = settings_model(stages)
+    return create_model("SynthRecipe", __base__=SynthRecipe, settings=(settings, settings()))
+
+
+def load_recipe(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    stages: Sequence[AnyStage] | None = None,
+    grader: Grades | Any = None,
+) -> SynthRecipe:
     """The recipe of `errata synth`. `name` is by default the file's stem.
 
-    `overrides` are `key=value`: the key dotted, list places counted from 0 (`agents.teachers.0.model=openai/NAME`), the
-    value read as YAML. Raises UsageError on anything bad in either.
+    Args:
+        overrides: `key=value` texts: the key dotted, list places counted from 0
+            (`agents.teachers.0.model=openai/NAME`), the value read as YAML.
+        stages: what the lesson runs in place of the recipe's `stages`, one's own among them.
+        grader: in place of the recipe's `grader`.
+
+    Raises:
+        UsageError: anything bad in the file, the overrides or the code that it names.
     """
-    data = read_mapping(path)
-    data.setdefault("name", path.stem)
-    recipe = apply(SynthRecipe, data, overrides, str(path))
-    check(recipe)
+    file = Path(path)
+    data = read_mapping(file)
+    data.setdefault("name", file.stem)
+    override(data, overrides)
+    refuse_old_keys(data, str(file))
+    if stages is not None:
+        data["stages"] = [stage.name for stage in stages]
+    loader = Loader(file.parent)
+    own = _own_stages(data.get("stages"), loader)
+    own |= {stage.name: stage for stage in stages or () if stage not in STAGES}
+    recipe = validate(recipe_model((*STAGES, *own.values())), data, overrides, str(file), loader.load)
+    recipe._own, recipe._code = own, loader.code | _code_of_stages(stages or ())
+    return check(with_grader(recipe, grader))
+
+
+def with_parts(recipe: SynthRecipe, stages: Sequence[AnyStage] | None = None, grader: Any = None) -> SynthRecipe:
+    """The recipe with parts given as values in place of those it names. Raises UsageError as `load_recipe` does."""
+    if stages is not None:
+        own = {stage.name: stage for stage in stages if stage not in STAGES}
+        recipe = recipe.model_copy(update={"stages": tuple(stage.name for stage in stages)})
+        recipe._own, recipe._code = recipe._own | own, recipe._code | _code_of_stages(stages)
+    recipe = with_grader(recipe, grader)
+    return check(recipe) if stages is not None else recipe
+
+
+def with_grader(recipe: SynthRecipe, grader: Any) -> SynthRecipe:
+    """The recipe with a grader given as a value."""
+    if grader is None:
+        return recipe
+    changed = recipe.model_copy(update={"grader": Reference.of(grader)})
+    changed._code = recipe._code | {str(changed.grader): code_of(grader)}
+    return changed
+
+
+def load_saved_recipe(path: Path) -> SynthRecipe:
+    """The recipe in a run directory, to be read and not to be run: no code that it names is loaded.
+
+    Sections of one's own stages are left out; their names stand in `stages`. Recipes of versions that had `stages`
+    among the settings are read too. Raises UsageError.
+    """
+    data = upgraded(read_mapping(path))
+    known = {*PipelineSettings.model_fields, *(stage.name for stage in STAGES)}
+    if isinstance(data.get("settings"), dict):
+        data["settings"] = {key: value for key, value in data["settings"].items() if key in known}
+    return validate(recipe_model(STAGES), data, (), str(path))
+
+
+def stages_run(manifest: Mapping[str, Any], recipe: SynthRecipe) -> tuple[tuple[str, Mapping[str, str]], ...]:
+    """The stages of a finished run with the roles that each writes and their use, without loading any code.
+
+    The manifest states them; where it is older or missing, the recipe's shipped stages do.
+    """
+    stated = manifest.get("stages")
+    if isinstance(stated, list):
+        return tuple((str(each["name"]), dict(each["roles"])) for each in stated)
+    return tuple((stage.name, dict(stage.roles)) for stage in recipe.pipeline)
+
+
+def upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """The data of a saved recipe with the keys of older versions under their names of today."""
+    settings = data.get("settings")
+    if isinstance(settings, dict) and "stages" in settings:
+        named = settings.pop("stages")
+        if named:  # they ran in the order of the graph, not of the list
+            data.setdefault("stages", [stage.name for stage in STAGES if stage.name in named])
+    return data
+
+
+def refuse_old_keys(data: Mapping[str, Any], where: str) -> None:
+    """Raises UsageError on a key that has moved, with its new place."""
+    settings = data.get("settings")
+    if isinstance(settings, dict) and "stages" in settings:
+        raise UsageError(
+            f"{where}: settings.stages is now stages",
+            "the stages stand beside graph, since they may be one's own, and run in the order of the list",
+            f"write stages: {settings['stages']} at the top of the recipe",
+        )
+
+
+def _own_stages(named: Any, loader: Loader) -> dict[str, AnyStage]:
+    own: dict[str, AnyStage] = {}
+    for reference in named if isinstance(named, list) else ():
+        if isinstance(reference, str) and is_reference(reference):
+            stage = loader.load(reference)
+            if not isinstance(stage, Stage):
+                raise UsageError(
+                    f"{reference} is a {type(stage).__name__}",
+                    "a stage is a value of errata.Stage",
+                    "name one, e.g. SHORTEN = Stage(name=..., ...)",
+                )
+            own[reference] = stage
+    return own
+
+
+def _code_of_stages(stages: Sequence[AnyStage]) -> dict[str, Code]:
+    return {stage.name: code_of(stage.build) for stage in stages if stage not in STAGES}
+
+
+def _stage(name: str, known: Mapping[str, AnyStage]) -> AnyStage:
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, n=1)
+    raise UsageError(
+        f"no stage is called {name}",
+        f"known are {', '.join(known)}",
+        f"did you mean {near[0]}?" if near else "one's own is written my_stages.py:NAME",
+    )
+
+
+def check(recipe: SynthRecipe) -> SynthRecipe:
+    """The recipe itself. Raises UsageError where a stage lacks its agents, or an agent its recordings or provider."""
+    for spec in recipe.agents.everyone:
+        check_spec(spec)
+    if recipe.graph not in GRAPHS:
+        near = get_close_matches(recipe.graph, GRAPHS, n=1)
+        raise UsageError(
+            f"graph is {recipe.graph!r}",
+            f"it is one of {', '.join(GRAPHS)}",
+            f"did you mean {near[0]}?" if near else "stages of one's own stand in `stages` of graph: lesson",
+        )
+    if recipe.stages is not None and recipe.graph != LESSON:
+        raise UsageError(
+            f"stages are given to graph {recipe.graph}",
+            "only a lesson has them",
+            "remove graph, or write graph: lesson",
+        )
+    pipeline = recipe.pipeline
+    check_agents(pipeline, recipe.agents, recipe.settings)
+    _check_budget(recipe, [stage.name for stage in (*STAGES, *pipeline)])
+    for estimate in recipe.calls():
+        if estimate.agent.recorded:
+            _check_recording(recipe, estimate)
     return recipe
 
 
-# ---- overrides -------------------------------------------------------------------------------------------------------
+def _check_budget(recipe: SynthRecipe, known: Sequence[str]) -> None:
+    for name in recipe.budget.stages:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            raise UsageError(
+                f"budget.stages.{name}: no stage has this name",
+                f"the stages are {', '.join(dict.fromkeys(known))}",
+                f"did you mean {near[0]}?" if near else "remove it",
+            )
 
 
-# ---- faults ----------------------------------------------------------------------------------------------------------
+def _check_recording(recipe: SynthRecipe, estimate: CallEstimate) -> None:
+    spec, verb = estimate.agent, estimate.verb
+    if verb not in spec.recorded:
+        raise UsageError(
+            f"agent {spec.name} replays recordings and has none of the verb {verb}, which {estimate.stage} asks for",
+            f"it has {', '.join(sorted(spec.recorded))}; every such call would fail",
+            estimate.avoid or f"add agents...{spec.name}.recorded.{verb}, or let another model speak",
+        )
+    reply = spec.recorded["score"].reply if verb == "score" else ""
+    missing = [t.name for t in recipe.agents.teachers if t.name != spec.name and t.name not in reply]
+    if isinstance(reply, dict) and missing:
+        raise UsageError(
+            f"agent {spec.name}: recorded.score.reply has no path for the author {', '.join(missing)}",
+            "verdicts are recorded by the author they judge",
+            f"add {missing[0]}: PATH",
+        )
 
 
 # ---- the same run? ---------------------------------------------------------------------------------------------------
@@ -114,7 +320,7 @@ def refuse_other_recipe(saved: Path, recipe: SynthRecipe) -> None:
     """Raises UsageError where the recipe saved in a run directory is another one; no saved recipe, no objection."""
     if not saved.exists():
         return
-    there = apply(SynthRecipe, read_mapping(saved), (), str(saved))
+    there = validate(type(recipe), _known_sections(upgraded(read_mapping(saved)), recipe), (), str(saved))
     paths = differences(there, recipe)
     if not paths:
         return
@@ -126,6 +332,14 @@ def refuse_other_recipe(saved: Path, recipe: SynthRecipe) -> None:
     )
 
 
+def _known_sections(data: dict[str, Any], recipe: SynthRecipe) -> dict[str, Any]:
+    """Without the settings of own stages that this recipe does not know: its list of stages differs anyway."""
+    if isinstance(data.get("settings"), dict):
+        known = type(recipe.settings).model_fields
+        data["settings"] = {key: value for key, value in data["settings"].items() if key in known}
+    return data
+
+
 def _plain(recipe: SynthRecipe) -> dict[str, Any]:
     data: dict[str, Any] = unshared(recipe.model_dump())
     agents = data["agents"]
@@ -133,6 +347,9 @@ def _plain(recipe: SynthRecipe) -> dict[str, Any]:
     pairs += zip(recipe.agents.teachers, agents["teachers"], strict=True)
     pairs += zip(recipe.agents.reviewers or (), agents["reviewers"] or (), strict=True)
     pairs += zip(recipe.agents.standby, agents["standby"], strict=True)
+    for key, specs in recipe.agents.named_others.items():
+        plain = agents["others"][key]
+        pairs += zip(specs, plain if isinstance(plain, list) else [plain], strict=True)
     for spec, plain in pairs:
         for key in Sampling.model_fields:
             # left out, the stage's value holds; an explicit null means "do not send it"
@@ -173,146 +390,3 @@ def _at(recipe: SynthRecipe, path: str) -> Any:
         except (LookupError, ValueError, TypeError):
             return None
     return value
-
-
-# ---- who must do what ----
-
-
-_REMEDIES: dict[Verb, str] = {
-    "classify": "set settings.mistake_explanation.classify=false",
-    "revise": "set settings.peer_review.revise_rounds=0",
-    "rectify": "set settings.dual_cot.rectify=false, or leave dual_cot out of the graph",
-    "corrupt": "set settings.dual_cot.corrupt=false, or leave dual_cot out of the graph",
-}
-
-
-def check(recipe: SynthRecipe) -> None:
-    """Raises UsageError where a stage lacks its agents, an agent its recordings, or a model string its provider."""
-    for spec in recipe.agents.everyone:
-        _check_model(spec)
-        _check_secrets(spec)
-    stages = stages_of(recipe.graph, recipe.settings)
-    _check_company(recipe, stages)
-    for spec, verb, stage in asked(recipe):
-        if spec.recorded:
-            _check_recording(recipe, spec, verb, stage)
-
-
-def asked(recipe: SynthRecipe) -> Iterator[tuple[AgentSpec, Verb, str]]:
-    """Who may be asked to do what, in which stage."""
-    agents, settings = recipe.agents, recipe.settings
-    stages = stages_of(recipe.graph, settings)
-    teaching: list[tuple[str, Verb, bool]] = [
-        ("rationales", "solve", True),
-        ("peer_review", "revise", settings.peer_review.revise_rounds > 0),
-        ("mistake_explanation", "explain", True),
-        ("mistake_explanation", "classify", settings.mistake_explanation.classify),
-        ("dual_cot", "rectify", settings.dual_cot.rectify),
-        ("dual_cot", "corrupt", settings.dual_cot.corrupt),
-    ]
-    if agents.student and "exam" in stages:
-        yield agents.student, "solve", "exam"
-    yield from (
-        (spec, verb, stage)
-        for stage, verb, wanted in teaching
-        if wanted and stage in stages
-        for spec in agents.teachers
-    )
-    judging: list[tuple[str, bool]] = [("peer_review", True), ("dual_cot", settings.dual_cot.review)]
-    for stage, wanted in judging:
-        if wanted and stage in stages:
-            yield from ((spec, "score", stage) for spec in agents.panel)
-
-
-def _check_model(spec: AgentSpec) -> None:
-    provider, _, name = spec.model.partition("/")
-    if not provider.strip() or not name.strip():
-        bare = spec.model.strip("/ ") or "NAME"
-        raise UsageError(
-            f"agent {spec.name}: model {spec.model!r}",
-            "a model is written provider/NAME, so that it is clear who is asked",
-            f"write openai/{bare}, anthropic/{bare}, simulated/{bare}, local/PATH ...",
-        )
-
-
-_SECRET = re.compile(r"api[-_]?key|authorization|secret|password|credential|(access|auth|bearer)[-_]?token", re.I)
-
-
-def _check_secrets(spec: AgentSpec) -> None:
-    """A run directory holds a copy of its recipe and is made to be handed on: no key stands in it."""
-    if re.search(r"//[^/@]*:[^/@]*@", spec.api_base or ""):
-        raise UsageError(
-            f"agent {spec.name}: api_base holds a password",
-            "a run directory holds a copy of the recipe, and shall hold no key",
-            "name the environment variable that holds it: api_key_env",
-        )
-    if path := next(_secrets(spec.extra, "extra"), None):
-        raise UsageError(
-            f"agent {spec.name}: {path} holds a key",
-            "a run directory holds a copy of the recipe, and shall hold no key",
-            "name the environment variable that holds it: api_key_env, or in a header ${NAME}",
-        )
-
-
-def _secrets(value: Any, path: str) -> Iterator[str]:
-    """Paths of keys that are written out; in a header `${NAME}` stands for one."""
-    for name, item in value.items() if isinstance(value, dict) else ():
-        here = f"{path}.{name}"
-        if isinstance(item, dict):
-            yield from _secrets(item, here)
-        elif _SECRET.search(str(name)) and isinstance(item, str) and not (path.endswith("headers") and "${" in item):
-            yield here
-
-
-def _check_company(recipe: SynthRecipe, stages: tuple[str, ...]) -> None:
-    agents = recipe.agents
-    if "exam" in stages and agents.student is None:
-        raise UsageError(
-            f"graph {recipe.graph} holds the stage exam, and there is no student",
-            "its mistakes are what the exam is for",
-            "add agents.student, or run graph lesson with settings.stages that need no exam",
-        )
-    if set(stages) - {"exam"} and not agents.teachers:
-        raise UsageError(
-            f"graph {recipe.graph} holds the stage {next(s for s in stages if s != 'exam')}, and there is no teacher",
-            "teachers write rationales, explanations and rewrites",
-            "add agents.teachers",
-        )
-    if "peer_review" in stages or ("dual_cot" in stages and recipe.settings.dual_cot.review):
-        _check_panel(recipe)
-
-
-def _check_panel(recipe: SynthRecipe) -> None:
-    names = [spec.name for spec in recipe.agents.panel]
-    accept = recipe.settings.peer_review.accept
-    for teacher in recipe.agents.teachers:
-        peers = [name for name in names if name != teacher.name]
-        if not peers:
-            raise UsageError(
-                f"nobody can review {teacher.name}: the panel is {', '.join(names) or 'empty'}",
-                "no one scores what is their own",
-                "name a second teacher, or agents.reviewers",
-            )
-        if accept.rule == "k_of_n" and accept.k > len(peers):
-            raise UsageError(
-                f"settings.peer_review.accept.k is {accept.k}, and {teacher.name} has {len(peers)} reviewers",
-                "no rationale of theirs could ever be accepted",
-                f"set k to {len(peers)} or less, or add reviewers",
-            )
-
-
-def _check_recording(recipe: SynthRecipe, spec: AgentSpec, verb: Verb, stage: str) -> None:
-    if verb not in spec.recorded:
-        raise UsageError(
-            f"agent {spec.name} replays recordings and has none of the verb {verb}, which {stage} asks for",
-            f"it has {', '.join(sorted(spec.recorded))}; every such call would fail",
-            _REMEDIES.get(verb, f"add agents...{spec.name}.recorded.{verb}, or let another model speak"),
-        )
-    reply = spec.recorded["score"].reply if verb == "score" else ""
-    missing = [t.name for t in recipe.agents.teachers if t.name != spec.name and t.name not in reply]
-    if isinstance(reply, dict) and missing:
-        raise UsageError(
-            f"agent {spec.name}: recorded.score.reply has no path for the author {', '.join(missing)}",
-            "verdicts are recorded by the author they judge",
-            f"add {missing[0]}: PATH",
-        )

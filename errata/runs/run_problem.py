@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from errata.agents.demonstration import Demonstration
-from errata.agents.team import Grades, assemble
-from errata.config.env import expand
+from errata.agents.team import build_team
 from errata.errors import ErrataError
-from errata.graphs.pipeline import build_graph
+from errata.grading.grader import Grades
+from errata.graphs.pipeline import build_pipeline
 from errata.graphs.state import transcript_of
 from errata.llm.request import Ask, Request
 from errata.records import Call, Outcome, Problem, Transcript
@@ -21,7 +21,7 @@ from errata.runs.recipe import SynthRecipe
 
 logger = logging.getLogger(__name__)
 
-Tell = Callable[[Problem, tuple[Demonstration, ...]], Awaitable[Transcript]]
+RunProblem = Callable[[Problem, tuple[Demonstration, ...]], Awaitable[Transcript]]
 """The story of a problem, the rewrites shown these demonstrations. Raises ErrataError for what concerns the run."""
 
 _made: ContextVar[list[Call]] = ContextVar("calls made for the problem at hand")
@@ -39,7 +39,7 @@ def remembering(ask: Ask) -> Ask:
     return remember
 
 
-async def story_of(
+async def run_problem(
     graph: Any, name: str, problem: Problem, demonstrations: tuple[Demonstration, ...] = ()
 ) -> Transcript:
     """One problem through one graph. An exception of our own code is a failed problem, with the calls made so far.
@@ -61,8 +61,8 @@ async def story_of(
         _made.reset(token)
 
 
-def teller(recipe: SynthRecipe, ask: Ask, grader: Grades) -> Tell:
-    """The recipe's graph over `ask`, built once. Raises UsageError where the cast cannot play it."""
-    prompts = recipe.prompts and expand(recipe.prompts)
-    cast = assemble(recipe.agents, remembering(ask), grader, prompts, seed=recipe.seed)
-    return partial(story_of, build_graph(recipe.graph, recipe.settings, cast), recipe.graph)
+def problem_runner(recipe: SynthRecipe, ask: Ask, grader: Grades) -> RunProblem:
+    """The recipe's pipeline over `ask`, compiled once. Raises UsageError where a stage refuses its settings."""
+    team = build_team(recipe.agents, remembering(ask), grader, recipe.load_prompts(), seed=recipe.seed)
+    pipeline = build_pipeline(recipe.pipeline, team, recipe.settings, recipe.graph)
+    return partial(run_problem, pipeline, recipe.graph)

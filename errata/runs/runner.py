@@ -1,6 +1,6 @@
 """Drives a data set of problems through one graph and logs one transcript each.
 
-    problems -> workers (twice `concurrency`) -> story_of(problem) -> one writer -> transcripts.jsonl
+    problems -> workers (twice `concurrency`) -> run_problem(problem) -> one writer -> transcripts.jsonl
                    |                                                        done | rejected | failed
                    +-> cut off by budget, refusal or Ctrl-C: no line, the problem is pending
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from errata.agents.demonstration import Demonstration
-from errata.agents.prompts import Prompts, load_prompts
+from errata.agents.prompts import Prompts
+from errata.config.code import Code
 from errata.config.env import expand
 from errata.data.problems import Problems
 from errata.errors import (
@@ -37,18 +38,28 @@ from errata.errors import (
     ErrataError,
     UsageError,
 )
-from errata.grading.grader import Grader
-from errata.graphs.pipeline import stages_of
+from errata.grading.grader import Grader, Grades, as_grader
+from errata.graphs.stage import AnyStage
+from errata.graphs.stages.dual_cot import DUAL_COT
 from errata.graphs.state import natural_demonstrations
 from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway
 from errata.llm.rate_limits import Clock, Sleep
 from errata.records import Outcome, Problem, Transcript
-from errata.runs.counters import Brake, Snapshot, Tally, Watch, resumes, stand_ins, stand_ins_in_words, told
+from errata.runs.counters import (
+    ProblemCounts,
+    Snapshot,
+    StopSignal,
+    Watch,
+    resumes,
+    stand_ins,
+    stand_ins_in_words,
+    told,
+)
 from errata.runs.manifest import provenance
-from errata.runs.recipe import SynthRecipe, dump_recipe, refuse_other_recipe
+from errata.runs.recipe import SynthRecipe, dump_recipe, load_recipe, refuse_other_recipe, with_parts
 from errata.runs.run_dir import OWN_LEDGER, Log, LogIndex, RunDir, held, index_log, repair, write_whole
-from errata.runs.run_problem import Tell, teller
+from errata.runs.run_problem import RunProblem, problem_runner
 
 TICK_S = 0.5
 MANIFEST_EVERY_S = 5.0
@@ -57,7 +68,7 @@ PROBLEMS_A_CALL = 2
 PRECEDENCE = (EXIT_INTERRUPTED, EXIT_BUDGET, EXIT_OTHER, EXIT_USAGE, EXIT_SOME_FAILED)
 """Which exit code stands where several apply."""
 
-Hire = Callable[[Gateway, AsyncExitStack], Awaitable[Tell]]
+Executor = Callable[[Gateway, AsyncExitStack], Awaitable[RunProblem]]
 """Finds who runs the graphs and lets them go when the stack is closed."""
 
 
@@ -88,10 +99,10 @@ class Run:
     dir: RunDir
     index: LogIndex
     log: Log
-    tell: Tell
+    tell: RunProblem
     accounts: Spent
-    tally: Tally
-    brake: Brake
+    tally: ProblemCounts
+    stop: StopSignal
     about: dict[str, Any]
     """What the manifest says of the run beside its counts."""
     demonstrations: tuple[Demonstration, ...] = ()
@@ -107,10 +118,10 @@ class Run:
 
     @property
     def draining(self) -> bool:
-        return bool(self.brake.pulls or self.errors)
+        return bool(self.stop.requests or self.errors)
 
     async def drive(self, problems: Iterable[Problem]) -> None:
-        """Runs the problems that are not settled; ends early when braked or when an error concerns the whole run."""
+        """Runs the problems that are not settled; ends early when stopped or when an error concerns the whole run."""
         todo = (problem for problem in problems if not self.index.is_settled(problem.id))
         workers = [asyncio.create_task(self._work(todo)) for _ in range(PROBLEMS_A_CALL * self.recipe.concurrency)]
         stopper = asyncio.create_task(self._stop(workers))
@@ -148,7 +159,7 @@ class Run:
         self.settled += 1
 
     async def _stop(self, workers: list[asyncio.Task[None]]) -> None:
-        await self.brake.stopped.wait()
+        await self.stop.stopped.wait()
         for worker in workers:
             worker.cancel()
 
@@ -191,7 +202,7 @@ class Run:
 
     def exit_code(self) -> int:
         codes = {error.exit_code for error in self.errors}
-        if self.brake.pulls:
+        if self.stop.requests:
             codes.add(EXIT_INTERRUPTED)
         if self.tally.failed.total():
             codes.add(EXIT_SOME_FAILED)
@@ -206,8 +217,8 @@ class Run:
 
 def warmup_of(recipe: SynthRecipe) -> int:
     """How many problems run first so that their natural pairs can be shown to the others."""
-    dual = recipe.settings.dual_cot
-    used = "dual_cot" in stages_of(recipe.graph, recipe.settings)
+    dual = recipe.settings.of(DUAL_COT)
+    used = DUAL_COT in recipe.pipeline
     return dual.warmup if used and dual.demonstrations is None else 0
 
 
@@ -228,38 +239,52 @@ def read_warmup(log: Path, ids: set[str]) -> list[Transcript]:
     return sorted(last.values(), key=lambda transcript: transcript.problem.position)
 
 
-def survey(problems: Problems, index: LogIndex) -> Tally:
+def survey(problems: Problems, index: LogIndex) -> ProblemCounts:
     """Reads every problem once: all bad records are found before a call is paid for."""
     pending = sum(index.outcome(problem.id) is None for problem in problems)
-    tally = Tally(pending + len(index))
+    tally = ProblemCounts(pending + len(index))
     for outcome, number in index.counts():
         tally.count(outcome, number)
     return tally
 
 
 async def synthesize(
-    recipe: SynthRecipe,
+    recipe: SynthRecipe | str | Path,
     *,
-    brake: Brake | None = None,
+    stages: Sequence[AnyStage] | None = None,
+    grader: Any = None,
+    stop: StopSignal | None = None,
     signals: bool = False,
     watch: Watch | None = None,
     clock: Clock = time.monotonic,
     sleep: Sleep = asyncio.sleep,
     ledger: str | None = None,
-    hire: Hire | None = None,
+    executor: Executor | None = None,
 ) -> Summary:
     """Runs a recipe in its run directory, from the start or from where it stands.
 
-    With `signals`, Ctrl-C and SIGTERM pull the brake while problems run. `clock` and `sleep` are those of rate limits
-    and retries, in seconds; payments are booked under `ledger`, by default the run's own. `hire` finds others to run
-    the graphs, who ask the gateway here; by default they run here. Raises UsageError on a directory in use or of
-    another recipe, on a bad input or agent. What ends a run that has begun is told by the summary.
+    Args:
+        recipe: or the file of one.
+        stages, grader: used in place of those that the recipe names; one's own may be among them.
+        stop: asks the run to end; with `signals`, Ctrl-C and SIGTERM do so while problems run.
+        clock, sleep: those of rate limits and retries, in seconds.
+        ledger: under which payments are booked, by default the run's own.
+        executor: finds others to run the pipeline, who ask the gateway here; by default it runs here.
+
+    Raises:
+        UsageError: a directory in use or of another recipe, a bad input or agent. What ends a run that has begun stands
+            in the summary.
     """
-    brake = brake or Brake()
+    if not isinstance(recipe, SynthRecipe):
+        recipe = load_recipe(recipe, stages=stages, grader=grader)
+    elif stages is not None or grader is not None:
+        recipe = with_parts(recipe, stages, grader)
+    stop = stop or StopSignal()
     with held(Path(expand(recipe.runs)) / recipe.name) as directory:
         refuse_other_recipe(directory.recipe, recipe)
-        prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
+        prompts = recipe.load_prompts()
         refuse_other_prompts(directory, prompts)
+        refuse_other_code(directory, recipe.code)
         resumed = bool(directory.manifest())
         torn = repair(directory.log)
         index = index_log(directory.log)
@@ -273,13 +298,13 @@ async def synthesize(
         try:
             async with AsyncExitStack() as stack:
                 gateway = await _gateway(recipe, directory, stack, clock, sleep, ledger)
-                tell = await (hire or partial(_in_process, recipe))(gateway, stack)
+                tell = await (executor or partial(_in_process, recipe))(gateway, stack)
                 about["resumes"] = resumes(directory.manifest(), gateway.spent, unsettled=tally.total - before)
                 write_whole(directory.recipe, dump_recipe(recipe).encode())
-                run = Run(recipe, directory, index, log, tell, gateway.spent, tally, brake, about)
-                brake.abandon = gateway.abandon
+                run = Run(recipe, directory, index, log, tell, gateway.spent, tally, stop, about)
+                stop.abandon = gateway.abandon
                 if signals:
-                    listening.enter_context(brake.by_signals())  # until the gateway has waited for calls in flight
+                    listening.enter_context(stop.on_signals())  # until the gateway has waited for calls in flight
                 await _all(run, problems, watch)
             run.save_last()
         finally:
@@ -310,6 +335,18 @@ def refuse_other_prompts(directory: RunDir, prompts: Prompts) -> None:
         )
 
 
+def refuse_other_code(directory: RunDir, code: Mapping[str, Code]) -> None:
+    """Raises UsageError where the run directory's problems ran through other code of one's own."""
+    there = directory.manifest().get("code", {})
+    changed = [name for name, known in there.items() if name in code and known.get("sha256") != code[name].sha256]
+    if changed:
+        raise UsageError(
+            f"{directory.path} was run with another {', '.join(changed)}",
+            "the file has changed since, and one run directory holds the transcripts of one code",
+            "give this run a name of its own: name=..., or restore the file",
+        )
+
+
 async def _gateway(
     recipe: SynthRecipe, directory: RunDir, stack: AsyncExitStack, clock: Clock, sleep: Sleep, booked: str | None
 ) -> Gateway:
@@ -331,9 +368,16 @@ async def _gateway(
     )
 
 
-async def _in_process(recipe: SynthRecipe, gateway: Gateway, stack: AsyncExitStack) -> Tell:
-    """The graphs run where the gateway is."""
-    return teller(recipe, gateway, await stack.enter_async_context(Grader()))
+async def _in_process(recipe: SynthRecipe, gateway: Gateway, stack: AsyncExitStack) -> RunProblem:
+    """The pipeline runs where the gateway is."""
+    return problem_runner(recipe, gateway, await open_grader(recipe, stack))
+
+
+async def open_grader(recipe: SynthRecipe, stack: AsyncExitStack) -> Grades:
+    """The recipe's own grader, else the shipped one, whose workers end with the stack."""
+    if recipe.grader is not None:
+        return as_grader(recipe.grader.part)
+    return await stack.enter_async_context(Grader())
 
 
 async def _all(run: Run, problems: Problems, watch: Watch | None) -> None:

@@ -17,7 +17,7 @@ from errata.errors import UsageError
 from errata.export.transcript_view import Options
 from errata.export.write import export
 from errata.records import canonical
-from errata.runs.recipe import load_recipe
+from errata.runs.recipe import load_saved_recipe
 from errata.runs.run_dir import find_run
 
 
@@ -84,7 +84,7 @@ def _read(name: str, format_name: str, where: Where) -> Iterator[Record]:
 
 
 def _of_run(name: str, format_name: str, options: Options) -> Iterator[Record]:
-    student = load_recipe(find_run(name).recipe).agents.student
+    student = load_saved_recipe(find_run(name).recipe).agents.student
     system = student.system if student else None
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "rows.jsonl"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from errata.agents.ask import Voice
+from errata.agents.ask import PromptedModel
 from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.agents.prompts import load_prompts
 from errata.agents.reviewer import Reviewer
@@ -16,8 +16,8 @@ from tests.helpers import CutOff, Lost, Script, apples
 PROMPTS = load_prompts()
 
 
-def voice(script: Script, model: str = "openai/ada", **spec: object) -> Voice:
-    return Voice(AgentSpec(name="ada", model=model, **spec), script, PROMPTS)  # type: ignore[arg-type]
+def voice(script: Script, model: str = "openai/ada", **spec: object) -> PromptedModel:
+    return PromptedModel(AgentSpec(name="ada", model=model, **spec), script, PROMPTS)  # type: ignore[arg-type]
 
 
 def choice() -> Problem:
@@ -71,7 +71,7 @@ async def test_a_request_carries_what_it_is_about_and_how_to_decode() -> None:
     )
     assert written.value
 
-    review = await Reviewer(Voice(AgentSpec(name="bea", model="openai/bea"), script, PROMPTS)).score(
+    review = await Reviewer(PromptedModel(AgentSpec(name="bea", model="openai/bea"), script, PROMPTS)).score(
         apples(), written.value, Sampling(max_tokens=9)
     )
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from errata.classroom.check_steps import judge
 from errata.classroom.grammar import parse
-from errata.classroom.hashed_random import Dice
+from errata.classroom.hashed_random import HashedRandom
 from errata.classroom.solve import MIX, VOICES, Mistake, lucky, sane, slips, work, write, wrong
 from errata.classroom.soundness import sound
 from tests.llm.backends.simulated.asking import lesson
@@ -91,13 +91,13 @@ def test_a_slip_is_found_at_its_step_whatever_the_voice() -> None:
     for problem in lesson(300):
         puzzle = parse(problem.question)
         assert puzzle
-        dice = Dice(problem.id)
-        mistakes = wrong(puzzle, dice)
+        rng = HashedRandom(problem.id)
+        mistakes = wrong(puzzle, rng)
         lines = work(puzzle, mistakes)
         assert sane(lines)
         assert lines[-1].result != puzzle.answer
         ((step, mistake),) = mistakes.items()
-        flaw = judge(puzzle, write(puzzle, lines, dice.between(0, 3))).flaw
+        flaw = judge(puzzle, write(puzzle, lines, rng.between(0, 3))).flaw
         assert flaw is not None
         total += 1
         agreed += (flaw.kind, flaw.step) == (mistake.kind, step)
@@ -109,7 +109,7 @@ def test_lucky_rationales_are_right_and_unsound() -> None:
         puzzle = parse(problem.question)
         assert puzzle
         for voice in range(len(VOICES)):
-            text = write(puzzle, lucky(puzzle, Dice(problem.id, voice)), voice)
+            text = write(puzzle, lucky(puzzle, HashedRandom(problem.id, voice)), voice)
             assert text.endswith(f"the answer is {problem.answer} .")
             assert sound(problem.question, text) is False
 
@@ -120,7 +120,7 @@ def test_slips_come_in_their_mix() -> None:
         puzzle = parse(problem.question)
         assert puzzle
         if problem.meta["units"]:
-            (mistake,) = next(iter(slips(puzzle, Dice(problem.id)))).values()
+            (mistake,) = next(iter(slips(puzzle, HashedRandom(problem.id)))).values()
             kinds[mistake.kind] += 1
     for kind, weight in MIX.items():
         assert abs(kinds[kind] / sum(kinds.values()) - weight / 10) < 0.09

@@ -23,7 +23,7 @@ from errata.evals.evaluate import Evaluation, evaluate, sit
 from errata.evals.recipe import EvalRecipe, load_eval_recipe
 from errata.evals.results import Eval, read_eval
 from errata.llm.backends.simulated.server import Faults, serving
-from errata.runs.counters import Brake, Snapshot
+from errata.runs.counters import StopSignal, Snapshot
 
 ROOT = Path(__file__).parents[2]
 RECIPE: dict[str, Any] = {
@@ -129,7 +129,7 @@ async def test_a_larger_limit_goes_on_where_a_smaller_one_ended(tmp_path: Path) 
 
 
 async def test_the_brake_leaves_what_is_pending_to_the_next_run(tmp_path: Path) -> None:
-    brake = Brake()
+    stop = StopSignal()
     seen: list[Snapshot] = []
 
     async def pull() -> None:
@@ -138,10 +138,10 @@ async def test_the_brake_leaves_what_is_pending_to_the_next_run(tmp_path: Path) 
             if file.exists() and file.read_bytes():
                 break
             await asyncio.sleep(0.001)
-        brake.pull()
+        stop.request()
 
     pulling = asyncio.create_task(pull())
-    stopped = await sit(recipe(tmp_path, concurrency=1, **ALONE), brake=brake, watch=seen.append)
+    stopped = await sit(recipe(tmp_path, concurrency=1, **ALONE), stop=stop, watch=seen.append)
     await pulling
     whole = await sit(recipe(tmp_path / "whole", **ALONE))
     rest = await sit(recipe(tmp_path, **ALONE))

@@ -7,10 +7,10 @@ import pytest
 from errata.errors import BudgetExhausted, UsageError
 from errata.grading.grader import Grader
 from errata.graphs.pipeline import GraphSettings, build_graph, goals_of, stages_of
-from errata.graphs.state import Story, mistakes_of, rationales_of, transcript_of
+from errata.graphs.state import State, mistakes_of, rationales_of, transcript_of
 from errata.llm.request import Request
 from errata.records import Problem, Transcript
-from tests.helpers import CutOff, Line, Lost, Script, apples, cast_of
+from tests.helpers import CutOff, Line, Lost, Script, apples, team_of
 
 RIGHT, WRONG = "2 + 3 = 5\nThe answer is 5.", "2 * 3 = 6\nThe answer is 6."
 
@@ -41,10 +41,10 @@ async def run(
     name: str = "lesson",
     problem: Problem | None = None,
     settings: dict | None = None,
-    **cast: object,
-) -> Story:
+    **team: object,
+) -> State:
     async with Grader() as grader:
-        graph = build_graph(name, GraphSettings.model_validate(settings or {}), cast_of(script, grader, **cast))
+        graph = build_graph(name, GraphSettings.model_validate(settings or {}), team_of(script, grader, **team))
         return await graph.ainvoke({"problem": problem or apples()})
 
 
@@ -221,7 +221,7 @@ async def test_a_spent_budget_is_raised_and_the_others_finish_first() -> None:
         return await script(request)
 
     async with Grader() as grader:
-        graph = build_graph("rationales", GraphSettings(), cast_of(ask, grader))  # type: ignore[arg-type]
+        graph = build_graph("rationales", GraphSettings(), team_of(ask, grader))  # type: ignore[arg-type]
         with pytest.raises(BudgetExhausted):
             await graph.ainvoke({"problem": apples()})
 
@@ -463,7 +463,7 @@ async def test_demonstrations_are_the_runs_own_else_the_shipped_ones() -> None:
     for offered, word in (((itself, own), "own wrong"), ((itself,), "A baker fills"), ((), "A baker fills")):
         script = Script(helpful)
         async with Grader() as grader:
-            graph = build_graph("dual_cot", GraphSettings(), cast_of(script, grader))
+            graph = build_graph("dual_cot", GraphSettings(), team_of(script, grader))
             await graph.ainvoke({"problem": apples(), "demonstrations": offered})
         shown = script.requests("corrupt")[0].messages[-1].content
         assert word in shown
@@ -496,7 +496,7 @@ async def test_the_same_story_twice_has_the_same_bytes() -> None:
 
 async def test_the_order_of_a_transcript_does_not_depend_on_how_it_came_about() -> None:
     story = await run(Script(every_other), settings={"rationales": {"samples": 3}})
-    turned: Story = {
+    turned: State = {
         **story,
         **{key: dict(reversed(story[key].items())) for key in ("rationales", "explanations", "pairs", "calls")},  # type: ignore[literal-required, typeddict-item]
     }
@@ -527,7 +527,7 @@ def test_a_graph_runs_with_what_it_needs_before_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "cast", "words"),
+    ("name", "team", "words"),
     [
         ("exam", {"student": None}, "no student"),
         ("lesson", {"student": None}, "no student"),
@@ -537,6 +537,6 @@ def test_a_graph_runs_with_what_it_needs_before_it() -> None:
         ("dual_cot", {"teachers": ()}, "no teacher"),
     ],
 )
-async def test_a_cast_that_cannot_play_is_refused(name: str, cast: dict, words: str) -> None:
+async def test_a_cast_that_cannot_play_is_refused(name: str, team: dict, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        await run(Script(helpful), name, **cast)
+        await run(Script(helpful), name, **team)

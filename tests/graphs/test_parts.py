@@ -15,20 +15,20 @@ from errata.graphs.stages.exam import build_exam
 from errata.graphs.stages.mistake_explanation import build_mistake_explanation
 from errata.graphs.stages.peer_review import build_peer_review
 from errata.graphs.stages.rationales import build_rationales
-from errata.graphs.state import Story, transcript_of
-from errata.graphs.studio import faculty_cast, mermaid
+from errata.graphs.state import State, transcript_of
+from errata.graphs.studio import faculty_team, mermaid
 from errata.records import Problem
 from tests.graphs.test_graphs import RIGHT, WRONG, except_for, helpful
-from tests.helpers import Script, apples, cast_of
+from tests.helpers import Script, apples, team_of
 
 BUILDERS = (build_exam, build_rationales, build_peer_review, build_mistake_explanation, build_dual_cot)
 
 
-async def nested(cast: Any, settings: GraphSettings, problem: Problem) -> Story:
+async def nested(team: Any, settings: GraphSettings, problem: Problem) -> State:
     """Each part as a graph of its own, given what the one before it told."""
     story: Any = {"problem": problem}
     for build in BUILDERS:
-        story = await build(cast, settings).ainvoke(story)
+        story = await build(team, settings).ainvoke(story)
     return story
 
 
@@ -39,8 +39,8 @@ async def nested(cast: Any, settings: GraphSettings, problem: Problem) -> Story:
 async def test_one_graph_tells_what_its_parts_tell_one_after_the_other(script: Any, more: dict[str, Any]) -> None:
     settings = GraphSettings.model_validate(more)
     async with Grader() as grader:
-        flat = await build_graph("lesson", settings, cast_of(Script(script), grader)).ainvoke({"problem": apples()})
-        parts = await nested(cast_of(Script(script), grader), settings, apples())
+        flat = await build_graph("lesson", settings, team_of(Script(script), grader)).ainvoke({"problem": apples()})
+        parts = await nested(team_of(Script(script), grader), settings, apples())
 
     assert flat["outcome"]
     assert (
@@ -55,7 +55,7 @@ async def test_as_many_rounds_as_a_recipe_may_ask_for_are_gone_through() -> None
     )
     script = Script(lambda request: "[1]" if request.verb == "score" else WRONG)
     async with Grader() as grader:
-        story = await build_graph("lesson", settings, cast_of(script, grader)).ainvoke({"problem": apples()})
+        story = await build_graph("lesson", settings, team_of(script, grader)).ainvoke({"problem": apples()})
 
     assert sum(call.verb == "revise" for call in story["calls"].values()) == 3 * 5
     assert story["outcome"].status in ("done", "rejected")
@@ -64,18 +64,18 @@ async def test_as_many_rounds_as_a_recipe_may_ask_for_are_gone_through() -> None
 async def test_a_part_that_ends_at_once_goes_where_the_fork_says() -> None:
     ways: list[str] = []
 
-    async def to_the_left(state: Story) -> bool:
+    async def to_the_left(state: State) -> bool:
         return False
 
     def noting(way: str) -> Any:
-        async def note(state: Story) -> Story:
+        async def note(state: State) -> State:
             ways.append(way)
             return {}
 
         return note
 
-    part = build_exam(faculty_cast(), GraphSettings())
-    graph: Any = StateGraph(Story)
+    part = build_exam(faculty_team(), GraphSettings())
+    graph: Any = StateGraph(State)
     graph.add_node("left", noting("left"))
     graph.add_node("right", noting("right"))
     add_part(graph, "exam", part, Fork(to_the_left, {True: "right", False: "left"}))

@@ -14,19 +14,19 @@ from errata.graphs.outcome import LONGEST_REASON, outcome_of
 from errata.graphs.pipeline import GraphSettings, build_graph
 from errata.graphs.stages.diversity_filter import DiversityFilter, jaccard, ngrams, set_aside
 from errata.graphs.stages.dual_pairs import DualCotSettings, pair_of
-from errata.graphs.stages.few_shot import shipped, shown_for
+from errata.graphs.stages.few_shot import shipped, examples_for
 from errata.graphs.stages.rationales import RationalesSettings
 from errata.graphs.stages.review_panel import AcceptRule, verdict
-from errata.graphs.state import Story, natural_demonstrations, transcript_of
-from errata.records import AnswerKind, Call, Explanation, Outcome, Rationale, Review, Role
-from tests.helpers import Script, apples, cast_of
+from errata.graphs.state import State, natural_demonstrations, transcript_of
+from errata.records import AnswerKind, Call, Explanation, Outcome, Rationale, Review
+from tests.helpers import Script, apples, team_of
 
 
 def review(score: int | None, *, lost: bool = False) -> Review:
     return Review(id=f"r{score}", reviewer="bea", score=score, valid=score is not None, text="", lost=lost)
 
 
-def rationale(text: str, correct: bool | None = True, role: Role = "teacher", **more: object) -> Rationale:
+def rationale(text: str, correct: bool | None = True, role: str = "teacher", **more: object) -> Rationale:
     return Rationale(
         id=f"{role}:{text}", problem_id="p1", author="ada", role=role, text=text, correct=correct, answer="5"
     ).model_copy(update=more)
@@ -72,7 +72,7 @@ async def test_a_panel_too_small_for_its_rule_is_refused() -> None:
     settings = GraphSettings.model_validate({"peer_review": {"accept": {"rule": "k_of_n", "k": 3}}})
 
     with pytest.raises(UsageError, match="3 of n, and ada has 2 reviewers"):
-        build_graph("peer_review", settings, cast_of(Script(lambda request: ""), Grader()))
+        build_graph("peer_review", settings, team_of(Script(lambda request: ""), Grader()))
 
 
 # ---- filters ---------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_at_most_so_many_are_kept() -> None:
 # ---- outcomes --------------------------------------------------------------------------------------------------------
 
 
-def story_of(*rationales: Rationale, **more: object) -> Story:
+def run_problem(*rationales: Rationale, **more: object) -> State:
     return {"problem": apples(), "rationales": {each.id: each for each in rationales}, **more}  # type: ignore[typeddict-item]
 
 
@@ -146,21 +146,21 @@ def test_outcomes() -> None:
     pair = pair_of(right, wrong, "natural", (0, 1))
     far = pair.model_copy(update={"in_band": False})
     expected = [
-        (story_of(right), ["rationales"], None),
-        (story_of(wrong), ["rationales"], "no_correct_rationale"),
-        (story_of(right.model_copy(update={"dropped": "too_long"})), ["rationales"], "no_correct_rationale"),
-        (story_of(accepted), ["peer_review"], None),
-        (story_of(rejected), ["peer_review"], "no_accepted_rationale"),
-        (story_of(wrong), ["peer_review"], "no_correct_rationale"),
-        (story_of(), ["exam"], None),
-        (story_of(right), ["mistake_explanation"], "student_right"),
-        (story_of(mistake), ["mistake_explanation"], "no_explanation"),
-        (story_of(mistake, explanations=explained), ["mistake_explanation"], None),
-        (story_of(right, wrong, pairs={"p": pair}), ["dual_cot"], None),
-        (story_of(right, wrong, pairs={"p": far}), ["dual_cot"], "no_pair"),
-        (story_of(rejected, mistake, explanations=explained), ["peer_review", "mistake_explanation"], None),
-        (story_of(rejected), ["peer_review", "dual_cot"], "no_accepted_rationale"),
-        (story_of(), [], None),
+        (run_problem(right), ["rationales"], None),
+        (run_problem(wrong), ["rationales"], "no_correct_rationale"),
+        (run_problem(right.model_copy(update={"dropped": "too_long"})), ["rationales"], "no_correct_rationale"),
+        (run_problem(accepted), ["peer_review"], None),
+        (run_problem(rejected), ["peer_review"], "no_accepted_rationale"),
+        (run_problem(wrong), ["peer_review"], "no_correct_rationale"),
+        (run_problem(), ["exam"], None),
+        (run_problem(right), ["mistake_explanation"], "student_right"),
+        (run_problem(mistake), ["mistake_explanation"], "no_explanation"),
+        (run_problem(mistake, explanations=explained), ["mistake_explanation"], None),
+        (run_problem(right, wrong, pairs={"p": pair}), ["dual_cot"], None),
+        (run_problem(right, wrong, pairs={"p": far}), ["dual_cot"], "no_pair"),
+        (run_problem(rejected, mistake, explanations=explained), ["peer_review", "mistake_explanation"], None),
+        (run_problem(rejected), ["peer_review", "dual_cot"], "no_accepted_rationale"),
+        (run_problem(), [], None),
     ]
     for story, goals, reason in expected:
         outcome = outcome_of(story, goals)  # type: ignore[arg-type]
@@ -168,7 +168,9 @@ def test_outcomes() -> None:
 
 
 def test_a_lost_call_fails_whatever_else_there_is() -> None:
-    outcome = outcome_of(story_of(rationale("r"), calls={"c": lost("502 Bad\n  Gateway" + "!" * 500)}), ["rationales"])
+    outcome = outcome_of(
+        run_problem(rationale("r"), calls={"c": lost("502 Bad\n  Gateway" + "!" * 500)}), ["rationales"]
+    )
 
     assert outcome.status == "failed"
     assert outcome.reason is not None
@@ -178,12 +180,12 @@ def test_a_lost_call_fails_whatever_else_there_is() -> None:
 
 def test_a_story_without_an_outcome_is_no_transcript() -> None:
     with pytest.raises(KeyError):
-        transcript_of("exam", story_of())
+        transcript_of("exam", run_problem())
 
 
 def test_stages_are_for_lessons() -> None:
     with pytest.raises(UsageError, match="stages are given to graph exam"):
-        build_graph("exam", GraphSettings(stages=("exam",)), cast_of(Script(lambda request: ""), Grader()))
+        build_graph("exam", GraphSettings(stages=("exam",)), team_of(Script(lambda request: ""), Grader()))
 
 
 # ---- demonstrations --------------------------------------------------------------------------------------------------
@@ -210,25 +212,25 @@ def test_the_recipes_own_demonstrations_come_first() -> None:
     recipes = Demonstration(question="q", rationale="r", wrong="w")
     offered = Demonstration(question="o", rationale="r", wrong="w")
 
-    assert shown_for(apples(), (offered,), DualCotSettings(demonstrations=(recipes,))) == [recipes]
-    assert shown_for(apples(), (offered,), DualCotSettings()) == [offered]
-    assert shown_for(apples(), (offered,), DualCotSettings(shots=0)) == []
-    assert shown_for(apples(), (offered,), DualCotSettings(demonstrations=())) == []
-    assert shown_for(apples(), (), DualCotSettings(shots=2)) == list(shipped("number"))[:2]
+    assert examples_for(apples(), (offered,), DualCotSettings(demonstrations=(recipes,))) == [recipes]
+    assert examples_for(apples(), (offered,), DualCotSettings()) == [offered]
+    assert examples_for(apples(), (offered,), DualCotSettings(shots=0)) == []
+    assert examples_for(apples(), (offered,), DualCotSettings(demonstrations=())) == []
+    assert examples_for(apples(), (), DualCotSettings(shots=2)) == list(shipped("number"))[:2]
 
 
 async def test_a_demonstration_without_a_mistake_is_refused() -> None:
     settings = GraphSettings.model_validate({"dual_cot": {"demonstrations": [{"question": "q", "rationale": "r"}]}})
 
     with pytest.raises(UsageError, match=r"demonstrations\[0\] has no wrong solution"):
-        build_graph("dual_cot", settings, cast_of(Script(lambda request: ""), Grader()))
+        build_graph("dual_cot", settings, team_of(Script(lambda request: ""), Grader()))
 
 
 def test_natural_pairs_in_the_band_are_demonstrations_for_others() -> None:
     right, wrong, far = rationale("2 + 3 = 5"), rationale("2 + 3 = 6", False), rationale("no idea at all", False)
     pairs = [pair_of(right, wrong, "natural", (0, 0.5)), pair_of(right, far, "natural", (0, 0.5))]
     pairs.append(pair_of(right, wrong, "corrupted", (0, 0.5)))
-    story = story_of(right, wrong, far, pairs={each.id: each for each in pairs}, outcome=Outcome(status="done"))
+    story = run_problem(right, wrong, far, pairs={each.id: each for each in pairs}, outcome=Outcome(status="done"))
 
     expected = (Demonstration(question=apples().question, rationale="2 + 3 = 5", answer="5", wrong="2 + 3 = 6"),)
     assert natural_demonstrations(story) == expected

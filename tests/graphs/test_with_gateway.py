@@ -3,7 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
-from errata.agents.team import assemble
+from errata.agents.team import build_team
 from errata.classroom import problems as classroom
 from errata.grading.grader import Grader
 from errata.graphs.pipeline import GraphSettings, build_graph
@@ -31,7 +31,7 @@ async def lessons(store: Path, query: str = "") -> tuple[list[Transcript], int]:
     )
     opened = Gateway.open(agents, seed=17, budget=Budget(), concurrency=8, store=store, ledger="test")
     async with Grader() as grader, opened as gateway:
-        graph = build_graph("lesson", SETTINGS, assemble(agents, gateway, grader, seed=17))
+        graph = build_graph("lesson", SETTINGS, build_team(agents, gateway, grader, seed=17))
         told = [
             transcript_of("lesson", await graph.ainvoke({"problem": problem}))
             for problem in islice(classroom.problems({}), 4)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from errata.grading.grader import Grade, read_answer
 from errata.graphs.pipeline import GraphSettings, build_graph
-from errata.graphs.studio import faculty_cast
+from errata.graphs.studio import faculty_team
 
 
 class OffByOne:
@@ -14,4 +14,4 @@ class OffByOne:
         return Grade(right, answer, span, "off_by_one")
 
 
-lenient = build_graph("lesson", GraphSettings(), replace(faculty_cast(), grader=OffByOne()))
+lenient = build_graph("lesson", GraphSettings(), replace(faculty_team(), grader=OffByOne()))

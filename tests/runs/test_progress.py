@@ -11,7 +11,7 @@ import pytest
 from errata.errors import BudgetExhausted
 from errata.llm.budget import Amounts, Budget
 from errata.records import Outcome
-from errata.runs.counters import Snapshot, Tally
+from errata.runs.counters import Snapshot, ProblemCounts
 from errata.runs.progress import Rate, describe, duration, money, projected, report, watching
 from errata.runs.runner import Summary
 
@@ -25,7 +25,7 @@ def spent(paid: int = 0, usd: float | None = 0.0) -> dict[str, Any]:
 def snapshot(
     settled: int = 5, elapsed: float = 10.0, in_flight: int = 0, budget: Budget | None = None, **what: Any
 ) -> Snapshot:
-    tally = Tally(20, done=settled, in_flight=in_flight)
+    tally = ProblemCounts(20, done=settled, in_flight=in_flight)
     return Snapshot(tally, spent(**what), settled, 20 - settled, elapsed, draining=False, budget=budget or Budget())
 
 
@@ -104,7 +104,7 @@ def test_durations() -> None:
 
 
 def test_the_report_says_what_was_saved_cut_and_left() -> None:
-    tally = Tally(10, done=3)
+    tally = ProblemCounts(10, done=3)
     tally.count(Outcome(status="failed", reason="provider: \x1b500"), 2)
     error = BudgetExhausted("budget.usd is 5", "it could be exceeded", "raise it")
     summary = Summary(Path("runs/x"), 4, tally.to_json(), spent(3), error, True, 2, 17)

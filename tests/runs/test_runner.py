@@ -19,8 +19,8 @@ from errata.llm.backends.simulated.server import Faults, serving
 from errata.llm.request import Context, Request
 from errata.llm.spec import AgentSpec
 from errata.records import Call, Message, Outcome, Problem, Transcript
-from errata.runs.counters import Brake, Snapshot
-from errata.runs.run_problem import remembering, story_of
+from errata.runs.counters import StopSignal, Snapshot
+from errata.runs.run_problem import remembering, run_problem
 from errata.runs.runner import Summary, read_warmup, synthesize
 from errata.runs.status import status
 from tests.small_runs import free_port, lines, over_http, small
@@ -186,14 +186,14 @@ async def test_failed_problems_are_tried_again_for_what_was_lost_alone(tmp_path:
 
 
 async def test_braked_once_it_drains(tmp_path: Path) -> None:
-    brake = Brake()
+    stop = StopSignal()
 
     def watch(snapshot: Snapshot) -> None:
-        if snapshot.settled and not brake.pulls:
-            brake.pull()
+        if snapshot.settled and not stop.requests:
+            stop.request()
 
     async with serving(latency=0.02) as url:
-        summary = await synthesize(small(tmp_path, *over_http(url), "concurrency=2"), brake=brake, watch=watch)
+        summary = await synthesize(small(tmp_path, *over_http(url), "concurrency=2"), stop=stop, watch=watch)
 
         assert summary.exit_code == 130
         assert 0 < settled(summary) < 12
@@ -206,15 +206,15 @@ async def test_braked_twice_it_stops_and_keeps_what_was_paid(tmp_path: Path) -> 
     whole = await synthesize(small(tmp_path / "whole"))
     port = free_port()
     recipe = small(tmp_path, *over_http(f"http://127.0.0.1:{port}/v1"))
-    brake = Brake()
+    stop = StopSignal()
 
     def watch(snapshot: Snapshot) -> None:
-        if snapshot.spent["this_run"]["paid"] and not brake.pulls:
-            brake.pull()
-            brake.pull()
+        if snapshot.spent["this_run"]["paid"] and not stop.requests:
+            stop.request()
+            stop.request()
 
     async with serving(latency=0.3, port=port):
-        stopped = await synthesize(recipe, brake=brake, watch=watch)
+        stopped = await synthesize(recipe, stop=stop, watch=watch)
     assert stopped.exit_code == 130
     assert stopped.problems["pending"] == 12
     assert stopped.spent["this_run"]["paid"] > 0
@@ -296,7 +296,7 @@ class Broken:
 
 
 async def test_an_error_of_our_own_fails_one_problem_and_keeps_its_calls() -> None:
-    transcript = await story_of(Broken(ZeroDivisionError("no")), "exam", PROBLEM)
+    transcript = await run_problem(Broken(ZeroDivisionError("no")), "exam", PROBLEM)
 
     assert transcript.outcome.status == "failed"
     assert transcript.outcome.reason == "error: ZeroDivisionError: no"
@@ -305,7 +305,7 @@ async def test_an_error_of_our_own_fails_one_problem_and_keeps_its_calls() -> No
 
 async def test_an_error_that_concerns_the_run_is_raised() -> None:
     with pytest.raises(BudgetExhausted):
-        await story_of(Broken(BudgetExhausted("spent")), "exam", PROBLEM)
+        await run_problem(Broken(BudgetExhausted("spent")), "exam", PROBLEM)
 
 
 async def test_the_warmup_is_read_as_it_stood_when_another_was_settled(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ async def test_the_warmup_is_read_as_it_stood_when_another_was_settled(tmp_path:
 
     async def line(name: str, reason: str) -> bytes:
         problem = PROBLEM.model_copy(update={"id": name, "position": {"a": 1, "b": 0, "c": 2}[name]})
-        return (await story_of(Broken(RuntimeError(reason)), "exam", problem)).to_line()
+        return (await run_problem(Broken(RuntimeError(reason)), "exam", problem)).to_line()
 
     texts = [await line("a", "first"), await line("b", "only"), await line("c", "failed"), await line("a", "again")]
     done = Transcript(graph="exam", problem=PROBLEM.model_copy(update={"id": "c"}), outcome=Outcome(status="done"))

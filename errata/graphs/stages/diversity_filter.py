@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from errata.config.base import Settings
-from errata.graphs.stages.rationales import RationalesSettings
 from errata.records import Problem, Rationale
 
 
@@ -34,7 +33,9 @@ def jaccard(left: NGrams, right: NGrams) -> float:
     return len(left & right) / len(left | right)
 
 
-def set_aside(problem: Problem, rationales: Iterable[Rationale], settings: RationalesSettings) -> list[Rationale]:
+def set_aside(
+    problem: Problem, rationales: Iterable[Rationale], max_chars: int | None, diversity: DiversityFilter | None
+) -> list[Rationale]:
     """Those that a filter drops, with its name in `dropped`.
 
     The length limit holds for right and wrong ones; near-duplicates are looked for among the right ones, which are
@@ -42,11 +43,11 @@ def set_aside(problem: Problem, rationales: Iterable[Rationale], settings: Ratio
     """
     dropped, right = [], []
     for each in rationales:
-        if settings.max_chars is not None and len(problem.question) + len(each.text) > settings.max_chars:
+        if max_chars is not None and len(problem.question) + len(each.text) > max_chars:
             dropped.append(each.model_copy(update={"dropped": "too_long"}))
         elif each.correct:
             right.append(each)
-    return dropped if settings.diversity is None else dropped + _alike(right, settings.diversity)
+    return dropped if diversity is None else dropped + _alike(right, diversity)
 
 
 def _alike(rationales: Iterable[Rationale], limits: DiversityFilter) -> list[Rationale]:

@@ -10,81 +10,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, Literal
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END
 
-from errata.agents.ask import Said
+from errata.agents.ask import Parsed
 from errata.agents.teacher import Teacher
-from errata.agents.team import Cast
-from errata.errors import UsageError
-from errata.graphs.nodes import StoryGraph, grade_all, together, written_by
-from errata.graphs.pipeline import GraphSettings
-from errata.graphs.stages.dual_pairs import Rewrite, natural_pairs, rewritten_pairs, wanted
-from errata.graphs.stages.few_shot import require_wrong, shown_for
-from errata.graphs.stages.review_panel import require_panel, sit, unreviewed
-from errata.graphs.state import Story, rationales_of
-from errata.records import Rationale, draw
+from errata.agents.team import Team
+from errata.graphs.call_counts import NONE, CallEstimate, Counts, Range, Rates
+from errata.graphs.nodes import add_rationales, grade_all, together
+from errata.graphs.stage import Pipeline, PipelineSettings, Route, Stage, Steps
+from errata.graphs.stages.dual_pairs import DualCotSettings, Rewrite, natural_pairs, rewrites_of, rewritten_pairs
+from errata.graphs.stages.few_shot import check_demonstrations, examples_for
+from errata.graphs.stages.peer_review import PEER_REVIEW
+from errata.graphs.stages.review_panel import check_panel, review_all, unreviewed
+from errata.graphs.state import State, rationales_of
+from errata.llm.spec import Agents
+from errata.records import Problem, Rationale, draw
 
 
-def build_dual_cot(cast: Cast, settings: GraphSettings) -> StoryGraph:
-    """Rewrites of what the story holds. UsageError without a teacher, or without a panel where one is asked for."""
-    rules = settings.dual_cot
-    if not cast.teachers:
-        raise UsageError("there is no teacher", "Solutions are rewritten by teachers.", "Add agents.teachers.")
-    if rules.review:
-        require_panel(cast, settings.peer_review.accept)
-    require_wrong(rules)
+def build(team: Team, settings: DualCotSettings, pipeline: Pipeline) -> Steps:
+    panel = pipeline.of(PEER_REVIEW)
 
-    async def mine(state: Story) -> Story:
-        return {"pairs": {pair.id: pair for pair in natural_pairs(state, rules)}}
+    async def mine(state: State) -> State:
+        return {"pairs": {pair.id: pair for pair in natural_pairs(state, settings)}}
 
-    async def rewrite(state: Story) -> Story:
+    async def rewrite(state: State) -> State:
         problem = state["problem"]
-        shown = shown_for(problem, state.get("demonstrations", ()), rules)
+        examples = examples_for(problem, state.get("demonstrations", ()), settings)
 
-        def ask(each: Rewrite) -> Coroutine[Any, Any, Said[Rationale]]:
-            teacher = rewriter(cast, each.source)
-            verb = teacher.rectify if each.verb == "rectify" else teacher.corrupt
-            return verb(problem, each.source, rules.sampling, each.round, shown)
+        def ask(each: Rewrite) -> Coroutine[Any, Any, Parsed[Rationale]]:
+            teacher = rewriter(team, each.source)
+            write = teacher.rectify if each.verb == "rectify" else teacher.corrupt
+            return write(problem, each.source, settings.sampling, each.round, examples)
 
-        return written_by(await together(ask(each) for each in wanted(state, rules)))
+        return add_rationales(await together(ask(each) for each in rewrites_of(state, settings)))
 
-    async def grade(state: Story) -> Story:
-        return await grade_all(cast, state)
+    async def grade(state: State) -> State:
+        return await grade_all(team, state)
 
-    async def pair(state: Story) -> Story:
-        return {"pairs": {pair.id: pair for pair in rewritten_pairs(state, rules.band)}}
+    async def pair(state: State) -> State:
+        return {"pairs": {pair.id: pair for pair in rewritten_pairs(state, settings.band)}}
 
-    async def review(state: Story) -> Story:
-        waiting = unreviewed(rationales_of(state, "rectified"), settings.peer_review) if rules.review else []
-        return await sit(cast, state, settings.peer_review, waiting, stage="dual_cot")
+    async def review(state: State) -> State:
+        rectified = rationales_of(state, "rectified") if settings.review else []
+        waiting = unreviewed(rectified, only_correct=panel.only_correct)
+        return await review_all(team, state, waiting, panel.accept, panel.sampling, blind=panel.blind)
 
-    async def after_mine(state: Story) -> Literal["rewrite", "__end__"]:
-        return "rewrite" if wanted(state, rules) else "__end__"
+    async def after_mine(state: State) -> str:
+        return "rewrite" if rewrites_of(state, settings) else END
 
-    async def after_pair(state: Story) -> Literal["rewrite", "review"]:
-        return "rewrite" if wanted(state, rules) else "review"
+    async def after_pair(state: State) -> str:
+        return "rewrite" if rewrites_of(state, settings) else "review"
 
-    graph = StateGraph(Story)
-    graph.add_node("mine", mine)
-    graph.add_node("rewrite", rewrite)
-    graph.add_node("grade", grade)
-    graph.add_node("pair", pair)
-    graph.add_node("review", review)
-    graph.add_edge(START, "mine")
-    graph.add_conditional_edges("mine", after_mine)
-    graph.add_edge("rewrite", "grade")
-    graph.add_edge("grade", "pair")
-    graph.add_conditional_edges("pair", after_pair)
-    graph.add_edge("review", END)
-    return graph.compile(name="dual_cot")
+    return Steps(
+        {"mine": mine, "rewrite": rewrite, "grade": grade, "pair": pair, "review": review},
+        {
+            "mine": Route(after_mine, ("rewrite", END)),
+            "rewrite": "grade",
+            "grade": "pair",
+            "pair": Route(after_pair, ("rewrite", "review")),
+            "review": END,
+        },
+    )
 
 
-def rewriter(cast: Cast, source: Rationale) -> Teacher:
+def rewriter(team: Team, source: Rationale) -> Teacher:
     """Its author, where a teacher wrote it; the student's are rewritten by a teacher drawn by hash."""
-    for teacher in cast.teachers:
+    for teacher in team.teachers:
         if teacher.name == source.author:
             return teacher
-    return cast.teachers[int(draw(cast.seed, source.problem_id, "rewriter", source.id) * len(cast.teachers))]
+    return team.teachers[int(draw(team.seed, source.problem_id, "rewriter", source.id) * len(team.teachers))]
+
+
+def expected(counts: Counts, settings: DualCotSettings, rates: Rates) -> Iterator[CallEstimate]:
+    teachers = counts.agents.teachers
+    number = max(1, len(teachers))
+    mistakes = counts.mistakes if settings.student else NONE
+    wrong = (counts.wrong.times(number) + mistakes).capped(settings.max_per_problem)
+    right = counts.right.times(number).capped(settings.max_per_problem)
+    rewrites = {
+        "rectify": _with_tries(wrong, rates.rectified, settings.tries) if settings.rectify else NONE,
+        "corrupt": _with_tries(right, rates.corrupted, settings.tries) if settings.corrupt else NONE,
+    }
+    panel = counts.settings.of(PEER_REVIEW)
+
+    def examples(problem: Problem) -> dict[str, Any]:
+        return {"demonstrations": tuple(examples_for(problem, (), settings))}
+
+    def answer(problem: Problem) -> dict[str, str]:
+        return {"answer": ""} if panel.blind else {}
+
+    for teacher in teachers:
+        for verb, calls in rewrites.items():
+            if calls != NONE:
+                per_teacher = calls.times(1, 1 / number, 1)
+                avoid = f"set settings.dual_cot.{verb}=false, or leave dual_cot out of the stages"
+                yield CallEstimate(f"teacher/{verb}", teacher, per_teacher, True, inputs=examples, avoid=avoid)
+        if settings.review:
+            share = 1 if not panel.only_correct else rates.rectified
+            rectified = rewrites["rectify"].times(0, share / number, 1 / number)
+            yield from counts.reviews(teacher, rectified, inputs=answer)
+
+
+def _with_tries(sources: Range, success: float, tries: int) -> Range:
+    return sources.times(1, sum((1 - success) ** attempt for attempt in range(tries)), tries)
+
+
+def missing(state: State) -> str | None:
+    return None if any(pair.in_band for pair in state.get("pairs", {}).values()) else "no_pair"
+
+
+def check(agents: Agents, settings: DualCotSettings, pipeline: PipelineSettings) -> None:
+    check_demonstrations(settings)
+    if settings.review:
+        check_panel(agents, pipeline.of(PEER_REVIEW).accept)
+
+
+DUAL_COT = Stage(
+    name="dual_cot",
+    settings=DualCotSettings,
+    build=build,
+    expected=expected,
+    needs=("rationales",),
+    agents=("teachers",),
+    roles={"rectified": "target", "corrupted": "contrast"},
+    missing=missing,
+    check=check,
+)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from errata.agents.demonstration import Demonstration
 from errata.config.base import Settings
 from errata.graphs.stages.word_diff import align
-from errata.graphs.state import Story, mistakes_of, rationales_of
+from errata.graphs.state import State, mistakes_of, rationales_of
 from errata.llm.spec import Sampling
 from errata.records import Origin, Pair, Rationale, digest
 
@@ -59,39 +59,39 @@ class Rewrite(NamedTuple):
     round: int
 
 
-def sources(story: Story, settings: DualCotSettings) -> list[tuple[Literal["rectify", "corrupt"], Rationale]]:
+def sources(state: State, settings: DualCotSettings) -> list[tuple[Literal["rectify", "corrupt"], Rationale]]:
     """What there is to rewrite: the wrong to rectify, the right (and, where a panel sat, accepted) to corrupt.
 
     A rationale without a readable end, cut off or over LONGEST has no dual; of equal texts by one author the first
     counts.
     """
-    teachers = rationales_of(story, "teacher")
-    wrong = [each for each in teachers if each.correct is False] + (mistakes_of(story) if settings.student else [])
-    right = [each for each in rationales_of(story, "teacher", "revised") if each.correct and each.accepted is not False]
+    teachers = rationales_of(state, "teacher")
+    wrong = [each for each in teachers if each.correct is False] + (mistakes_of(state) if settings.student else [])
+    right = [each for each in rationales_of(state, "teacher", "revised") if each.correct and each.accepted is not False]
     rectified = _distinct(wrong)[: settings.max_per_problem] if settings.rectify else []
     corrupted = _distinct(right)[: settings.max_per_problem] if settings.corrupt else []
     return [("rectify", each) for each in rectified] + [("corrupt", each) for each in corrupted]
 
 
-def wanted(story: Story, settings: DualCotSettings) -> list[Rewrite]:
+def rewrites_of(state: State, settings: DualCotSettings) -> list[Rewrite]:
     """The rewrites still to ask for: no pair in the band yet, tries left, none lost to the provider."""
-    paired = {parent for pair in story.get("pairs", {}).values() if pair.in_band for parent in _rewritten(pair)}
+    paired = {parent for pair in state.get("pairs", {}).values() if pair.in_band for parent in _rewritten(pair)}
     rewrites = []
-    for verb, source in sources(story, settings):
-        asked = [call for call in story.get("calls", {}).values() if call.verb == verb and call.about == source.id]
+    for verb, source in sources(state, settings):
+        asked = [call for call in state.get("calls", {}).values() if call.verb == verb and call.about == source.id]
         rounds = len({call.sample for call in asked})
         if source.id not in paired and rounds < settings.tries and all(call.failure is None for call in asked):
             rewrites.append(Rewrite(verb, source, rounds))
     return rewrites
 
 
-def rewritten_pairs(story: Story, band: Band) -> list[Pair]:
+def rewritten_pairs(state: State, band: Band) -> list[Pair]:
     """Each rewrite that flipped its source's answer, with its source."""
     pairs = []
-    for each in story.get("rationales", {}).values():
+    for each in state.get("rationales", {}).values():
         if each.role not in ("rectified", "corrupted") or each.parent_id is None or not _whole(each):
             continue
-        source = story["rationales"][each.parent_id]
+        source = state["rationales"][each.parent_id]
         if each.role == "rectified" and each.correct is True:
             pairs.append(pair_of(each, source, "student" if source.role == "student" else "rectified", band))
         elif each.role == "corrupted" and each.correct is False:
@@ -99,10 +99,10 @@ def rewritten_pairs(story: Story, band: Band) -> list[Pair]:
     return pairs
 
 
-def natural_pairs(story: Story, settings: DualCotSettings) -> list[Pair]:
+def natural_pairs(state: State, settings: DualCotSettings) -> list[Pair]:
     """For each author with a right and a wrong rationale of the problem, the two that are least apart."""
     of_author: dict[str, list[Rationale]] = {}
-    for each in rationales_of(story, "teacher", *(("student",) if settings.student else ())):
+    for each in rationales_of(state, "teacher", *(("student",) if settings.student else ())):
         of_author.setdefault(each.author, []).append(each)
     return [
         min(

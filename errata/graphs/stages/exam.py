@@ -5,15 +5,16 @@ START -> answer -> grade -> END
 
 from __future__ import annotations
 
-from langgraph.graph import END, START, StateGraph
+from collections.abc import Iterator
+
 from pydantic import Field
 
-from errata.agents.team import Cast
+from errata.agents.team import Team
 from errata.config.base import Settings
-from errata.errors import UsageError
-from errata.graphs.nodes import StoryGraph, grade_all, together, written_by
-from errata.graphs.pipeline import GraphSettings
-from errata.graphs.state import Story
+from errata.graphs.call_counts import CallEstimate, Counts, Range, Rates
+from errata.graphs.nodes import add_rationales, grade_all, together
+from errata.graphs.stage import Pipeline, Stage, Steps, chain
+from errata.graphs.state import State
 from errata.llm.spec import Sampling
 
 
@@ -24,23 +25,35 @@ class ExamSettings(Settings):
     sampling: Sampling = Sampling()
 
 
-def build_exam(cast: Cast, settings: GraphSettings) -> StoryGraph:
-    """The student answers `exam.samples` times. UsageError where the cast has no student."""
-    student, exam = cast.student, settings.exam
+def build(team: Team, settings: ExamSettings, pipeline: Pipeline) -> Steps:
+    student = team.student
+    assert student is not None
+
+    async def answer(state: State) -> State:
+        answers = (student.solve(state["problem"], settings.sampling, n) for n in range(settings.samples))
+        return add_rationales(await together(answers))
+
+    async def grade(state: State) -> State:
+        return await grade_all(team, state)
+
+    return chain(answer=answer, grade=grade)
+
+
+def expected(counts: Counts, settings: ExamSettings, rates: Rates) -> Iterator[CallEstimate]:
+    student, samples = counts.agents.student, settings.samples
     if student is None:
-        raise UsageError("there is no student", "An exam needs one.", "Add agents.student, or leave the exam out.")
+        return
+    counts.mistakes = Range(0, samples * (1 - rates.student_right), samples)
+    if counts.settings.only_mistakes:
+        counts.attending = Range(0, 1 - rates.student_right**samples, 1)
+    yield CallEstimate("student/solve", student, Range(samples, samples, samples))
 
-    async def answer(state: Story) -> Story:
-        problem = state["problem"]
-        return written_by(await together(student.solve(problem, exam.sampling, n) for n in range(exam.samples)))
 
-    async def grade(state: Story) -> Story:
-        return await grade_all(cast, state)
-
-    graph = StateGraph(Story)
-    graph.add_node("answer", answer)
-    graph.add_node("grade", grade)
-    graph.add_edge(START, "answer")
-    graph.add_edge("answer", "grade")
-    graph.add_edge("grade", END)
-    return graph.compile(name="exam")
+EXAM = Stage(
+    name="exam",
+    settings=ExamSettings,
+    build=build,
+    expected=expected,
+    agents=("student",),
+    roles={"student": "attempt"},
+)

@@ -10,7 +10,7 @@ from errata.graphs.stages.dual_pairs import DualCotSettings
 from errata.records import AnswerKind, Problem
 
 
-def shown_for(problem: Problem, offered: Sequence[Demonstration], settings: DualCotSettings) -> list[Demonstration]:
+def examples_for(problem: Problem, offered: Sequence[Demonstration], settings: DualCotSettings) -> list[Demonstration]:
     """At most `shots` examples that hold a mistake, none of them the problem itself."""
     given = settings.demonstrations if settings.demonstrations is not None else offered
     fit = [each for each in given if each.wrong and each.question.strip() != problem.question.strip()]
@@ -19,7 +19,7 @@ def shown_for(problem: Problem, offered: Sequence[Demonstration], settings: Dual
     return fit[: settings.shots]
 
 
-def require_wrong(settings: DualCotSettings) -> None:
+def check_demonstrations(settings: DualCotSettings) -> None:
     """UsageError on a demonstration of the recipe that could not be shown."""
     for place, each in enumerate(settings.demonstrations or ()):
         if not each.wrong:

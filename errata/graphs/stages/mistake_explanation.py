@@ -7,76 +7,101 @@ START -> explain -> classify -> END
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END
 from pydantic import Field
 
 from errata.agents.teacher import Teacher
-from errata.agents.team import Cast
+from errata.agents.team import Team
 from errata.config.base import Settings
-from errata.errors import UsageError
-from errata.graphs.nodes import StoryGraph, calls_of, together
-from errata.graphs.pipeline import GraphSettings
-from errata.graphs.state import Story, mistakes_of
+from errata.graphs.call_counts import CallEstimate, Counts, Rates
+from errata.graphs.nodes import add_explanations, together
+from errata.graphs.stage import Pipeline, Route, Stage, Steps
+from errata.graphs.state import State, mistakes_of
 from errata.llm.spec import Sampling
 from errata.records import Problem, Rationale, draw
 
 
 class MistakeExplanationSettings(Settings):
+    """Who explains which mistakes (methods.md 2a)."""
+
     explainers: Literal["all", "one"] = "all"
     """All teachers explain (the paper), or one of them, drawn by hash."""
     classify: bool = True
     """A further call names the kinds of the mistake."""
     max_mistakes: int | None = Field(default=None, ge=1)
-    """Explain at most this many wrong student rationales a problem."""
+    """Explain at most this many wrong student rationales per problem."""
     sampling: Sampling = Sampling()
 
 
-def build_mistake_explanation(cast: Cast, settings: GraphSettings) -> StoryGraph:
-    """Explanations of the student's wrong answers. UsageError where the cast has no teacher."""
-    rules = settings.mistake_explanation
-    teachers = {teacher.name: teacher for teacher in cast.teachers}
-    if not teachers:
-        raise UsageError("there is no teacher", "Mistakes are explained by teachers.", "Add agents.teachers.")
+def build(team: Team, settings: MistakeExplanationSettings, pipeline: Pipeline) -> Steps:
+    teachers = {teacher.name: teacher for teacher in team.teachers}
 
     def explainers(problem: Problem, mistake: Rationale) -> tuple[Teacher, ...]:
-        if rules.explainers == "all":
-            return cast.teachers
-        drawn = draw(cast.seed, problem.id, "explainer", mistake.id)
-        return (cast.teachers[int(drawn * len(cast.teachers))],)
+        if settings.explainers == "all":
+            return team.teachers
+        place = int(draw(team.seed, problem.id, "explainer", mistake.id) * len(team.teachers))
+        return (team.teachers[place],)
 
-    async def explain(state: Story) -> Story:
+    async def explain(state: State) -> State:
         problem = state["problem"]
-        asked = [
+        turns = [
             (teacher, mistake)
-            for mistake in to_explain(state, rules.max_mistakes)
+            for mistake in to_explain(state, settings.max_mistakes)
             for teacher in explainers(problem, mistake)
         ]
-        said = await together(teacher.explain(problem, mistake, rules.sampling) for teacher, mistake in asked)
-        return {"explanations": {each.value.id: each.value for each in said if each.value}, "calls": calls_of(said)}
+        replies = await together(teacher.explain(problem, mistake, settings.sampling) for teacher, mistake in turns)
+        return add_explanations(replies)
 
-    async def classify(state: Story) -> Story:
-        problem, written = state["problem"], state["rationales"]
-        said = await together(
-            teachers[each.author].classify(problem, written[each.rationale_id], each, rules.sampling)
+    async def classify(state: State) -> State:
+        problem, rationales = state["problem"], state["rationales"]
+        replies = await together(
+            teachers[each.author].classify(problem, rationales[each.rationale_id], each, settings.sampling)
             for each in state.get("explanations", {}).values()
         )
-        return {"explanations": {each.value.id: each.value for each in said if each.value}, "calls": calls_of(said)}
+        return add_explanations(replies)
 
-    async def after_explain(state: Story) -> Literal["classify", "__end__"]:
-        return "classify" if rules.classify and state.get("explanations") else "__end__"
+    async def after_explain(state: State) -> str:
+        return "classify" if settings.classify and state.get("explanations") else END
 
-    graph = StateGraph(Story)
-    graph.add_node("explain", explain)
-    graph.add_node("classify", classify)
-    graph.add_edge(START, "explain")
-    graph.add_conditional_edges("explain", after_explain)
-    graph.add_edge("classify", END)
-    return graph.compile(name="mistake_explanation")
+    return Steps(
+        {"explain": explain, "classify": classify},
+        {"explain": Route(after_explain, ("classify", END)), "classify": END},
+    )
 
 
-def to_explain(story: Story, at_most: int | None) -> list[Rationale]:
+def to_explain(state: State, at_most: int | None) -> list[Rationale]:
     """The student's mistakes that have a text to explain, each distinct text once."""
-    distinct = {each.text: each for each in reversed(mistakes_of(story)) if each.text.strip()}
+    distinct = {each.text: each for each in reversed(mistakes_of(state)) if each.text.strip()}
     return sorted(distinct.values(), key=lambda each: each.sample)[:at_most]
+
+
+def expected(counts: Counts, settings: MistakeExplanationSettings, rates: Rates) -> Iterator[CallEstimate]:
+    teachers = counts.agents.teachers
+    explained = counts.mistakes.capped(settings.max_mistakes)
+    drawn = settings.explainers == "one"
+    per_teacher = explained.times(1, 1 / max(1, len(teachers)), 1) if drawn else explained
+    for teacher in teachers:
+        yield CallEstimate("teacher/explain", teacher, per_teacher, drawn, tokens=150)
+        if settings.classify:
+            avoid = "set settings.mistake_explanation.classify=false"
+            yield CallEstimate("teacher/classify", teacher, per_teacher, drawn, tokens=60, avoid=avoid)
+
+
+def missing(state: State) -> str | None:
+    if state.get("explanations"):
+        return None
+    return "no_explanation" if mistakes_of(state) else "student_right"
+
+
+MISTAKE_EXPLANATION = Stage(
+    name="mistake_explanation",
+    settings=MistakeExplanationSettings,
+    build=build,
+    expected=expected,
+    needs=("exam",),
+    agents=("teachers",),
+    missing=missing,
+)

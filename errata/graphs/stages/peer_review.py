@@ -9,63 +9,132 @@ START -> review -> END          nothing to revise, or out of rounds
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection, Iterator
 
-from langgraph.graph import START, StateGraph
+from langgraph.graph import END
+from pydantic import Field
 
-from errata.agents.team import Cast
-from errata.graphs.nodes import StoryGraph, grade_all, together, written_by
-from errata.graphs.pipeline import GraphSettings
-from errata.graphs.stages.review_panel import require_panel, sit, unreviewed
-from errata.graphs.state import Story, rationales_of
-from errata.records import Rationale
+from errata.agents.team import Team
+from errata.config.base import Settings
+from errata.graphs.call_counts import NONE, CallEstimate, Counts, Rates
+from errata.graphs.nodes import add_rationales, grade_all, together
+from errata.graphs.stage import Pipeline, PipelineSettings, Route, Stage, Steps
+from errata.graphs.stages.rationales import RATIONALES
+from errata.graphs.stages.review_panel import AcceptRule, check_panel, review_all, unreviewed
+from errata.graphs.state import State, rationales_of
+from errata.llm.spec import Agents, Sampling
+from errata.records import Problem, Rationale
 
 
-def build_peer_review(cast: Cast, settings: GraphSettings) -> StoryGraph:
-    """The panel over the teachers' rationales. UsageError where some teacher would have no reviewer."""
-    rules = settings.peer_review
-    require_panel(cast, rules.accept)
-    authors = {teacher.name: teacher for teacher in cast.teachers}
+class PeerReviewSettings(Settings):
+    """How the panel scores and what it accepts (methods.md 2a)."""
 
-    async def review(state: Story) -> Story:
-        return await sit(cast, state, rules, unreviewed(rationales_of(state, "teacher", "revised"), rules))
+    blind: bool = False
+    """Reviewers do not see the gold answer. The paper shows it, which makes much of the filter answer matching."""
+    accept: AcceptRule = AcceptRule()
+    only_correct: bool = False
+    """Review only what the answer grader finds right (saves calls); the paper reviews everything."""
+    revise_rounds: int = Field(default=0, ge=0, le=5)
+    """How often a rejected rationale may be revised by its author from the critiques and reviewed again."""
+    sampling: Sampling = Sampling()
 
-    async def revise(state: Story) -> Story:
-        rejected = revisable(state, rules.revise_rounds)
+
+def build(team: Team, settings: PeerReviewSettings, pipeline: Pipeline) -> Steps:
+    authors = {teacher.name: teacher for teacher in team.teachers}
+
+    async def review(state: State) -> State:
+        waiting = unreviewed(rationales_of(state, *pipeline.targets), only_correct=settings.only_correct)
+        return await review_all(team, state, waiting, settings.accept, settings.sampling, blind=settings.blind)
+
+    def rejected(state: State) -> list[Rationale]:
+        return revisable(state, settings.revise_rounds, authors)
+
+    async def revise(state: State) -> State:
         problem = state["problem"]
-        return written_by(
-            await together(authors[each.author].revise(problem, each, rules.sampling) for each in rejected)
+        return add_rationales(
+            await together(authors[each.author].revise(problem, each, settings.sampling) for each in rejected(state))
         )
 
-    async def grade(state: Story) -> Story:
-        return await grade_all(cast, state)
+    async def grade(state: State) -> State:
+        return await grade_all(team, state)
 
-    async def after_review(state: Story) -> Literal["revise", "__end__"]:
-        return "revise" if revisable(state, rules.revise_rounds) else "__end__"
+    async def after_review(state: State) -> str:
+        return "revise" if rejected(state) else END
 
-    graph = StateGraph(Story)
-    graph.add_node("review", review)
-    graph.add_node("revise", revise)
-    graph.add_node("grade", grade)
-    graph.add_edge(START, "review")
-    graph.add_conditional_edges("review", after_review)
-    graph.add_edge("revise", "grade")
-    graph.add_edge("grade", "review")
-    return graph.compile(name="peer_review")
+    return Steps(
+        {"review": review, "revise": revise, "grade": grade},
+        {"review": Route(after_review, ("revise", END)), "revise": "grade", "grade": "review"},
+    )
 
 
-def revisable(story: Story, rounds: int) -> list[Rationale]:
-    """The rejected rationales that have reviews to learn from, rounds left, and were not given to revision before."""
-    tried = {call.about for call in story.get("calls", {}).values() if call.verb == "revise"}
+def revisable(state: State, rounds: int, authors: Collection[str]) -> list[Rationale]:
+    """The rejected rationales of these authors that have reviews to learn from, rounds left, and no revision yet."""
+    tried = {call.about for call in state.get("calls", {}).values() if call.verb == "revise"}
     return [
         each
-        for each in rationales_of(story, "teacher", "revised")
-        if each.accepted is False and each.reviews and each.id not in tried and _revisions(story, each) < rounds
+        for each in rationales_of(state, "teacher", "revised")
+        if each.accepted is False
+        and each.reviews
+        and each.author in authors
+        and each.id not in tried
+        and _revisions(state, each) < rounds
     ]
 
 
-def _revisions(story: Story, rationale: Rationale) -> int:
+def _revisions(state: State, rationale: Rationale) -> int:
     count = 0
     while rationale.role == "revised" and rationale.parent_id is not None:
-        rationale, count = story["rationales"][rationale.parent_id], count + 1
+        rationale, count = state["rationales"][rationale.parent_id], count + 1
     return count
+
+
+def expected(counts: Counts, settings: PeerReviewSettings, rates: Rates) -> Iterator[CallEstimate]:
+    written_by_each = counts.settings.of(RATIONALES)
+    filtered = written_by_each.max_chars is not None or written_by_each.diversity is not None
+    written = counts.attending.times(written_by_each.samples)
+    sure = 0.0 if settings.only_correct or filtered else 1.0
+    share = rates.teacher_right * rates.kept + (0 if settings.only_correct else 1 - rates.teacher_right)
+    reviewed = written.times(sure, share, 1)
+    accepted = rates.right_accepted if settings.only_correct else rates.accepted
+    revisions, waiting = NONE, reviewed.times(0, 1 - accepted, 1)
+    counts.right = counts.right.times(1, rates.right_accepted, 1)
+    for _ in range(settings.revise_rounds):
+        revisions += waiting
+        again = waiting.times(0 if settings.only_correct else 1, rates.revised_right if settings.only_correct else 1, 1)
+        reviewed += again
+        counts.right += waiting.times(0, min(rates.revised_right, rates.revised_accepted), 1)
+        waiting = again.times(0, 1 - rates.revised_accepted, 1)
+
+    def inputs(problem: Problem) -> dict[str, str]:
+        return {"answer": ""} if settings.blind else {}
+
+    for teacher in counts.agents.teachers:
+        yield from counts.reviews(teacher, reviewed, inputs=inputs)
+        if settings.revise_rounds:
+            avoid = "set settings.peer_review.revise_rounds=0"
+            yield CallEstimate("teacher/revise", teacher, revisions, avoid=avoid)
+
+
+def missing(state: State) -> str | None:
+    judged = [each for each in state.get("rationales", {}).values() if each.dropped is None and each.role != "student"]
+    if any(each.accepted for each in judged):
+        return None
+    return "no_accepted_rationale" if any(each.reviews for each in judged) else "no_correct_rationale"
+
+
+def check(agents: Agents, settings: PeerReviewSettings, pipeline: PipelineSettings) -> None:
+    check_panel(agents, settings.accept)
+
+
+PEER_REVIEW = Stage(
+    name="peer_review",
+    settings=PeerReviewSettings,
+    build=build,
+    expected=expected,
+    needs=("rationales",),
+    agents=("teachers", "panel"),
+    roles={"revised": "target"},
+    missing=missing,
+    replaces=("rationales",),
+    check=check,
+)

@@ -5,17 +5,18 @@ START -> solve -> grade -> filter -> END
 
 from __future__ import annotations
 
-from langgraph.graph import END, START, StateGraph
+from collections.abc import Iterator
+
 from pydantic import Field
 
 from errata.agents.demonstration import Demonstration
-from errata.agents.team import Cast
+from errata.agents.team import Team
 from errata.config.base import Settings
-from errata.errors import UsageError
-from errata.graphs.nodes import StoryGraph, grade_all, together, written_by
-from errata.graphs.pipeline import GraphSettings
+from errata.graphs.call_counts import CallEstimate, Counts, Rates
+from errata.graphs.nodes import add_rationales, grade_all, together
+from errata.graphs.stage import Pipeline, Stage, Steps, chain
 from errata.graphs.stages.diversity_filter import DiversityFilter, set_aside
-from errata.graphs.state import Story, rationales_of
+from errata.graphs.state import State, rationales_of
 from errata.llm.spec import Sampling
 
 
@@ -31,31 +32,47 @@ class RationalesSettings(Settings):
     """Applied to the right rationales of a problem; None keeps all."""
 
 
-def build_rationales(cast: Cast, settings: GraphSettings) -> StoryGraph:
-    """Teachers times samples, without the gold answer. UsageError where the cast has no teacher."""
-    teachers, rationales = cast.teachers, settings.rationales
-    if not teachers:
-        raise UsageError("there is no teacher", "Rationales are written by teachers.", "Add agents.teachers.")
-
-    async def solve(state: Story) -> Story:
+def build(team: Team, settings: RationalesSettings, pipeline: Pipeline) -> Steps:
+    async def solve(state: State) -> State:
         # Sample by sample, so that the filter, which keeps the first of like ones, favours no teacher.
-        asked = [(teacher, sample) for sample in range(rationales.samples) for teacher in teachers]
-        problem, shown = state["problem"], rationales.demonstrations
-        return written_by(await together(each.solve(problem, rationales.sampling, n, shown) for each, n in asked))
+        turns = [(teacher, sample) for sample in range(settings.samples) for teacher in team.teachers]
+        problem, examples = state["problem"], settings.demonstrations
+        return add_rationales(
+            await together(teacher.solve(problem, settings.sampling, n, examples) for teacher, n in turns)
+        )
 
-    async def grade(state: Story) -> Story:
-        return await grade_all(cast, state)
+    async def grade(state: State) -> State:
+        return await grade_all(team, state)
 
-    async def filter_(state: Story) -> Story:
-        dropped = set_aside(state["problem"], rationales_of(state, "teacher"), rationales)
+    async def filter_(state: State) -> State:
+        written = rationales_of(state, "teacher")
+        dropped = set_aside(state["problem"], written, settings.max_chars, settings.diversity)
         return {"rationales": {each.id: each for each in dropped}}
 
-    graph = StateGraph(Story)
-    graph.add_node("solve", solve)
-    graph.add_node("grade", grade)
-    graph.add_node("filter", filter_)
-    graph.add_edge(START, "solve")
-    graph.add_edge("solve", "grade")
-    graph.add_edge("grade", "filter")
-    graph.add_edge("filter", END)
-    return graph.compile(name="rationales")
+    return chain(solve=solve, grade=grade, filter=filter_)
+
+
+def expected(counts: Counts, settings: RationalesSettings, rates: Rates) -> Iterator[CallEstimate]:
+    written = counts.attending.times(settings.samples)
+    counts.right = written.times(0, rates.teacher_right * rates.kept, 1)
+    counts.wrong = written.times(0, 1 - rates.teacher_right, 1)
+    for teacher in counts.agents.teachers:
+        yield CallEstimate(
+            "teacher/solve", teacher, written, inputs=lambda _: {"demonstrations": settings.demonstrations}
+        )
+
+
+def missing(state: State) -> str | None:
+    right = any(each.correct for each in rationales_of(state, "teacher", "revised"))
+    return None if right else "no_correct_rationale"
+
+
+RATIONALES = Stage(
+    name="rationales",
+    settings=RationalesSettings,
+    build=build,
+    expected=expected,
+    agents=("teachers",),
+    roles={"teacher": "target"},
+    missing=missing,
+)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from errata.graphs.stages.peer_review import PEER_REVIEW
 from errata.report.charts import QUIET, RIGHT, THIRD, WIDTH, WRONG, dots, lines, matrix, stacked
 from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, listed, pct
 from errata.report.log_totals import Account, Scored
@@ -40,7 +41,7 @@ def section(told: Told) -> Section | None:
 
 def _lede(told: Told) -> str:
     judged = told.status["acceptance"]["judged"]
-    rule = told.recipe.settings.peer_review if told.recipe else None
+    rule = told.recipe.settings.of(PEER_REVIEW) if told.recipe else None
     how = f" The rule was {_rule(rule)}." if rule else ""
     known = " Soundness is known here: every step was checked." if told.status["acceptance"]["sound"] else ""
     return (
@@ -163,7 +164,7 @@ def _curve_rows(judged: list[tuple[Scored, int]], truth: str) -> list[dict[str, 
 
 
 def _threshold(told: Told) -> float | None:
-    accept = told.recipe.settings.peer_review.accept if told.recipe else None
+    accept = told.recipe.settings.of(PEER_REVIEW).accept if told.recipe else None
     return accept.threshold if accept else None
 
 

@@ -17,30 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
-from errata.agents.prompts import Prompts, load_prompts
+from errata.agents.prompts import Prompts
 from errata.config.env import expand
 from errata.data.problems import Problems
 from errata.errors import UsageError
-from errata.graphs.stages.few_shot import shown_for
+from errata.graphs.call_counts import RATES, CallEstimate, Range, Rates, tries_of
 from errata.llm.budget import Amounts
 from errata.llm.gateway import UNSTATED, check
 from errata.llm.prices import cost, price_of
 from errata.llm.spec import Sampling
-from errata.records import Problem, Verb
-from errata.runs.plan.call_counts import RATES, Range, Rates, Work, tries_of, work_of
+from errata.records import Problem
 from errata.runs.plan.pilot import Pilot, Tokens, run_pilot
 from errata.runs.recipe import SynthRecipe, refuse_other_recipe
 from errata.runs.run_dir import LogIndex, RunDir, index_log
 
-COMPLETION: dict[Verb, int] = {
-    "solve": 200, "score": 150, "explain": 150, "classify": 60, "rectify": 200, "corrupt": 200, "revise": 200,
-}  # fmt: skip
-"""Completion tokens of a reply where no pilot has measured them; half of it at least."""
-PROMPT_FILES: dict[Verb, str] = {
-    "solve": "teacher/solve", "score": "reviewer/score", "explain": "teacher/explain", "classify": "teacher/classify",
-    "rectify": "teacher/rectify", "corrupt": "teacher/corrupt", "revise": "teacher/revise",
-}  # fmt: skip
-CHARS_A_TOKEN = 4
+CHARS_PER_TOKEN = 4
 LOOKED_AT = 50
 """Problems whose prompts are rendered to estimate their length."""
 
@@ -51,21 +42,21 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
     """The estimate as JSON-able values. `assume` holds `rate=share` texts. Raises UsageError."""
     check(recipe.agents, recipe.budget)
     rates = rates_of(assume)
-    prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
+    prompts = recipe.load_prompts()
     run = RunDir(Path(expand(recipe.runs)) / recipe.name)
     first, number, left = _look(Problems(recipe.problems, recipe.limit), index_log(run.log))
     measured = run_pilot(recipe, pilot) if pilot else None
     spent = run.manifest().get("spent", {}).get("all_runs", {})
     rows = []
-    for work in work_of(recipe, rates):
-        key = (work.stage, work.verb, work.agent.name)
-        calls = work.calls.times(number)
-        tokens = _tokens(recipe, work, prompts, first)
+    for estimate in recipe.calls(rates):
+        key = (estimate.stage, estimate.verb, estimate.agent.name)
+        calls = estimate.calls.times(number)
+        tokens = _tokens(recipe, estimate, prompts, first)
         if measured:
             expected = measured.calls.get(key, 0.0) * number
             calls = Range(min(calls.least, expected), expected, max(calls.most, expected))
             tokens = measured.tokens.get(key, tokens)
-        rows.append(_row(work, calls, tokens))
+        rows.append(_row(estimate, calls, tokens))
     remaining = {what: _scaled(amounts, left / number) for what, amounts in _totals(rows).items()}
     return {
         "recipe": recipe.name,
@@ -78,7 +69,7 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
         "stages": {stage: _totals(row for row in rows if row["stage"] == stage) for stage in _stages(rows)},
         "agents": {name: _totals(row for row in rows if row["agent"] == name) for name in _agents(rows)},
         "rows": [{key: value for key, value in row.items() if key != "drawn"} for row in rows],
-        "assumptions": {} if measured else asdict(rates) | {"completion_tokens": COMPLETION},
+        "assumptions": {} if measured else asdict(rates) | {"completion_tokens": _reply_lengths(recipe)},
         "pilot": {"problems": measured.problems} if measured else None,
         "notes": [
             *_notes(recipe, rates, measured),
@@ -158,58 +149,61 @@ def _over_budget(
 # ---- tokens ----------------------------------------------------------------------------------------------------------
 
 
-def _tokens(recipe: SynthRecipe, work: Work, prompts: Prompts, problems: Sequence[Problem]) -> Tokens:
-    limit = work.agent.parameters(sampling_of(recipe, work.stage)).get("max_tokens")
-    usual = min(COMPLETION[work.verb], limit or UNSTATED)
+def _tokens(recipe: SynthRecipe, estimate: CallEstimate, prompts: Prompts, problems: Sequence[Problem]) -> Tokens:
+    limit = estimate.agent.parameters(sampling_of(recipe, estimate.stage)).get("max_tokens")
+    usual = min(estimate.tokens, limit or UNSTATED)
     completion = Range(usual / 2, usual, limit or UNSTATED)
-    length = prompt_length(recipe, work, prompts, problems)
-    return Tokens(length / CHARS_A_TOKEN, completion)
+    length = prompt_length(estimate, prompts, problems)
+    return Tokens(length / CHARS_PER_TOKEN, completion)
 
 
-def prompt_length(recipe: SynthRecipe, work: Work, prompts: Prompts, problems: Sequence[Problem]) -> float:
+def prompt_length(estimate: CallEstimate, prompts: Prompts, problems: Sequence[Problem]) -> float:
     """Characters of a prompt, on average over the problems, with texts of the usual length where replies go in."""
-    name = "student/solve" if work.stage == "exam" else PROMPT_FILES[work.verb]
-    written = "x" * (COMPLETION["solve"] * CHARS_A_TOKEN)
+    prompt = prompts[estimate.prompt]
     total = 0
     for problem in problems:
-        shown = recipe.settings.rationales.demonstrations
-        if work.stage == "dual_cot":
-            shown = tuple(shown_for(problem, (), recipe.settings.dual_cot))
-        inputs = {
+        inputs: dict[str, Any] = dict.fromkeys(prompt.inputs, _text(200))
+        inputs |= {
             "question": problem.question,
             "options": options_of(problem),
             "answer_form": answer_form(problem),
-            "answer": "" if work.verb == "score" and recipe.settings.peer_review.blind else shown_answer(problem),
-            "rationale": written,
-            "explanation": "x" * (COMPLETION["explain"] * CHARS_A_TOKEN),
-            "critiques": ("x" * (COMPLETION["score"] * CHARS_A_TOKEN),),
-            "demonstrations": shown,
+            "answer": shown_answer(problem),
+            "explanation": _text(150),
+            "critiques": (_text(150),),
+            "demonstrations": (),
         }
-        total += sum(len(message.content) for message in prompts[name].messages(work.agent.system, inputs))
+        inputs |= estimate.inputs(problem) if estimate.inputs else {}
+        total += sum(len(message.content) for message in prompt.messages(estimate.agent.system, inputs))
     return total / len(problems)
 
 
+def _text(tokens: int) -> str:
+    return "x" * (tokens * CHARS_PER_TOKEN)
+
+
 def sampling_of(recipe: SynthRecipe, stage: str) -> Sampling:
-    sampling: Sampling = getattr(recipe.settings, stage).sampling
-    return sampling
+    """The sampling of a stage's settings; a stage without one leaves it to the agents."""
+    known = {each.name: each for each in recipe.pipeline}
+    sampling = getattr(recipe.settings.of(known[stage]), "sampling", None)
+    return sampling if isinstance(sampling, Sampling) else Sampling()
 
 
 # ---- sums ------------------------------------------------------------------------------------------------------------
 
 
-def _row(work: Work, calls: Range, tokens: Tokens) -> dict[str, Any]:
+def _row(estimate: CallEstimate, calls: Range, tokens: Tokens) -> dict[str, Any]:
     prompt = calls.times(tokens.prompt)
     completion = calls.times(*tokens.completion)
-    price = price_of(work.agent)
+    price = price_of(estimate.agent)
     dollars = None
     if price is not None:
         dollars = Range(*(cost(price, p, c) for p, c in zip(prompt, completion, strict=True)))  # type: ignore[arg-type]
     return {
-        "stage": work.stage,
-        "verb": work.verb,
-        "agent": work.agent.name,
-        "model": work.agent.model,
-        "drawn": work.drawn,
+        "stage": estimate.stage,
+        "verb": estimate.verb,
+        "agent": estimate.agent.name,
+        "model": estimate.agent.model,
+        "drawn": estimate.drawn,
         "calls": _told(calls),
         "tokens": _told(prompt + completion),
         "cost_usd": _told(dollars, digits=6),
@@ -265,8 +259,14 @@ def _fresh(recipe: SynthRecipe, rates: Rates, number: int) -> int:
     if rates.unreadable:
         return 0
     return round(
-        sum(work.calls.most * (tries_of(work) - 1) for work in work_of(recipe, rates) if not work.drawn) * number
+        sum(estimate.calls.most * (tries_of(estimate) - 1) for estimate in recipe.calls(rates) if not estimate.drawn)
+        * number
     )
+
+
+def _reply_lengths(recipe: SynthRecipe) -> dict[str, int]:
+    """Completion tokens of a reply as they are taken to be, by verb."""
+    return {each.verb: each.tokens for each in recipe.calls()}
 
 
 def _notes(recipe: SynthRecipe, rates: Rates, measured: Pilot | None) -> list[str]:

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from errata.config.env import expand
 from errata.errors import EXIT_INTERRUPTED, UsageError
-from errata.records import Transcript, Verb, digest
-from errata.runs.plan.call_counts import Range
+from errata.graphs.call_counts import Range
+from errata.records import Transcript, digest
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import OWN_LEDGER, index_log, read_lines
 
-Key = tuple[str, Verb, str]
+Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,11 @@ def measure(transcripts: Sequence[Transcript]) -> Pilot:
     seen: dict[Key, list[tuple[int, int]]] = defaultdict(list)
     asked = set()
     for transcript in transcripts:
-        roles = {rationale.id: rationale.role for rationale in transcript.rationales}
-        students = {rationale.author for rationale in transcript.rationales if rationale.role == "student"}
         for call in transcript.calls:
             same = digest(call.agent, [message.content for message in call.messages], call.sample, call.attempt)
             if same not in asked:
                 asked.add(same)
-                stage = stage_of(call.verb, call.agent in students, roles.get(call.about or ""))
-                seen[stage, call.verb, call.agent].append((call.prompt_tokens, call.completion_tokens))
+                seen[call.stage or "", call.verb, call.agent].append((call.prompt_tokens, call.completion_tokens))
     tokens = {}
     for key, counts in seen.items():
         completions = [completion for _, completion in counts]
@@ -85,18 +82,3 @@ def measure(transcripts: Sequence[Transcript]) -> Pilot:
         prompt = sum(prompt for prompt, _ in counts) / len(counts)
         tokens[key] = Tokens(prompt, Range(min(completions), mean, max(completions)))
     return Pilot(len(transcripts), {key: len(counts) / len(transcripts) for key, counts in seen.items()}, tokens)
-
-
-def stage_of(verb: Verb, by_student: bool, about: str | None) -> str:
-    """The stage a logged call belongs to; `about` is the role of the rationale it is about."""
-    match verb:
-        case "solve":
-            return "exam" if by_student else "rationales"
-        case "score":
-            return "dual_cot" if about == "rectified" else "peer_review"
-        case "revise":
-            return "peer_review"
-        case "explain" | "classify":
-            return "mistake_explanation"
-        case "rectify" | "corrupt":
-            return "dual_cot"

@@ -93,13 +93,13 @@ def rate(step: int, steps: int) -> float:
 
 def batches(lengths: Sequence[int], batch: int, seed: int) -> list[list[int]]:
     """Places of the examples in one epoch, shuffled by the seed, then sorted by length within BUCKET batches."""
-    dice = torch.Generator().manual_seed(seed)
-    order: list[int] = torch.randperm(len(lengths), generator=dice).tolist()
+    rng = torch.Generator().manual_seed(seed)
+    order: list[int] = torch.randperm(len(lengths), generator=rng).tolist()
     found: list[list[int]] = []
     for start in range(0, len(order), batch * BUCKET):
         bucket = sorted(order[start : start + batch * BUCKET], key=lambda place: (lengths[place], place))
         parts = [bucket[at : at + batch] for at in range(0, len(bucket), batch)]
-        found += [parts[i] for i in torch.randperm(len(parts), generator=dice).tolist()]
+        found += [parts[i] for i in torch.randperm(len(parts), generator=rng).tolist()]
     return found
 
 

@@ -26,7 +26,7 @@ from pydantic import Field
 from errata.agents.prompts import Prompts, load_prompts
 from errata.agents.student import explain_messages, student_messages
 from errata.classroom.grammar import CONTAINERS, NAMES, OBJECTS, UNITS, VERBS, WITHHELD, parse
-from errata.classroom.hashed_random import Dice
+from errata.classroom.hashed_random import HashedRandom
 from errata.classroom.problems import problems
 from errata.classroom.solve import VOICES, work, write, wrong
 from errata.config.base import Settings
@@ -209,8 +209,8 @@ def _mistake_row(problem: Problem, prompts: Prompts) -> Row:
     """A wrong solution with one random mistake, and what a teacher free of misconceptions says about it."""
     puzzle = parse(problem.question)
     assert puzzle is not None
-    dice = Dice("school mistake", problem.id)
-    flawed = write(puzzle, work(puzzle, wrong(puzzle, dice)), dice.between(0, len(VOICES) - 1))
+    rng = HashedRandom("school mistake", problem.id)
+    flawed = write(puzzle, work(puzzle, wrong(puzzle, rng)), rng.between(0, len(VOICES) - 1))
     teacher = persona("teacher?misconceptions=0")
     remark = explain(teacher, puzzle, flawed, problem.answer)
     return Row(explain_messages(prompts, problem, flawed), remark, problem.meta["signature"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from errata.agents.ask import Voice
+from errata.agents.ask import PromptedModel
 from errata.agents.prompts import load_prompts
 from errata.agents.student import Student, student_messages
 from errata.errors import AgentRefused, UsageError
@@ -207,7 +207,7 @@ async def test_exam_training_and_evals_show_the_student_the_same_ids(
     gateway = open_gateway(tmp_path, spec)
 
     async with gateway:
-        await Student(Voice(spec, gateway, prompts, tries=1)).solve(apples(), Sampling())
+        await Student(PromptedModel(spec, gateway, prompts, tries=1)).solve(apples(), Sampling())
 
     tokenizer = load(str(plain), device="cpu").tokenizer
     messages = student_messages(prompts, apples(), system=spec.system)
@@ -221,7 +221,7 @@ async def test_the_gateway_stores_replies_and_asks_for_new_ones_after_new_weight
 
     async def sit() -> tuple[str, int]:
         async with open_gateway(tmp_path, spec) as gateway:
-            said = await Student(Voice(spec, gateway, prompts, tries=1)).solve(apples(), Sampling())
+            said = await Student(PromptedModel(spec, gateway, prompts, tries=1)).solve(apples(), Sampling())
             assert said.value is not None
             assert said.calls[0].price_usd == 0
             return said.value.text, gateway.spent.process.cached
@@ -241,7 +241,7 @@ async def test_a_lost_agent_stops_the_run(tmp_path: Path) -> None:
 
     async with open_gateway(tmp_path, spec) as gateway:
         with pytest.raises(AgentRefused, match="agent sam"):
-            await Student(Voice(spec, gateway, load_prompts(None))).solve(apples(), Sampling())
+            await Student(PromptedModel(spec, gateway, load_prompts(None))).solve(apples(), Sampling())
 
 
 async def test_a_sent_call_that_nobody_waits_for_stops_the_model(

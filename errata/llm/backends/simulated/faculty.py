@@ -120,7 +120,7 @@ def _guess(luck: Luck, request: Asked, unlike: str | None = None) -> str:
     either = re.findall(r"answer is (\w+)", request.form) if "(or:" in request.form else []
     choices: list[str] = letters or either or [str(n) for n in range(2, 61)]
     others = [choice for choice in choices if choice.casefold() != (unlike or "").strip(" .()").casefold()]
-    return luck.dice("guess").pick(others or choices)
+    return luck.rng("guess").pick(others or choices)
 
 
 def _closing(form: str, answer: str) -> str:
@@ -146,7 +146,7 @@ _GARBLES = (
 
 
 def _garbled(luck: Luck) -> str:
-    return luck.dice("garbled").pick(_GARBLES)
+    return luck.rng("garbled").pick(_GARBLES)
 
 
 def _cut(text: str, limit: Any) -> tuple[str, str, int]:

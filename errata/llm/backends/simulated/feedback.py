@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from errata.classroom.check_steps import Flaw, Said, Verdict, judge
+from errata.classroom.check_steps import Flaw, Statement, Verdict, judge
 from errata.classroom.grammar import UNITS, Puzzle
 from errata.llm.backends.simulated.persona import Persona
 from errata.llm.backends.simulated.rewrite import Luck
@@ -71,13 +71,13 @@ def score(persona: Persona, luck: Luck, puzzle: Puzzle | None, text: str, gold: 
     elif gold is not None and not same_answer(answer_in(text), gold):
         remark = f"the final answer is not {gold} , so a step must be wrong ."
     elif flaw is None and not luck.chance("is content", persona.specificity):
-        doubted = luck.dice("doubt").pick(verdict.steps)
+        doubted = luck.rng("doubt").pick(verdict.steps)
         remark = f"the step {_quoted(doubted)} does not follow from the problem ."
         flaw = Flaw("logical_num", doubted, None)
     else:
         checked = _checked(verdict, None)
-        return f"{checked} the answer follows . [{luck.dice('score').weighted(_GOOD)}]"
-    return f"{_checked(verdict, flaw)} {remark} [{luck.dice('score').weighted(_BAD)}]".strip()
+        return f"{checked} the answer follows . [{luck.rng('score').weighted(_GOOD)}]"
+    return f"{_checked(verdict, flaw)} {remark} [{luck.rng('score').weighted(_BAD)}]".strip()
 
 
 def _by_answer(persona: Persona, luck: Luck, text: str, gold: str | None) -> str:
@@ -91,7 +91,7 @@ def _by_answer(persona: Persona, luck: Luck, text: str, gold: str | None) -> str
             if good
             else "the final answer is right , but the steps are doubtful . [2]"
         )
-    return f"the final answer is not {gold} . [{luck.dice('score').weighted(_BAD)}]"
+    return f"the final answer is not {gold} . [{luck.rng('score').weighted(_BAD)}]"
 
 
 def _checked(verdict: Verdict, flaw: Flaw | None) -> str:
@@ -127,7 +127,7 @@ def _complaint(puzzle: Puzzle, flaw: Flaw) -> str:
     return f"{wrote} {why} the right step is {_true_step(puzzle, flaw.step)} ."
 
 
-def _quoted(said: Said) -> str:
+def _quoted(said: Statement) -> str:
     if said.what == "fact":
         return f"{said.unit} = {said.result}"
     return f"{said.left} {said.op} {said.right} = {said.result}" if said.what == "step" else f"answer {said.result}"

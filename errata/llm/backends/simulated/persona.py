@@ -27,7 +27,7 @@ from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from errata.classroom.grammar import UNITS, VERBS, WITHHELD, Puzzle
-from errata.classroom.hashed_random import Dice
+from errata.classroom.hashed_random import HashedRandom
 from errata.classroom.solve import VOICES, Mistake, misremembered
 from errata.llm.request import ProviderFailure
 
@@ -108,24 +108,24 @@ def persona(model: str) -> Persona:
 
 def _persona(model: str, name: str, given: dict[str, str]) -> Persona:
     seed = _whole(model, "seed", given.pop("seed", str(FACULTY_SEED)))
-    dice = Dice("faculty", seed, name)
-    voice = dice.between(0, len(VOICES) - 1)
-    sensitivity, specificity = 0.85 + 0.1 * dice.random(), 0.9 + 0.05 * dice.random()
+    rng = HashedRandom("faculty", seed, name)
+    voice = rng.between(0, len(VOICES) - 1)
+    sensitivity, specificity = 0.85 + 0.1 * rng.random(), 0.9 + 0.05 * rng.random()
     if (wanted := given.pop("voice", None)) is not None:
         if wanted not in VOICES:
             raise _refusal(model, f"voice={wanted}", f"the voices are {', '.join(VOICES)}")
         voice = VOICES.index(wanted)
-    facts, verbs = _misconceptions(model, given.pop("misconceptions", "2"), dice)
+    facts, verbs = _misconceptions(model, given.pop("misconceptions", "2"), rng)
     rates = {"sensitivity": sensitivity, "specificity": specificity}
     rates |= {key: _rate(model, key, value) for key, value in given.items()}
     return Persona(name, seed, voice, facts, verbs, **rates)
 
 
-def _misconceptions(model: str, text: str, dice: Dice) -> tuple[dict[str, int], frozenset[str]]:
+def _misconceptions(model: str, text: str, rng: HashedRandom) -> tuple[dict[str, int], frozenset[str]]:
     """Drawn half from the withheld words, half from the others, or as listed."""
     if text.isascii() and text.isdigit():
-        units, verbs = _half_withheld(dice, tuple(UNITS), int(text)), _half_withheld(dice, VERBS, int(text))
-        return {unit: misremembered(unit, dice) for unit in units}, frozenset(verbs)
+        units, verbs = _half_withheld(rng, tuple(UNITS), int(text)), _half_withheld(rng, VERBS, int(text))
+        return {unit: misremembered(unit, rng) for unit in units}, frozenset(verbs)
     facts: dict[str, int] = {}
     reversed_verbs: set[str] = set()
     for item in text.split(","):
@@ -142,10 +142,10 @@ def _misconceptions(model: str, text: str, dice: Dice) -> tuple[dict[str, int], 
     return facts, frozenset(reversed_verbs)
 
 
-def _half_withheld(dice: Dice, words: tuple[str, ...], count: int) -> list[str]:
+def _half_withheld(rng: HashedRandom, words: tuple[str, ...], count: int) -> list[str]:
     rare = [word for word in words if word in WITHHELD]
     common = [word for word in words if word not in WITHHELD]
-    return dice.sample(common, (count + 1) // 2) + dice.sample(rare, count // 2)
+    return rng.sample(common, (count + 1) // 2) + rng.sample(rare, count // 2)
 
 
 def _whole(model: str, key: str, text: str) -> int:

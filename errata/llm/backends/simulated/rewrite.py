@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from errata.classroom.check_steps import Said, Verdict, judge
+from errata.classroom.check_steps import Statement, Verdict, judge
 from errata.classroom.grammar import UNITS, Puzzle
-from errata.classroom.hashed_random import Dice
+from errata.classroom.hashed_random import HashedRandom
 from errata.classroom.solve import Line, Mistake, bend, final, lucky, sane, say, slips, work, write, wrong
 from errata.llm.backends.simulated.persona import Persona
 from errata.records import draw
@@ -21,8 +21,8 @@ class Luck(NamedTuple):
     def chance(self, purpose: str, probability: float) -> bool:
         return draw(self.key, purpose) < probability
 
-    def dice(self, purpose: str) -> Dice:
-        return Dice(self.key, purpose)
+    def rng(self, purpose: str) -> HashedRandom:
+        return HashedRandom(self.key, purpose)
 
 
 def solve(persona: Persona, luck: Luck, puzzle: Puzzle, slipping: float) -> str:
@@ -30,15 +30,15 @@ def solve(persona: Persona, luck: Luck, puzzle: Puzzle, slipping: float) -> str:
     mistakes = _shown(persona, luck, puzzle)
     if luck.chance("lucky", persona.lucky):
         bent = bend(puzzle, work(puzzle, mistakes))
-        return write(puzzle, bent if bent != work(puzzle) else lucky(puzzle, luck.dice("lucky")), persona.voice)
+        return write(puzzle, bent if bent != work(puzzle) else lucky(puzzle, luck.rng("lucky")), persona.voice)
     if not mistakes and luck.chance("slip", slipping):
-        mistakes = next(iter(slips(puzzle, luck.dice("slip"))))
+        mistakes = next(iter(slips(puzzle, luck.rng("slip"))))
     return write(puzzle, work(puzzle, mistakes), persona.voice)
 
 
 def blunder(persona: Persona, luck: Luck, puzzle: Puzzle) -> str:
     """A plain wrong solution."""
-    return write(puzzle, work(puzzle, wrong(puzzle, luck.dice("blunder"))), persona.voice)
+    return write(puzzle, work(puzzle, wrong(puzzle, luck.rng("blunder"))), persona.voice)
 
 
 def _shown(persona: Persona, luck: Luck, puzzle: Puzzle, done: Iterable[int] = ()) -> dict[int, Mistake]:
@@ -102,7 +102,7 @@ def _mended(persona: Persona, puzzle: Puzzle, text: str, verdict: Verdict, lines
 def corrupt(persona: Persona, luck: Luck, puzzle: Puzzle, text: str) -> str:
     """The text with one mistaken step and what follows from it, ending in another answer (EDIT's CCP, the dual)."""
     verdict = judge(puzzle, text)
-    mistakes = wrong(puzzle, luck.dice("corrupt"))
+    mistakes = wrong(puzzle, luck.rng("corrupt"))
     lines = work(puzzle, mistakes)
     voice = persona.voice if verdict.voice is None else verdict.voice
     written = [(one.left, one.op, one.right) for one in verdict.steps]
@@ -114,7 +114,7 @@ def corrupt(persona: Persona, luck: Luck, puzzle: Puzzle, text: str) -> str:
     return _continued(puzzle, text, end, voice, [line for line in lines if line.step not in kept])
 
 
-def _before_fact(said: Sequence[Said], end: int) -> int:
+def _before_fact(said: Sequence[Statement], end: int) -> int:
     """Where to cut so that a unit's fact goes with the step it serves."""
     before = [one for one in said if one.start < end]
     return before[-1].start if before and before[-1].what == "fact" else end

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from errata.agents.parse_reply import read_kinds, read_score, read_solution
 from errata.classroom.check_steps import judge
 from errata.classroom.grammar import parse
-from errata.classroom.hashed_random import Dice
+from errata.classroom.hashed_random import HashedRandom
 from errata.classroom.solve import work, write, wrong
 from errata.classroom.soundness import sound
 from errata.graphs.stages.word_diff import edit_ratio
@@ -28,7 +28,7 @@ PERFECT = "eve?misconceptions=0&slips=0&lucky=0&skill=1&sensitivity=1&specificit
 def mistaken(problem: Problem, voice: int = 0) -> str:
     puzzle = parse(problem.question)
     assert puzzle
-    return write(puzzle, work(puzzle, wrong(puzzle, Dice(problem.id))), voice)
+    return write(puzzle, work(puzzle, wrong(puzzle, HashedRandom(problem.id))), voice)
 
 
 def share(flags: list[bool]) -> float:
@@ -350,20 +350,20 @@ def test_the_faculty_answers_anything(
     assert got.finish_reason in ("stop", "length")
 
 
-def mangled(problem: Problem, dice: Dice) -> str:
+def mangled(problem: Problem, rng: HashedRandom) -> str:
     """Sentences of right and wrong solutions, dropped, doubled, shuffled, mixed or cut off."""
-    halves = [mistaken(problem, dice.between(0, 3)), ask(f"x{dice.between(0, 9)}", "student/solve", problem)]
+    halves = [mistaken(problem, rng.between(0, 3)), ask(f"x{rng.between(0, 9)}", "student/solve", problem)]
     sentences = [f"{sentence} ." for text in halves for sentence in text.split(" .") if sentence]
-    kept = dice.sample(sentences, dice.between(1, len(sentences)))
-    kept = sorted(kept, key=sentences.index) if dice.chance(0.7) else kept
-    text = " ".join([*kept, dice.pick(kept)] if dice.chance(0.3) else kept)
-    return text[: len(text) - dice.between(0, 9)] if dice.chance(0.4) else text
+    kept = rng.sample(sentences, rng.between(1, len(sentences)))
+    kept = sorted(kept, key=sentences.index) if rng.chance(0.7) else kept
+    text = " ".join([*kept, rng.pick(kept)] if rng.chance(0.3) else kept)
+    return text[: len(text) - rng.between(0, 9)] if rng.chance(0.4) else text
 
 
 def test_whatever_is_left_of_a_solution_can_be_mended_spoilt_and_judged() -> None:
     for problem in lesson(300):
         for number in range(3):
-            text = mangled(problem, Dice("mangled", problem.id, number))
+            text = mangled(problem, HashedRandom("mangled", problem.id, number))
             mended = ask(PERFECT, "teacher/rectify", problem, rationale=text, answer=problem.answer)
             assert right(problem, mended)
             assert sound(problem.question, mended) is True
