@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from errata.agents.team import Team, Grades, build_team
-from errata.llm.request import Request
+from errata.agents.team import Team, build_team
+from errata.grading.grader import Grades
+from errata.graphs.pipeline import (
+    LESSON,
+    STAGES,
+    CompiledPipeline,
+    ShippedSettings,
+    build_pipeline,
+    check_agents,
+    in_order,
+)
+from errata.graphs.stage import AnyStage, PipelineSettings
+from errata.llm.request import Ask, Request
 from errata.llm.spec import Agents, AgentSpec
 from errata.records import Call, Problem, digest
 
@@ -43,6 +55,7 @@ class Script:
         return Call(
             id=digest(*place),
             agent=request.spec.name,
+            stage=request.stage,
             verb=request.verb,
             about=about,
             prompt=request.prompt,
@@ -72,16 +85,34 @@ def voices(*names: str) -> tuple[AgentSpec, ...]:
     return tuple(AgentSpec(name=name, model=f"openai/{name}") for name in names)
 
 
-def team_of(
-    script: Script,
-    grader: Grades,
+def agents_of(
     teachers: tuple[str, ...] = ("ada", "bea", "cyd"),
     student: str | None = "sam",
     reviewers: tuple[str, ...] | None = None,
-) -> Team:
-    agents = Agents(
+) -> Agents:
+    return Agents(
         teachers=voices(*teachers),
         reviewers=None if reviewers is None else voices(*reviewers),
         student=voices(student)[0] if student else None,
     )
-    return build_team(agents, script, grader)
+
+
+def team_of(script: Ask, grader: Grades, **agents: Any) -> Team:
+    return build_team(agents_of(**agents), script, grader)
+
+
+def pipeline_of(
+    script: Ask,
+    grader: Grades,
+    name: str = LESSON,
+    settings: dict[str, Any] | PipelineSettings | None = None,
+    stages: Sequence[AnyStage] | None = None,
+    **agents: Any,
+) -> CompiledPipeline:
+    """The pipeline of a recipe with these scripted agents, checked as a recipe is."""
+    if not isinstance(settings, PipelineSettings):
+        settings = ShippedSettings.model_validate(settings or {})
+    named = stages or (STAGES if name == LESSON else [stage for stage in STAGES if stage.name == name])
+    running = in_order(named, only_mistakes=settings.only_mistakes)
+    check_agents(running, agents_of(**agents), settings)
+    return build_pipeline(running, team_of(script, grader, **agents), settings, name)

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from errata.graphs.studio import faculty_team
 
 from errata.agents.prompts import load_prompts
 from errata.classroom import problems as classroom
 from errata.graphs.pipeline import GraphSettings
 from errata.graphs.state import rationales_of
-from errata.graphs.studio import faculty_team
 from tests.helpers import Script, voices
 from tests.own_parts.editor import editor
 from tests.own_parts.grader import lenient

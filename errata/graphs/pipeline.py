@@ -13,14 +13,11 @@ loop, channels and configuration.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
-
-from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
+from typing import TYPE_CHECKING, TypeAlias
 
 from errata.agents.team import Team
 from errata.errors import UsageError
-from errata.graphs.stage import AnyStage, Pipeline, PipelineSettings, Route, Steps, settings_model
+from errata.graphs.stage import END, AnyStage, Pipeline, PipelineSettings, Route, Steps, settings_model
 from errata.graphs.stages.dual_cot import DUAL_COT
 from errata.graphs.stages.exam import EXAM
 from errata.graphs.stages.mistake_explanation import MISTAKE_EXPLANATION
@@ -29,6 +26,10 @@ from errata.graphs.stages.rationales import RATIONALES
 from errata.graphs.state import State, mistakes_of
 from errata.llm.spec import Agents
 from errata.records import Call, Outcome
+
+if TYPE_CHECKING:
+    from langgraph.graph import StateGraph
+    from langgraph.graph.state import CompiledStateGraph
 
 STAGES: tuple[AnyStage, ...] = (EXAM, RATIONALES, PEER_REVIEW, MISTAKE_EXPLANATION, DUAL_COT)
 LESSON = "lesson"
@@ -173,6 +174,8 @@ def build_pipeline(
 
     Raises UsageError where a stage refuses the team or its settings.
     """
+    from langgraph.graph import START, StateGraph
+
     pipeline, goals = Pipeline(tuple(stages), settings), goals_of(stages, name)
 
     async def conclude(state: State) -> State:

@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-from langgraph.graph import END
 from pydantic import create_model
 
 from errata.agents.team import Team
@@ -25,6 +24,9 @@ from errata.graphs.state import State
 from errata.llm.spec import Agents
 
 S = TypeVar("S", bound=Settings)
+
+END = "__end__"
+"""Where a stage ends; LangGraph calls it so too, and is not needed to read a recipe: it takes a second to import."""
 
 Node = Callable[[State], Awaitable[State]]
 """One step: takes the state, gives what it adds to it."""

@@ -166,6 +166,7 @@ def load_saved_recipe(path: Path) -> SynthRecipe:
     among the settings are read too. Raises UsageError.
     """
     data = upgraded(read_mapping(path))
+    data.setdefault("name", path.stem)
     known = {*PipelineSettings.model_fields, *(stage.name for stage in STAGES)}
     if isinstance(data.get("settings"), dict):
         data["settings"] = {key: value for key, value in data["settings"].items() if key in known}

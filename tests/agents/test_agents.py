@@ -17,7 +17,7 @@ PROMPTS = load_prompts()
 
 
 def voice(script: Script, model: str = "openai/ada", **spec: object) -> PromptedModel:
-    return PromptedModel(AgentSpec(name="ada", model=model, **spec), script, PROMPTS)  # type: ignore[arg-type]
+    return PromptedModel(AgentSpec(name="ada", model=model, **spec), script, PROMPTS, "rationales")  # type: ignore[arg-type]
 
 
 def choice() -> Problem:
@@ -71,9 +71,9 @@ async def test_a_request_carries_what_it_is_about_and_how_to_decode() -> None:
     )
     assert written.value
 
-    review = await Reviewer(PromptedModel(AgentSpec(name="bea", model="openai/bea"), script, PROMPTS)).score(
-        apples(), written.value, Sampling(max_tokens=9)
-    )
+    review = await Reviewer(
+        PromptedModel(AgentSpec(name="bea", model="openai/bea"), script, PROMPTS, "peer_review")
+    ).score(apples(), written.value, Sampling(max_tokens=9))
 
     solve, score = script.asked
     assert dict(solve.parameters) == {"temperature": 0.1, "top_p": 0.5, "seed": 3}

@@ -6,11 +6,16 @@ import pytest
 
 from errata.errors import BudgetExhausted, UsageError
 from errata.grading.grader import Grader
-from errata.graphs.pipeline import GraphSettings, build_graph, goals_of, stages_of
+from errata.graphs.pipeline import STAGES, goals_of, in_order
+from errata.graphs.stages.dual_cot import DUAL_COT
+from errata.graphs.stages.exam import EXAM
+from errata.graphs.stages.mistake_explanation import MISTAKE_EXPLANATION
+from errata.graphs.stages.peer_review import PEER_REVIEW
+from errata.graphs.stages.rationales import RATIONALES
 from errata.graphs.state import State, mistakes_of, rationales_of, transcript_of
 from errata.llm.request import Request
 from errata.records import Problem, Transcript
-from tests.helpers import CutOff, Line, Lost, Script, apples, team_of
+from tests.helpers import CutOff, Line, Lost, Script, apples, pipeline_of
 
 RIGHT, WRONG = "2 + 3 = 5\nThe answer is 5.", "2 * 3 = 6\nThe answer is 6."
 
@@ -44,7 +49,7 @@ async def run(
     **team: object,
 ) -> State:
     async with Grader() as grader:
-        graph = build_graph(name, GraphSettings.model_validate(settings or {}), team_of(script, grader, **team))
+        graph = pipeline_of(script, grader, name, settings, **team)
         return await graph.ainvoke({"problem": problem or apples()})
 
 
@@ -221,7 +226,7 @@ async def test_a_spent_budget_is_raised_and_the_others_finish_first() -> None:
         return await script(request)
 
     async with Grader() as grader:
-        graph = build_graph("rationales", GraphSettings(), team_of(ask, grader))  # type: ignore[arg-type]
+        graph = pipeline_of(ask, grader, "rationales")  # type: ignore[arg-type]
         with pytest.raises(BudgetExhausted):
             await graph.ainvoke({"problem": apples()})
 
@@ -463,7 +468,7 @@ async def test_demonstrations_are_the_runs_own_else_the_shipped_ones() -> None:
     for offered, word in (((itself, own), "own wrong"), ((itself,), "A baker fills"), ((), "A baker fills")):
         script = Script(helpful)
         async with Grader() as grader:
-            graph = build_graph("dual_cot", GraphSettings(), team_of(script, grader))
+            graph = pipeline_of(script, grader, "dual_cot")
             await graph.ainvoke({"problem": apples(), "demonstrations": offered})
         shown = script.requests("corrupt")[0].messages[-1].content
         assert word in shown
@@ -513,17 +518,28 @@ async def test_every_call_id_a_record_names_is_in_the_transcript() -> None:
     assert set(itertools.chain.from_iterable(named)) == logged
 
 
-def test_a_graph_runs_with_what_it_needs_before_it() -> None:
-    plain, picky = GraphSettings(), GraphSettings(only_mistakes=True)
+def test_a_stage_runs_with_what_it_needs_before_it() -> None:
+    assert in_order([EXAM]) == (EXAM,)
+    assert in_order([PEER_REVIEW]) == (RATIONALES, PEER_REVIEW)
+    assert in_order([MISTAKE_EXPLANATION]) == (EXAM, MISTAKE_EXPLANATION)
+    assert in_order([DUAL_COT]) == (RATIONALES, DUAL_COT)
+    assert in_order([DUAL_COT], only_mistakes=True) == (EXAM, RATIONALES, DUAL_COT)
+    assert in_order([EXAM, PEER_REVIEW]) == (EXAM, RATIONALES, PEER_REVIEW)
+    assert in_order([RATIONALES, DUAL_COT, PEER_REVIEW]) == (RATIONALES, DUAL_COT, PEER_REVIEW)
 
-    assert stages_of("exam", plain) == ("exam",)
-    assert stages_of("peer_review", plain) == ("rationales", "peer_review")
-    assert stages_of("mistake_explanation", plain) == ("exam", "mistake_explanation")
-    assert stages_of("dual_cot", plain) == ("rationales", "dual_cot")
-    assert stages_of("dual_cot", picky) == ("exam", "rationales", "dual_cot")
-    assert stages_of("lesson", GraphSettings(stages=("peer_review", "exam"))) == ("exam", "rationales", "peer_review")
-    assert goals_of("lesson", plain) == ("peer_review", "dual_cot", "mistake_explanation")
-    assert goals_of("lesson", GraphSettings(stages=("exam",))) == ()
+
+def test_stages_in_an_order_that_cannot_work_are_refused() -> None:
+    with pytest.raises(UsageError, match="stage peer_review stands before rationales"):
+        in_order([PEER_REVIEW, RATIONALES])
+    with pytest.raises(UsageError, match="the stage exam stands twice"):
+        in_order([EXAM, RATIONALES, EXAM])
+
+
+def test_goals() -> None:
+    assert goals_of(STAGES) == (PEER_REVIEW, MISTAKE_EXPLANATION, DUAL_COT)
+    assert goals_of([EXAM]) == ()
+    assert goals_of([RATIONALES, DUAL_COT]) == (RATIONALES, DUAL_COT)
+    assert goals_of([RATIONALES, DUAL_COT], "dual_cot") == (DUAL_COT,)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ from pathlib import Path
 from errata.agents.team import build_team
 from errata.classroom import problems as classroom
 from errata.grading.grader import Grader
-from errata.graphs.pipeline import GraphSettings, build_graph
+from errata.graphs.pipeline import STAGES, ShippedSettings, build_pipeline
 from errata.graphs.state import transcript_of
 from errata.llm.budget import Budget
 from errata.llm.gateway import Gateway
 from errata.llm.spec import Agents, AgentSpec
 from errata.records import Transcript
 
-SETTINGS = GraphSettings.model_validate(
+SETTINGS = ShippedSettings.model_validate(
     {
         "exam": {"samples": 2},
         "rationales": {"samples": 2, "diversity": {}},
@@ -31,7 +31,7 @@ async def lessons(store: Path, query: str = "") -> tuple[list[Transcript], int]:
     )
     opened = Gateway.open(agents, seed=17, budget=Budget(), concurrency=8, store=store, ledger="test")
     async with Grader() as grader, opened as gateway:
-        graph = build_graph("lesson", SETTINGS, build_team(agents, gateway, grader, seed=17))
+        graph = build_pipeline(STAGES, build_team(agents, gateway, grader, seed=17), SETTINGS)
         told = [
             transcript_of("lesson", await graph.ainvoke({"problem": problem}))
             for problem in islice(classroom.problems({}), 4)

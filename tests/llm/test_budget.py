@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errata.errors import BudgetExhausted
-from errata.llm.budget import Amounts, Budget, Reservation, Payment, BudgetGuard, CallTotals, total
+from errata.llm.budget import Amounts, Budget, BudgetGuard, CallTotals, Payment, Reservation, total
 
 
 def paid(usd: float, stage: str = "exam") -> Payment:

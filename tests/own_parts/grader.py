@@ -1,8 +1,9 @@
 from dataclasses import replace
 
+from errata.graphs.studio import faculty_team
+
 from errata.grading.grader import Grade, read_answer
 from errata.graphs.pipeline import GraphSettings, build_graph
-from errata.graphs.studio import faculty_team
 
 
 class OffByOne:

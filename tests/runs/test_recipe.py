@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,20 @@ from hypothesis import strategies as st
 
 from errata.config.env import expand
 from errata.config.overrides import apply
-from errata.config.yaml_file import MAX_BYTES, parse_yaml
+from errata.config.yaml_file import MAX_BYTES, parse_yaml, read_mapping
 from errata.data.source import ProblemSource
 from errata.errors import UsageError
-from errata.graphs.pipeline import GraphSettings, stages_of
-from errata.runs.recipe import SynthRecipe, differences, dump_recipe, load_recipe, refuse_other_recipe
+from errata.graphs.pipeline import GRAPHS, STAGES
+from errata.runs.recipe import (
+    differences,
+    dump_recipe,
+    load_recipe,
+    load_saved_recipe,
+    recipe_model,
+    refuse_other_recipe,
+)
 
+RECIPE = recipe_model(STAGES)
 BASE = """
 graph: lesson
 problems: {source: classroom, options: {count: 20}}
@@ -117,7 +126,7 @@ def test_override_of_one_alias_leaves_the_other_alone(tmp_path: Path) -> None:
         ("problems=x", ["problems is 'x'", "a section of keys"]),
         ("agents=null", ["agents is None", "a section of keys"]),
         ("agents.teachers={a: 1}", ["agents.teachers is", "a list"]),
-        ("graph=leson", ["graph is 'leson'", "'lesson'"]),
+        ("graph=leson", ["graph is 'leson'", "did you mean lesson"]),
         ("name=a/b", ["one folder name"]),
         ("agents.teachers.1.name=ada", ["two agents are named ada"]),
         ("settings.dual_cot.band=[0.5, 0.1]", ["band"]),
@@ -209,7 +218,7 @@ _keys = st.sampled_from(
     [
         "name", "graph", "problems", "problems.mapping", "problems.exclude", "problems.options", "problems.where",
         "agents", "agents.teachers", "agents.teachers.0", "agents.teachers.0.recorded", "agents.teachers.0.extra",
-        "agents.reviewers", "agents.student", "settings", "settings.stages", "settings.dual_cot.band",
+        "agents.reviewers", "agents.student", "settings", "stages", "grader", "agents.others", "settings.dual_cot.band",
         "settings.rationales.demonstrations", "budget", "budget.stages", "seed", "limit", "prompts",
     ]
 )  # fmt: skip
@@ -222,10 +231,10 @@ def test_any_value_at_any_key_is_taken_or_refused(key: str, value: Any) -> None:
     data = parse_yaml(BASE, "base") | {"name": "x"}
     written_out = yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
     try:
-        recipe = apply(SynthRecipe, data, [f"{key}={written_out}"], "base")
+        recipe = apply(RECIPE, data, [f"{key}={written_out}"], "base")
     except UsageError:
         return
-    again = apply(SynthRecipe, parse_yaml(dump_recipe(recipe), "saved"), [], "saved")
+    again = apply(RECIPE, parse_yaml(dump_recipe(recipe), "saved"), [], "saved")
     assert dump_recipe(again) == dump_recipe(recipe)
 
 
@@ -240,7 +249,7 @@ def test_any_text_is_yaml_or_refused(text: str) -> None:
 @settings(max_examples=200, deadline=None)
 def test_any_override_is_taken_or_refused(text: str) -> None:
     with suppress(UsageError):
-        apply(SynthRecipe, parse_yaml(BASE, "base") | {"name": "x"}, [text], "base")
+        apply(RECIPE, parse_yaml(BASE, "base") | {"name": "x"}, [text], "base")
 
 
 # ---- environment variables -------------------------------------------------------------------------------------------
@@ -327,7 +336,7 @@ RECORDED = "agents.teachers.0={name: ada, model: recorded/ada, recorded: {solve:
         (["agents.teachers.0.model=gpt-4o"], "write openai/gpt-4o"),
         (["agents.teachers.0.model=openai/"], "agent ada: model 'openai/'"),
         (["agents.student.model="], "agents.student.model is None"),
-        ([RECORDED], "none of the verb explain"),
+        ([RECORDED], "none of the verb score"),
         ([RECORDED, "graph=peer_review"], "none of the verb score"),
         ([RECORDED, "graph=dual_cot"], "none of the verb rectify"),
         ([RECORDED, "graph=dual_cot", "settings.dual_cot.rectify=false"], "settings.dual_cot.corrupt=false"),
@@ -359,21 +368,37 @@ def test_cast_that_suffices_is_taken(base: Path, overrides: list[str]) -> None:
     assert load_recipe(base, overrides)
 
 
-def test_stages_are_those_the_graphs_run() -> None:
-    from errata.graphs.pipeline import build_graph
-    from errata.graphs.studio import faculty_team
+def test_stages_are_those_that_the_pipeline_runs(base: Path) -> None:
+    from errata.runs.studio import recipe_pipeline
 
-    cast = faculty_team()
-    for name in ("exam", "rationales", "peer_review", "mistake_explanation", "dual_cot", "lesson"):
-        named = (("peer_review",), ("dual_cot", "exam"), ("mistake_explanation",)) if name == "lesson" else ()
-        for only_mistakes in (False, True):
-            for stages in (None, *named):  # stages are for a lesson; another graph refuses them
-                wanted = GraphSettings(stages=stages, only_mistakes=only_mistakes)
-                nodes = [
-                    node for node in build_graph(name, wanted, cast).nodes if node not in ("__start__", "conclude")
-                ]
-                ran = list(dict.fromkeys(node.partition(".")[0] for node in nodes))
-                assert stages_of(name, wanted) == tuple(reversed(ran))  # they are linked from the last to the first
+    for overrides in (
+        *([f"graph={name}"] for name in GRAPHS),
+        ["stages=[peer_review]"],
+        ["stages=[exam, dual_cot, mistake_explanation]"],
+        ["stages=[mistake_explanation]", "settings.only_mistakes=true"],
+    ):
+        recipe = load_recipe(base, overrides)
+        nodes = [node for node in recipe_pipeline(recipe).nodes if node not in ("__start__", "conclude")]
+        ran = list(dict.fromkeys(node.partition(".")[0] for node in nodes))
+        # they are linked from the last to the first
+        assert [stage.name for stage in recipe.pipeline] == list(reversed(ran))
+
+
+def test_the_old_place_of_stages_is_refused_with_the_new_one(base: Path) -> None:
+    with pytest.raises(UsageError, match=r"settings\.stages is now stages") as refused:
+        load_recipe(base, ["settings.stages=[exam]"])
+    assert "write stages: ['exam'] at the top" in str(refused.value)
+
+
+def test_an_old_saved_recipe_is_read(base: Path, tmp_path: Path) -> None:
+    old = read_mapping(base)
+    old["settings"] = {"stages": ["peer_review", "exam"], "only_mistakes": True}
+    (tmp_path / "saved.yaml").write_text(json.dumps(old))
+
+    recipe = load_saved_recipe(tmp_path / "saved.yaml")
+
+    assert recipe.stages == ("exam", "peer_review")
+    assert [stage.name for stage in recipe.pipeline] == ["exam", "rationales", "peer_review"]
 
 
 def test_recipe_module_stays_light() -> None:

@@ -3,14 +3,14 @@
 import importlib.util
 import json
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from errata.classroom import problems as classroom
+from errata.graphs.pipeline import GRAPHS
 from errata.graphs.state import rationales_of, transcript_of
-from errata.graphs.studio import mermaid
 from errata.records import Transcript
+from errata.runs.studio import mermaid
 
 ROOT = Path(__file__).parents[2]
 ENTRIES: dict[str, str] = json.loads((ROOT / "langgraph.json").read_text())["graphs"]
@@ -28,7 +28,7 @@ def load(entry: str):  # type: ignore[no-untyped-def]
 
 
 def test_every_graph_has_an_entry() -> None:
-    assert set(ENTRIES) == set(get_args(str))
+    assert set(ENTRIES) == {*GRAPHS, "recipe"}
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -59,10 +59,33 @@ async def test_a_problem_may_come_as_json() -> None:
     assert any(story["explanations"] for story in stories)
 
 
-@pytest.mark.parametrize("name", get_args(str))
+@pytest.mark.parametrize("name", GRAPHS)
 def test_a_graph_can_be_drawn(name: str) -> None:
     drawn = mermaid(name)
 
     assert drawn.startswith("---\nconfig:") or "graph TD" in drawn
     assert "conclude" in drawn
     assert ("answer" in drawn) is (name in ("exam", "mistake_explanation", "lesson"))
+
+
+async def test_the_studio_opens_the_pipeline_of_ones_own_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        f"graph: peer_review\nruns: {tmp_path}\nproblems: {{source: classroom}}\nagents: {{teachers: ["
+        "{name: uma, model: simulated/uma}, {name: vic, model: simulated/vic}]}"
+    )
+    monkeypatch.setenv("ERRATA_RECIPE", str(recipe))
+
+    state = await load(ENTRIES["recipe"]).ainvoke({})
+
+    assert {each.author for each in rationales_of(state, "teacher")} == {"uma", "vic"}
+    assert (tmp_path / ".studio" / "cache.db").is_file()
+
+
+def test_a_recipes_own_graph_can_be_drawn(tmp_path: Path) -> None:
+    recipe = ROOT / "recipes" / "mapd.yaml"
+
+    assert "peer_review" in mermaid(str(recipe))
+    assert "dual_cot" not in mermaid(str(recipe))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from langgraph.graph import END
 from pydantic import Field
 
 from errata.agents.teacher import Teacher
@@ -18,7 +17,7 @@ from errata.agents.team import Team
 from errata.config.base import Settings
 from errata.graphs.call_counts import CallEstimate, Counts, Rates
 from errata.graphs.nodes import add_explanations, together
-from errata.graphs.stage import Pipeline, Route, Stage, Steps
+from errata.graphs.stage import END, Pipeline, Route, Stage, Steps
 from errata.graphs.state import State, mistakes_of
 from errata.llm.spec import Sampling
 from errata.records import Problem, Rationale, draw

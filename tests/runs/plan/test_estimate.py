@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from errata.errors import UsageError
-from errata.runs.plan.call_counts import Rates
+from errata.graphs.call_counts import Rates
 from errata.runs.plan.estimate import estimate, rates_of, show
 from errata.runs.runner import synthesize
 from errata.runs.status import status
@@ -19,7 +19,7 @@ EXACT = [
     ["graph=exam", "settings={exam: {samples: 3}}"],
     ["graph=rationales", "settings={rationales: {samples: 2}}"],
     ["graph=peer_review", "settings={rationales: {samples: 2}}"],
-    ["graph=lesson", "settings={stages: [exam, rationales, peer_review]}"],
+    ["graph=lesson", "settings={}", "stages=[exam, rationales, peer_review]"],
 ]
 
 
@@ -89,9 +89,9 @@ def test_a_pilot_measures_and_its_replies_are_not_paid_again(tmp_path: Path) -> 
 
 async def test_what_a_run_has_settled_is_not_left(tmp_path: Path) -> None:
     price = "agents.student.price={prompt: 0, completion: 100}"
-    stages = "settings={stages: [exam, rationales]}"
-    part = await synthesize(small(tmp_path, price, stages, problems=5))
-    recipe = small(tmp_path, price, stages, problems=20)
+    settings, stages = "settings={}", "stages=[exam, rationales]"
+    part = await synthesize(small(tmp_path, price, settings, stages, problems=5))
+    recipe = small(tmp_path, price, settings, stages, problems=20)
     assert part.exit_code == 0
 
     told = estimate(recipe)
@@ -111,20 +111,21 @@ async def test_what_a_run_has_settled_is_not_left(tmp_path: Path) -> None:
 
 
 async def test_a_budget_that_will_not_do_is_said_before_and_on_the_way(tmp_path: Path) -> None:
-    price, stages = "agents.student.price={prompt: 0, completion: 100}", "settings={stages: [exam, rationales]}"
+    price, settings = "agents.student.price={prompt: 0, completion: 100}", "settings={}"
+    stages = "stages=[exam, rationales]"
     enough = ["budget={calls: 80, stages: {exam: {usd: 1}}}"]
     short = ["budget={calls: 79, stages: {exam: {usd: 0.2}, rationales: {tokens: 10}}}"]
 
     assert not any(
-        "expected" in note for note in estimate(small(tmp_path, price, stages, *enough, problems=20))["notes"]
+        "expected" in note for note in estimate(small(tmp_path, price, settings, stages, *enough, problems=20))["notes"]
     )
-    notes = "\n".join(estimate(small(tmp_path, price, stages, *short, problems=20))["notes"])
+    notes = "\n".join(estimate(small(tmp_path, price, settings, stages, *short, problems=20))["notes"])
 
     assert "budget.calls is 79, and 80 is expected: the run would stop on the way" in notes
     assert "budget.stages.exam.usd is 0.2, and 0.4 is expected" in notes
     assert "budget.stages.rationales.tokens is 10" in notes
-    await synthesize(small(tmp_path, price, stages, problems=10))
-    notes = "\n".join(estimate(small(tmp_path, price, stages, *short, problems=20))["notes"])
+    await synthesize(small(tmp_path, price, settings, stages, problems=10))
+    notes = "\n".join(estimate(small(tmp_path, price, settings, stages, *short, problems=20))["notes"])
     assert "budget.calls is 79, and 80 is expected" in notes  # 40 are paid, 40 are left
 
 
