@@ -1,3 +1,127 @@
-"""errata turns large models' reasoning, right and wrong, into small models that reason."""
+# ruff: noqa: F401  the names are re-exported, see _HOME
+"""errata turns large models' reasoning, right and wrong, into small models that reason.
+
+What users write against stands here, imported when it is first used:
+
+    from errata import synthesize, Stage, Grade
+
+    summary = synthesize("recipe.yaml", ["limit=20"])
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOME = {
+    # what a person runs
+    "synthesize": "errata.api",
+    "evaluate": "errata.api",
+    "compare": "errata.api",
+    "export": "errata.api",
+    "train": "errata.api",
+    "status": "errata.api",
+    "load_recipe": "errata.runs.recipe",
+    # a stage of one's own
+    "Stage": "errata.graphs.stage",
+    "Steps": "errata.graphs.stage",
+    "Route": "errata.graphs.stage",
+    "END": "errata.graphs.stage",
+    "chain": "errata.graphs.stage",
+    "Pipeline": "errata.graphs.stage",
+    "STAGES": "errata.graphs.pipeline",
+    "State": "errata.graphs.state",
+    "rationales_of": "errata.graphs.state",
+    "mistakes_of": "errata.graphs.state",
+    "together": "errata.graphs.nodes",
+    "add_rationales": "errata.graphs.nodes",
+    "add_explanations": "errata.graphs.nodes",
+    "grade_all": "errata.graphs.nodes",
+    "CallEstimate": "errata.graphs.call_counts",
+    "Counts": "errata.graphs.call_counts",
+    "Range": "errata.graphs.call_counts",
+    "Rates": "errata.graphs.call_counts",
+    "Team": "errata.agents.team",
+    "Teacher": "errata.agents.teacher",
+    "Reviewer": "errata.agents.reviewer",
+    "Student": "errata.agents.student",
+    "PromptCall": "errata.agents.ask",
+    "PromptedModel": "errata.agents.ask",
+    "Parsed": "errata.agents.ask",
+    "to_rationale": "errata.agents.ask",
+    "Unreadable": "errata.agents.parse_reply",
+    "read_prose": "errata.agents.parse_reply",
+    "read_solution": "errata.agents.parse_reply",
+    "Settings": "errata.config.base",
+    "Sampling": "errata.llm.spec",
+    "Agents": "errata.llm.spec",
+    "AgentSpec": "errata.llm.spec",
+    # a grader of one's own
+    "Grade": "errata.grading.grader",
+    "Grader": "errata.grading.grader",
+    "read_answer": "errata.grading.extract",
+    # records
+    "Problem": "errata.records",
+    "Message": "errata.records",
+    "Call": "errata.records",
+    "Rationale": "errata.records",
+    "Review": "errata.records",
+    "Explanation": "errata.records",
+    "Pair": "errata.records",
+    "Outcome": "errata.records",
+    "Transcript": "errata.records",
+    "Span": "errata.records",
+    # errors
+    "ErrataError": "errata.errors",
+    "UsageError": "errata.errors",
+}
+"""Where each public name is defined."""
+
+__all__ = sorted([*_HOME, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'errata' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]
+
+
+if TYPE_CHECKING:  # for type checkers and editors; the list above is what counts
+    from errata.agents.ask import Parsed, PromptCall, PromptedModel, to_rationale
+    from errata.agents.parse_reply import Unreadable, read_prose, read_solution
+    from errata.agents.reviewer import Reviewer
+    from errata.agents.student import Student
+    from errata.agents.teacher import Teacher
+    from errata.agents.team import Team
+    from errata.api import compare, evaluate, export, status, synthesize, train
+    from errata.config.base import Settings
+    from errata.errors import ErrataError, UsageError
+    from errata.grading.extract import read_answer
+    from errata.grading.grader import Grade, Grader
+    from errata.graphs.call_counts import CallEstimate, Counts, Range, Rates
+    from errata.graphs.nodes import add_explanations, add_rationales, grade_all, together
+    from errata.graphs.pipeline import STAGES
+    from errata.graphs.stage import END, Pipeline, Route, Stage, Steps, chain
+    from errata.graphs.state import State, mistakes_of, rationales_of
+    from errata.llm.spec import Agents, AgentSpec, Sampling
+    from errata.records import (
+        Call,
+        Explanation,
+        Message,
+        Outcome,
+        Pair,
+        Problem,
+        Rationale,
+        Review,
+        Span,
+        Transcript,
+    )
+    from errata.runs.recipe import load_recipe

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from errata import __version__
-from errata.cli_helpers import print_json, run_recipe, show_exported, show_run, write_export
+from errata.cli_helpers import load_and_say, print_json, run_recipe, show_exported, show_run, write_export
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
 
 FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
@@ -107,9 +107,8 @@ def init(directory: Path) -> None:
 def plan(recipe: str, overrides: tuple[str, ...], as_json: bool, pilot: int | None, assume: tuple[str, ...]) -> None:
     """Estimate least, expected and most calls, tokens and cost of RECIPE. Makes no call without --pilot."""
     from errata.runs.plan.estimate import estimate, show
-    from errata.runs.recipe import load_recipe
 
-    result = estimate(load_recipe(Path(recipe), overrides), assume=assume, pilot=pilot)
+    result = estimate(load_and_say(recipe, overrides), assume=assume, pilot=pilot)
     if as_json:
         print_json(result)
     else:
@@ -126,9 +125,7 @@ def synth(recipe: str, overrides: tuple[str, ...], quiet: bool, workers: int | N
 
     Overrides are dotted: limit=10 budget.usd=5 agents.teachers.0.temperature=0.7
     """
-    from errata.runs.recipe import load_recipe
-
-    sys.exit(run_recipe(load_recipe(Path(recipe), overrides), quiet=quiet, workers=workers))
+    sys.exit(run_recipe(load_and_say(recipe, overrides), quiet=quiet, workers=workers))
 
 
 @cli.command()

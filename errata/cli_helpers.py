@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,21 @@ def ready_to_stop() -> Any:
 
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # until the run takes both over
     return StopSignal(lambda requests: click.echo(interrupted(requests), err=True))
+
+
+def load_and_say(path: str, overrides: tuple[str, ...]) -> Any:
+    """The recipe in a file; the files of one's own code that it runs are said first, on stderr."""
+    from errata.runs.recipe import load_recipe
+
+    recipe = load_recipe(path, overrides)
+    say_code(recipe.code)
+    return recipe
+
+
+def say_code(code: Mapping[str, Any]) -> None:
+    """Says which files of one's own are run, with the beginning of their hashes."""
+    for name, part in code.items():
+        click.echo(f"runs your code: {name} ({part.file}, sha256 {part.sha256 or 'unknown'})", err=True)
 
 
 def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:

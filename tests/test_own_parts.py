@@ -1,54 +1,179 @@
-"""One's own grader, prompt, agent and graph: what the README shows, put to work."""
+"""One's own parts, as a user would write them: the files in own_parts/, run by the commands of the README."""
 
+from __future__ import annotations
+
+import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
-from errata.graphs.studio import faculty_team
 
+from errata import STAGES, UsageError, load_recipe, synthesize
 from errata.agents.prompts import load_prompts
-from errata.classroom import problems as classroom
-from errata.graphs.pipeline import GraphSettings
-from errata.graphs.state import rationales_of
-from tests.helpers import Script, voices
-from tests.own_parts.editor import editor
-from tests.own_parts.grader import lenient
-from tests.own_parts.short import build_short
+from tests.small_runs import lines
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 PARTS = Path(__file__).parent / "own_parts"
+SHOWN = ("my_stages.py", "shorten.md", "my_grader.py", "my_rules.py", "recipe.yaml", "prompts/teacher/solve.md")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(PARTS, tmp_path / "mine", ignore=shutil.ignore_patterns("__*")))
+
+
+def errata(folder: Path, *words: str, code: int = 0) -> str:
+    """What `errata ...` writes to stdout and stderr when it is typed in the folder."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "errata", *words], cwd=folder, capture_output=True, text=True, env=_environment()
+    )
+    assert ended.returncode == code, ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def by_role(run: Path) -> Counter[str]:
+    return Counter(each["role"] for line in lines(run) for each in line["rationales"])
 
 
 def test_the_readme_shows_these_very_files() -> None:
     section = re.search(r"^#+ Your own parts$(.*?)(?=^## |\Z)", README.read_text(), re.DOTALL | re.MULTILINE)
-    if section is None:
-        pytest.skip("README.md has no section `Your own parts`")
-    shown = {block.strip() for block in re.findall(r"```(?:python|markdown)\n(.*?)```", section[1], re.DOTALL)}
+    assert section
+    blocks = {block.strip() for block in re.findall(r"```(?:python|markdown|yaml)\n(.*?)```", section[1], re.DOTALL)}
 
-    files = [path for path in PARTS.rglob("*") if path.suffix in (".py", ".md") and path.stat().st_size]
-    assert shown == {path.read_text().strip() for path in files}
+    for name in ("my_stages.py", "shorten.md", "my_grader.py", "recipe.yaml"):
+        assert (PARTS / name).read_text().strip() in blocks, name
 
 
-async def test_an_own_grader_decides_what_is_right() -> None:
-    story = await lenient.ainvoke({"problem": next(classroom.problems({}))})
+def test_an_own_stage_grader_and_accept_rule_run_by_the_plain_commands(folder: Path) -> None:
+    plan = orjson.loads(_json(errata(folder, "plan", "recipe.yaml", "--json")))
+    said = errata(folder, "synth", "recipe.yaml", "--quiet")
+    status = orjson.loads(_json(errata(folder, "status", "runs/recipe", "--json")))
+    errata(folder, "export", "runs/recipe", "--format", "sft", "--roles", "shortened", "--out", "short.jsonl")
 
-    assert {each.grade_rule for each in story["rationales"].values()} == {"off_by_one"}
+    first = said.splitlines()[0]
+    assert first.startswith("runs your code: my_stages.py:SHORTEN (") or "my_stages.py:SHORTEN" in said
+    assert plan["stages"]["shorten"]["calls"]["most"] == 60
+    assert plan["agents"]["ed"]["calls"]["expected"] == 48
+    assert status["this_run"]["stages"]["shorten"]["paid"] == status["agents"]["ed"]["calls"] > 0
+    assert {(row["author"], row["role"]) for row in status["authors"]} >= {("ed", "shortened"), ("ada", "teacher")}
+    for line in lines(folder / "runs/recipe"):
+        assert {call["stage"] for call in line["calls"]} <= {"exam", "rationales", "shorten", "peer_review"}
+        for each in line["rationales"]:
+            assert each["grade_rule"] == "off_by_one" or each["grade_rule"].startswith("unreadable")
+            scores = [review["score"] for review in each["reviews"] if review["valid"]]
+            assert each["accepted"] is (all(score >= 4 for score in scores) if scores else each["accepted"])
+            if each["role"] == "shortened":
+                assert each["reviews"]
+                assert each["parent_id"]
+    rows = [orjson.loads(row) for row in (folder / "short.jsonl").read_bytes().splitlines()]
+    assert {row["meta"]["rationales"][0]["role"] for row in rows} == {"shortened"}
+    assert "| ed | shortened |" in (folder / "short.md").read_text()
+    assert "shorten:shorten" in errata(folder, "graph", "recipe.yaml")
+
+
+def _json(output: str) -> str:
+    return output[output.index("{\n") : output.rindex("\n}") + 2]
+
+
+def test_a_killed_run_with_own_parts_goes_on_and_pays_nothing_twice(folder: Path) -> None:
+    slow = ["synth", "recipe.yaml", "problems.options.count=400", "budget={}", "concurrency=4", "--quiet"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "errata", *slow], cwd=folder, env=_environment(), stderr=subprocess.DEVNULL
+    )
+    log = folder / "runs/recipe/transcripts.jsonl"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (log.is_file() and log.read_bytes().count(b"\n") > 5):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = log.read_bytes().count(b"\n")
+    assert 5 < before < 400
+
+    errata(folder, *slow)
+    shutil.copytree(PARTS, folder / "again", ignore=shutil.ignore_patterns("__*"))
+    errata(folder / "again", *slow)
+
+    assert sorted(log.read_bytes().splitlines()) == sorted(
+        (folder / "again/runs/recipe/transcripts.jsonl").read_bytes().splitlines()
+    )
+
+
+def test_no_run_goes_on_with_other_code_without_a_word(folder: Path) -> None:
+    errata(folder, "synth", "recipe.yaml", "--quiet", "limit=4")
+    changed = folder / "my_grader.py"
+    changed.write_text(changed.read_text().replace("<= 1", "<= 2"))
+
+    said = errata(folder, "synth", "recipe.yaml", "--quiet", code=2)
+
+    assert "was run with another my_grader.py:off_by_one" in said
+
+
+def test_a_finished_run_is_read_without_its_code(folder: Path) -> None:
+    errata(folder, "synth", "recipe.yaml", "--quiet", "limit=6")
+    (folder / "my_stages.py").write_text("raise SystemExit('run')")
+
+    assert "shortened" in errata(folder, "status", "runs/recipe")
+    errata(folder, "export", "runs/recipe", "--format", "nat", "--out", "nat.jsonl")
+    errata(folder, "report", "runs/recipe")
+
+    assert b"shortened" in (folder / "nat.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("stages=[rationales, ../my_stages.py:SHORTEN]", "leads out of"),
+        ("stages=[rationales, my_stages.py:SHORTER]", "did you mean SHORTEN"),
+        ("stages=[rationales, nowhere.py:SHORTEN]", "there is no file"),
+        ("stages=[rationales, my_rules.py:unanimous]", "a stage is a value of errata.Stage"),
+        ("stages=[rationales, shorten]", "no stage is called shorten"),
+        ("stages=[my_stages.py:SHORTEN, rationales]", "stage shorten stands before rationales"),
+        ("stages=[exam, rationales]", "agents.others.editor is asked by no stage"),
+        ("agents.others={}", "there is no editor"),
+        ("settings={shorten: {sampling: {heat: 1}}}", "unknown key settings.shorten.sampling.heat"),
+        ("budget.stages={shortn: {calls: 1}}", "did you mean shorten"),
+        ("grader=my_rules.py:nobody", "there is no nobody in it"),
+        ("settings.peer_review.accept.rule=meen", "accept.rule is 'meen'"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_by_name(folder: Path, override: str, words: str) -> None:
+    (folder.parent / "my_stages.py").write_text((folder / "my_stages.py").read_text())
+    with pytest.raises(UsageError) as refused:
+        load_recipe(folder / "recipe.yaml", ["settings={}", override])
+    assert words in str(refused.value)
+
+
+def test_parts_are_given_as_values(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    own: Any = load_recipe("recipe.yaml").pipeline[2]
+
+    class Strict:
+        async def grade(self, problem: Any, text: str) -> Any:
+            from errata import Grade
+
+            return Grade(False, None, None, "strict")
+
+    summary = synthesize(
+        "recipe.yaml", ["limit=3", "name=values"], stages=(*STAGES[:2], own, *STAGES[2:3]), grader=Strict()
+    )
+
+    assert summary.exit_code == 0
+    assert by_role(summary.run) == {"student": 3, "teacher": 6}  # nothing is right, so nothing is shortened
+    assert {each["grade_rule"] for line in lines(summary.run) for each in line["rationales"]} == {"strict"}
 
 
 def test_an_own_prompt_replaces_the_shipped_one() -> None:
     assert "teacher/solve@2" in load_prompts(str(PARTS / "prompts")).hashes()
-
-
-async def test_an_own_agent_works_in_an_own_graph() -> None:
-    script = Script(lambda request: "2 + 3 = 5")
-    ed = editor(voices("ed")[0], script, PARTS / "shorten.md")
-    graph = build_short(faculty_team(), GraphSettings(), ed)
-
-    story = await graph.ainvoke({"problem": next(classroom.problems({}))})
-
-    right = [each for each in rationales_of(story, "teacher") if each.correct]
-    short = rationales_of(story, "revised")
-    assert len(right) == len(short) > 0
-    assert {(each.author, each.text) for each in short} == {("ed", "2 + 3 = 5")}
-    assert all(each.correct is not None for each in short)
-    assert script.asked[0].messages[0].content.startswith("Write the solution below again")

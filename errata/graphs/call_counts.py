@@ -7,7 +7,7 @@ that depends on what models answer is bounded by never and always, and expected 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from errata.llm.spec import Agents, AgentSpec
@@ -95,10 +95,7 @@ class CallEstimate(NamedTuple):
 
 @dataclass
 class Counts:
-    """How a problem stands as the pipeline goes on; each stage reads what those before it have left.
-
-    Of `right` and `wrong`, which are per teacher and problem, own stages may take any part.
-    """
+    """How a problem stands as the pipeline goes on; each stage reads what those before it have left."""
 
     agents: Agents
     settings: PipelineSettings
@@ -111,9 +108,12 @@ class Counts:
     wrong: Range = NONE
     """Wrong rationales per teacher and problem that may be rectified."""
 
-    def rationales(self) -> Range:
-        """Right and wrong rationales of all teachers per problem."""
-        return (self.right + self.wrong).times(len(self.agents.teachers))
+    others: list[tuple[AgentSpec, Range]] = field(default_factory=list)
+    """Rationales per problem that one's own stages add for a panel to review, by author."""
+
+    def right_of_all(self) -> Range:
+        """Right rationales of all teachers per problem."""
+        return self.right.times(len(self.agents.teachers))
 
     def reviews(self, author: AgentSpec, number: Range, **more: Any) -> Iterator[CallEstimate]:
         """Reviews of so many rationales by one author: by everyone on the panel but the author."""

@@ -107,6 +107,10 @@ class Agents(Settings):
     def named_others(self) -> dict[str, tuple[AgentSpec, ...]]:
         return {key: specs if isinstance(specs, tuple) else (specs,) for key, specs in self.others.items()}
 
+    def other(self, key: str) -> AgentSpec:
+        """The first agent under this key of `others`; a stage that declares the key finds one."""
+        return self.named_others[key][0]
+
     @property
     def speaking(self) -> tuple[AgentSpec, ...]:
         """Those who are asked in some stage, reviewers given again under a teacher's name twice."""

@@ -113,6 +113,9 @@ def expected(counts: Counts, settings: PeerReviewSettings, rates: Rates) -> Iter
             avoid = "set settings.peer_review.revise_rounds=0"
             yield CallEstimate("teacher/revise", teacher, revisions, avoid=avoid)
 
+    for author, number in counts.others:
+        yield from counts.reviews(author, number.times(0 if settings.only_correct else 1, 1, 1), inputs=inputs)
+
 
 def missing(state: State) -> str | None:
     judged = [each for each in state.get("rationales", {}).values() if each.dropped is None and each.role != "student"]
