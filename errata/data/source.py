@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from errata.config.base import Settings
+from errata.config.env import Location
 from errata.records import AnswerKind
 
 
@@ -31,7 +32,7 @@ class ProblemSource(Settings):
     `mapping` is the name of a ready one (`gsm8k`) or a mapping of its own.
     """
 
-    source: str
+    source: Location
     mapping: str | Mapping | None = None
     task: str | None = None
     """By default the mapping's name, else the file's stem."""

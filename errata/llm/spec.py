@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from errata.config.base import Settings
+from errata.config.env import Location
 from errata.errors import UsageError
 
 
@@ -39,7 +40,7 @@ class Recording(Settings):
     (`{gemini: "gemini_rationale.1"}` style maps are written as a mapping instead of a path).
     """
 
-    file: str
+    file: Location
     match: str
     by: Literal["id", "question"] = "question"
     prefix: str = ""

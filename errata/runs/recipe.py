@@ -3,8 +3,8 @@
     recipe.yaml + key=value ... -> plain data -> own stages loaded -> SynthRecipe -> check
 
 Whatever cannot be right is refused here, before a call is paid for: an unknown key with the nearest known one, a wrong
-type, a stage without its agents. Strings that are paths may hold `${VAR:-default}`; they stay as written in the recipe
-and are expanded where they are used, so that a run may be resumed after its data has moved.
+type, a stage without its agents. Paths may hold `${VAR:-default}`: they are resolved here, once, and saved as they are
+written, so that a run may be resumed after its data has moved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pydantic import Field, PrivateAttr, SerializeAsAny, create_model, model_val
 from errata.agents.prompts import Prompts, load_prompts
 from errata.config.base import Settings
 from errata.config.code import Code, Loader, Reference, code_of, is_reference
-from errata.config.env import expand
+from errata.config.env import Location, expand
 from errata.config.overrides import SHOWN, _joined, _shown, override, validate
 from errata.config.yaml_file import read_mapping, unshared
 from errata.data.source import ProblemSource
@@ -48,11 +48,11 @@ class SynthRecipe(Settings):
     agents: Agents
     settings: SerializeAsAny[PipelineSettings] = ShippedSettings()
     seed: int = 17
-    prompts: str | None = None
+    prompts: Location | None = None
     """A folder whose files replace prompts of the same name."""
-    store: str | None = None
+    store: Location | None = None
     """A response store shared by several runs; by default the run's own `calls/`."""
-    runs: str = "runs"
+    runs: Location = "runs"
     """The folder that holds run directories."""
     licence: str | None = None
     """The data's licence, as it shall stand on data-set cards."""

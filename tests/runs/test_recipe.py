@@ -413,3 +413,14 @@ def test_recipe_module_stays_light() -> None:
 
 def test_problem_source_refers_to_itself_in_exclude() -> None:
     assert ProblemSource(source="a", exclude=(ProblemSource(source="b"),)).exclude[0].source == "b"
+
+
+def test_a_path_is_resolved_once_and_saved_as_it_is_written(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ERRATA_TRIAL", "here")
+    recipe = load_recipe(base, ["runs=${ERRATA_TRIAL}/runs", "store=${ERRATA_NOWHERE}"])
+    monkeypatch.setenv("ERRATA_TRIAL", "elsewhere")
+
+    assert expand(recipe.runs) == "here/runs"
+    assert "runs: ${ERRATA_TRIAL}/runs" in dump_recipe(recipe)
+    with pytest.raises(UsageError, match="ERRATA_NOWHERE is not set"):
+        expand(recipe.store or "")
