@@ -40,7 +40,7 @@ _HOME = {
     "add_explanations": "errata.graphs.nodes",
     "grade_all": "errata.graphs.nodes",
     "CallEstimate": "errata.graphs.call_counts",
-    "Counts": "errata.graphs.call_counts",
+    "Counts": "errata.graphs.stage",
     "Range": "errata.graphs.call_counts",
     "Rates": "errata.graphs.call_counts",
     "Team": "errata.agents.team",
@@ -106,10 +106,10 @@ if TYPE_CHECKING:  # for type checkers and editors; the list above is what count
     from errata.errors import ErrataError, UsageError
     from errata.grading.extract import read_answer
     from errata.grading.grader import Grade, Grader
-    from errata.graphs.call_counts import CallEstimate, Counts, Range, Rates
+    from errata.graphs.call_counts import CallEstimate, Range, Rates
     from errata.graphs.nodes import add_explanations, add_rationales, grade_all, together
     from errata.graphs.pipeline import STAGES
-    from errata.graphs.stage import END, Pipeline, Route, Stage, Steps, chain
+    from errata.graphs.stage import END, Counts, Pipeline, Route, Stage, Steps, chain
     from errata.graphs.state import State, mistakes_of, rationales_of
     from errata.llm.spec import Agents, AgentSpec, Sampling
     from errata.records import (

@@ -22,8 +22,8 @@ from errata.export.dedup import Duplicates
 from errata.export.formats import FORMATS, Format
 from errata.export.transcript_view import ALL, LeftOut, Options, Row, Source, Told
 from errata.records import Problem, Transcript
-from errata.runs.recipe import load_saved_recipe, stages_run
 from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
+from errata.runs.saved_recipe import load_saved_recipe, stages_run
 
 _GRAPHS: dict[str, tuple[str, ...]] = {
     "exam": ("exam", "lesson"),

@@ -6,15 +6,12 @@ that depends on what models answer is bounded by never and always, and expected 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
-from errata.llm.spec import Agents, AgentSpec
+from errata.llm.spec import AgentSpec
 from errata.records import Problem
-
-if TYPE_CHECKING:
-    from errata.graphs.stage import AnyStage, PipelineSettings
 
 
 @dataclass(frozen=True)
@@ -93,49 +90,6 @@ class CallEstimate(NamedTuple):
         return self.prompt.rpartition("/")[2]
 
 
-@dataclass
-class Counts:
-    """How a problem stands as the pipeline goes on; each stage reads what those before it have left."""
-
-    agents: Agents
-    settings: PipelineSettings
-    attending: Range = EVERY
-    """Share of problems that go on after the exam."""
-    mistakes: Range = NONE
-    """The student's wrong answers per problem."""
-    right: Range = NONE
-    """Right rationales per teacher and problem that may be learned from or corrupted."""
-    wrong: Range = NONE
-    """Wrong rationales per teacher and problem that may be rectified."""
-
-    others: list[tuple[AgentSpec, Range]] = field(default_factory=list)
-    """Rationales per problem that one's own stages add for a panel to review, by author."""
-
-    def right_of_all(self) -> Range:
-        """Right rationales of all teachers per problem."""
-        return self.right.times(len(self.agents.teachers))
-
-    def reviews(self, author: AgentSpec, number: Range, **more: Any) -> Iterator[CallEstimate]:
-        """Reviews of so many rationales by one author: by everyone on the panel but the author."""
-        for reviewer in self.agents.panel:
-            if reviewer.name != author.name:
-                yield CallEstimate("reviewer/score", reviewer, number, tokens=150, **more)
-
-
-def call_estimates(
-    stages: Sequence[AnyStage], agents: Agents, settings: PipelineSettings, rates: Rates
-) -> list[CallEstimate]:
-    """The calls per problem of a pipeline by stage, prompt and agent, fresh tries included."""
-    counts = Counts(agents, settings)
-    merged: dict[tuple[str, str, str], CallEstimate] = {}
-    for stage in stages:
-        for estimate in stage.expected(counts, settings.of(stage), rates):  # a reviewer scores several authors
-            key = (stage.name, estimate.prompt, estimate.agent.name)
-            calls = estimate.calls + merged[key].calls if key in merged else estimate.calls
-            merged[key] = estimate._replace(stage=stage.name, calls=calls)
-    return [each._replace(calls=_once(_with_tries(each, rates.unreadable), rates.repeated)) for each in merged.values()]
-
-
 def tries_of(estimate: CallEstimate) -> int:
     """How often one reply may be asked for."""
     if estimate.agent.model.startswith("recorded/"):
@@ -143,13 +97,15 @@ def tries_of(estimate: CallEstimate) -> int:
     return estimate.agent.tries or (1 if estimate.prompt.startswith("student/") else 3)
 
 
-def _with_tries(estimate: CallEstimate, unreadable: float) -> Range:
+def with_tries(estimate: CallEstimate, unreadable: float) -> Range:
+    """The calls with fresh tries for so large a share of unreadable replies."""
     tries = tries_of(estimate)
     if unreadable == 0 or tries == 1:
         return estimate.calls
     return estimate.calls.times(1, sum(unreadable**attempt for attempt in range(tries)), tries)
 
 
-def _once(calls: Range, repeated: float) -> Range:
+def once(calls: Range, repeated: float) -> Range:
+    """The calls without those that ask the very same thing as another, which are paid once."""
     expected = calls.expected * (1 - repeated)
     return Range(min(calls.least, expected), expected, calls.most)

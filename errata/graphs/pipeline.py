@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from errata.agents.team import Team
 from errata.errors import UsageError
-from errata.graphs.stage import END, AnyStage, Pipeline, PipelineSettings, Route, Steps, settings_model
+from errata.graphs.call_counts import CallEstimate, Rates, once, with_tries
+from errata.graphs.stage import END, AnyStage, Counts, Pipeline, PipelineSettings, Route, Steps, settings_model
 from errata.graphs.stages.dual_cot import DUAL_COT
 from errata.graphs.stages.exam import EXAM
 from errata.graphs.stages.mistake_explanation import MISTAKE_EXPLANATION
@@ -162,6 +163,23 @@ def _require(stage: AnyStage, who: str, agents: Agents) -> None:
                 "it is an agent of that stage alone",
                 f"add agents: {{others: {{{who}: {{name: ..., model: ...}}}}}}",
             )
+
+
+# ---- what it will take -----------------------------------------------------------------------------------------------
+
+
+def call_estimates(
+    stages: Sequence[AnyStage], agents: Agents, settings: PipelineSettings, rates: Rates
+) -> list[CallEstimate]:
+    """The calls per problem of a pipeline by stage, prompt and agent, fresh tries included."""
+    counts = Counts(agents, settings)
+    merged: dict[tuple[str, str, str], CallEstimate] = {}
+    for stage in stages:
+        for estimate in stage.expected(counts, settings.of(stage), rates):  # a reviewer scores several authors
+            key = (stage.name, estimate.prompt, estimate.agent.name)
+            calls = estimate.calls + merged[key].calls if key in merged else estimate.calls
+            merged[key] = estimate._replace(stage=stage.name, calls=calls)
+    return [each._replace(calls=once(with_tries(each, rates.unreadable), rates.repeated)) for each in merged.values()]
 
 
 # ---- the state machine -----------------------------------------------------------------------------------------------

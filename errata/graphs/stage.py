@@ -8,7 +8,7 @@ one's own, named in a recipe as `my_stages.py:SHORTEN`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,9 +19,9 @@ from pydantic import create_model
 from errata.agents.team import Team
 from errata.config.base import Settings
 from errata.errors import UsageError
-from errata.graphs.call_counts import CallEstimate, Counts, Rates
+from errata.graphs.call_counts import EVERY, NONE, CallEstimate, Range, Rates
 from errata.graphs.state import State
-from errata.llm.spec import Agents
+from errata.llm.spec import Agents, AgentSpec
 
 S = TypeVar("S", bound=Settings)
 
@@ -70,6 +70,35 @@ class PipelineSettings(Settings):
         """The section of one stage; its defaults where the recipe has none."""
         section: S = getattr(self, stage.name, None) or stage.settings()
         return section
+
+
+@dataclass
+class Counts:
+    """How a problem stands as the pipeline goes on; each stage reads what those before it have left."""
+
+    agents: Agents
+    settings: PipelineSettings
+    attending: Range = EVERY
+    """Share of problems that go on after the exam."""
+    mistakes: Range = NONE
+    """The student's wrong answers per problem."""
+    right: Range = NONE
+    """Right rationales per teacher and problem that may be learned from or corrupted."""
+    wrong: Range = NONE
+    """Wrong rationales per teacher and problem that may be rectified."""
+
+    others: list[tuple[AgentSpec, Range]] = field(default_factory=list)
+    """Rationales per problem that one's own stages add for a panel to review, by author."""
+
+    def right_of_all(self) -> Range:
+        """Right rationales of all teachers per problem."""
+        return self.right.times(len(self.agents.teachers))
+
+    def reviews(self, author: AgentSpec, number: Range, **more: Any) -> Iterator[CallEstimate]:
+        """Reviews of so many rationales by one author: by everyone on the panel but the author."""
+        for reviewer in self.agents.panel:
+            if reviewer.name != author.name:
+                yield CallEstimate("reviewer/score", reviewer, number, tokens=150, **more)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from errata.models.sampling import Job
+
 if TYPE_CHECKING:
-    from errata.models.generate import Job
     from errata.models.load import Checkpoint
 
 MEMORY = 0.5

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from errata.models import continuous
 from errata.models.load import Checkpoint
-from errata.models.sampling import Decoding, Dice
+from errata.models.sampling import Dice, Job
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,20 +28,6 @@ AT_ONCE_ON_CUDA = 512
 _CLOSING = frozenset(".:\n")
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One sequence to generate. Jobs with the same prompt, decoding, seed and `settled` give the same text.
-
-    `settled` says of the text so far at which character it may end, if at any. It is asked where a sentence, a line or
-    what stands before a colon has ended.
-    """
-
-    prompt: Sequence[int]
-    decoding: Decoding
-    seed: int = 0
-    settled: Callable[[str], int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -26,6 +27,20 @@ class Decoding(Settings):
     top_p: float = Field(default=1.0, gt=0, le=1)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     stop_at_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One sequence to generate. Jobs with the same prompt, decoding, seed and `settled` give the same text.
+
+    `settled` says of the text so far at which character it may end, if at any. It is asked where a sentence, a line or
+    what stands before a colon has ended.
+    """
+
+    prompt: Sequence[int]
+    decoding: Decoding
+    seed: int = 0
+    settled: Callable[[str], int | None] | None = None
 
 
 class Dice:

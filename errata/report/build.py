@@ -41,8 +41,9 @@ from errata.report.sections import training_curves as schooling
 from errata.report.sections.overview import overview
 from errata.report.sections.synthesis import Told
 from errata.report.vega_svg import draw, need_vl_convert
-from errata.runs.recipe import SynthRecipe, load_saved_recipe
+from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
+from errata.runs.saved_recipe import load_saved_recipe
 from errata.runs.status import Funnel, figures
 
 MOST_TRANSCRIPTS = 20_000

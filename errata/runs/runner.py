@@ -57,9 +57,10 @@ from errata.runs.counters import (
     told,
 )
 from errata.runs.manifest import provenance
-from errata.runs.recipe import SynthRecipe, dump_recipe, load_recipe, refuse_other_recipe, with_parts
+from errata.runs.recipe import SynthRecipe, load_recipe, with_parts
 from errata.runs.run_dir import OWN_LEDGER, Log, LogIndex, RunDir, held, index_log, repair, write_whole
 from errata.runs.run_problem import RunProblem, problem_runner
+from errata.runs.saved_recipe import dump_recipe, refuse_other_recipe
 
 TICK_S = 0.5
 MANIFEST_EVERY_S = 5.0

@@ -17,8 +17,8 @@ from errata.errors import UsageError
 from errata.export.transcript_view import Options
 from errata.export.write import export
 from errata.records import canonical
-from errata.runs.recipe import load_saved_recipe
 from errata.runs.run_dir import find_run
+from errata.runs.saved_recipe import load_saved_recipe
 
 
 class Record(NamedTuple):

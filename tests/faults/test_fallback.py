@@ -9,8 +9,8 @@ import orjson
 from errata.export.write import export
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.runs.progress import report
-from errata.runs.recipe import differences
 from errata.runs.runner import synthesize
+from errata.runs.saved_recipe import differences
 from errata.runs.status import status
 from tests.faults.harm import accounted, came_to, place, soon
 from tests.small_runs import lines

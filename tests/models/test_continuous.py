@@ -11,9 +11,8 @@ import torch
 from transformers import ContinuousBatchingConfig
 
 from errata.models import continuous, generate
-from errata.models.generate import Job
 from errata.models.load import Checkpoint
-from errata.models.sampling import Decoding
+from errata.models.sampling import Decoding, Job
 
 TEXTS = ["a", "the quick brown fox", "7 * 8 =", "x" * 90, "How many apples are left?", "zz top", "ha " * 20]
 SMALL = ContinuousBatchingConfig(num_blocks=32, page_size=32, max_batch_tokens=128)

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.models.generate import ContextOverflow, Generated, Job, _Row, generate, stream
+from errata.models.generate import ContextOverflow, Generated, _Row, generate, stream
 from errata.models.load import Checkpoint
-from errata.models.sampling import Decoding, sample
+from errata.models.sampling import Decoding, Job, sample
 from tests.models import tiny
 
 TEXTS = ["a", "the quick brown fox", "7 * 8 =", "x" * 90, "How many apples are left?", "zz top", "ha " * 20]

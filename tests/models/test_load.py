@@ -16,10 +16,10 @@ import torch
 from errata.errors import UsageError
 from errata.models.files import find
 from errata.models.gate import NatModel
-from errata.models.generate import Job, generate
+from errata.models.generate import generate
 from errata.models.load import Checkpoint, load
 from errata.models.prompting import prompt_ids
-from errata.models.sampling import Decoding
+from errata.models.sampling import Decoding, Job
 from errata.records import Message
 from tests.models import tiny
 

@@ -18,14 +18,8 @@ from errata.config.yaml_file import MAX_BYTES, parse_yaml, read_mapping
 from errata.data.source import ProblemSource
 from errata.errors import UsageError
 from errata.graphs.pipeline import GRAPHS, STAGES
-from errata.runs.recipe import (
-    differences,
-    dump_recipe,
-    load_recipe,
-    load_saved_recipe,
-    recipe_model,
-    refuse_other_recipe,
-)
+from errata.runs.recipe import load_recipe, recipe_model
+from errata.runs.saved_recipe import differences, dump_recipe, load_saved_recipe, refuse_other_recipe
 
 RECIPE = recipe_model(STAGES)
 BASE = """

@@ -16,9 +16,9 @@ from typing import Any
 from errata.agents.ask import Parsed
 from errata.agents.teacher import Teacher
 from errata.agents.team import Team
-from errata.graphs.call_counts import NONE, CallEstimate, Counts, Range, Rates
+from errata.graphs.call_counts import NONE, CallEstimate, Range, Rates
 from errata.graphs.nodes import add_rationales, grade_all, together
-from errata.graphs.stage import END, Pipeline, PipelineSettings, Route, Stage, Steps
+from errata.graphs.stage import END, Counts, Pipeline, PipelineSettings, Route, Stage, Steps
 from errata.graphs.stages.dual_pairs import DualCotSettings, Rewrite, natural_pairs, rewrites_of, rewritten_pairs
 from errata.graphs.stages.few_shot import check_demonstrations, examples_for
 from errata.graphs.stages.peer_review import PEER_REVIEW

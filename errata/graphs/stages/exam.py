@@ -11,9 +11,9 @@ from pydantic import Field
 
 from errata.agents.team import Team
 from errata.config.base import Settings
-from errata.graphs.call_counts import CallEstimate, Counts, Range, Rates
+from errata.graphs.call_counts import CallEstimate, Range, Rates
 from errata.graphs.nodes import add_rationales, grade_all, together
-from errata.graphs.stage import Pipeline, Stage, Steps, chain
+from errata.graphs.stage import Counts, Pipeline, Stage, Steps, chain
 from errata.graphs.state import State
 from errata.llm.spec import Sampling
 

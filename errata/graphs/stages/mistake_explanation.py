@@ -15,9 +15,9 @@ from pydantic import Field
 from errata.agents.teacher import Teacher
 from errata.agents.team import Team
 from errata.config.base import Settings
-from errata.graphs.call_counts import CallEstimate, Counts, Rates
+from errata.graphs.call_counts import CallEstimate, Rates
 from errata.graphs.nodes import add_explanations, together
-from errata.graphs.stage import END, Pipeline, Route, Stage, Steps
+from errata.graphs.stage import END, Counts, Pipeline, Route, Stage, Steps
 from errata.graphs.state import State, mistakes_of
 from errata.llm.spec import Sampling
 from errata.records import Problem, Rationale, draw

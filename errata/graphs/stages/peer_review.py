@@ -15,9 +15,9 @@ from pydantic import Field
 
 from errata.agents.team import Team
 from errata.config.base import Settings
-from errata.graphs.call_counts import NONE, CallEstimate, Counts, Rates
+from errata.graphs.call_counts import NONE, CallEstimate, Rates
 from errata.graphs.nodes import add_rationales, grade_all, together
-from errata.graphs.stage import END, Pipeline, PipelineSettings, Route, Stage, Steps
+from errata.graphs.stage import END, Counts, Pipeline, PipelineSettings, Route, Stage, Steps
 from errata.graphs.stages.rationales import RATIONALES
 from errata.graphs.stages.review_panel import AcceptRule, check_panel, review_all, unreviewed
 from errata.graphs.state import State, rationales_of

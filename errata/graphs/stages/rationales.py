@@ -12,9 +12,9 @@ from pydantic import Field
 from errata.agents.demonstration import Demonstration
 from errata.agents.team import Team
 from errata.config.base import Settings
-from errata.graphs.call_counts import CallEstimate, Counts, Rates
+from errata.graphs.call_counts import CallEstimate, Rates
 from errata.graphs.nodes import add_rationales, grade_all, together
-from errata.graphs.stage import Pipeline, Stage, Steps, chain
+from errata.graphs.stage import Counts, Pipeline, Stage, Steps, chain
 from errata.graphs.stages.diversity_filter import DiversityFilter, set_aside
 from errata.graphs.state import State, rationales_of
 from errata.llm.spec import Sampling

@@ -17,10 +17,10 @@ from errata.grading.extract import settled
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec, Sampling
 from errata.models.files import find
-from errata.models.generate import ContextOverflow, Generated, Job, check_length, most_rows, stream
+from errata.models.generate import ContextOverflow, Generated, check_length, most_rows, stream
 from errata.models.load import Checkpoint, load, need_torch
 from errata.models.prompting import prompt_ids
-from errata.models.sampling import Decoding
+from errata.models.sampling import Decoding, Job
 from errata.records import digest
 
 WINDOW = 0.02

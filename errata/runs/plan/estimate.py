@@ -28,8 +28,9 @@ from errata.llm.prices import cost, price_of
 from errata.llm.spec import Sampling
 from errata.records import Problem
 from errata.runs.plan.pilot import Pilot, Tokens, run_pilot
-from errata.runs.recipe import SynthRecipe, refuse_other_recipe
+from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import LogIndex, RunDir, index_log
+from errata.runs.saved_recipe import refuse_other_recipe
 
 CHARS_PER_TOKEN = 4
 LOOKED_AT = 50

@@ -20,10 +20,10 @@ from errata.llm.budget import Budget
 from errata.llm.gateway import Gateway
 from errata.llm.request import ProviderFailure, Reply
 from errata.llm.spec import Agents, AgentSpec, Sampling
-from errata.models.generate import Job, generate
+from errata.models.generate import generate
 from errata.models.load import load
 from errata.models.prompting import example_ids, prompt_ids
-from errata.models.sampling import Decoding
+from errata.models.sampling import Decoding, Job
 from errata.records import Message
 from tests.helpers import apples
 from tests.llm.provider import request_of

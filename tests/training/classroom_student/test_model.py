@@ -12,10 +12,10 @@ from errata.agents.prompts import load_prompts
 from errata.agents.student import explain_messages, student_messages
 from errata.classroom.problems import problems
 from errata.errors import UsageError
-from errata.models.generate import Job, generate
+from errata.models.generate import generate
 from errata.models.load import load
 from errata.models.prompting import example_ids, prompt_ids
-from errata.models.sampling import Decoding
+from errata.models.sampling import Decoding, Job
 from errata.records import Message, Problem, Span
 from errata.training.classroom_student import model as tiny
 from errata.training.encode import Encoder
