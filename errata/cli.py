@@ -37,8 +37,10 @@ class Verbs(click.Group):
             raise
         except Exception as error:
             _traceback_if_debug(ctx)
-            told = ErrataError(f"{type(error).__name__}: {error}", "errata itself is at fault", "see more with --debug")
-            click.echo(str(told), err=True)
+            fault = ErrataError(
+                f"{type(error).__name__}: {error}", "errata itself is at fault", "see more with --debug"
+            )
+            click.echo(str(fault), err=True)
             ctx.exit(EXIT_OTHER)
 
 

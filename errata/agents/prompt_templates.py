@@ -26,7 +26,7 @@ _PLAIN = (
     *(nodes.List, nodes.Tuple, nodes.Filter, nodes.Test, nodes.Add, nodes.Sub, nodes.Neg, nodes.Concat),
     *(nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not),
 )
-_TOLD = {
+_NAMES_OF_NODES = {
     nodes.Call: "a call",
     nodes.Assign: "{% set %}",
     nodes.Macro: "{% macro %}",
@@ -47,7 +47,7 @@ def refused(tree: nodes.Template) -> str | None:
 
 def _beyond(node: nodes.Node, *, looped: bool) -> Iterator[str]:
     if not isinstance(node, _PLAIN):
-        yield _TOLD.get(type(node), type(node).__name__)
+        yield _NAMES_OF_NODES.get(type(node), type(node).__name__)
     elif isinstance(node, nodes.Filter) and node.name not in FILTERS:
         yield f"the filter {node.name}"
     elif isinstance(node, nodes.For):

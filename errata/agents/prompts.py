@@ -28,8 +28,8 @@ from errata.config.yaml_file import parse_yaml
 from errata.errors import UsageError
 from errata.records import Message, digest
 
-_SHOWN = Demonstration(question="q", rationale="r", answer="a", wrong="w")
-_TRIALS: tuple[dict[str, Any], ...] = ({"demonstrations": (_SHOWN,), "critiques": ("c",)}, {"demonstrations": ()})
+_EXAMPLE = Demonstration(question="q", rationale="r", answer="a", wrong="w")
+_TRIALS: tuple[dict[str, Any], ...] = ({"demonstrations": (_EXAMPLE,), "critiques": ("c",)}, {"demonstrations": ()})
 """Inputs that are no plain text, for the trial rendering: a misspelt attribute shall not wait for a paid run."""
 
 
@@ -103,11 +103,11 @@ def _shipped_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str,
 def _override_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UsageError(f"prompts: {folder} is no folder", do="Name a folder that holds e.g. teacher/solve.md.")
-    found = sorted(path for path in folder.rglob("*") if not path.is_dir() and not _is_hidden(path.relative_to(folder)))
-    for path in found:
+    files = sorted(path for path in folder.rglob("*") if not path.is_dir() and not _is_hidden(path.relative_to(folder)))
+    for path in files:
         if not path.resolve().is_relative_to(folder.resolve()):
             raise UsageError(f"{path} leads out of {folder}", "An override is a file of its own.", "Copy it there.")
-    return found
+    return files
 
 
 def _is_hidden(relative: Path) -> bool:
@@ -148,17 +148,17 @@ def _front_matter(file: str, text: str) -> _FrontMatter:
         raise UsageError(f"{file} has no front matter", do=shape)
     fields = parse_yaml(head, f"{file}: its front matter")
     if not isinstance(fields, dict) or set(fields) != {"version", "inputs"}:
-        named = ", ".join(map(str, fields)) if isinstance(fields, dict) else _shown(fields)
+        named = ", ".join(map(str, fields)) if isinstance(fields, dict) else _short(fields)
         raise UsageError(f"{file}: its front matter holds {named}", "It holds version and inputs, no more.", shape)
     version, inputs = fields["version"], fields["inputs"]
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise UsageError(f"{file}: version {_shown(version)}", "A version is a whole number from 1 on.", shape)
+        raise UsageError(f"{file}: version {_short(version)}", "A version is a whole number from 1 on.", shape)
     if not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs):
-        raise UsageError(f"{file}: inputs {_shown(inputs)}", "Inputs are a list of names.", shape)
+        raise UsageError(f"{file}: inputs {_short(inputs)}", "Inputs are a list of names.", shape)
     return _FrontMatter(version, tuple(inputs), body.removesuffix("\n"))
 
 
-def _shown(value: Any) -> str:
+def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -192,7 +192,9 @@ def _check_inputs(file: str, declared: tuple[str, ...], used: set[str], offered:
     for variable in sorted(used - set(declared)):
         near = difflib.get_close_matches(variable, declared, n=1)
         why = f"The nearest declared one is {near[0]}." if near else f"Declared are: {', '.join(declared) or 'none'}."
-        raise UsageError(f"{file} uses {variable}, which it does not declare", why, "Add it to inputs, or mend it.")
+        raise UsageError(
+            f"{file} uses {variable}, which it does not declare", why, "Add it to inputs, or use one of those declared."
+        )
     for variable in sorted(set(declared) - used):
         raise UsageError(f"{file} declares {variable} and does not use it", do="Use it, or take it out of inputs.")
     for variable in sorted(set(declared) - set(offered if offered is not None else declared)):

@@ -34,14 +34,14 @@ class Team:
 
     def other(self, key: str) -> PromptedModel:
         """The one model under this key of `agents.others`. Raises UsageError where there is none or several."""
-        found = self.others.get(key, ())
-        if len(found) != 1:
+        models = self.others.get(key, ())
+        if len(models) != 1:
             raise UsageError(
-                f"agents.others.{key} names {len(found)} models",
+                f"agents.others.{key} names {len(models)} models",
                 "a stage asks for exactly one",
                 f"write agents: {{others: {{{key}: {{name: ..., model: ...}}}}}}",
             )
-        return found[0]
+        return models[0]
 
     def in_stage(self, stage: str) -> Team:
         """The same team, whose calls are logged and budgeted under `stage`."""

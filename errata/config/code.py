@@ -58,7 +58,7 @@ class Loader:
         """The object that a reference names. Raises UsageError where there is none."""
         module, name = self._module(reference)
         try:
-            found = getattr(module, name)
+            part = getattr(module, name)
         except AttributeError:
             near = get_close_matches(name, vars(module), n=1)
             raise UsageError(
@@ -66,8 +66,8 @@ class Loader:
                 "the part is taken from there by its name",
                 f"did you mean {near[0]}?" if near else f"define {name}",
             ) from None
-        self.code[reference] = code_of(found, module)
-        return found
+        self.code[reference] = code_of(part, module)
+        return part
 
     def _module(self, reference: str) -> tuple[ModuleType, str]:
         if match := _FILE.fullmatch(reference):

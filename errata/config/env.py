@@ -52,14 +52,14 @@ def _expanded(text: str) -> str:
         name, default = match.groups()
         if name is None:
             raise UsageError(f"{text!r} holds ${{ without a variable", do="write ${NAME} or ${NAME:-default}")
-        found = os.environ.get(name) or default
-        if found is None:
+        filled = os.environ.get(name) or default
+        if filled is None:
             raise UsageError(
                 f"{text!r}: the environment variable {name} is not set",
                 "it has no default in the recipe",
                 f"set {name}, or write ${{{name}:-default}}",
             )
-        return found
+        return filled
 
     return _VARIABLE.sub(value, text)
 

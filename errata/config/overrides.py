@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from errata.config.yaml_file import parse_yaml
 from errata.errors import UsageError
 
-SHOWN = 3
+MOST_FAULTS = 3
 """Faults told at once."""
 
 
@@ -49,10 +49,10 @@ def validate(
         try:
             return model.model_validate(data, context={"load": load})
         except ValidationError as error:
-            faults = _told(error, data)
+            faults = _faults_of(error, data)
     path, found, why, do = faults[0]
     source = next((f"override {text}" for text in overrides if _concerns(text.partition("=")[0], path)), where)
-    more = [fault.found for fault in faults[1:SHOWN]] + ["..."] * (len(faults) > SHOWN)
+    more = [fault.found for fault in faults[1:MOST_FAULTS]] + ["..."] * (len(faults) > MOST_FAULTS)
     raise UsageError(f"{source}: {found}", why, "; then: ".join([do, *more]))
 
 
@@ -80,7 +80,7 @@ def _override(data: dict[str, Any], text: str) -> None:
             node = node[index]
         else:
             raise UsageError(
-                f"override {text}: {'.'.join(parts[:place])} is {_shown(node)}",
+                f"override {text}: {'.'.join(parts[:place])} is {short(node)}",
                 f"it has no key {part}",
                 f"override {'.'.join(parts[:place])} as a whole",
             )
@@ -111,19 +111,19 @@ def _faults(annotation: Any, data: Any, path: str) -> Iterator[Fault]:
         origin, inner = get_origin(member), get_args(member)
         if isinstance(data, dict) and isinstance(member, type) and issubclass(member, BaseModel):
             for key, value in data.items():
-                here = _joined(path, key)
+                here = dotted(path, key)
                 if key in member.model_fields:
                     yield from _faults(member.model_fields[key].annotation, value, here)
                 else:
                     yield _unknown(here, str(key), list(member.model_fields))
         elif isinstance(data, dict) and origin is dict:
             for key, value in data.items():
-                yield from _faults(inner[1], value, _joined(path, key))
+                yield from _faults(inner[1], value, dotted(path, key))
         elif isinstance(data, list) and origin is tuple:
             for place, value in enumerate(data):
-                yield from _faults(inner[0], value, _joined(path, place))
+                yield from _faults(inner[0], value, dotted(path, place))
     if isinstance(data, bool) and {int, float} & set(members) and not {bool, Any} & set(members):
-        yield Fault(path, f"{path} is {_shown(data)}", "it should be a number", "write a number")
+        yield Fault(path, f"{path} is {short(data)}", "it should be a number", "write a number")
 
 
 def _members(annotation: Any) -> Iterator[Any]:
@@ -134,7 +134,7 @@ def _members(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def _told(error: ValidationError, data: Any) -> list[Fault]:
+def _faults_of(error: ValidationError, data: Any) -> list[Fault]:
     """Pydantic's errors by the dotted path in the data, the deepest first: of a union the branch that was meant."""
     faults = []
     for each in error.errors(include_url=False, include_context=False):
@@ -143,21 +143,26 @@ def _told(error: ValidationError, data: Any) -> list[Fault]:
         for place, part in enumerate(each["loc"]):
             known = value if isinstance(value, dict) else range(len(value) if isinstance(value, list) else 0)
             if part in known:
-                value, path, depth = value[part], _joined(path, part), depth + 1
+                value, path, depth = value[part], dotted(path, part), depth + 1
             elif each["type"] == "missing" and place == len(each["loc"]) - 1:
-                path, depth = _joined(path, part), depth + 1
+                path, depth = dotted(path, part), depth + 1
         if each["type"] == "missing":
             fault = Fault(path, f"{path} is missing", "it has no default", "add it")
         elif each["type"] == "value_error":
-            fault = Fault(path, each["msg"].removeprefix("Value error, "), "the recipe contradicts itself", "mend it")
+            fault = Fault(
+                path,
+                each["msg"].removeprefix("Value error, "),
+                "the recipe contradicts itself",
+                "change one of the two",
+            )
         else:
-            fault = Fault(path, f"{path} is {_shown(value)}", _expected(each["msg"]), "mend it")
+            fault = Fault(path, f"{path} is {short(value)}", _expected(each["msg"]), "write such a value")
         faults.append((-depth, fault))
-    told: list[Fault] = []
+    outermost: list[Fault] = []
     for _, fault in sorted(faults, key=lambda item: item[0]):
-        if not any(f"{known.path}.".startswith(f"{fault.path}.") for known in told):
-            told.append(fault)
-    return told
+        if not any(f"{known.path}.".startswith(f"{fault.path}.") for known in outermost):
+            outermost.append(fault)
+    return outermost
 
 
 def _expected(message: str) -> str:
@@ -175,7 +180,7 @@ def _concerns(key: str, path: str) -> bool:
     return f"{key}.".startswith(f"{path}.") or f"{path}.".startswith(f"{key}.")
 
 
-def _joined(path: str, part: Any) -> str:
+def dotted(path: str, part: Any) -> str:
     return f"{path}.{part}" if path else str(part)
 
 
@@ -185,6 +190,6 @@ def _unknown(path: str, key: str, known: Sequence[str]) -> Fault:
     return Fault(path, f"unknown key {path}", f"known here are {', '.join(known)}", meant)
 
 
-def _shown(value: Any) -> str:
+def short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

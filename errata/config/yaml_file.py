@@ -64,9 +64,9 @@ def parse_yaml(text: str, where: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
         raise UsageError(
-            f"{where}{line}: {said}", "that is no YAML", "mend it; quote what holds : { } * & #"
+            f"{where}{line}: {problem}", "that is no YAML", "quote what holds : { } * & #, and check the indentation"
         ) from error
     except RecursionError:
         raise UsageError(f"{where} is nested too deeply", "no recipe needs that", "flatten it") from None
@@ -106,17 +106,17 @@ def _measure(node: yaml.Node, sizes: dict[int, int | None], where: str, depth: i
 
 
 def _refuse_twice(node: yaml.MappingNode, where: str) -> None:
-    seen: set[str] = set()
+    keys: set[str] = set()
     for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-            if key.value in seen:
+            if key.value in keys:
                 line = key.start_mark.line + 1
                 raise UsageError(
                     f"{where}, line {line}: the key {key.value} stands twice",
                     "the second would silently replace the first",
                     "remove one",
                 )
-            seen.add(key.value)
+            keys.add(key.value)
 
 
 def unshared(value: Any) -> Any:

@@ -160,8 +160,8 @@ class Pipeline:
 
 def roles_of(stages: Iterable[AnyStage], *uses: Use) -> tuple[str, ...]:
     """The roles that these stages write for such uses, in the order of the stages; without a use, all roles."""
-    found = (role for stage in stages for role, use in stage.roles.items() if not uses or use in uses)
-    return tuple(dict.fromkeys(found))
+    roles = (role for stage in stages for role, use in stage.roles.items() if not uses or use in uses)
+    return tuple(dict.fromkeys(roles))
 
 
 @cache

@@ -38,13 +38,13 @@ def provenance(recipe: SynthRecipe, prompts: Prompts) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def git() -> dict[str, Any] | None:

@@ -57,16 +57,16 @@ def projected(snapshot: Snapshot, now: float | None, ever: float | None) -> floa
 def budgets(snapshot: Snapshot) -> list[str]:
     """Each budget with what is spent of it, and what is to be expected where it will not do."""
     now, ever = snapshot.spent["this_run"], snapshot.spent["all_runs"]
-    told = _budget("", snapshot.budget, now, ever, snapshot)
+    lines = _budget("", snapshot.budget, now, ever, snapshot)
     for stage, amounts in snapshot.budget.stages.items():
-        told += _budget(f"{stage} ", amounts, now["stages"].get(stage), ever["stages"].get(stage), snapshot)
-    return told
+        lines += _budget(f"{stage} ", amounts, now["stages"].get(stage), ever["stages"].get(stage), snapshot)
+    return lines
 
 
 def _budget(
     name: str, amounts: Amounts, now: dict[str, Any] | None, ever: dict[str, Any] | None, snapshot: Snapshot
 ) -> list[str]:
-    told = []
+    lines = []
     for unit, write in (("usd", money), ("tokens", _count), ("calls", _count)):
         limit = getattr(amounts, unit)
         if limit is None:
@@ -74,8 +74,8 @@ def _budget(
         spent = _amount(unit, ever)
         ahead = projected(snapshot, _amount(unit, now), spent)
         short = f", about {write(ahead)}: not enough" if ahead is not None and ahead > limit else ""
-        told.append(f"{name}{write(spent)} of {write(limit)}{' ' + unit if unit != 'usd' else ''}{short}")
-    return told
+        lines.append(f"{name}{write(spent)} of {write(limit)}{' ' + unit if unit != 'usd' else ''}{short}")
+    return lines
 
 
 def _amount(unit: str, figures: dict[str, Any] | None) -> float | None:
@@ -96,7 +96,7 @@ def _count(number: float | None) -> str:
 
 
 class Rate:
-    """Calls a second over the last seconds."""
+    """Calls per second over the last seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque([(0.0, 0)])
@@ -147,7 +147,7 @@ def watching(*, quiet: bool, stream: TextIO | None = None, verb: str = "synth") 
 
 
 def interrupted(requests: int) -> str:
-    """What a person who pressed Ctrl-C is told."""
+    """The words for a person who pressed Ctrl-C."""
     if requests == 1:
         return "draining: no new problem begins, those in flight end; once more stops them"
     if requests == 2:

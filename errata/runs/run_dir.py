@@ -181,10 +181,10 @@ class Log:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._fd, self._size)
-            raise self._told(error) from error
+            raise self._fault(error) from error
         self._size += len(line)
 
-    def _told(self, error: OSError) -> ErrataError:
+    def _fault(self, error: OSError) -> ErrataError:
         return ErrataError(
             f"{self._path} cannot be written: {error.strerror or error}",
             "without its log a run has no product",
@@ -195,7 +195,7 @@ class Log:
         try:
             os.fsync(self._fd)
         except OSError as error:
-            raise self._told(error) from error
+            raise self._fault(error) from error
 
     def close(self) -> None:
         os.close(self._fd)
@@ -208,7 +208,7 @@ def id_hash(problem_id: str) -> int:
 
 @dataclass(frozen=True)
 class LogIndex:
-    """Where the last line of each problem is and how it ended: 22 bytes a problem, sorted by the id's hash."""
+    """Where the last line of each problem is and how it ended: 22 bytes per problem, sorted by the id's hash."""
 
     hashes: np.ndarray[Any, np.dtype[np.uint64]]
     offsets: np.ndarray[Any, np.dtype[np.int64]]

@@ -22,18 +22,19 @@ from errata.runs.recipe import SynthRecipe
 logger = logging.getLogger(__name__)
 
 RunProblem = Callable[[Problem, tuple[Demonstration, ...]], Awaitable[Transcript]]
-"""The story of a problem, the rewrites shown these demonstrations. Raises ErrataError for what concerns the run."""
+"""Takes one problem through the pipeline, its rewrites shown these demonstrations. Raises ErrataError for what concerns
+the whole run."""
 
-_made: ContextVar[list[Call]] = ContextVar("calls made for the problem at hand")
+_calls_made: ContextVar[list[Call]] = ContextVar("calls made for the problem at hand")
 
 
 def remembering(ask: Ask) -> Ask:
-    """`ask`, which also keeps the calls made for the problem at hand, should its graph break before it tells."""
+    """`ask`, which also keeps the calls made for the problem at hand, should its pipeline break before it ends."""
 
     async def remember(request: Request) -> Call:
         call = await ask(request)
         with suppress(LookupError):
-            _made.get().append(call)
+            _calls_made.get().append(call)
         return call
 
     return remember
@@ -42,12 +43,12 @@ def remembering(ask: Ask) -> Ask:
 async def run_problem(
     graph: Any, name: str, problem: Problem, demonstrations: tuple[Demonstration, ...] = ()
 ) -> Transcript:
-    """One problem through one graph. An exception of our own code is a failed problem, with the calls made so far.
+    """One problem through one pipeline. An exception of our own code is a failed problem, with the calls made so far.
 
     Raises ErrataError (budget, refusal, a store that cannot be written), which concerns the whole run.
     """
-    made: list[Call] = []
-    token = _made.set(made)
+    calls: list[Call] = []
+    token = _calls_made.set(calls)
     try:
         return transcript_of(name, await graph.ainvoke({"problem": problem, "demonstrations": demonstrations}))
     except ErrataError:
@@ -55,10 +56,10 @@ async def run_problem(
     except Exception as error:
         logger.debug("problem %s", problem.id, exc_info=True)
         reason = f"error: {type(error).__name__}: {error}"[:300]
-        calls = tuple({call.id: call for call in sorted(made, key=lambda call: call.id)}.values())
-        return Transcript(graph=name, problem=problem, calls=calls, outcome=Outcome(status="failed", reason=reason))
+        logged = tuple({call.id: call for call in sorted(calls, key=lambda call: call.id)}.values())
+        return Transcript(graph=name, problem=problem, calls=logged, outcome=Outcome(status="failed", reason=reason))
     finally:
-        _made.reset(token)
+        _calls_made.reset(token)
 
 
 def problem_runner(recipe: SynthRecipe, ask: Ask, grader: Grades) -> RunProblem:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from errata.config.overrides import SHOWN, _joined, _shown, validate
+from errata.config.overrides import MOST_FAULTS, dotted, short, validate
 from errata.config.yaml_file import read_mapping, unshared
 from errata.errors import UsageError
 from errata.graphs.pipeline import STAGES
@@ -90,9 +90,11 @@ def refuse_other_recipe(saved: Path, recipe: SynthRecipe) -> None:
     paths = differences(there, recipe)
     if not paths:
         return
-    told = [f"{path} is {_shown(_at(there, path))} there, {_shown(_at(recipe, path))} here" for path in paths[:SHOWN]]
+    changes = [
+        f"{path} is {short(_at(there, path))} there, {short(_at(recipe, path))} here" for path in paths[:MOST_FAULTS]
+    ]
     raise UsageError(
-        f"{saved.parent} holds a run of another recipe: {'; '.join(told)}{'; ...' if len(paths) > SHOWN else ''}",
+        f"{saved.parent} holds a run of another recipe: {'; '.join(changes)}{'; ...' * (len(paths) > MOST_FAULTS)}",
         "one run directory holds the transcripts of one recipe",
         f"give this run a name of its own: name=..., or restore the recipe ({saved})",
     )
@@ -128,12 +130,12 @@ def _differing(old: Any, new: Any, path: str) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in (*old, *(key for key in new if key not in old)):
             if key not in old or key not in new:
-                yield _joined(path, key)
+                yield dotted(path, key)
             else:
-                yield from _differing(old[key], new[key], _joined(path, key))
+                yield from _differing(old[key], new[key], dotted(path, key))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for place, (left, right) in enumerate(zip(old, new, strict=True)):
-            yield from _differing(left, right, _joined(path, place))
+            yield from _differing(left, right, dotted(path, place))
     elif old != new or type(old) is not type(new):
         yield path
 

@@ -26,11 +26,11 @@ def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) ->
         width = None if place else label  # a narrow terminal shall fold figures before names
         drawn.add_column(heading, justify="right" if place else "left", overflow="fold", min_width=width)
     for row in rows:
-        drawn.add_row(*(Text(plain(_shown(cell))) for cell in row))
+        drawn.add_row(*(Text(plain(_cell(cell))) for cell in row))
     return drawn
 
 
-def _shown(cell: Any) -> str:
+def _cell(cell: Any) -> str:
     if cell is None:
         return "-"
     return f"{cell:,}" if isinstance(cell, int) else str(cell)

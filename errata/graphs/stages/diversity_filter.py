@@ -11,12 +11,12 @@ from errata.records import Problem, Rationale
 
 
 class DiversityFilter(Settings):
-    """Keep rationales whose n-gram Jaccard similarity to every kept one stays below `max_similarity` (4a.3)."""
+    """Keep rationales whose n-gram Jaccard similarity to every staying one stays below `max_similarity` (4a.3)."""
 
     ngram: int = Field(default=3, ge=1)
     max_similarity: float = Field(default=0.8, gt=0, le=1)
     keep: int | None = Field(default=None, ge=1)
-    """At most this many a problem."""
+    """At most this many per problem."""
 
 
 NGrams = frozenset[tuple[str, ...]]
@@ -51,14 +51,14 @@ def set_aside(
 
 
 def _alike(rationales: Iterable[Rationale], limits: DiversityFilter) -> list[Rationale]:
-    kept: list[NGrams] = []
+    staying: list[NGrams] = []
     dropped = []
     for each in rationales:
         grams = ngrams(each.text, limits.ngram)
-        if any(jaccard(grams, other) >= limits.max_similarity for other in kept):
+        if any(jaccard(grams, other) >= limits.max_similarity for other in staying):
             dropped.append(each.model_copy(update={"dropped": "near_duplicate"}))
-        elif limits.keep is not None and len(kept) >= limits.keep:
+        elif limits.keep is not None and len(staying) >= limits.keep:
             dropped.append(each.model_copy(update={"dropped": "beyond_keep"}))
         else:
-            kept.append(grams)
+            staying.append(grams)
     return dropped

@@ -27,7 +27,7 @@ class DualCotSettings(Settings):
     tries: int = Field(default=2, ge=1)
     """Rewrites asked for until one flips the answer and falls in the band."""
     max_per_problem: int | None = Field(default=None, ge=1)
-    """Rewrite at most this many rationales a problem and direction."""
+    """Rewrite at most this many rationales per problem and direction."""
     demonstrations: tuple[Demonstration, ...] | None = None
     """Shown to both rewrites; by default the run's own natural pairs, else the shipped ones."""
     shots: int = Field(default=3, ge=0)
@@ -78,9 +78,9 @@ def rewrites_of(state: State, settings: DualCotSettings) -> list[Rewrite]:
     paired = {parent for pair in state.get("pairs", {}).values() if pair.in_band for parent in _rewritten(pair)}
     rewrites = []
     for verb, source in sources(state, settings):
-        asked = [call for call in state.get("calls", {}).values() if call.verb == verb and call.about == source.id]
-        rounds = len({call.sample for call in asked})
-        if source.id not in paired and rounds < settings.tries and all(call.failure is None for call in asked):
+        calls = [call for call in state.get("calls", {}).values() if call.verb == verb and call.about == source.id]
+        rounds = len({call.sample for call in calls})
+        if source.id not in paired and rounds < settings.tries and all(call.failure is None for call in calls):
             rewrites.append(Rewrite(verb, source, rounds))
     return rewrites
 

@@ -205,19 +205,19 @@ def _row(estimate: CallEstimate, calls: Range, tokens: Tokens) -> dict[str, Any]
         "agent": estimate.agent.name,
         "model": estimate.agent.model,
         "drawn": estimate.drawn,
-        "calls": _told(calls),
-        "tokens": _told(prompt + completion),
-        "cost_usd": _told(dollars, digits=6),
+        "calls": _whole(calls),
+        "tokens": _whole(prompt + completion),
+        "cost_usd": _whole(dollars, digits=6),
     }
 
 
 def _scaled(amounts: Mapping[str, float | None], share: float) -> dict[str, float | int | None]:
     if amounts["expected"] is None:
-        return _told(None)
-    return _told(Range(*(amount * share for amount in amounts.values() if amount is not None)), digits=6)
+        return _whole(None)
+    return _whole(Range(*(amount * share for amount in amounts.values() if amount is not None)), digits=6)
 
 
-def _told(range_: Range | None, digits: int = 1) -> dict[str, float | int | None]:
+def _whole(range_: Range | None, digits: int = 1) -> dict[str, float | int | None]:
     """Whole numbers as such; null where a price is unknown."""
     if range_ is None:
         return {"least": None, "expected": None, "most": None}
@@ -227,13 +227,13 @@ def _told(range_: Range | None, digits: int = 1) -> dict[str, float | int | None
 
 def _totals(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Sums over rows. Of rows that share drawn work, the largest `most` counts once: any one of them may do it all."""
-    kept = list(rows)
-    return {what: _total(kept, what) for what in ("calls", "tokens", "cost_usd")}
+    every = list(rows)
+    return {what: _total(every, what) for what in ("calls", "tokens", "cost_usd")}
 
 
 def _total(rows: list[dict[str, Any]], what: str) -> dict[str, Any]:
     if any(row[what]["expected"] is None for row in rows):
-        return _told(None)
+        return _whole(None)
     drawn: dict[tuple[str, str], float] = defaultdict(float)
     total = Range(0, 0, 0)
     for row in rows:
@@ -244,7 +244,7 @@ def _total(rows: list[dict[str, Any]], what: str) -> dict[str, Any]:
             most = 0
         total += (least, expected, most)
     total += (0, 0, sum(drawn.values()))
-    return _told(total, digits=6 if what == "cost_usd" else 1)
+    return _whole(total, digits=6 if what == "cost_usd" else 1)
 
 
 def _stages(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -302,8 +302,8 @@ def show(result: dict[str, Any]) -> None:
         table("By agent", ("agent", *headings), by_agent),
     ]
     if result["assumptions"]:
-        told = (f"{name}={value}" for name, value in result["assumptions"].items() if name in RATES)
-        parts.append(Text("assumed: " + " ".join(told)))
+        rates = (f"{name}={value}" for name, value in result["assumptions"].items() if name in RATES)
+        parts.append(Text("assumed: " + " ".join(rates)))
     if result["fresh_tries_at_most"]:
         parts.append(Text(f"fresh tries for unreadable replies: at most {result['fresh_tries_at_most']:,} calls more"))
     parts += [Text(f"note: {note}") for note in result["notes"]]

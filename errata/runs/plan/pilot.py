@@ -67,18 +67,18 @@ def measure(transcripts: Sequence[Transcript]) -> Pilot:
 
     Calls that ask the very same thing, as reviews of two equal texts do, count once: they are paid once.
     """
-    seen: dict[Key, list[tuple[int, int]]] = defaultdict(list)
-    asked = set()
+    tokens_of: dict[Key, list[tuple[int, int]]] = defaultdict(list)
+    questions = set()
     for transcript in transcripts:
         for call in transcript.calls:
             same = digest(call.agent, [message.content for message in call.messages], call.sample, call.attempt)
-            if same not in asked:
-                asked.add(same)
-                seen[call.stage or "", call.verb, call.agent].append((call.prompt_tokens, call.completion_tokens))
+            if same not in questions:
+                questions.add(same)
+                tokens_of[call.stage or "", call.verb, call.agent].append((call.prompt_tokens, call.completion_tokens))
     tokens = {}
-    for key, counts in seen.items():
+    for key, counts in tokens_of.items():
         completions = [completion for _, completion in counts]
         mean = sum(completions) / len(counts)
         prompt = sum(prompt for prompt, _ in counts) / len(counts)
         tokens[key] = Tokens(prompt, Range(min(completions), mean, max(completions)))
-    return Pilot(len(transcripts), {key: len(counts) / len(transcripts) for key, counts in seen.items()}, tokens)
+    return Pilot(len(transcripts), {key: len(counts) / len(transcripts) for key, counts in tokens_of.items()}, tokens)
