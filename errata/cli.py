@@ -71,9 +71,9 @@ def _traceback_if_debug(ctx: click.Context) -> None:
 def cli() -> None:
     """Turns large models' reasoning, right and wrong, into small models that reason."""
     if Path(".env").is_file():
-        from dotenv import load_dotenv
+        from errata.config.env import read_env_file
 
-        load_dotenv(Path(".env").absolute())
+        read_env_file(Path(".env").absolute())
 
 
 @cli.command()

@@ -5,11 +5,39 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, PlainSerializer
 
 from errata.errors import UsageError
+
+LIBRARY_KEYS = {"HF_TOKEN", "WANDB_API_KEY"}
+"""Keys that libraries read for themselves, of the hub and of a training's log: the only ones that enter the environment."""
+_FILE: dict[str, str] = {}
+"""What ./.env holds. It never enters this process's environment, where every library and child process would see it: a
+variable such as GIT_CONFIG_COUNT, PYTHONPATH or OPENAI_BASE_URL there runs code or sends a key elsewhere."""
+
+
+def read_env_file(path: Path) -> None:
+    """Reads a file of NAME=VALUE lines; `variable` finds them from then on."""
+    from dotenv import dotenv_values
+
+    _FILE.clear()
+    _FILE.update({name: value for name, value in dotenv_values(path, interpolate=False).items() if value})
+    for name in LIBRARY_KEYS & _FILE.keys():
+        os.environ.setdefault(name, _FILE[name])
+
+
+def variable(name: str) -> str | None:
+    """An environment variable that a recipe names, else that of ./.env; an empty one counts as unset."""
+    return os.environ.get(name) or _FILE.get(name) or None
+
+
+def in_env_file(pattern: re.Pattern[str]) -> dict[str, str]:
+    """What ./.env holds under names that match, for keys that must stand in no log."""
+    return {name: value for name, value in _FILE.items() if pattern.search(name)}
+
 
 _VARIABLE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
 
@@ -52,7 +80,7 @@ def _expanded(text: str) -> str:
         name, default = match.groups()
         if name is None:
             raise UsageError(f"{text!r} holds ${{ without a variable", do="write ${NAME} or ${NAME:-default}")
-        filled = os.environ.get(name) or default
+        filled = variable(name) or default
         if filled is None:
             raise UsageError(
                 f"{text!r}: the environment variable {name} is not set",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from errata.config.env import in_env_file, variable
 from errata.llm.request import Reply, Request
 from errata.llm.spec import AgentSpec
 from errata.records import Call, digest
@@ -116,6 +117,8 @@ def secrets_of(specs: Sequence[AgentSpec]) -> list[str]:
     named = {spec.api_key_env for spec in specs}
     named.update(name for spec in specs for name in re.findall(r"\$\{(\w+)", str(spec.extra.get("extra_headers"))))
     found = {value for name, value in os.environ.items() if name in named or _SECRET_VARIABLE.search(name)}
+    found.update(in_env_file(_SECRET_VARIABLE).values())
+    found.update(filter(None, (variable(name) for name in named if name)))
     return sorted((value for value in found if len(value) >= 8), key=len, reverse=True)
 
 

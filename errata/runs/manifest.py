@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -57,5 +58,8 @@ def git() -> dict[str, Any] | None:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, timeout=10, check=True)
+    # a clean environment, and no monitor program that the folder's own configuration names: nothing here runs code
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | {"LC_ALL": "C"}
+    command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, env=environment)
     return done.stdout.strip()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import warnings
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 import openai
 
+from errata.config.env import variable
 from errata.errors import UsageError
 from errata.llm.backends import filled_in
 from errata.llm.backends.failures import failure_of
@@ -95,12 +98,25 @@ def _access(spec: AgentSpec) -> dict[str, Any]:
     """Address and key, where the recipe names them; else litellm reads the provider's usual variables."""
     access: dict[str, Any] = {"api_base": spec.api_base} if spec.api_base else {}
     if spec.api_key_env:
-        access["api_key"] = os.environ.get(spec.api_key_env)
+        access["api_key"] = variable(spec.api_key_env)
         if not access["api_key"]:
             raise ProviderFailure(f"no API key: the environment variable {spec.api_key_env} is not set", fatal=True)
-    elif spec.api_base and spec.model.startswith("litellm/openai/") and not os.environ.get("OPENAI_API_KEY"):
+    elif spec.api_base and spec.model.startswith("litellm/openai/") and not variable("OPENAI_API_KEY"):
         access["api_key"] = "none"
+    else:
+        _take_usual_keys(spec.model.removeprefix("litellm/"))
     return access
+
+
+_KEY = re.compile(r"KEY|TOKEN|SECRET|PROJECT|LOCATION|REGION|VERSION")
+
+
+@cache
+def _take_usual_keys(model: str) -> None:
+    """Gives litellm the keys that it reads from the environment and ./.env holds; never an address."""
+    for name in litellm.validate_environment(model)["missing_keys"]:
+        if _KEY.search(name) and (value := variable(name)):
+            os.environ[name] = value
 
 
 def _reply(answer: Any) -> Reply:

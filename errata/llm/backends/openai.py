@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from functools import cached_property
 from typing import Any
 from urllib.request import getproxies
@@ -17,6 +16,7 @@ from langchain_openai import ChatOpenAI
 from langsmith.utils import tracing_is_enabled
 from pydantic import PrivateAttr, SecretStr
 
+from errata.config.env import variable
 from errata.llm.backends import api_base_of, filled_in
 from errata.llm.backends.failures import completion_of, failure_of_response, lost_connection
 from errata.llm.request import ProviderFailure, Reply, Request
@@ -150,7 +150,7 @@ class OpenAI:
 
 def _key(spec: AgentSpec, *, needed: bool) -> str:
     name = spec.api_key_env or "OPENAI_API_KEY"
-    key = os.environ.get(name)
+    key = variable(name)
     if not key and (needed or spec.api_key_env):
         raise ProviderFailure(f"no API key: the environment variable {name} is not set", fatal=True)
     return key or "none"
