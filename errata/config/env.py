@@ -13,7 +13,7 @@ from pydantic import AfterValidator, PlainSerializer
 from errata.errors import UsageError
 
 LIBRARY_KEYS = {"HF_TOKEN", "WANDB_API_KEY"}
-"""Keys that libraries read for themselves, of the hub and of a training's log: the only ones that enter the environment."""
+"""Keys that libraries read for themselves, of the hub and of a training log: no others enter the environment."""
 _FILE: dict[str, str] = {}
 """What ./.env holds. It never enters this process's environment, where every library and child process would see it: a
 variable such as GIT_CONFIG_COUNT, PYTHONPATH or OPENAI_BASE_URL there runs code or sends a key elsewhere."""
