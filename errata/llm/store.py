@@ -211,6 +211,7 @@ _SETTINGS = {
 
 
 def _open(directory: Path) -> Any:
+    _refuse_links(directory)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     path = str(directory.absolute())
@@ -218,6 +219,15 @@ def _open(directory: Path) -> Any:
         raise OSError(f"its path holds a variable, {path}; give the run a name without $")
     _drop_foreign_settings(directory / "cache.db")
     return diskcache.Cache(path, disk=JSONRows, **_SETTINGS)
+
+
+def _refuse_links(directory: Path) -> None:
+    """Raises OSError where the folder or its database is a link or no plain file: others may have made it."""
+    for path in (directory, *(directory / f"cache.db{end}" for end in ("", "-wal", "-shm", "-journal"))):
+        if path.is_symlink() or (path != directory and path.exists() and not path.is_file()):
+            raise OSError(
+                f"{path} is a link or no plain file; replies are written to it; name another folder by `store:`"
+            )
 
 
 def _drop_foreign_settings(database: Path) -> None:

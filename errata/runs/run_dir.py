@@ -8,8 +8,10 @@ Of several lines about one problem the last counts.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -94,7 +96,9 @@ def held(path: Path) -> Iterator[RunDir]:
         raise _unwritable(path, error) from error
     try:
         with suppress(OSError):  # it only tells others who runs here
-            (path / ".holder").write_text(str(os.getpid()), encoding="ascii")
+            descriptor = open_own(path / ".holder", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.write(descriptor, str(os.getpid()).encode())
+            os.close(descriptor)
         yield RunDir(path)
     finally:
         lock.release()
@@ -114,11 +118,24 @@ def _holder(path: Path) -> str:
     return "unknown"
 
 
+def open_own(path: Path, flags: int) -> int:
+    """A descriptor of a plain file of ours, which is created where it is missing and `flags` say so.
+
+    A run directory may come from somebody else: a link in it would have us write elsewhere, a FIFO wait for ever.
+    Raises OSError for either.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no plain file")
+    return descriptor
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Replaces the file at `path` with `data` at once: a reader sees the old or the new text, never a part."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with draft.open("wb") as out:
+        with os.fdopen(open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as out:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
@@ -147,7 +164,7 @@ def repair(log: Path) -> int:
 
 
 def _cut_torn_line(log: Path) -> int:
-    with log.open("r+b") as file:
+    with os.fdopen(open_own(log, os.O_RDWR), "r+b") as file:
         size = end = file.seek(0, os.SEEK_END)
         while end > 0:
             start = max(0, end - BLOCK)
@@ -168,7 +185,7 @@ class Log:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         except OSError as error:
             raise _unwritable(path, error) from error
         self._size = os.fstat(self._fd).st_size

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
 import sqlite3
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ import diskcache
 import pytest
 from diskcache.core import MODE_BINARY, MODE_NONE, MODE_PICKLE, MODE_RAW, MODE_TEXT
 
+from errata.errors import ErrataError
 from errata.llm.store import Store, StoreError
 from errata.llm.stored_reply import answer_of
+from errata.runs.runner import synthesize
 from tests.llm.provider import Provider
 from tests.security.runs import lesson
+from tests.small_runs import small
 
 MODES = {"none": MODE_NONE, "raw": MODE_RAW, "binary": MODE_BINARY, "text": MODE_TEXT, "pickle": MODE_PICKLE}
 
@@ -144,3 +149,43 @@ def test_a_variable_in_the_path_leads_nowhere_else(tmp_path: Path, monkeypatch: 
         Store(tmp_path / "inside" / "$ELSEWHERE" / "calls", "run")
 
     assert not (tmp_path / "elsewhere").exists()
+
+
+# ---- links and FIFOs in a run directory that somebody else has made --------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["transcripts.jsonl", ".holder", "calls", "calls/cache.db"])
+async def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir() if name == "calls" else victim.write_bytes(b"precious\n")
+    run = tmp_path / "runs" / "trial"
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
+    (run / name).symlink_to(victim)
+
+    with suppress(ErrataError):
+        await synthesize(small(tmp_path / "runs", "name=trial", problems=2))
+
+    assert list(victim.iterdir()) == [] if name == "calls" else victim.read_bytes() == b"precious\n"
+
+
+@pytest.mark.parametrize("name", ["transcripts.jsonl", "calls/cache.db"])
+async def test_a_fifo_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    run = tmp_path / "runs" / "trial"
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(run / name)
+
+    with pytest.raises(ErrataError):
+        await asyncio.wait_for(synthesize(small(tmp_path / "runs", "name=trial", problems=2)), 20)
+
+
+async def test_a_manifest_that_is_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious\n")
+    run = tmp_path / "runs" / "trial"
+    run.mkdir(parents=True)
+    (run / "manifest.json").symlink_to(victim)
+
+    await synthesize(small(tmp_path / "runs", "name=trial", problems=2))
+
+    assert victim.read_bytes() == b"precious\n"
+    assert not (run / "manifest.json").is_symlink()
