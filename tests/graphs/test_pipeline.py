@@ -15,7 +15,7 @@ from errata.graphs.stages.exam import EXAM
 from errata.graphs.state import State, merge, transcript_of
 from errata.records import Problem
 from errata.runs.studio import mermaid
-from tests.graphs.test_graphs import RIGHT, WRONG, except_for, helpful
+from tests.graphs.scripts import RIGHT, WRONG, except_for, helpful
 from tests.helpers import Script, apples, pipeline_of, team_of
 
 
