@@ -106,11 +106,21 @@ def init(directory: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--pilot", type=click.IntRange(min=1), metavar="N", help="Run N problems first and measure the rates.")
 @click.option("--assume", multiple=True, metavar="RATE=X", help="Set a rate, e.g. teacher_right=0.7; see the output.")
-def plan(recipe: str, overrides: tuple[str, ...], as_json: bool, pilot: int | None, assume: tuple[str, ...]) -> None:
+@click.option(
+    "--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's own key go to this host.  [repeatable]"
+)
+def plan(
+    recipe: str,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    pilot: int | None,
+    assume: tuple[str, ...],
+    trust_hosts: tuple[str, ...],
+) -> None:
     """Estimate least, expected and most calls, tokens and cost of RECIPE. Makes no call without --pilot."""
     from errata.runs.plan.estimate import estimate, show
 
-    result = estimate(load_and_say(recipe, overrides), assume=assume, pilot=pilot)
+    result = estimate(load_and_say(recipe, overrides, trust_hosts), assume=assume, pilot=pilot)
     if as_json:
         print_json(result)
     else:
@@ -122,12 +132,17 @@ def plan(recipe: str, overrides: tuple[str, ...], as_json: bool, pilot: int | No
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Run the graphs in N Ray workers; extra ray.")
-def synth(recipe: str, overrides: tuple[str, ...], quiet: bool, workers: int | None) -> None:
+@click.option(
+    "--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's own key go to this host.  [repeatable]"
+)
+def synth(
+    recipe: str, overrides: tuple[str, ...], quiet: bool, workers: int | None, trust_hosts: tuple[str, ...]
+) -> None:
     """Drive RECIPE's problems through its graph. The same command resumes a run.
 
     Overrides are dotted: limit=10 budget.usd=5 agents.teachers.0.temperature=0.7
     """
-    sys.exit(run_recipe(load_and_say(recipe, overrides), quiet=quiet, workers=workers))
+    sys.exit(run_recipe(load_and_say(recipe, overrides, trust_hosts), quiet=quiet, workers=workers))
 
 
 @cli.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,23 @@ def ready_to_stop() -> Any:
     return StopSignal(lambda requests: click.echo(interrupted(requests), err=True))
 
 
-def load_and_say(path: str, overrides: tuple[str, ...]) -> Any:
-    """The recipe in a file; the files of one's own code that it runs are said first, on stderr."""
+def load_and_say(path: str, overrides: tuple[str, ...], trust_hosts: tuple[str, ...] = ()) -> Any:
+    """The recipe in a file; the code it runs, the hosts it asks and the keys that go there are said first, on stderr."""
     from errata.runs.recipe import load_recipe
 
     recipe = load_recipe(path, overrides)
     say_code(recipe.code)
+    say_destinations(recipe.agents.everyone, trust_hosts)
     return recipe
+
+
+def say_destinations(specs: Sequence[Any], trust_hosts: tuple[str, ...] = ()) -> None:
+    """Says which hosts are asked with which key. Raises UsageError where a provider's own key would go elsewhere."""
+    from errata.llm.destinations import check_destinations, destinations
+
+    if places := destinations(specs):
+        click.echo(f"asks {'; '.join(str(each) for each in places)}", err=True)
+    check_destinations(specs, trust_hosts)
 
 
 def say_code(code: Mapping[str, Any]) -> None:
