@@ -107,7 +107,7 @@ def init(directory: Path) -> None:
 @click.option("--pilot", type=click.IntRange(min=1), metavar="N", help="Run N problems first and measure the rates.")
 @click.option("--assume", multiple=True, metavar="RATE=X", help="Set a rate, e.g. teacher_right=0.7; see the output.")
 @click.option(
-    "--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's own key go to this host.  [repeatable]"
+    "--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go to this host.  [repeatable]"
 )
 def plan(
     recipe: str,
@@ -133,7 +133,7 @@ def plan(
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Run the graphs in N Ray workers; extra ray.")
 @click.option(
-    "--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's own key go to this host.  [repeatable]"
+    "--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go to this host.  [repeatable]"
 )
 def synth(
     recipe: str, overrides: tuple[str, ...], quiet: bool, workers: int | None, trust_hosts: tuple[str, ...]

@@ -20,7 +20,7 @@ def ready_to_stop() -> Any:
 
 
 def load_and_say(path: str, overrides: tuple[str, ...], trust_hosts: tuple[str, ...] = ()) -> Any:
-    """The recipe in a file; the code it runs, the hosts it asks and the keys that go there are said first, on stderr."""
+    """The recipe in a file; what code it runs and which hosts get which keys is said first, on stderr."""
     from errata.runs.recipe import load_recipe
 
     recipe = load_recipe(path, overrides)
