@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from errata.cli_helpers import print_json, ready_to_stop
+from errata.config.code import code_lines
 from errata.errors import UsageError, plain
 from errata.evals.compare import Comparison, Size, compare
 from errata.evals.evaluate import Evaluation, sit
@@ -23,6 +24,8 @@ from errata.runs.progress import money, watching
 def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool) -> Evaluation:
     """Runs an eval recipe; progress and what the exit code means go to stderr."""
     loaded = load_eval_recipe(recipe, overrides)
+    for line in code_lines(loaded.code):
+        click.echo(line, err=True)
     with watching(quiet=quiet, verb="eval") as watch:
         done = asyncio.run(sit(loaded, stop=ready_to_stop(), signals=True, watch=watch))
     for line in _told(done):

@@ -19,7 +19,7 @@ import numpy as np
 from errata.errors import UsageError
 from errata.evals.pairing import Arm, Paired, arms_of, named_tasks, one_answer, paired, values_of
 from errata.evals.reasoning import cured_by
-from errata.evals.results import Eval, Item, read_eval
+from errata.evals.results import Eval, Item, Manifest, read_eval
 from errata.evals.stats import (
     RESAMPLES,
     Values,
@@ -35,6 +35,7 @@ from errata.evals.stats import (
     t_over_seeds,
     wilson,
 )
+from errata.evals.voting import own_vote
 
 __all__ = ["Arm", "Comparison", "Difference", "Figure", "Interval", "compare", "figure_of"]
 
@@ -373,4 +374,26 @@ def _notes(arms: Sequence[Arm]) -> list[str]:
     running = [each.name for arm in arms for each in arm.evals if each.manifest.status != "finished"]
     if running:
         notes.append(f"{', '.join(running)}: not finished")
-    return notes
+    return [*notes, *_own_parts(arms)]
+
+
+def _own_parts(arms: Sequence[Arm]) -> list[str]:
+    """Notes of graders and votes of one's own, and of tasks that two sides had graded differently."""
+    manifests = [each.manifest for arm in arms for each in arm.evals]
+    notes = []
+    for task in dict.fromkeys(task for manifest in manifests for task in manifest.tasks):
+        graders = {_grader(manifest, task): None for manifest in manifests if task in manifest.tasks}
+        if len(graders) > 1:
+            names = ", ".join(name or "the shipped grader" for name in graders)
+            notes.append(f"{task}: graded differently on the two sides, by {names}: differences may be the graders'")
+        elif name := next(iter(graders)):
+            notes.append(f"{task}: graded by {name}")
+    votes = {str(vote): None for manifest in manifests if (vote := own_vote(manifest))}
+    return [*notes, *(f"several samples are voted on by {vote}" for vote in votes)]
+
+
+def _grader(manifest: Manifest, task: str) -> str | None:
+    """A grader of one's own with the hash of its code."""
+    name = manifest.tasks[task].get("grader")
+    sha256 = manifest.code.get(str(name), {}).get("sha256")
+    return None if name is None else f"{name} ({sha256})" if sha256 else str(name)

@@ -14,7 +14,7 @@ import asyncio
 import platform
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,10 +38,11 @@ from errata.evals.checkpoint_info import training_of
 from errata.evals.eval_run import EvalRun, refuse_another
 from errata.evals.key_step_likelihood import score_pairs
 from errata.evals.key_steps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
-from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe
+from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe, with_parts
 from errata.evals.results import Eval, Manifest
-from errata.evals.tasks import Asked, overlap_with, read_task
-from errata.grading.grader import Grader
+from errata.evals.tasks import Asked, Task, overlap_with, read_task
+from errata.evals.voting import Weigh
+from errata.grading.grader import Grader, Grades, as_grader
 from errata.llm.backends import api_base_of, kind_of
 from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway, check
@@ -77,14 +78,27 @@ class Evaluation:
 
 
 def evaluate(
-    recipe: EvalRecipe | str | Path, overrides: Sequence[str] = (), *, watch: Watch | None = None
+    recipe: EvalRecipe | str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    grader: Any = None,
+    graders: Mapping[str, Any] | None = None,
+    votes: Mapping[str, Weigh] | None = None,
+    watch: Watch | None = None,
 ) -> Evaluation:
     """Runs an eval recipe, or a file that holds one with `key=value` overrides. Raises UsageError.
 
     Also to be called where an event loop runs already, as in a notebook: then it has a thread of its own.
+
+    Args:
+        grader: a function `(problem, text) -> Grade`, or an object or class with `grade`, in place of the recipe's.
+        graders: such graders by task.
+        votes: by decoding, a function from an item's samples to one weight each.
+        watch: is shown twice per second how far it is.
     """
-    told_recipe = recipe if isinstance(recipe, EvalRecipe) else load_eval_recipe(Path(recipe), overrides)
-    return run_anywhere(lambda: sit(told_recipe, watch=watch))
+    loaded = recipe if isinstance(recipe, EvalRecipe) else load_eval_recipe(recipe, overrides)
+    loaded = with_parts(loaded, grader, graders, votes)
+    return run_anywhere(lambda: sit(loaded, watch=watch))
 
 
 def run_anywhere(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -155,8 +169,13 @@ async def sit(
     for model in recipe.everyone:
         check(Agents(student=model.agent), recipe.budget)
     prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
-    tasks = [read_task(name, _limited(spec, recipe.limit)) for name, spec in recipe.tasks.items()]
+    tasks = [read_task(name, _as_run(spec, recipe)) for name, spec in recipe.tasks.items()]
     notes = [note for task in tasks for note in task.notes]
+    notes += [
+        f"the code of {name} stands in no file: whether it has changed since cannot be known"
+        for name, code in recipe.code.items()
+        if code.sha256 is None
+    ]
     overlap = overlap_with(tasks, recipe.training)
     notes += [
         f"{name}: {met['question']} questions stand in the training data, {met['ngram']} more share 13 words with it"
@@ -186,9 +205,10 @@ def _home(recipe: EvalRecipe) -> Path:
     return home
 
 
-def _limited(spec: Any, limit: int | None) -> Any:
-    limits = [each for each in (spec.limit, limit) if each is not None]
-    return spec.model_copy(update={"limit": min(limits, default=None)})
+def _as_run(spec: Task, recipe: EvalRecipe) -> Task:
+    """The task under the recipe's limit, with the grader that it has."""
+    limits = [each for each in (spec.limit, recipe.limit) if each is not None]
+    return spec.model_copy(update={"limit": min(limits, default=None), "grader": spec.grader or recipe.grader})
 
 
 @dataclass
@@ -226,12 +246,19 @@ class _Run:
         return self.home / "evals" / f"{model.name}-{decoding}"
 
     async def all_models(self) -> None:
-        async with Grader() as grader:
+        async with Grader() as shipped:
+            graders = self._graders(shipped)
             for model in self.recipe.everyone:
                 if not self.over:
-                    await self._model(model, grader)
+                    await self._model(model, graders, shipped)
 
-    async def _model(self, model: Model, grader: Grader) -> None:
+    def _graders(self, shipped: Grader) -> dict[str, Grades]:
+        """By task, who grades it; each grader of one's own is made once."""
+        own = {str(part): part for task in self.tasks if (part := task.spec.grader) is not None}
+        graders = {name: as_grader(part.loaded) for name, part in own.items()}
+        return {task.name: graders.get(str(task.spec.grader), shipped) for task in self.tasks}
+
+    async def _model(self, model: Model, graders: Mapping[str, Grades], shipped: Grader) -> None:
         """Every decoding of one model over one gateway, which loads a local model once."""
         store, ledger = self.home / "calls", LEDGER
         if self.recipe.store:
@@ -252,9 +279,17 @@ class _Run:
                     isinstance(each, AgentRefused) and each.agent == model.name for each in self.errors
                 ):
                     break
-                await self._sitting(model, name, decoding, gateway, grader)
+                await self._decoding(model, name, decoding, gateway, graders, shipped)
 
-    async def _sitting(self, model: Model, name: str, decoding: Decoding, gateway: Gateway, grader: Grader) -> None:
+    async def _decoding(
+        self,
+        model: Model,
+        name: str,
+        decoding: Decoding,
+        gateway: Gateway,
+        graders: Mapping[str, Grades],
+        shipped: Grader,
+    ) -> None:
         spec = model.agent
         spec = spec.model_copy(update={"extra": {**spec.extra, **_ends(decoding, kind_of(model.model))}})
         with held(self._folder(model, name)) as directory:
@@ -265,7 +300,8 @@ class _Run:
                 tasks=self.tasks,
                 student=Student(PromptedModel(spec, gateway, self.prompts, tries=1)),
                 prompts=self.prompts,
-                grader=grader,
+                graders=graders,
+                shipped=shipped,
                 settled=self.progress.settle,
             )
             pending = eval_run.open()
@@ -307,6 +343,7 @@ class _Run:
                 task.name: task.about() | ({"overlap": self.overlap[task.name]} if self.overlap else {})
                 for task in self.tasks
             },
+            code={name: dict(code._asdict()) for name, code in self.recipe.code.items()},
             prompts=self.prompts.hashes(),
             versions={"errata": __version__, "python": platform.python_version(), **versions()},
             training=training_of(model.model),

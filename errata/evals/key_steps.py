@@ -18,7 +18,7 @@ from errata.classroom.check_steps import Statement, read
 from errata.data.problems import normalised
 from errata.errors import UsageError
 from errata.evals.results import SUMMARY, Item
-from errata.evals.stats import mean, mean_shown
+from errata.evals.stats import interval_of_mean, mean
 from errata.records import Problem, Span, Transcript, digest, to_json
 from errata.runs.run_dir import find_run, index_log, read_lines, write_whole
 
@@ -115,7 +115,7 @@ def key_steps_done(pairs: Sequence[DualPair], items: Sequence[Item]) -> dict[str
             shares.append(mean(told))
     if not shares:
         return None
-    return {"problems": len(shares), **mean_shown(shares)}
+    return {"problems": len(shares), **interval_of_mean(shares)}
 
 
 # ---- scores of pairs -------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def summary_of(scores: Sequence[PairScore]) -> dict[str, Any]:
         "wrong_nll": [each.all_wrong for each in scores],
         "prefers_right": [float(each.key_right < each.key_wrong) for each in scores],
     }
-    return told | {name: mean_shown(values) for name, values in columns.items()}
+    return told | {name: interval_of_mean(values) for name, values in columns.items()}
 
 
 def key_steps_of(pairs: Sequence[DualPair], items: Sequence[Item], scores: Sequence[PairScore]) -> dict[str, Any]:

@@ -117,7 +117,9 @@ class Manifest(_Read):
     """This is the untouched student."""
     status: Literal["running", "finished"] = "finished"
     tasks: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """By task: `source`, `split`, `n`, and `hash` of its questions and gold answers."""
+    """By task: `source`, `split`, `n`, `hash` of its questions and gold answers, and a `grader` of one's own."""
+    code: dict[str, dict[str, str | None]] = Field(default_factory=dict)
+    """`file` and `sha256` of graders and votes of one's own, by name."""
     prompts: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     tokens: dict[str, int] = Field(default_factory=dict)

@@ -46,7 +46,7 @@ def bootstrap(values: Values, resamples: int, seed: int) -> Bounds:
     return percentiles(bootstrap_means(values, resamples, np.random.default_rng(seed)))
 
 
-def mean_shown(values: Sequence[float]) -> dict[str, float]:
+def interval_of_mean(values: Sequence[float]) -> dict[str, float]:
     """The mean with its bootstrap interval, `value, low, high`, as summary.json has it."""
     low, high = bootstrap(np.array(values, float), RESAMPLES, 17)
     return {"value": mean(values), "low": low, "high": high}

@@ -51,7 +51,9 @@ def _accuracies(task: str, told: Sequence[tuple[str, dict[str, Any]]]) -> Render
         (name, figures["n"], share(figures["accuracy"]), figures["truncated"], f"{figures['tokens_mean']:.0f}")
         for name, figures in told
     ]
-    title = f"{task} ({told[0][1]['split'] or '-'}), accuracy in % with its 95 % interval"
+    graders = sorted({figures["grader"] for _, figures in told if "grader" in figures})
+    by = f", graded by {', '.join(graders)}" if graders else ""
+    title = f"{task} ({told[0][1]['split'] or '-'}), accuracy in % with its 95 % interval{by}"
     return table(title, ("eval", "items", "accuracy", "truncated", "tokens an item"), rows)
 
 

@@ -4,14 +4,14 @@ A ready task is named in the recipe and may be changed there; one of your own ne
 
     tasks:
       gsm8k: {limit: 100}
-      mine: {source: mine.jsonl, mapping: {question: q, answer: a, kind: number}}
+      mine: {source: mine.jsonl, mapping: {question: q, answer: a, kind: number}, grader: my_grader.py:NAME}
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 from pydantic import Field
 
+from errata.config.code import Reference
 from errata.config.env import expand
 from errata.data.contamination import EvalSet
 from errata.data.problems import Problems
@@ -35,6 +36,8 @@ class Task(ProblemSource):
     domain: str = "id"
     limit: int | None = Field(default=None, ge=1)
     """The first so many problems."""
+    grader: Reference | None = None
+    """A scorer of one's own for this task, in place of the recipe's grader."""
 
 
 def _classroom(split: str, domain: str) -> Task:
@@ -89,13 +92,13 @@ class Asked:
             "split": self.spec.domain,
             "n": len(self.problems),
             "hash": content_hash(self.problems),
-        }
+        } | ({"grader": str(self.spec.grader)} if self.spec.grader is not None else {})
 
 
-def resolved(name: str, told: dict[str, Any]) -> Task:
-    """A task of a recipe: one's own where it names a source, else the ready one of this name with the changes told."""
-    if told.get("source"):
-        return Task.model_validate(told)
+def task_data(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A task of a recipe as plain data: one's own where it names a source, else the ready one of this name, changed."""
+    if changes.get("source"):
+        return dict(changes)
     if name not in READY:
         raise UsageError(
             f"tasks.{name} has no source, and no ready task is called {name}",
@@ -103,8 +106,7 @@ def resolved(name: str, told: dict[str, Any]) -> Task:
             f"give it a source and a mapping, or name one of {', '.join(READY)}",
         )
     ready = READY[name]
-    options = {**ready.options, **told.get("options", {})}
-    return Task.model_validate({**ready.model_dump(), **told, "options": options})
+    return {**ready.model_dump(), **changes, "options": {**ready.options, **changes.get("options", {})}}
 
 
 def read_task(name: str, spec: Task) -> Asked:

@@ -23,7 +23,7 @@ from errata.evals.evaluate import Evaluation, evaluate, sit
 from errata.evals.recipe import EvalRecipe, load_eval_recipe
 from errata.evals.results import Eval, read_eval
 from errata.llm.backends.simulated.server import Faults, serving
-from errata.runs.counters import StopSignal, Snapshot
+from errata.runs.counters import Snapshot, StopSignal
 
 ROOT = Path(__file__).parents[2]
 RECIPE: dict[str, Any] = {

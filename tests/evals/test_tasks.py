@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from glob import glob
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from errata.data.problems import Problems
 from errata.data.source import Mapping, ProblemSource
 from errata.errors import UsageError
 from errata.evals.recipe import load_eval_recipe
-from errata.evals.tasks import READY, Task, content_hash, meta_of, overlap_with, read_task, resolved
+from errata.evals.tasks import READY, Task, content_hash, meta_of, overlap_with, read_task, task_data
 from errata.grading.grader import Grader
 from errata.runs.recipe import load_recipe
 from errata.starter import DEMO
@@ -93,25 +94,29 @@ def test_no_classroom_test_has_the_numbers_of_a_lesson() -> None:
             assert not tested & lesson, name
 
 
+def task_of(name: str, changes: dict[str, Any]) -> Task:
+    return Task.model_validate(task_data(name, changes))
+
+
 def test_a_task_of_ones_own_is_a_source_and_a_mapping(tmp_path: Path) -> None:
     file = tmp_path / "mine.jsonl"
     file.write_text('{"q": "1 + 1?", "a": 2}\n{"q": "2 + 2?", "a": 4}\n')
 
     mapping = {"question": "q", "answer": "a", "kind": "number"}
 
-    asked = read_task("mine", resolved("mine", {"source": str(file), "mapping": mapping, "domain": "ood"}))
+    asked = read_task("mine", task_of("mine", {"source": str(file), "mapping": mapping, "domain": "ood"}))
 
     assert [each.answer for each in asked.problems] == ["2", "4"]
     assert meta_of(asked, asked.problems[0]) == {"gold": "2", "question": "1 + 1?", "split": "ood"}
 
 
 def test_a_ready_task_may_be_changed_in_part() -> None:
-    found = resolved("classroom_ood4", {"options": {"seed": 5}, "limit": 7})
+    found = task_of("classroom_ood4", {"options": {"seed": 5}, "limit": 7})
 
     assert found.options == {"split": "ood4", "count": 500, "seed": 5}
     assert (found.domain, found.limit) == ("ood", 7)
     with pytest.raises(UsageError, match="no ready task is called gsm"):
-        resolved("gsm", {})
+        task_of("gsm", {})
 
 
 def test_the_hash_changes_with_question_and_answer() -> None:

@@ -32,7 +32,7 @@ def test_a_vote_equals_the_exact_twin(
     if None in scores and known and sum(known) / len(known) not in (0, 0.25, 0.5, 0.75, 1):
         scores = [score if score is not None else 0.5 for score in scores]  # a mean that no float holds makes no tie
 
-    found = vote(answers, right, scores, weighting)
+    found = vote(answers, right, weights_of(scores, weighting))
 
     winners, credit = twins.vote_credit(answers, right, scores, weighting)
     assert set(found.winners) == winners
@@ -45,7 +45,7 @@ def test_equal_scores_reduce_to_the_majority(
 ) -> None:
     answers, right, _ = question
 
-    assert vote(answers, right, [score] * len(answers), weighting) == vote(answers, right)
+    assert vote(answers, right, weights_of([score] * len(answers), weighting)) == vote(answers, right)
 
 
 @given(questions(), st.randoms(use_true_random=False))
@@ -56,9 +56,10 @@ def test_the_order_of_samples_makes_no_winner(
     order = list(range(len(answers)))
     dice.shuffle(order)  # type: ignore[attr-defined]
 
-    shuffled = vote([answers[i] for i in order], [right[i] for i in order], [scores[i] for i in order], "1+2s")
+    weights = weights_of([scores[i] for i in order], "1+2s")
+    shuffled = vote([answers[i] for i in order], [right[i] for i in order], weights)
 
-    assert set(shuffled.winners) == set(vote(answers, right, scores, "1+2s").winners)
+    assert set(shuffled.winners) == set(vote(answers, right, weights_of(scores, "1+2s")).winners)
 
 
 def test_ties_share_the_credit() -> None:
@@ -76,7 +77,7 @@ def test_a_score_may_outweigh_the_majority() -> None:
     answers, right, scores = [0, 0, 1], [False, False, True], [0.1, 0.2, 0.9]
 
     assert vote(answers, right).credit == 0.0
-    assert vote(answers, right, scores, "s").credit == 1.0
+    assert vote(answers, right, weights_of(scores, "s")).credit == 1.0
 
 
 def test_a_sample_without_an_answer_has_no_vote() -> None:

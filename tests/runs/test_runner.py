@@ -19,7 +19,7 @@ from errata.llm.backends.simulated.server import Faults, serving
 from errata.llm.request import Context, Request
 from errata.llm.spec import AgentSpec
 from errata.records import Call, Message, Outcome, Problem, Transcript
-from errata.runs.counters import StopSignal, Snapshot
+from errata.runs.counters import Snapshot, StopSignal
 from errata.runs.run_problem import remembering, run_problem
 from errata.runs.runner import Summary, read_warmup, synthesize
 from errata.runs.status import status

@@ -80,6 +80,8 @@ def _plain(name: str) -> str:
         return "one sample"
     if weighting := re.fullmatch(r"asc\[(.+)\]", kind):
         return f"vote of {k}, weighted by {weighting[1]}"
+    if own := re.fullmatch(r"vote\[(.+)\]", kind):
+        return f"vote of {k} by {own[1]}"
     return f"vote of {k}" if kind == "maj" else f"any of {k}"
 
 
