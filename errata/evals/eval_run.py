@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ from errata.evals.tasks import Asked, meta_of
 from errata.evals.voting import Same, Weighting, grouped
 from errata.grading.grader import Grade, Grader, Grades
 from errata.records import Call, Problem, Rationale, canonical
-from errata.runs.counters import StopSignal
+from errata.runs.drive import Driver
 from errata.runs.run_dir import Log, repair
 
 IDENTITY = ("model", "decoding", "fingerprint", "seed", "prompts", "agent")
@@ -110,9 +111,8 @@ class EvalRun:
     """By task, who grades its answers."""
     shipped: Grader
     """Compares answers where a task's own grader has no `same`."""
-    settled: Callable[[str | None], None]
-    """Told of every item that is over: None, or why it failed."""
-    errors: list[ErrataError] = field(default_factory=list)
+    on_settled: Callable[[str | None], None]
+    """Is called for every item that is over, with None or why it failed."""
     failed: int = 0
 
     def __post_init__(self) -> None:
@@ -141,18 +141,12 @@ class EvalRun:
 
     # ---- answering ----
 
-    async def answer(self, stop: StopSignal, workers: int) -> None:
-        """Answers what is pending, until all is done, the stop is pulled or an error concerns all of it."""
-        todo = iter(self._pending())
+    async def answer(self, driver: Driver, workers: int) -> None:
+        """Answers what is pending, until all is done, a stop is requested or an error concerns all of it."""
         log = Log(self.folder / ITEMS)
-        tasks = [asyncio.create_task(self._work(todo, log, stop)) for _ in range(workers)]
-        stopper = asyncio.create_task(self._stop(stop, tasks))
         try:
-            for result in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(result, Exception):
-                    raise result
+            await driver.drive(self._pending(), partial(self._settle, log), workers)
         finally:
-            stopper.cancel()
             log.sync()
             log.close()
 
@@ -161,28 +155,16 @@ class EvalRun:
         pending = [work for work in self.items_to_do if work.key not in self.done]
         return sorted(pending, key=lambda work: -len(work.problem.question))
 
-    async def _work(self, todo: Iterator[WorkItem], log: Log, stop: StopSignal) -> None:
-        while not stop.requests and not self.errors:
-            work = next(todo, None)
-            if work is None:
-                return
-            try:
-                item = await self._item(work)
-            except ProviderError as lost:
-                self.failed += 1
-                self.settled(str(lost))
-                continue
-            except ErrataError as error:
-                self.errors.append(error)
-                return
-            log.append(item.to_line())
-            self.done[item.key] = item
-            self.settled(None)
-
-    async def _stop(self, stop: StopSignal, workers: Sequence[asyncio.Task[None]]) -> None:
-        await stop.stopped.wait()
-        for worker in workers:
-            worker.cancel()
+    async def _settle(self, log: Log, work: WorkItem) -> None:
+        try:
+            item = await self._item(work)
+        except ProviderError as lost:
+            self.failed += 1
+            self.on_settled(str(lost))
+            return
+        log.append(item.to_line())
+        self.done[item.key] = item
+        self.on_settled(None)
 
     async def _item(self, work: WorkItem) -> Item:
         problem = work.problem

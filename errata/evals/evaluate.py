@@ -26,11 +26,7 @@ from errata.agents.prompts import Prompts, load_prompts
 from errata.agents.student import Student
 from errata.config.env import expand, local_path
 from errata.errors import (
-    EXIT_DONE,
-    EXIT_INTERRUPTED,
-    EXIT_SOME_FAILED,
     AgentRefused,
-    BudgetExhausted,
     ErrataError,
     UsageError,
 )
@@ -49,12 +45,11 @@ from errata.llm.gateway import Gateway, check
 from errata.llm.spec import Agents
 from errata.llm.stored_reply import without_user
 from errata.records import Outcome
-from errata.runs.counters import ProblemCounts, Snapshot, StopSignal, Watch, told
+from errata.runs.counters import ProblemCounts, Snapshot, StopSignal, Watch, spending
+from errata.runs.drive import Driver, ticking
 from errata.runs.manifest import versions
 from errata.runs.run_dir import held
-from errata.runs.runner import PRECEDENCE
 
-TICK_S = 0.5
 LEDGER = "evals"
 
 T = TypeVar("T")
@@ -141,9 +136,9 @@ class Progress:
 
     def spent(self) -> dict[str, Any]:
         if not self.ledgers:
-            return told(Spent(), {})
+            return spending(Spent(), {})
         now = {key: tally for ledger in self.ledgers for key, tally in ledger.now.items()}
-        return told(Spent(now=now, before=self.ledgers[0].before), {})
+        return spending(Spent(now=now, before=self.ledgers[0].before), {})
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
@@ -155,16 +150,11 @@ class Progress:
             bool(self.stop.requests),
         )
 
-    async def tick(self, watch: Watch) -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            watch(self.snapshot())
-
 
 async def sit(
     recipe: EvalRecipe, *, stop: StopSignal | None = None, signals: bool = False, watch: Watch | None = None
 ) -> Evaluation:
-    """As `evaluate`, from a running event loop; with `signals` Ctrl-C and SIGTERM pull the stop."""
+    """As `evaluate`, from a running event loop; with `signals` Ctrl-C and SIGTERM request the stop."""
     stop = stop or StopSignal()
     for model in recipe.everyone:
         check(Agents(student=model.agent), recipe.budget)
@@ -187,14 +177,8 @@ async def sit(
     run = _Run(recipe, _home(recipe), prompts, tasks, overlap, pairs, Progress(ProblemCounts(total), stop))
     run.refuse_what_would_fail_later()
     with stop.on_signals() if signals else nullcontext():
-        ticker = asyncio.create_task(run.progress.tick(watch)) if watch else None
-        try:
+        async with ticking(watch, run.progress.snapshot):
             await run.all_models()
-        finally:
-            if ticker:
-                ticker.cancel()
-    if watch:
-        watch(run.progress.snapshot())
     return run.evaluation(notes)
 
 
@@ -221,9 +205,15 @@ class _Run:
     pairs: Sequence[DualPair]
     progress: Progress
     evals: list[Eval] = field(default_factory=list)
-    errors: list[ErrataError] = field(default_factory=list)
     failed: int = 0
     scored: dict[str, list[PairScore]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.driver = Driver(self.progress.stop)
+
+    @property
+    def errors(self) -> list[ErrataError]:
+        return self.driver.errors
 
     @property
     def over(self) -> bool:
@@ -302,14 +292,15 @@ class _Run:
                 prompts=self.prompts,
                 graders=graders,
                 shipped=shipped,
-                settled=self.progress.settle,
+                on_settled=self.progress.settle,
             )
             pending = eval_run.open()
             self.progress.tally.done += len(eval_run.items_to_do) - pending
             if pending:
                 eval_run.save(eval_run.manifest)
-                await eval_run.answer(self.progress.stop, min(self.recipe.concurrency, pending))
-            self.errors += eval_run.errors
+                driver = Driver(self.progress.stop)  # a refusal ends the work on one model alone
+                await eval_run.answer(driver, min(self.recipe.concurrency, pending))
+                self.errors.extend(driver.errors)
             self.failed += eval_run.failed
             scores = await self._pair_scores(model, directory.path)
             self.evals.append(await eval_run.finish(self.pairs, scores))
@@ -350,16 +341,11 @@ class _Run:
         )
 
     def evaluation(self, notes: Sequence[str]) -> Evaluation:
-        codes = {each.exit_code for each in self.errors}
-        if self.progress.stop.requests:
-            codes.add(EXIT_INTERRUPTED)
-        if self.failed:
-            codes.add(EXIT_SOME_FAILED)
-        first = next((each for each in self.errors if isinstance(each, BudgetExhausted)), None)
+        driver = self.driver
         return Evaluation(
             evals=tuple(self.evals),
-            exit_code=next((code for code in PRECEDENCE if code in codes), EXIT_DONE),
-            error=first or next(iter(self.errors), None),
+            exit_code=driver.exit_code(self.failed),
+            error=driver.error(),
             pending=self.progress.tally.pending,
             failed=self.failed,
             spent=self.progress.spent(),

@@ -21,8 +21,9 @@ from errata.llm.spec import AgentSpec
 from errata.records import Call, Message, Outcome, Problem, Transcript
 from errata.runs.counters import Snapshot, StopSignal
 from errata.runs.run_problem import remembering, run_problem
-from errata.runs.runner import Summary, read_warmup, synthesize
+from errata.runs.runner import Summary, synthesize
 from errata.runs.status import status
+from errata.runs.warmup import read_warmup
 from tests.small_runs import free_port, lines, over_http, small
 
 
