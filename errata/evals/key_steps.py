@@ -19,8 +19,9 @@ from errata.data.problems import normalised
 from errata.errors import UsageError
 from errata.evals.results import SUMMARY, Item
 from errata.evals.stats import interval_of_mean, mean
-from errata.records import Problem, Span, Transcript, digest, to_json
-from errata.runs.run_dir import find_run, index_log, read_lines, write_whole
+from errata.records import Problem, Span, digest, to_json
+from errata.runs.run_dir import find_run, index_log, write_whole
+from errata.runs.transcripts import read_transcripts
 
 PAIRS = "pairs.jsonl"
 
@@ -54,21 +55,28 @@ def pairs_of(run: str | Path) -> list[DualPair]:
     """The pairs in the band of a run, in input order. UsageError where there is none."""
     log = find_run(run).log
     index = index_log(log)
-    found: list[DualPair] = []
-    for line in read_lines(log, index.in_input_order()):
-        told = Transcript.from_line(line)
-        rationales = {each.id: each for each in told.rationales}
-        for pair in told.pairs:
-            if pair.in_band:
-                right, wrong = rationales[pair.right].text, rationales[pair.wrong].text
-                found.append(DualPair(pair.id, told.problem, right, wrong, pair.right_spans, pair.wrong_spans))
-    if not found:
+    pairs: list[DualPair] = []
+    for transcript in read_transcripts(log, index.in_input_order()):
+        rationales = {each.id: each.text for each in transcript.rationales}
+        pairs += [
+            DualPair(
+                pair.id,
+                transcript.problem,
+                rationales[pair.right],
+                rationales[pair.wrong],
+                pair.right_spans,
+                pair.wrong_spans,
+            )
+            for pair in transcript.pairs
+            if pair.in_band
+        ]
+    if not pairs:
         raise UsageError(
             f"{run} holds no pair in its band",
             "key steps are where the two sides of a pair part",
             "run the graph dual_cot or lesson, or leave `pairs` out",
         )
-    return found
+    return pairs
 
 
 Equation = tuple[int, str, int, int]

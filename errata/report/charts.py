@@ -1,7 +1,7 @@
 """Charts in Vega-Lite. Colours are CSS variables of the page, so that they follow light and dark.
 
-Every mark's `told` becomes its accessible name and its tooltip. Data stands in `values`, never in an expression. What
-the colours mean is told beside the chart (`Chart.legend`), where the page can wrap it.
+A mark's `tooltip` is its accessible name too. Data stands in `values`, never in an expression. What the colours mean
+is said beside the chart (`Chart.legend`), where the page can wrap it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 RIGHT, WRONG, QUIET = "var(--right)", "var(--wrong)", "var(--quiet)"
 INK, MUTED, LINE, SURFACE = "var(--ink)", "var(--muted)", "var(--line)", "var(--paper)"
 NAMES = {"type": "nominal", "sort": None, "title": None}
-TOLD = {"field": "told", "type": "nominal"}
+TOOLTIP = {"field": "tooltip", "type": "nominal"}
 CONFIG = {
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
@@ -106,7 +106,7 @@ def bars(rows: Sequence[Row], *, width: int = WIDTH) -> Chart:
     fill = {"field": "tone", "type": "nominal", "scale": None}
     bar = {
         "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 2},
-        "encoding": {"y": _y(), "x": x, "fill": fill, "description": TOLD},
+        "encoding": {"y": _y(), "x": x, "fill": fill, "description": TOOLTIP},
     }
     text = {
         "mark": {"type": "text", "align": "left", "dx": 6, "aria": False},
@@ -131,7 +131,7 @@ def stacked(
             "x": x,
             "fill": _by_series(series, used),
             "order": {"field": "order", "type": "quantitative"},
-            "description": TOLD,
+            "description": TOOLTIP,
         },
     }
     height = BAR * len({row["label"] for row in rows}) + (46 if title else 28)
@@ -165,7 +165,7 @@ def dots(
                 "x": x,
                 "fill": _by_series(series, used),
                 "shape": _by_series(series, shapes),
-                "description": TOLD,
+                "description": TOOLTIP,
             },
         },
     ]
@@ -201,7 +201,7 @@ def lines(
         },
         {
             "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1 if points else 0},
-            "encoding": {"x": x, "y": y, "fill": stroke, "description": TOLD},
+            "encoding": {"x": x, "y": y, "fill": stroke, "description": TOOLTIP},
         },
     ]
     legend = _legend(series, used, [f"line {dash}" for dash in dashes])
@@ -217,7 +217,7 @@ def matrix(rows: Sequence[Row]) -> Chart:
     shade = {"field": "value", "type": "quantitative", "legend": None, "scale": reach}
     cell = {
         "mark": {"type": "rect", "fill": SERIES[0], "stroke": SURFACE, "strokeWidth": 3},
-        "encoding": {"x": x, "y": _y(120), "fillOpacity": shade, "description": TOLD},
+        "encoding": {"x": x, "y": _y(120), "fillOpacity": shade, "description": TOOLTIP},
     }
     text = {
         "mark": {"type": "text", "aria": False},
@@ -238,7 +238,7 @@ def columns(rows: Sequence[Row], series: Sequence[str], *, x_title: str) -> Char
             "y": {"field": "value", "type": "quantitative", "title": None, "axis": _axis("~s", None)},
             "fill": _by_series(series, used),
             "order": {"field": "order", "type": "quantitative"},
-            "description": TOLD,
+            "description": TOOLTIP,
         },
     }
     return Chart(_whole(WIDTH, 200, [mark], rows), legend=_legend(series, used))

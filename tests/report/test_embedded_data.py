@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from errata.records import Transcript
 from errata.report.embedded_data import Archive, Index, compact, joined, packed, utf16
 
 Json = dict[str, Any]
@@ -23,7 +24,7 @@ def unpacked(block: str) -> Any:
 
 def test_a_compact_transcript_keeps_every_word_and_verdict(log: list[Json]) -> None:
     for line in log:
-        told = compact(line)
+        told = compact(Transcript.model_validate(line))
 
         assert [each["text"] for each in told["rationales"]] == [each["text"] for each in line["rationales"]]
         for ours, theirs in zip(told["rationales"], line["rationales"], strict=True):
@@ -45,7 +46,7 @@ def test_a_reply_stands_at_its_call_only_where_it_became_nothing(log: list[Json]
     lost = next(call for call in line["calls"] if call["verb"] == "solve")
     lost["reply"] = "mumbling that nobody could read"
 
-    told = compact(line)["calls"]
+    told = compact(Transcript.model_validate(line))["calls"]
 
     kept = [call["reply"] for call in told if "reply" in call]
     assert "mumbling that nobody could read" in kept
@@ -56,7 +57,7 @@ def test_a_reply_stands_at_its_call_only_where_it_became_nothing(log: list[Json]
 def test_key_spans_mark_the_words_that_the_log_names(log: list[Json]) -> None:
     pairs = 0
     for line in log:
-        told = compact(line)
+        told = compact(Transcript.model_validate(line))
         texts = {each["id"]: each["text"] for each in line["rationales"]}
         for ours, theirs in zip(told.get("pairs", []), line["pairs"], strict=True):
             pairs += 1
@@ -119,9 +120,9 @@ def test_packed_data_holds_no_markup_and_is_the_same_every_time() -> None:
 def test_the_index_finds_by_facet_what_a_count_finds(log: list[Json]) -> None:
     index = Index()
     for line in log:
-        index.add(line)
+        index.add(Transcript.model_validate(line))
 
-    told = index.told()
+    told = index.columns()
 
     def found(name: str, value: str) -> list[str]:
         at, ids = 0, []
@@ -147,6 +148,6 @@ def test_the_index_finds_by_facet_what_a_count_finds(log: list[Json]) -> None:
 def test_the_index_has_a_row_for_every_transcript(log: list[Json], name: str) -> None:
     index = Index()
     for line in log:
-        index.add(line)
+        index.add(Transcript.model_validate(line))
 
-    assert len(index.told()[name]) == len(log)
+    assert len(index.columns()[name]) == len(log)

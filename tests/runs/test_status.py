@@ -8,6 +8,7 @@ from typing import Any
 
 import krippendorff
 import numpy as np
+import orjson
 import pytest
 from rich.console import Console
 
@@ -39,7 +40,7 @@ def funnel_of(*rationales: Rationale, calls: tuple[Call, ...] = ()) -> Funnel:
     transcript = Transcript(
         graph="lesson", problem=PROBLEM, rationales=rationales, calls=calls, outcome=Outcome(status="done")
     )
-    funnel.add(transcript.model_dump(by_alias=True))
+    funnel.add(transcript)
     return funnel
 
 
@@ -183,3 +184,33 @@ def test_lines_that_are_no_transcripts(tmp_path: Path) -> None:
     log.write_bytes(b'{"problem": {"id": "a", "position": 0}, "outcome": {"status": "done", "reason": null}}\n')
     with pytest.raises(UsageError, match="no transcript of this version"):
         status(tmp_path)
+
+
+def test_a_bad_line_is_named_by_its_number(tmp_path: Path) -> None:
+    problems = [PROBLEM.model_copy(update={"id": name, "position": place}) for place, name in enumerate("abc")]
+    lines = [Transcript(graph="exam", problem=each, outcome=Outcome(status="done")).to_line() for each in problems]
+    lines[1] = lines[1].replace(b'"rationales":[]', b'"rationales":[7]')
+    (tmp_path / "transcripts.jsonl").write_bytes(b"".join(lines))
+
+    with pytest.raises(UsageError, match=r"transcripts.jsonl, line 2 is no transcript of this version: rationales.0"):
+        status(tmp_path)
+
+
+def test_verdicts_on_targets_of_own_stages_count(tmp_path: Path) -> None:
+    own = judged("own", accepted=True, correct=True, sound=None).model_copy(update={"role": "shortened"})
+    other = judged("other", accepted=True, correct=False, sound=None).model_copy(update={"role": "noted"})
+    transcript = Transcript(graph="lesson", problem=PROBLEM, rationales=(own, other), outcome=Outcome(status="done"))
+    (tmp_path / "transcripts.jsonl").write_bytes(transcript.to_line())
+    stages = [{"name": "exam", "roles": {"student": "attempt"}}]
+    (tmp_path / "manifest.json").write_bytes(orjson.dumps({"stages": stages}))
+    before = status(tmp_path)
+    stages.append({"name": "short", "roles": {"shortened": "target", "noted": "contrast"}})
+    (tmp_path / "manifest.json").write_bytes(orjson.dumps({"stages": stages}))
+
+    after = status(tmp_path)
+
+    assert before["acceptance"]["judged"] == 0
+    assert after["acceptance"]["judged"] == 1
+    assert after["acceptance"]["answer"]["precision"] == 1.0
+    assert after["stages"] == ["exam", "short"]
+    assert {row["role"] for row in after["authors"]} == {"shortened", "noted"}

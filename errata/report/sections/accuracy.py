@@ -82,7 +82,7 @@ def _accuracy(results: Results) -> Figure:
                 "value": told.accuracy.value,
                 "low": told.accuracy.low,
                 "high": told.accuracy.high,
-                "told": f"{said}; by seed {seeds}" if seeds else said,
+                "tooltip": f"{said}; by seed {seeds}" if seeds else said,
             })  # fmt: skip
             table.append([arm.name, named(task), told.split, told.n, _interval(told), seeds or None, told.truncated])
         rows_by_task[task] = rows
@@ -223,7 +223,7 @@ def _differences(results: Results, pairs: Sequence[tuple[str, str]], against: st
                 "value": 100 * value,
                 "low": None if low is None else 100 * low,
                 "high": None if high is None else 100 * high,
-                "told": said,
+                "tooltip": said,
             })  # fmt: skip
             table.append(_difference_row(each, arm, other, value, low, high))
             found.append((arm, other, task, value, each))
@@ -297,7 +297,7 @@ def _sizes(results: Results) -> Figure | None:
     for arm in trained:
         shown = f"{arm.target_tokens:,.0f}"
         told = f"{arm.name}: {shown} target tokens"
-        rows.append({"label": arm.name, "value": arm.target_tokens, "shown": shown, "told": told})
+        rows.append({"label": arm.name, "value": arm.target_tokens, "shown": shown, "tooltip": told})
     table: Lines = []
     for arm in trained:
         accuracy = _interval(results.comparison.figure(arm.name, task))

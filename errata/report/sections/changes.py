@@ -38,7 +38,7 @@ def _changed(results: Results) -> Figure | None:
         totals[arm] = cured, broken
         per = f" over {len(seeds)} seeds" if len(seeds) > 1 else ""
         for series, n in (("cured", cured), ("broken", broken)):
-            rows.append({"label": arm, "series": series, "value": n, "told": f"{arm} {series}: {n:,} problems{per}"})
+            rows.append({"label": arm, "series": series, "value": n, "tooltip": f"{arm} {series}: {n:,} problems{per}"})
         for task in results.tasks:
             gained = sum(key[0] == task for each in seeds for key in each.cured)
             lost = sum(key[0] == task for each in seeds for key in each.introduced)
@@ -70,7 +70,7 @@ def _kinds(results: Results) -> Figure | None:
         table.append([name, *(counted[kind] for kind in kinds), counted.total()])
         for kind in kinds:
             said = f"{name}: {counted[kind]:,} wrong answers, {_kind(kind)}"
-            rows.append({"label": name, "series": _kind(kind), "value": counted[kind], "told": said})
+            rows.append({"label": name, "series": _kind(kind), "value": counted[kind], "tooltip": said})
     base = next((arm.name for arm in results.arms if arm.baseline and arm.name in found), next(iter(found)))
     kind, n = found[base].most_common(1)[0]
     title = f"{base} errs most often like this: {_kind(kind)}, {n:,} of {found[base].total():,} wrong answers."
@@ -122,7 +122,7 @@ def _dimension(results: Results, name: str) -> Figure | None:
             line.append(share.text())
             if share.whole:
                 said = f"{student}, {name} {value}: {share.text()}"
-                rows.append({"x": str(value), "series": student, **share.row(), "told": said})
+                rows.append({"x": str(value), "series": student, **share.row(), "tooltip": said})
         table.append(line)
     shown = len(values) <= MOST_VALUES
     drawn = list(by)[:MOST_ARMS]
@@ -168,7 +168,7 @@ def _answers(results: Results) -> Figure | None:
         cut = Share(sum(sample.truncated for sample in samples), len(samples))
         silent = Share(sum(sample.answer is None for sample in samples), len(samples))
         said = f"{arm.name}: {words:.1f} words an answer"
-        rows.append({"label": arm.name, "value": words, "shown": f"{words:.0f}", "told": said})
+        rows.append({"label": arm.name, "value": words, "shown": f"{words:.0f}", "tooltip": said})
         table.append([arm.name, len(samples), f"{words:.1f}", cut.text(), silent.text()])
     if not rows:
         return None

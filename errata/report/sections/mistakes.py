@@ -7,49 +7,49 @@ from collections.abc import Sequence
 
 from errata.report.charts import QUIET, SERIES, columns, stacked
 from errata.report.figures import Figure, Lines, Rows, Section, Table, count, pct
-from errata.report.log_totals import Account
+from errata.report.log_totals import LogTotals
 from errata.report.proportion import Share
-from errata.report.sections.synthesis import Told
+from errata.report.sections.synthesis import RunView
 
 KINDS = ("logical", "knowledge", "calculation", "other")
 ORIGINS = ("natural", "student", "rectified", "corrupted")
 
 
-def section(told: Told) -> Section | None:
-    account = told.account
+def section(view: RunView) -> Section | None:
+    totals = view.totals
     figures = [
-        _by(account, "named", _named(account)),
-        _by(account, "made", _made(account)),
-        _by(account, "checked", dict(_flaws(account))),
+        _by(totals, "named", _named(totals)),
+        _by(totals, "made", _made(totals)),
+        _by(totals, "checked", dict(_flaws(totals))),
     ]
     found = [each for each in figures if each]
     if not found:
         return None
-    explained = sum(account.explained.values())
+    explained = sum(totals.explained.values())
     lede = f"Teachers wrote {count(explained, 'explanation')} of mistakes." if explained else ""
-    if account.same_kinds.total():
-        same = Share(account.same_kinds[True], account.same_kinds.total())
+    if totals.same_kinds.total():
+        same = Share(totals.same_kinds[True], totals.same_kinds.total())
         lede += f" Where several explained one mistake, {same.text()} named the same kinds."
     return Section("mistakes", "Mistakes", lede.strip(), found)
 
 
-def _named(account: Account) -> dict[str, Counter[str]]:
+def _named(totals: LogTotals) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
-    for (explainer, _, _, kind), n in account.kinds.items():
+    for (explainer, _, _, kind), n in totals.kinds.items():
         found.setdefault(explainer, Counter())[kind] += n
     return found
 
 
-def _made(account: Account) -> dict[str, Counter[str]]:
+def _made(totals: LogTotals) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
-    for (_, author, role, kind), n in account.kinds.items():
+    for (_, author, role, kind), n in totals.kinds.items():
         found.setdefault(f"{author}, {role}", Counter())[kind] += n
     return found if len(found) > 1 else {}
 
 
-def _flaws(account: Account) -> dict[str, Counter[str]]:
+def _flaws(totals: LogTotals) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
-    for (author, role, kind), n in account.flaws.items():
+    for (author, role, kind), n in totals.flaws.items():
         if role in ("teacher", "student"):
             found.setdefault(f"{author}, {role}", Counter())[kind] += n
     return found
@@ -68,7 +68,7 @@ _SAID = {
 }
 
 
-def _by(account: Account, what: str, found: dict[str, Counter[str]]) -> Figure | None:
+def _by(totals: LogTotals, what: str, found: dict[str, Counter[str]]) -> Figure | None:
     if not found:
         return None
     heading, note = _SAID[what]
@@ -79,7 +79,7 @@ def _by(account: Account, what: str, found: dict[str, Counter[str]]) -> Figure |
         whole = counted.total()
         for kind in kinds:
             said = f"{name}: {kind} {counted[kind]:,}, {pct(counted[kind] / whole)}"
-            rows.append({"label": name, "series": kind, "value": counted[kind], "told": said})
+            rows.append({"label": name, "series": kind, "value": counted[kind], "tooltip": said})
         table.append([name, *(counted[kind] for kind in kinds), whole])
     return Figure(_title(what, found), Table((heading, *kinds, "all"), table), [stacked(rows, kinds)], note)
 
@@ -99,9 +99,9 @@ def _title(what: str, found: dict[str, Counter[str]]) -> str:
 # ---- pairs -----------------------------------------------------------------------------------------------------------
 
 
-def pairs(told: Told) -> Section | None:
+def pairs(view: RunView) -> Section | None:
     """The section of dual chains of thought; None where the log has none."""
-    ratios = told.account.ratios
+    ratios = view.totals.ratios
     if not ratios:
         return None
     total = ratios.total()
@@ -113,7 +113,7 @@ def pairs(told: Told) -> Section | None:
         for origin in origins:
             n = ratios[origin, step]
             said = f"{n:,} {origin} pairs differ in {step * 5} to {step * 5 + 5} % of their words"
-            rows.append({"x": x, "series": origin, "value": n, "told": said})
+            rows.append({"x": x, "series": origin, "value": n, "tooltip": said})
         table.append([f"{step * 5} to {step * 5 + 5} %", *(ratios[origin, step] for origin in origins)])
     so_far, middle = 0, 0
     for step in range(20):
@@ -128,7 +128,7 @@ def pairs(told: Told) -> Section | None:
         "Word edit distance over the longer text. Natural: one author's own right and wrong text; student: the "
         "student's wrong text and a right one; rectified and corrupted: rewritten by a teacher.",
     )
-    counted = told.status["pairs"]
+    counted = view.status["pairs"]
     sides = [(origin, counted[origin]["written"], counted[origin]["in_band"]) for origin in origins]
     inside = sum(counted[origin]["in_band"] for origin in origins)
     bands = _by_origin(sides, inside, total)
@@ -146,7 +146,7 @@ def _by_origin(sides: Sequence[tuple[str, int, int]], inside: int, total: int) -
     rows: Rows = []
     for origin, written, in_band in sides:
         for series, n in (("inside the band", in_band), ("outside", written - in_band)):
-            rows.append({"label": origin, "series": series, "value": n, "told": f"{origin}: {n:,} pairs {series}"})
+            rows.append({"label": origin, "series": series, "value": n, "tooltip": f"{origin}: {n:,} pairs {series}"})
     parts = ["inside the band", "outside"][: 1 if inside == total else 2]
     rows = [row for row in rows if row["series"] in parts]
     chart = stacked(rows, parts, percent=False, tones=[SERIES[0], QUIET], title="pairs")

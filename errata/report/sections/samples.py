@@ -23,7 +23,7 @@ def _told(interval: Interval) -> str:
 
 def _row(label: str, series: str, interval: Interval) -> dict[str, Any]:
     bounds = {key: interval[key] for key in ("value", "low", "high")}
-    return {"label": label, "series": series, **bounds, "told": f"{label}, {series}: {_told(interval)}"}
+    return {"label": label, "series": series, **bounds, "tooltip": f"{label}, {series}: {_told(interval)}"}
 
 
 # ---- votes -----------------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def _curves(log: Sequence[dict[str, Any]], keys: Sequence[str], prefix: str, for
             if isinstance(value, int | float):
                 name = key.removeprefix(prefix)
                 said = f"step {entry['step']:g}, {name}: {value:.4g}"
-                rows.append({"x": entry["step"], "series": name, "value": value, "told": said})
+                rows.append({"x": entry["step"], "series": name, "value": value, "tooltip": said})
     series = [key.removeprefix(prefix) for key in keys]
     domain = (0, 1) if prefix == "grad_share/" else None
     return lines(rows, series, x_title="step", form=form, domain=domain, width=THIRD)
