@@ -219,9 +219,9 @@ def eval_(recipe: str, overrides: tuple[str, ...], as_json: bool, quiet: bool) -
 
     Overrides are dotted: limit=20 tasks.gsm8k.limit=100 decodings.greedy.max_tokens=300
     """
-    from errata.evals.commands import evaluated
+    from errata.evals.commands import eval_command
 
-    sys.exit(evaluated(Path(recipe), overrides, as_json=as_json, quiet=quiet))
+    sys.exit(eval_command(Path(recipe), overrides, as_json=as_json, quiet=quiet))
 
 
 @cli.command()
@@ -244,9 +244,9 @@ def compare(
     as_json: bool,
 ) -> None:
     """Compare evals on the same items: eval directories, or JSON lines with `id` and `correct`."""
-    from errata.evals.commands import compared
+    from errata.evals.commands import compare_command
 
-    compared(evals, against=against, tasks=tasks, where=where, equal=equal, as_json=as_json)
+    compare_command(evals, against=against, tasks=tasks, where=where, equal=equal, as_json=as_json)
 
 
 @cli.command()
@@ -261,7 +261,7 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
     from errata.report.build import write_report
 
     done = write_report(run, evals, out, say=lambda text: click.echo(text, err=True))
-    click.echo(f"{done.shown:,} transcripts, {done.items:,} eval items, {done.bytes / 2**20:.1f} MiB", err=True)
+    click.echo(f"{done.browsable:,} transcripts, {done.items:,} eval items, {done.bytes / 2**20:.1f} MiB", err=True)
     click.echo(str(done.out))
 
 

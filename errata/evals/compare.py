@@ -1,8 +1,8 @@
 """Which model is better, by how much and how sure: paired, on the same items.
 
-    directories -> arms (arms.py) -> a figure an arm and task -> a difference a pair of arms and task -> Holm
+    directories -> arms (arms.py) -> a figure per arm and task -> a difference per pair of arms and task -> Holm
 
-One answer an item is tested by McNemar, shares by flipping signs, three or more seeds by a t-test over them; intervals
+One answer per item is tested by McNemar, shares by flipping signs, three or more seeds by a t-test over them; intervals
 come from a bootstrap over items, or over seeds and items. Two seeds are shown one by one.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from errata.errors import UsageError
 from errata.evals.pairing import Arm, Paired, arms_of, named_tasks, one_answer, paired, values_of
-from errata.evals.reasoning import cured_by
+from errata.evals.reasoning import changes_by_arm
 from errata.evals.results import Eval, Item, Manifest, read_eval
 from errata.evals.stats import (
     RESAMPLES,
@@ -116,16 +116,16 @@ class Comparison:
         return next(each for each in self.figures if (each.arm, each.task) == (arm, task))
 
     def records(self) -> list[dict[str, Any]]:
-        """One flat record a difference, as pandas.DataFrame takes them."""
+        """One flat record per difference, as pandas.DataFrame takes them."""
         return [_flat(asdict(each), "difference") for each in self.differences]
 
     def mistakes(self) -> list[dict[str, Any]]:
         """Kinds of mistakes cured and introduced against the untouched student; empty without one."""
         untouched = next((arm for arm in self.arms if arm.baseline), None)
-        return cured_by(self.arms, untouched, self.tasks) if untouched else []
+        return changes_by_arm(self.arms, untouched, self.tasks) if untouched else []
 
     def figure_records(self) -> list[dict[str, Any]]:
-        """One flat record an arm and task, with the size of the arm's training."""
+        """One flat record per arm and task, with the size of the arm's training."""
         sizes = {arm.name: {"target_tokens": arm.target_tokens, "cost_usd": arm.cost_usd} for arm in self.arms}
         return [_flat(asdict(each), "accuracy") | sizes[each.arm] for each in self.figures]
 
@@ -177,10 +177,12 @@ def compare(
 def _narrowed(one: Eval, where: Mapping[str, str]) -> Eval:
     items = tuple(item for item in one.items if all(str(item.meta.get(key)) == value for key, value in where.items()))
     if not items:
-        told = ", ".join(f"{key}={value}" for key, value in where.items())
+        conditions = ", ".join(f"{key}={value}" for key, value in where.items())
         known = sorted({key for item in one.items for key in item.meta} - {"question", "gold"})
         raise UsageError(
-            f"{one.path} has no item with {told}", "nothing is left to compare", f"its items tell {', '.join(known)}"
+            f"{one.path} has no item with {conditions}",
+            "nothing is left to compare",
+            f"its items tell {', '.join(known)}",
         )
     return replace(one, items=items)
 
@@ -203,31 +205,31 @@ def _planned(
 
 
 def _of_equal_size(arms: Sequence[Arm], planned: Sequence[tuple[Arm, Arm]], equal: Size) -> list[tuple[Arm, Arm]]:
-    found = [pair for pair in planned if _nearly(*(_size(arm, equal) for arm in pair))]
-    if not found:
+    equal_pairs = [pair for pair in planned if _nearly(*(_size(arm, equal) for arm in pair))]
+    if not equal_pairs:
         unit = {"tokens": "target tokens", "cost": "US dollars"}[equal]
         sizes = [(arm.name, _size(arm, equal)) for arm in arms]
-        told = ", ".join(f"{name} {'unknown' if size is None else f'{size:,.10g}'}" for name, size in sizes)
+        known = ", ".join(f"{name} {'unknown' if size is None else f'{size:,.10g}'}" for name, size in sizes)
         raise UsageError(
-            f"no two arms of equal {equal}: {told}, in {unit}",
+            f"no two arms of equal {equal}: {known}, in {unit}",
             "only trainings of the same size, to within 5 %, were asked for",
             "train one with --target_tokens of the other, or compare them all",
         )
-    return found
+    return equal_pairs
 
 
 def _size(arm: Arm, equal: Size) -> float | None:
     return arm.target_tokens if equal == "tokens" else arm.cost_usd
 
 
-def _tasks(arms: Sequence[Arm], asked: Sequence[str] | None) -> list[str]:
+def _tasks(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[str]:
     """The tasks in the order of the first arm. UsageError where a task is unknown, or an arm lacks it."""
     there = [list(dict.fromkeys(task for each in arm.evals for task in each.by_task)) for arm in arms]
     everything = list(dict.fromkeys(task for tasks in there for task in tasks))
-    for task in asked or ():
+    for task in wanted or ():
         if task not in everything:
             raise UsageError(f"no task is called {task}", "no result has it", f"name one of {', '.join(everything)}")
-    chosen = list(asked) if asked else everything
+    chosen = list(wanted) if wanted else everything
     for arm, tasks in zip(arms, there, strict=True):
         missing = [task for task in chosen if task not in tasks]
         if missing:
@@ -244,7 +246,7 @@ def _tasks(arms: Sequence[Arm], asked: Sequence[str] | None) -> list[str]:
 
 
 def interval_of(items: Sequence[Item], resamples: int = RESAMPLES, seed: int = 17) -> Interval:
-    """Accuracy with Wilson's interval for one answer an item, with a bootstrap's for shares."""
+    """Accuracy with Wilson's interval for one answer per item, with a bootstrap's for shares."""
     values = values_of(items)
     if one_answer(values):
         return Interval(mean(values), *wilson(int(values.sum()), len(values)), "wilson")
@@ -314,13 +316,13 @@ def _difference(arm: Arm, against: Arm, task: str, resamples: int, seed: int) ->
 def _of_items(bare: Difference, both: Paired, gaps: Values, resamples: int, seed: int) -> Difference:
     if both.one_answer:
         only_arm, only_against = int((gaps > 0).sum()), int((gaps < 0).sum())
-        told = replace(
+        tested = replace(
             bare, only_arm=only_arm, only_against=only_against, p=mcnemar(only_arm, only_against), test="mcnemar"
         )
     else:
-        told = replace(bare, p=sign_flip(gaps, resamples, seed), test="sign-flip")
+        tested = replace(bare, p=sign_flip(gaps, resamples, seed), test="sign-flip")
     return replace(
-        told,
+        tested,
         difference=Interval(mean(gaps), *bootstrap(gaps, resamples, seed), "bootstrap"),
         detectable=detectable_of_items(gaps),
     )
@@ -332,13 +334,13 @@ def _of_seeds(bare: Difference, both: Paired, gaps: Sequence[Values], resamples:
     pooled = np.concatenate(gaps)
     # few seeds may agree by accident: what the items alone could not show, they do not either
     detectable = max(detectable_of_seeds(means), detectable_of_items(pooled))
-    told = replace(bare, by_seed=tuple(zip(both.seeds, own, strict=True)), detectable=detectable)
+    result = replace(bare, by_seed=tuple(zip(both.seeds, own, strict=True)), detectable=detectable)
     if len(gaps) < ENOUGH_SEEDS:
-        return told
-    told = replace(told, difference=_over_seeds(gaps, both.shared, resamples, seed))
+        return result
+    result = replace(result, difference=_over_seeds(gaps, both.shared, resamples, seed))
     if np.ptp(means) == 0:
-        return replace(told, p=sign_flip(pooled, resamples, seed), test="sign-flip")
-    return replace(told, p=t_over_seeds(means), test="t over seeds")
+        return replace(result, p=sign_flip(pooled, resamples, seed), test="sign-flip")
+    return replace(result, p=t_over_seeds(means), test="t over seeds")
 
 
 def _nearly(left: float | None, right: float | None) -> bool | None:
@@ -351,17 +353,17 @@ def _corrected(differences: Sequence[Difference]) -> list[Difference]:
     """Holm's correction over all that have a p, and what then can be said."""
     tested = [each.p for each in differences if each.p is not None]
     raised = iter(holm(tested) if tested else ())
-    found = []
+    corrected = []
     for each in differences:
         if each.p is None:
-            found.append(each)
+            corrected.append(each)
             continue
         p_holm = next(raised)
         verdict: Literal["better", "worse", "no difference"] = "no difference"
         if p_holm < ALPHA:
             verdict = "better" if each.difference.value > 0 else "worse"
-        found.append(replace(each, p_holm=p_holm, verdict=verdict))
-    return found
+        corrected.append(replace(each, p_holm=p_holm, verdict=verdict))
+    return corrected
 
 
 def _notes(arms: Sequence[Arm]) -> list[str]:

@@ -44,7 +44,7 @@ from errata.evals.results import (
     write_json,
 )
 from errata.evals.summary import summarise
-from errata.evals.tasks import Asked, meta_of
+from errata.evals.tasks import TaskProblems, meta_of
 from errata.evals.voting import Same, Weighting, grouped
 from errata.grading.grader import Grade, Grader, Grades
 from errata.records import Call, Problem, Rationale, canonical
@@ -85,7 +85,7 @@ def _identity(before: Manifest, now: Manifest) -> Iterator[tuple[str, Any, Any]]
 class WorkItem:
     """One item to be answered."""
 
-    task: Asked
+    task: TaskProblems
     problem: Problem
 
     @property
@@ -104,7 +104,7 @@ class EvalRun:
     folder: Path
     manifest: Manifest
     decoding: Decoding
-    tasks: Sequence[Asked]
+    tasks: Sequence[TaskProblems]
     student: Student
     prompts: Prompts
     graders: Mapping[str, Grades]
@@ -135,8 +135,8 @@ class EvalRun:
 
     def _answers(self, item: Item, work: WorkItem) -> bool:
         """Whether the line is of this question with this gold answer, and has all samples."""
-        told = item.meta
-        same = told.get("question") == work.problem.question and told.get("gold") == work.problem.answer
+        meta = item.meta
+        same = meta.get("question") == work.problem.question and meta.get("gold") == work.problem.answer
         return same and len(item.samples) == self.decoding.samples
 
     # ---- answering ----
@@ -287,15 +287,15 @@ class EvalRun:
         from errata.models.ranker import load_ranker
 
         scorer = load_ranker(expand(self.decoding.ranker or ""))
-        asked = {
+        questions_by_key = {
             work.key: student_messages(self.prompts, work.problem, self.student.model.spec.system)[-1].content
             for work in self.items_to_do
         }
-        questions = [asked[item.key] for item in items for _ in item.samples]
+        questions = [questions_by_key[item.key] for item in items for _ in item.samples]
         scores = iter(scorer.score(questions, [each.text for item in items for each in item.samples]))
-        found = []
+        rescored = []
         for item in items:
             samples = tuple(each.model_copy(update={"score": next(scores)}) for each in item.samples)
             correct, answer = verdict(samples, self.decoding.vote)
-            found.append(item.model_copy(update={"samples": samples, "correct": correct, "answer": answer}))
-        return found
+            rescored.append(item.model_copy(update={"samples": samples, "correct": correct, "answer": answer}))
+        return rescored

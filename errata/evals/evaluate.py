@@ -36,7 +36,7 @@ from errata.evals.key_step_likelihood import score_pairs
 from errata.evals.key_steps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
 from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe, with_parts
 from errata.evals.results import Eval, Manifest
-from errata.evals.tasks import Asked, Task, overlap_with, read_task
+from errata.evals.tasks import Task, TaskProblems, overlap_with, read_task
 from errata.evals.voting import Weigh
 from errata.grading.grader import Grader, Grades, as_grader
 from errata.llm.backends import api_base_of, kind_of
@@ -68,7 +68,7 @@ class Evaluation:
     notes: tuple[str, ...]
 
     def records(self) -> list[dict[str, Any]]:
-        """One flat record an item and eval, as pandas.DataFrame takes them."""
+        """One flat record per item and eval, as pandas.DataFrame takes them."""
         return [record for each in self.evals for record in each.records()]
 
 
@@ -93,7 +93,7 @@ def evaluate(
     """
     loaded = recipe if isinstance(recipe, EvalRecipe) else load_eval_recipe(recipe, overrides)
     loaded = with_parts(loaded, grader, graders, votes)
-    return run_anywhere(lambda: sit(loaded, watch=watch))
+    return run_anywhere(lambda: evaluate_async(loaded, watch=watch))
 
 
 def run_anywhere(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -151,7 +151,7 @@ class Progress:
         )
 
 
-async def sit(
+async def evaluate_async(
     recipe: EvalRecipe, *, stop: StopSignal | None = None, signals: bool = False, watch: Watch | None = None
 ) -> Evaluation:
     """As `evaluate`, from a running event loop; with `signals` Ctrl-C and SIGTERM request the stop."""
@@ -200,7 +200,7 @@ class _Run:
     recipe: EvalRecipe
     home: Path
     prompts: Prompts
-    tasks: Sequence[Asked]
+    tasks: Sequence[TaskProblems]
     overlap: dict[str, dict[str, int]]
     pairs: Sequence[DualPair]
     progress: Progress

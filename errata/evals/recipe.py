@@ -173,7 +173,7 @@ def load_eval_recipe(
     if not data.get("baseline") and not any(text.startswith("baseline") for text in overrides):
         raise UsageError(
             f"{path} has no baseline",
-            "what a training bought is seen beside the untouched student",
+            "what a training changed shows beside the untouched student",
             "add baseline: {name: untouched, model: local/PATH}, the model that the training started from",
         )
     override(data, overrides)

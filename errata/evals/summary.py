@@ -14,7 +14,7 @@ from errata.evals.stats import interval_of_mean, mean
 from errata.evals.voting import own_vote
 
 DIMENSIONS = ("subject", "level", "steps", "distractors", "units", "withheld")
-"""Of an item's meta, what accuracy is told by; of `units` and `withheld` whether there are any."""
+"""Of an item's meta, what accuracy is broken down by; of `units` and `withheld` whether there are any."""
 
 
 def summarise(manifest: Manifest, items: Sequence[Item]) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def as_data(interval: Interval) -> dict[str, float | None]:
 
 def _by(items: Sequence[Item]) -> dict[str, dict[str, Any]]:
     """Accuracy by each dimension that has several values, with the number of items."""
-    found: dict[str, dict[str, Any]] = {}
+    by_dimension: dict[str, dict[str, Any]] = {}
     for dimension in DIMENSIONS:
         groups: dict[str, list[Item]] = {}
         for item in items:
@@ -75,11 +75,11 @@ def _by(items: Sequence[Item]) -> dict[str, dict[str, Any]]:
             if value is not None:
                 groups.setdefault(_named(value), []).append(item)
         if len(groups) > 1:
-            found[dimension] = {
+            by_dimension[dimension] = {
                 name: {"n": len(groups[name]), "accuracy": as_data(interval_of(groups[name]))}
                 for name in sorted(groups, key=_order)
             }
-    return found
+    return by_dimension
 
 
 def _named(value: Any) -> str:

@@ -4,7 +4,7 @@
                               \\                      /
                            sections of figures --Vega-Lite--> SVG --Jinja2--> report.html
 
-Memory: the sums, one block of transcripts, and about 200 bytes a transcript for the index of the page.
+Memory: the sums, one block of transcripts, and about 200 bytes per transcript for the index of the page.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Reported:
-    """What was written. `shown` of `transcripts` can be browsed in the page."""
+class WrittenReport:
+    """What was written. `browsable` of `transcripts` can be read in the page."""
 
     out: Path
     transcripts: int
-    shown: int
+    browsable: int
     items: int
     bytes: int
 
 
 def write_report(
     run: str | Path, evals: Sequence[str | Path] = (), out: str | Path | None = None, say: Say = lambda _: None
-) -> Reported:
+) -> WrittenReport:
     """Writes the report of a run to `out`, by default RUN/report.html.
 
     Args:
@@ -88,7 +88,7 @@ def write_report(
             "overview": overview(view, results),
             "sections": [_drawn(section) for section in sections],
             "provenance": _provenance(view, results),
-            "shown": archive.entries,
+            "browsable": archive.entries,
             "left_out": len(index) - archive.entries,
         }
         archive.close()
@@ -97,7 +97,7 @@ def write_report(
         if answers:
             data.append(_data("items", answers, items))
         size = _write(target, page, data)
-    return Reported(target, len(index), archive.entries, items.entries, size)
+    return WrittenReport(target, len(index), archive.entries, items.entries, size)
 
 
 def _opened(run: str | Path, evals: Sequence[str | Path]) -> RunDir:
@@ -172,7 +172,7 @@ def _recipe(run: RunDir) -> SynthRecipe | None:
 
 
 def _sections(view: RunView, results: Results | None) -> list[Section]:
-    found = [
+    sections = [
         accuracy.section(results) if results else None,
         synthesis.section(view) if view.status["problems"]["total"] or not results else None,
         reviewers.section(view),
@@ -181,7 +181,7 @@ def _sections(view: RunView, results: Results | None) -> list[Section]:
         mistakes.pairs(view),
         training_curves.section(results.evals) if results else None,
     ]
-    return [section for section in found if section]
+    return [section for section in sections if section]
 
 
 def _drawn(section: Section) -> dict[str, Any]:

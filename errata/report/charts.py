@@ -99,7 +99,7 @@ def _rule(axis: str, at: float) -> Spec:
 
 
 def bars(rows: Sequence[Row], *, width: int = WIDTH) -> Chart:
-    """Horizontal bars. A row: label, value, shown (the figure beside the bar), told; `tone` colours it."""
+    """Horizontal bars. A row: label, value, text (the figure beside the bar), tooltip; `tone` colours it."""
     top = max((row["value"] for row in rows), default=1) or 1
     x = {"field": "value", "type": "quantitative", "axis": None, "scale": {"domain": [0, top * 1.22], "nice": False}}
     rows = [{"tone": SERIES[0], **row} for row in rows]
@@ -110,7 +110,7 @@ def bars(rows: Sequence[Row], *, width: int = WIDTH) -> Chart:
     }
     text = {
         "mark": {"type": "text", "align": "left", "dx": 6, "aria": False},
-        "encoding": {"y": _y(), "x": x, "text": {"field": "shown", "type": "nominal"}},
+        "encoding": {"y": _y(), "x": x, "text": {"field": "text", "type": "nominal"}},
     }
     return Chart(_whole(width, BAR * len(rows) + 8, [bar, text], rows))
 
@@ -119,7 +119,7 @@ def stacked(
     rows: Sequence[Row], series: Sequence[str], *, tones: Sequence[str] | None = None, percent: bool = True,
     title: str | None = None,
 ) -> Chart:  # fmt: skip
-    """Horizontal bars in parts. A row: label, series, value, told; `percent`: every bar is its own whole."""
+    """Horizontal bars in parts. A row: label, series, value, tooltip; `percent`: every bar is its own whole."""
     order, used = {name: place for place, name in enumerate(series)}, _tones(series, tones)
     rows = [{**row, "order": order[row["series"]]} for row in rows]
     stack = "normalize" if percent else "zero"
@@ -143,7 +143,7 @@ def dots(
     domain: Sequence[float] | None = None, form: str = "%", rule: float | None = None, title: str | None = None,
     apart: bool = True, width: int = WIDTH,
 ) -> Chart:  # fmt: skip
-    """Points with intervals. A row: label, series, value, low, high (null: none), told. `rule`: a line at x.
+    """Points with intervals. A row: label, series, value, low, high (null: none), tooltip. `rule`: a line at x.
 
     `apart`: the series of one label stand below each other; else a label has one of them.
     """
@@ -179,7 +179,7 @@ def lines(
     domain: Sequence[float] | None = None, rule: float | None = None, points: bool = False, ordinal: bool = False,
     width: int = WIDTH, height: int = 220, interpolate: str = "linear",
 ) -> Chart:  # fmt: skip
-    """Lines over x. A row: x, series, value, told, and where it has an interval low and high. `rule`: a line at x."""
+    """Lines over x. A row: x, series, value, tooltip; with an interval low and high. `rule`: a line at x."""
     used, dashes = _tones(series, None), _around(DASHES, len(series))
     scale: Spec = {"zero": False, "nice": True} if domain is None else {"domain": list(domain), "nice": False}
     y: Spec = {"field": "value", "type": "quantitative", "scale": scale, "title": None, "axis": _axis(form, None)}
@@ -209,7 +209,7 @@ def lines(
 
 
 def matrix(rows: Sequence[Row]) -> Chart:
-    """A table of shades. A row: label, series (the column), value 0..1 for the shade, shown, told."""
+    """A table of shades. A row: label, series (the column), value 0..1 for the shade, text, tooltip."""
     columns = list(dict.fromkeys(row["series"] for row in rows))
     axis = {"orient": "top", "domain": False, "ticks": False, "labelAngle": 0, "labelColor": INK, "labelFontSize": 13}
     x = {"field": "series", **NAMES, "axis": {**axis, "labelLimit": 280 // len(columns)}}
@@ -221,13 +221,13 @@ def matrix(rows: Sequence[Row]) -> Chart:
     }
     text = {
         "mark": {"type": "text", "aria": False},
-        "encoding": {"x": x, "y": _y(120), "text": {"field": "shown", "type": "nominal"}},
+        "encoding": {"x": x, "y": _y(120), "text": {"field": "text", "type": "nominal"}},
     }
     return Chart(_whole(WIDTH, 38 * len({row["label"] for row in rows}) + 34, [cell, text], rows))
 
 
 def columns(rows: Sequence[Row], series: Sequence[str], *, x_title: str) -> Chart:
-    """Stacked columns over ordered classes. A row: x, series, value, told."""
+    """Stacked columns over ordered classes. A row: x, series, value, tooltip."""
     order, used = {name: place for place, name in enumerate(series)}, _tones(series, None)
     rows = [{**row, "order": order[row["series"]]} for row in rows]
     axis = {"title": x_title, "labelAngle": 0, "labelOverlap": True, "ticks": False}

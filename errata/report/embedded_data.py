@@ -28,7 +28,7 @@ MOST_BYTES = 96 << 20
 
 
 class Archive:
-    """Writes blocks to `out` (a scratch file) and keeps the index: about 200 bytes a transcript."""
+    """Writes blocks to `out` (a scratch file) and keeps the index: about 200 bytes per transcript."""
 
     def __init__(self, out: IO[bytes], most_bytes: int = MOST_BYTES, block: int = BLOCK) -> None:
         self._out, self._most, self._block, self._size = out, most_bytes, block, 0

@@ -10,7 +10,7 @@ import torch
 from errata.agents.prompts import load_prompts
 from errata.agents.student import student_messages
 from errata.errors import UsageError
-from errata.evals.evaluate import sit
+from errata.evals.evaluate import evaluate_async
 from errata.evals.key_step_likelihood import key_tokens, nll_of, score_pairs
 from errata.evals.key_steps import DualPair, done, key_steps, key_steps_done, pairs_hash, pairs_of, read_scores
 from errata.evals.recipe import EvalRecipe
@@ -157,7 +157,7 @@ async def test_an_eval_scores_the_pairs_of_a_run_once(tmp_path: Path, checkpoint
         }
     )
 
-    done_ = await sit(recipe)
+    done_ = await evaluate_async(recipe)
     local, simulated = done_.evals
 
     pairs = pairs_of(run)
@@ -168,7 +168,7 @@ async def test_an_eval_scores_the_pairs_of_a_run_once(tmp_path: Path, checkpoint
     assert local.manifest.tasks["lesson"]["overlap"] == {"question": 6, "ngram": 0}
     assert "6 questions stand in the training data" in done_.notes[0]
     before = local.path.joinpath("summary.json").read_bytes()
-    assert (await sit(recipe)).evals[0].path.joinpath("summary.json").read_bytes() == before
+    assert (await evaluate_async(recipe)).evals[0].path.joinpath("summary.json").read_bytes() == before
 
 
 async def test_a_run_without_pairs_is_refused(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_other_problems_are_not_checked() -> None:
     assert check(PROBLEM.model_copy(update={"question": "What is this?"}), "3 * 12 = 30 .") == (None, None)
 
 
-def evaluated(name: str, kinds: list[str | None]) -> Eval:
+def eval_command(name: str, kinds: list[str | None]) -> Eval:
     items = tuple(
         Item(id=f"i{n}", task="t", correct=kind is None, meta={"mistake": kind}) for n, kind in enumerate(kinds)
     )
@@ -51,8 +51,8 @@ def evaluated(name: str, kinds: list[str | None]) -> Eval:
 
 
 def test_cured_and_introduced_are_told_by_kind() -> None:
-    before = evaluated("before", ["calc", "calc", "calc", "knowledge", None, None])
-    after = evaluated("after", [None, "calc", "knowledge", None, None, "calc"])
+    before = eval_command("before", ["calc", "calc", "calc", "knowledge", None, None])
+    after = eval_command("after", [None, "calc", "knowledge", None, None, "calc"])
 
     found = changes(before, after)
 
@@ -71,7 +71,7 @@ def test_cured_and_introduced_are_told_by_kind() -> None:
 
 def test_items_that_are_missing_are_refused() -> None:
     with pytest.raises(UsageError, match="lacks 1 items"):
-        changes(evaluated("a", ["calc", None]), evaluated("b", ["calc"]))
+        changes(eval_command("a", ["calc", None]), eval_command("b", ["calc"]))
 
 
 def test_diversity_is_none_of_one_zero_of_equal_and_one_of_disjoint_texts() -> None:

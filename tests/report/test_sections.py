@@ -12,8 +12,7 @@ from errata.report.embedded_data import Archive
 from errata.report.embedded_items import embed
 from errata.report.eval_results import Results, read_results
 from errata.report.figures import Section
-from errata.report.sections import accuracy as bought
-from errata.report.sections import samples
+from errata.report.sections import accuracy, samples
 from errata.report.sections import training_curves as schooling
 from tests.report.planted import log_of, plant_eval, questions, right_at, three_students, training
 
@@ -34,7 +33,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def test_a_planted_gain_is_told_with_its_size_and_its_chance(three: Results) -> None:
-    told = titles(bought.section(three))
+    told = titles(accuracy.section(three))
 
     assert any(title.startswith("committee gains") and "p < 0.001 after Holm" in title for title in told)
     assert any(title.startswith("committee cures") for title in told)
@@ -45,7 +44,7 @@ def test_a_planted_null_is_told_with_what_could_have_been_shown(tmp_path: Path) 
     one = plant_eval(tmp_path, "one", lambda p: p.id in half, tasks=TASKS, baseline=True)
     other = plant_eval(tmp_path, "other", lambda p: p.id in half, tasks=TASKS, trained=training("sft", 0))
 
-    told = titles(bought.section(results_of(one, other)))
+    told = titles(accuracy.section(results_of(one, other)))
 
     assert any(title.startswith("No difference is shown") and "could have been shown" in title for title in told)
 
@@ -57,11 +56,11 @@ def test_trainings_of_equal_size_have_a_table_of_their_own_where_others_differ(t
         told = training("sft", 0, tokens)
         paths.append(plant_eval(tmp_path, name, lambda p, n=right: ids.index(p.id) < n, tasks=TASKS, trained=told))
 
-    figures = bought.section(results_of(*paths)).figures
+    figures = accuracy.section(results_of(*paths)).figures
     [equal] = [figure for figure in figures if figure.title.startswith("At equal target tokens: two gains 50.0 points")]
 
     assert [row[:2] for row in equal.table.rows] == [["two", "one"]]
-    assert not [title for title in titles(bought.section(results_of(*paths[:3]))) if title.startswith("At equal")]
+    assert not [title for title in titles(accuracy.section(results_of(*paths[:3]))) if title.startswith("At equal")]
 
 
 def test_cured_and_broken_are_the_planted_ones(tmp_path: Path) -> None:
@@ -74,7 +73,7 @@ def test_cured_and_broken_are_the_planted_ones(tmp_path: Path) -> None:
     [changes] = results.changed["after"]
     assert [key for _, key in changes.cured] == ids[30:45]
     assert [key for _, key in changes.introduced] == ids[:4]
-    figure = next(each for each in bought.section(results).figures if "cures" in each.title)
+    figure = next(each for each in accuracy.section(results).figures if "cures" in each.title)
     assert figure.title == "after cures 15 problems and breaks 4, against the untouched student."
     assert list(figure.table.rows) == [["after", "id", 1, 15, 4, 11]]
 
@@ -82,7 +81,7 @@ def test_cured_and_broken_are_the_planted_ones(tmp_path: Path) -> None:
 def test_seeds_are_one_arm_and_changes_are_told_seed_by_seed(tmp_path: Path) -> None:
     results = results_of(*three_students(tmp_path, number=40, seeds=(0, 1, 2)))
 
-    section = bought.section(results)
+    section = accuracy.section(results)
 
     assert [arm.name for arm in results.arms] == ["untouched", "plain", "committee"]
     assert len(results.changed["committee"]) == 3
@@ -91,7 +90,7 @@ def test_seeds_are_one_arm_and_changes_are_told_seed_by_seed(tmp_path: Path) -> 
 
 
 def test_every_table_has_as_many_columns_as_headings(three: Results) -> None:
-    section = bought.section(three)
+    section = accuracy.section(three)
     training_section = schooling.section(three.evals)
 
     assert training_section is not None
@@ -103,7 +102,7 @@ def test_every_table_has_as_many_columns_as_headings(three: Results) -> None:
 def test_one_eval_alone_is_told_without_differences(tmp_path: Path) -> None:
     alone = plant_eval(tmp_path, "alone", right_at((0.5,), "alone"), tasks=TASKS)
 
-    section = bought.section(results_of(alone))
+    section = accuracy.section(results_of(alone))
 
     assert not any("gains" in title or "cures" in title for title in titles(section))
     assert section.figures[0].title.startswith("alone is right on")
@@ -215,10 +214,10 @@ def test_many_students_are_told_against_the_best_and_stand_in_every_table(tmp_pa
     paths = [plant_eval(tmp_path, name, right_at((0.5, 0.4), name), tasks=TASKS) for name in names]
 
     results = results_of(*paths)
-    section = bought.section(results)
+    section = accuracy.section(results)
 
     best = max(names, key=lambda name: results.comparison.figure(name, "id").accuracy.value)
-    against = next(each for each in section.figures if each.table.headings == bought.DIFFERENCE)
+    against = next(each for each in section.figures if each.table.headings == accuracy.DIFFERENCE)
     assert {row[0] for row in against.table.rows} == {best}
     assert {row[1] for row in against.table.rows} == set(names) - {best}
     figure = next(each for each in section.figures if each.table.headings[0] == "steps")

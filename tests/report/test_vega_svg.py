@@ -18,7 +18,7 @@ HOSTILE = "<script>alert(1)</script>\"' onload=x & ${1} datum.x"
 def rows(label: str = "ada") -> list[dict[str, object]]:
     return [
         {"label": label, "series": series, "x": x, "value": value, "low": value - 0.1, "high": value + 0.1}
-        | {"shown": f"{value}", "tooltip": f"{label}, {series}: {value}"}
+        | {"text": f"{value}", "tooltip": f"{label}, {series}: {value}"}
         for series in ("one", label)
         for x, value in ((1, 0.2), (2, 0.7))
     ]

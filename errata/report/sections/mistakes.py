@@ -19,40 +19,40 @@ def section(view: RunView) -> Section | None:
     totals = view.totals
     figures = [
         _by(totals, "named", _named(totals)),
-        _by(totals, "made", _made(totals)),
+        _by(totals, "made", _by_author(totals)),
         _by(totals, "checked", dict(_flaws(totals))),
     ]
-    found = [each for each in figures if each]
-    if not found:
+    drawn = [each for each in figures if each]
+    if not drawn:
         return None
     explained = sum(totals.explained.values())
     lede = f"Teachers wrote {count(explained, 'explanation')} of mistakes." if explained else ""
     if totals.same_kinds.total():
         same = Share(totals.same_kinds[True], totals.same_kinds.total())
         lede += f" Where several explained one mistake, {same.text()} named the same kinds."
-    return Section("mistakes", "Mistakes", lede.strip(), found)
+    return Section("mistakes", "Mistakes", lede.strip(), drawn)
 
 
 def _named(totals: LogTotals) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = {}
+    by_explainer: dict[str, Counter[str]] = {}
     for (explainer, _, _, kind), n in totals.kinds.items():
-        found.setdefault(explainer, Counter())[kind] += n
-    return found
+        by_explainer.setdefault(explainer, Counter())[kind] += n
+    return by_explainer
 
 
-def _made(totals: LogTotals) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = {}
+def _by_author(totals: LogTotals) -> dict[str, Counter[str]]:
+    by_author: dict[str, Counter[str]] = {}
     for (_, author, role, kind), n in totals.kinds.items():
-        found.setdefault(f"{author}, {role}", Counter())[kind] += n
-    return found if len(found) > 1 else {}
+        by_author.setdefault(f"{author}, {role}", Counter())[kind] += n
+    return by_author if len(by_author) > 1 else {}
 
 
 def _flaws(totals: LogTotals) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = {}
+    by_author: dict[str, Counter[str]] = {}
     for (author, role, kind), n in totals.flaws.items():
         if role in ("teacher", "student"):
-            found.setdefault(f"{author}, {role}", Counter())[kind] += n
-    return found
+            by_author.setdefault(f"{author}, {role}", Counter())[kind] += n
+    return by_author
 
 
 _SAID = {
@@ -68,32 +68,32 @@ _SAID = {
 }
 
 
-def _by(totals: LogTotals, what: str, found: dict[str, Counter[str]]) -> Figure | None:
-    if not found:
+def _by(totals: LogTotals, what: str, by_name: dict[str, Counter[str]]) -> Figure | None:
+    if not by_name:
         return None
     heading, note = _SAID[what]
-    kinds = [kind for kind in KINDS if any(counted[kind] for counted in found.values())]
+    kinds = [kind for kind in KINDS if any(counted[kind] for counted in by_name.values())]
     rows: Rows = []
     table: Lines = []
-    for name, counted in sorted(found.items()):
+    for name, counted in sorted(by_name.items()):
         whole = counted.total()
         for kind in kinds:
-            said = f"{name}: {kind} {counted[kind]:,}, {pct(counted[kind] / whole)}"
-            rows.append({"label": name, "series": kind, "value": counted[kind], "tooltip": said})
+            tooltip = f"{name}: {kind} {counted[kind]:,}, {pct(counted[kind] / whole)}"
+            rows.append({"label": name, "series": kind, "value": counted[kind], "tooltip": tooltip})
         table.append([name, *(counted[kind] for kind in kinds), whole])
-    return Figure(_title(what, found), Table((heading, *kinds, "all"), table), [stacked(rows, kinds)], note)
+    return Figure(_title(what, by_name), Table((heading, *kinds, "all"), table), [stacked(rows, kinds)], note)
 
 
-def _title(what: str, found: dict[str, Counter[str]]) -> str:
-    tops = {name: counted.most_common(1)[0] for name, counted in found.items()}
+def _title(what: str, by_name: dict[str, Counter[str]]) -> str:
+    tops = {name: counted.most_common(1)[0] for name, counted in by_name.items()}
     if what == "named":
-        total: Counter[str] = sum(found.values(), Counter())
+        total: Counter[str] = sum(by_name.values(), Counter())
         kind, n = total.most_common(1)[0]
         return f"{pct(n / total.total())} of the kinds named are {kind}."
-    name = max(tops, key=lambda name: tops[name][1] / found[name].total())
+    name = max(tops, key=lambda name: tops[name][1] / by_name[name].total())
     kind, n = tops[name]
     who = name.split(", ")[0]
-    return f"{who}'s mistakes are the most alike: {pct(n / found[name].total())} are {kind}."
+    return f"{who}'s mistakes are the most alike: {pct(n / by_name[name].total())} are {kind}."
 
 
 # ---- pairs -----------------------------------------------------------------------------------------------------------
@@ -112,8 +112,8 @@ def pairs(view: RunView) -> Section | None:
         x = f"{step * 5}"
         for origin in origins:
             n = ratios[origin, step]
-            said = f"{n:,} {origin} pairs differ in {step * 5} to {step * 5 + 5} % of their words"
-            rows.append({"x": x, "series": origin, "value": n, "tooltip": said})
+            tooltip = f"{n:,} {origin} pairs differ in {step * 5} to {step * 5 + 5} % of their words"
+            rows.append({"x": x, "series": origin, "value": n, "tooltip": tooltip})
         table.append([f"{step * 5} to {step * 5 + 5} %", *(ratios[origin, step] for origin in origins)])
     so_far, middle = 0, 0
     for step in range(20):

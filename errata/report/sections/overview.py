@@ -26,7 +26,7 @@ class Overview:
 
 
 def overview(view: RunView, results: Results | None) -> Overview:
-    keys = [*_bought(results), *_made(view)]
+    keys = [*_accuracy(results), *_synthesis(view)]
     return Overview(view.name, _lede(view, results), tuple(keys[:6]))
 
 
@@ -48,20 +48,21 @@ def _lede(view: RunView, results: Results | None) -> str:
     return ", ".join(parts) + "."
 
 
-def _bought(results: Results | None) -> list[Key]:
+def _accuracy(results: Results | None) -> list[Key]:
     if not results:
         return []
     task = results.tasks[0]
-    found = [
+    against_untouched = [
         (arm, each)
         for arm in results.arms
         if (base := results.untouched(arm)) and (each := results.difference(arm.name, base.name, task))
     ]
-    if not found:
+    if not against_untouched:
         best = max(results.comparison.figures, key=lambda each: each.accuracy.value)
         return [Key(pct(best.accuracy.value, 1), "best accuracy", f"{best.arm} on {best.task}")]
     sided = [
-        (arm.name, each.difference.value if each.arm == arm.name else -each.difference.value) for arm, each in found
+        (arm.name, each.difference.value if each.arm == arm.name else -each.difference.value)
+        for arm, each in against_untouched
     ]
     name, value = max(sided, key=lambda each: each[1])
     return [
@@ -73,7 +74,7 @@ def _bought(results: Results | None) -> list[Key]:
     ]
 
 
-def _made(view: RunView) -> list[Key]:
+def _synthesis(view: RunView) -> list[Key]:
     if not view.status["problems"]["total"]:
         return []
     status, keys = view.status, []

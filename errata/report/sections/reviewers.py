@@ -51,14 +51,14 @@ def _lede(view: RunView) -> str:
 
 
 def _rule(settings: Any) -> str:
-    accept, shown = settings.accept, "blind" if settings.blind else "with the gold answer shown"
-    view = {
+    accept, sight = settings.accept, "blind" if settings.blind else "with the gold answer shown"
+    words = {
         "mean": f"a mean score above {accept.threshold:g}",
         "min": f"every score above {accept.threshold:g}",
         "k_of_n": f"at least {accept.k} scores above {accept.threshold:g}",
         "veto": f"a mean score above {accept.threshold:g} and none of {accept.veto_at} or less",
     }
-    return f"{view.get(accept.rule, accept.rule)}, {shown}"
+    return f"{words.get(accept.rule, accept.rule)}, {sight}"
 
 
 # ---- verdicts --------------------------------------------------------------------------------------------------------
@@ -104,17 +104,17 @@ def _verdicts(view: RunView) -> Figure:
                 share = measure(judged, truth)
                 line.append(share.text())
                 if share.whole:
-                    said = f"{author}, {name} {TRUTHS[truth]}: {share.text()}"
-                    rows[name].append({"label": author, "series": TRUTHS[truth], **share.row(), "tooltip": said})
+                    tooltip = f"{author}, {name} {TRUTHS[truth]}: {share.text()}"
+                    rows[name].append({"label": author, "series": TRUTHS[truth], **share.row(), "tooltip": tooltip})
         table.append(line)
     headings = ("teacher", "judged", *(f"{name} {TRUTHS[t]}" for t in truths for name in rows))
     charts = [dots(rows[name], [TRUTHS[t] for t in truths], domain=_room(rows[name])).named(name) for name in rows]
     everyone = _of(totals)
-    right, kept = precision(everyone, "correct"), recall(everyone, "correct")
+    right, recalled = precision(everyone, "correct"), recall(everyone, "correct")
     base = Share(sum(n for each, n in everyone if each.correct), sum(n for _, n in everyone))
     title = (
         f"Review raises the share of right rationales from {pct(base.value)} to {pct(right.value)}, "
-        f"and keeps {pct(kept.value)} of the right ones."
+        f"and keeps {pct(recalled.value)} of the right ones."
         if (right.value or 0) > (base.value or 0)
         else f"{pct(right.value)} of what the panel accepts is right, {pct(base.value)} of what it judged."
     )
@@ -155,11 +155,11 @@ def curve(judged: list[tuple[Scored, int]], truth: str) -> list[tuple[float, Sha
 
 def _curve_rows(judged: list[tuple[Scored, int]], truth: str) -> list[dict[str, Any]]:
     rows: Rows = []
-    for threshold, right, kept in curve(judged, truth):
-        for name, share in (("precision", right), ("recall", kept)):
+    for threshold, right, recalled in curve(judged, truth):
+        for name, share in (("precision", right), ("recall", recalled)):
             if share.whole:
-                said = f"threshold {threshold:g}: {name} {share.text()}"
-                rows.append({"x": threshold, "series": name, "value": share.value, "tooltip": said})
+                tooltip = f"threshold {threshold:g}: {name} {share.text()}"
+                rows.append({"x": threshold, "series": name, "value": share.value, "tooltip": tooltip})
     return rows
 
 
@@ -171,19 +171,19 @@ def _threshold(view: RunView) -> float | None:
 def _thresholds(view: RunView) -> Figure | None:
     judged, truths, rule = _of(view.totals), _truths(view.totals), _threshold(view)
     curves = {truth: curve(judged, truth) for truth in truths}
-    found = curves["correct"]
-    if len(found) < 2:
+    points = curves["correct"]
+    if len(points) < 2:
         return None
     charts = [
         _curves(_curve_rows(judged, truth), rule).named(TRUTHS[truth]) for truth in truths
     ]  # fmt: skip
     headings = ("threshold", *(f"{name} {TRUTHS[t]}" for t in truths for name in ("precision", "recall")))
     table: Lines = [
-        [f"{found[place][0]:g}", *(share.text() for truth in truths for share in curves[truth][place][1:])]
-        for place in range(len(found))
+        [f"{points[place][0]:g}", *(share.text() for truth in truths for share in curves[truth][place][1:])]
+        for place in range(len(points))
     ]
     return Figure(
-        _at_thresholds(found, rule),
+        _at_thresholds(points, rule),
         Table(headings, table),
         charts,
         "A rationale is accepted where its mean valid score exceeds the threshold, whatever rule the recipe had"
@@ -199,9 +199,9 @@ def _curves(rows: list[dict[str, Any]], rule: float | None, width: int = WIDTH) 
     )  # fmt: skip
 
 
-def _at_thresholds(found: list[tuple[float, Share, Share]], rule: float | None) -> str:
-    low = next((each for each in reversed(found) if each[0] <= (rule or 0)), found[0])
-    high = next((each for each in found if each[0] > low[0]), low)
+def _at_thresholds(points: list[tuple[float, Share, Share]], rule: float | None) -> str:
+    low = next((each for each in reversed(points) if each[0] <= (rule or 0)), points[0])
+    high = next((each for each in points if each[0] > low[0]), low)
     if high is low:
         return f"Above a mean score of {low[0]:g} precision is {pct(low[1].value)} and recall {pct(low[2].value)}."
     return (
@@ -222,9 +222,9 @@ def _by_teacher(view: RunView) -> Figure | None:
         _curves(_curve_rows(_of(totals, author), "correct"), rule, THIRD).named(author)
         for author in authors[:MOST_TEACHERS]
     ]
-    kept = {author: recall(_of(totals, author), "correct").value or 0.0 for author in authors}
-    low, high = min(authors, key=lambda author: kept[author]), max(authors, key=lambda author: kept[author])
-    title = f"The panel keeps {pct(kept[low])} of {low}'s right rationales and {pct(kept[high])} of {high}'s."
+    recalls = {author: recall(_of(totals, author), "correct").value or 0.0 for author in authors}
+    low, high = min(authors, key=lambda author: recalls[author]), max(authors, key=lambda author: recalls[author])
+    title = f"The panel keeps {pct(recalls[low])} of {low}'s right rationales and {pct(recalls[high])} of {high}'s."
     return Figure(
         title,
         Table(("teacher", "threshold", "precision", "recall"), table),
@@ -256,15 +256,15 @@ def _agreement(view: RunView) -> Figure | None:
         value, n = pair_alpha(scores), scores.total()
         same = Share(sum(count for (a, b), count in scores.items() if a == b), n)
         near = Share(sum(count for (a, b), count in scores.items() if abs(a - b) <= 1), n)
-        shown = "-" if value is None else f"{value:.2f}"
-        said = f"{one} and {other}: alpha {shown}, same score {pct(same.value)}, n {n:,}"
+        text = "-" if value is None else f"{value:.2f}"
+        tooltip = f"{one} and {other}: alpha {text}, same score {pct(same.value)}, n {n:,}"
         for left, right in ((one, other), (other, one)):
             rows.append(
-                {"label": left, "series": right, "value": max(0.0, value or 0.0), "shown": shown, "tooltip": said}
+                {"label": left, "series": right, "value": max(0.0, value or 0.0), "text": text, "tooltip": tooltip}
             )
-        table.append([f"{one}, {other}", n, shown, same.text(), near.text()])
+        table.append([f"{one}, {other}", n, text, same.text(), near.text()])
     names = sorted({name for pair in pairs for name in pair})
-    rows += [{"label": n, "series": n, "value": 0, "shown": "", "tooltip": n} for n in names]
+    rows += [{"label": n, "series": n, "value": 0, "text": "", "tooltip": n} for n in names]
     rows.sort(key=lambda row: (names.index(row["label"]), names.index(row["series"])))
     return Figure(
         _alpha_title(overall, units),
@@ -284,24 +284,25 @@ def _alpha_title(overall: float | None, units: int) -> str:
 
 
 def _leniency(view: RunView) -> Figure | None:
-    totals, asked = view.totals, view.status["reviewers"]
-    found = {name: apart.interval() for name, apart in sorted(totals.offsets.items()) if apart.n}
-    if len(found) < 2:
+    totals, by_reviewer = view.totals, view.status["reviewers"]
+    offsets = {name: offset.interval() for name, offset in sorted(totals.offsets.items()) if offset.n}
+    if len(offsets) < 2:
         return None
     rows: Rows = []
     table: Lines = []
-    for name, (value, low, high) in found.items():
+    for name, (value, low, high) in offsets.items():
         n = totals.offsets[name].n
-        said = f"{value:+.2f} points ({low:+.2f} to {high:+.2f}), n {n:,}"
+        tooltip = f"{value:+.2f} points ({low:+.2f} to {high:+.2f}), n {n:,}"
         rows.append(
-            {"label": name, "series": "", "value": value, "low": low, "high": high, "tooltip": f"{name}: {said}"}
+            {"label": name, "series": "", "value": value, "low": low, "high": high, "tooltip": f"{name}: {tooltip}"}
         )
-        table.append([name, *(asked[name][key] for key in ASKED), n, f"{value:+.3f}", f"{low:+.3f} to {high:+.3f}"])
-    mild, strict = max(found, key=lambda name: found[name][0]), min(found, key=lambda name: found[name][0])
-    title = (
-        f"{mild} is the most lenient, {found[mild][0]:+.2f} points; {strict} the strictest, {found[strict][0]:+.2f}."
-    )
-    if found[mild][1] <= 0 and found[strict][2] >= 0:
+        table.append(
+            [name, *(by_reviewer[name][key] for key in ASKED), n, f"{value:+.3f}", f"{low:+.3f} to {high:+.3f}"]
+        )
+    mild, strict = max(offsets, key=lambda name: offsets[name][0]), min(offsets, key=lambda name: offsets[name][0])
+    highest, lowest = offsets[mild], offsets[strict]
+    title = f"{mild} is the most lenient, {highest[0]:+.2f} points; {strict} the strictest, {lowest[0]:+.2f}."
+    if highest[1] <= 0 and lowest[2] >= 0:
         title = "No reviewer is clearly more lenient than the others."
     return Figure(
         title,
@@ -321,8 +322,8 @@ def _scores(totals: LogTotals) -> Figure | None:
             label = f"{reviewer}, {'right' if right else 'wrong'}"
             table.append([label, *counts])
             for score, n in enumerate(counts, 1):
-                said = f"{label} rationales: score {score} given {n:,} times, {pct(n / sum(counts)) if n else '0 %'}"
-                rows.append({"label": label, "series": str(score), "value": n, "tooltip": said})
+                tooltip = f"{label} rationales: score {score} given {n:,} times, {pct(n / sum(counts)) if n else '0 %'}"
+                rows.append({"label": label, "series": str(score), "value": n, "tooltip": tooltip})
     if not rows:
         return None
     lenient = {name: Share(*_high(totals, name)) for name in reviewers}
@@ -357,13 +358,13 @@ def _who_judges_whom(totals: LogTotals) -> Figure | None:
     rows: Rows = []
     table: Lines = []
     for reviewer in reviewers:
-        found = [means.get((reviewer, author)) for author in authors]
-        table.append([reviewer, *(None if value is None else f"{value:.2f}" for value in found)])
-        for author, value in zip(authors, found, strict=True):
+        values = [means.get((reviewer, author)) for author in authors]
+        table.append([reviewer, *(None if value is None else f"{value:.2f}" for value in values)])
+        for author, value in zip(authors, values, strict=True):
             shade = 0.0 if value is None else (value - low) / (high - low)
-            shown = "" if value is None else f"{value:.2f}"
-            said = f"{reviewer} gives {author} {shown} on average" if shown else f"{reviewer} never judges {author}"
-            rows.append({"label": reviewer, "series": author, "value": shade, "shown": shown, "tooltip": said})
+            text = "" if value is None else f"{value:.2f}"
+            tooltip = f"{reviewer} gives {author} {text} on average" if text else f"{reviewer} never judges {author}"
+            rows.append({"label": reviewer, "series": author, "value": shade, "text": text, "tooltip": tooltip})
     best = max(means, key=lambda key: means[key])
     worst = min(means, key=lambda key: means[key])
     return Figure(

@@ -98,7 +98,7 @@ def _steps(rows: Sequence[tuple[str, int]], total: int, tones: Sequence[str] | N
             {
                 "label": name,
                 "value": number,
-                "shown": f"{number:,}",
+                "text": f"{number:,}",
                 "tooltip": f"{name}: {number:,}, {pct(number / total)} of {total:,}",
                 "tone": tone,
             }
@@ -113,9 +113,9 @@ def _rationales(view: RunView) -> Figure | None:
     if not written:
         return None
     rows = [("drafts written", written), ("right", _all(totals, "correct"))]
-    kept = _all(totals, "kept")
-    if kept < written:
-        rows.append(("kept by the filters", kept))
+    left = _all(totals, "kept")
+    if left < written:
+        rows.append(("kept by the filters", left))
     if view.paneled:
         rows += [("reviewed", _all(totals, "reviewed")), ("accepted as drafted", _all(totals, "accepted"))]
         revised, rescued = _all(totals, "revised"), _all(totals, "rescued")
@@ -165,13 +165,13 @@ def _level(view: RunView, name: str, counted: dict[float | str, Counter[str]]) -
     for value in values:
         line: list[Cell] = [str(value), counted[value]["problems"]]
         for key in used:
-            told_as, base = MEASURES[key]
+            series, base = MEASURES[key]
             share = Share(counted[value][key], counted[value][base])
             line.append(share.text())
             if share.whole:
                 where = f"{value} steps" if name == "steps" else at(name, value)
-                said = f"{where}: {told_as} {share.text()}"
-                rows.append({"x": str(value), "series": told_as, **share.row(), "tooltip": said})
+                tooltip = f"{where}: {series} {share.text()}"
+                rows.append({"x": str(value), "series": series, **share.row(), "tooltip": tooltip})
         table.append(line)
     main = "student_right" if "student_right" in used else used[-1]
     first, last = (Share(counted[v][main], counted[v][MEASURES[main][1]]) for v in (values[0], values[-1]))

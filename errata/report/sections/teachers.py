@@ -40,12 +40,12 @@ def _right(totals: LogTotals) -> Figure:
     series = ["right by the answer", *(["sound in every step"] if known else [])]
     for name, counted in sorted(totals.drafts.items()):
         line: list[Cell] = [name, counted["written"]]
-        for told_as, key, base in zip(series, ("correct", "sound"), ("written", "known"), strict=False):
+        for measure, key, base in zip(series, ("correct", "sound"), ("written", "known"), strict=False):
             share = Share(counted[key], counted[base])
             line.append(share.text())
             if share.whole:
-                said = f"{name}: {told_as}, {share.text()}"
-                rows.append({"label": name, "series": told_as, **share.row(), "tooltip": said})
+                tooltip = f"{name}: {measure}, {share.text()}"
+                rows.append({"label": name, "series": measure, **share.row(), "tooltip": tooltip})
         table.append(line)
     rates = {name: counted["correct"] / max(1, counted["written"]) for name, counted in totals.drafts.items()}
     best, worst = max(rates, key=lambda name: rates[name]), min(rates, key=lambda name: rates[name])
@@ -68,22 +68,22 @@ class Value(NamedTuple):
 
 def marginal(totals: LogTotals, name: str) -> dict[str, Value]:
     """By teacher, over problems with an `accepted` or a `right` rationale."""
-    found = {}
+    by_teacher = {}
     for teacher, bit in totals.teachers.items():
         covered = sum(n for mask, n in totals.covers[name].items() if mask & bit)
-        found[teacher] = Value(covered, totals.covers[name][bit])
-    return found
+        by_teacher[teacher] = Value(covered, totals.covers[name][bit])
+    return by_teacher
 
 
 def best_sets(totals: LogTotals, name: str) -> list[tuple[tuple[str, ...], int]]:
     """For each number of teachers the set that covers most problems, and how many."""
     teachers = sorted(totals.teachers)
-    found = []
+    best_of_size = []
     for size in range(1, len(teachers) + 1):
         sets = combinations(teachers, size)
         best = max(sets, key=lambda chosen: _union(totals, name, chosen))
-        found.append((best, _union(totals, name, best)))
-    return found
+        best_of_size.append((best, _union(totals, name, best)))
+    return best_of_size
 
 
 def _union(totals: LogTotals, name: str, chosen: tuple[str, ...]) -> int:
@@ -93,19 +93,19 @@ def _union(totals: LogTotals, name: str, chosen: tuple[str, ...]) -> int:
 
 def _marginal(view: RunView) -> Figure:
     totals, name = view.totals, view.covering
-    found = marginal(totals, name)
+    values = marginal(totals, name)
     all_covered = sum(n for mask, n in totals.covers[name].items() if mask)
     rows: Rows = []
     table: Lines = []
-    for teacher, value in sorted(found.items()):
+    for teacher, value in sorted(values.items()):
         for series, n in (("only this teacher", value.alone), ("others too", value.covered - value.alone)):
-            said = f"{teacher}: {n:,} problems, {series}"
-            rows.append({"label": teacher, "series": series, "value": n, "tooltip": said})
+            tooltip = f"{teacher}: {n:,} problems, {series}"
+            rows.append({"label": teacher, "series": series, "value": n, "tooltip": tooltip})
         table.append([teacher, value.covered, value.alone, all_covered - value.alone, *_saved(totals, teacher)])
-    dearest = max(found, key=lambda teacher: found[teacher].alone)
-    least = min(found, key=lambda teacher: found[teacher].alone)
-    title = f"Without {dearest}, {count(found[dearest].alone, 'covered problem')} of {all_covered:,} would be lost"
-    title += f"; without {least}, {found[least].alone:,}." if len(found) > 1 else "."
+    dearest = max(values, key=lambda teacher: values[teacher].alone)
+    least = min(values, key=lambda teacher: values[teacher].alone)
+    title = f"Without {dearest}, {count(values[dearest].alone, 'covered problem')} of {all_covered:,} would be lost"
+    title += f"; without {least}, {values[least].alone:,}." if len(values) > 1 else "."
     headings = (
         *("teacher", "problems covered", "only by this teacher", "left without it"),
         *("calls saved", "tokens saved", "dollars saved"),
@@ -131,7 +131,7 @@ def _sets(view: RunView) -> Figure | None:
     totals, name = view.totals, view.covering
     if not 2 <= len(totals.teachers) <= MOST_IN_SETS:
         return None
-    found = best_sets(totals, name)
+    sets = best_sets(totals, name)
     total = sum(totals.covers[name].values())
     rows = [
         {
@@ -140,15 +140,15 @@ def _sets(view: RunView) -> Figure | None:
             "value": n / total,
             "tooltip": f"best {len(chosen)}: {listed(chosen)} cover {n:,} problems, {pct(n / total, 1)}",
         }
-        for chosen, n in found
+        for chosen, n in sets
     ]
-    table: Lines = [[size, listed(chosen), n, pct(n / total, 1)] for size, (chosen, n) in enumerate(found, 1)]
-    one, most = found[0], found[-1]
-    enough = next(size for size, (_, n) in enumerate(found, 1) if n >= 0.99 * most[1])
-    together = f"all {len(found)} together {pct(most[1] / total)}"
+    table: Lines = [[size, listed(chosen), n, pct(n / total, 1)] for size, (chosen, n) in enumerate(sets, 1)]
+    one, most = sets[0], sets[-1]
+    enough = next(size for size, (_, n) in enumerate(sets, 1) if n >= 0.99 * most[1])
+    together = f"all {len(sets)} together {pct(most[1] / total)}"
     title = f"{one[0][0]} alone covers {pct(one[1] / total)} of the problems, {together}."
-    if enough < len(found):
-        title = f"{listed(found[enough - 1][0])} reach 99 % of what all {len(found)} teachers cover."
+    if enough < len(sets):
+        title = f"{listed(sets[enough - 1][0])} reach 99 % of what all {len(sets)} teachers cover."
     chart = lines(rows, [""], x_title="teachers, best set of that size", domain=(0, 1), points=True, ordinal=True)
     return Figure(title, Table(("teachers", "best set", "problems covered", "share"), table), [chart])
 
@@ -173,8 +173,8 @@ def _cost(view: RunView) -> Figure | None:
         for work in WORKS:
             spent = totals.usd[teacher, work] if unit == "dollars" else totals.spend[teacher, work][unit]
             each[teacher] = each.get(teacher, 0.0) + spent / n
-            said = f"{teacher}, {work}: {_amount(spent / n, unit)}"
-            rows.append({"label": teacher, "series": work, "value": spent / n, "tooltip": said})
+            tooltip = f"{teacher}, {work}: {_amount(spent / n, unit)}"
+            rows.append({"label": teacher, "series": work, "value": spent / n, "tooltip": tooltip})
         calls, _, usd = _saved(totals, teacher)
         works = [round(totals.spend[teacher, work]["tokens"] / n) for work in WORKS]
         table.append([teacher, n, calls, *works, usd, totals.spend[teacher, "other"]["tokens"]])
@@ -183,8 +183,8 @@ def _cost(view: RunView) -> Figure | None:
     cheap, dear = min(each, key=lambda t: each[t]), max(each, key=lambda t: each[t])
     title = f"{'An accepted' if view.paneled else 'A right'} rationale by {dear} costs {_amount(each[dear], unit)}"
     title += f", one by {cheap} {_amount(each[cheap], unit)}." if len(each) > 1 else "."
-    works_told = [f"tokens {work}, each" for work in WORKS]
-    headings = ("teacher", f"{view.covering} rationales", "calls", *works_told, "dollars in all", "other tokens")
+    work_headings = [f"tokens {work}, each" for work in WORKS]
+    headings = ("teacher", f"{view.covering} rationales", "calls", *work_headings, "dollars in all", "other tokens")
     return Figure(
         title,
         Table(headings, table),
@@ -246,14 +246,14 @@ def _lengths(totals: LogTotals) -> Figure | None:
     for author in authors:
         for role in roles:
             value = means.get((author, role))
-            said = f"{author}, {role}: " + ("none" if value is None else f"{value:.1f} words")
-            shown = "" if value is None else f"{value:.0f}"
+            tooltip = f"{author}, {role}: " + ("none" if value is None else f"{value:.1f} words")
+            text = "" if value is None else f"{value:.0f}"
             rows.append(
-                {"label": author, "series": role, "value": (value or 0) / most, "shown": shown, "tooltip": said}
+                {"label": author, "series": role, "value": (value or 0) / most, "text": text, "tooltip": tooltip}
             )
             if value is not None:
                 table.append([author, role, totals.words[author, role][0], f"{value:.1f}"])
     longest = max(means, key=lambda key: means[key])
-    title = f"{longest[0]} writes longest: {means[longest]:.0f} words a text as {longest[1]}."
+    title = f"{longest[0]} writes longest: {means[longest]:.0f} words per text as {longest[1]}."
     note = "Words of a text, mean, by author (row) and role (column)."
     return Figure(title, Table(("author", "role", "texts", "words, mean"), table), [matrix(rows)], note)
