@@ -13,7 +13,8 @@ import click
 from errata.cli_helpers import print_json, ready_to_stop
 from errata.config.code import code_lines
 from errata.errors import UsageError, plain
-from errata.evals.compare import Comparison, Size, compare
+from errata.evals.compare import Size, compare
+from errata.evals.comparison import Comparison
 from errata.evals.evaluate import Evaluation, evaluate_async
 from errata.evals.recipe import load_eval_recipe
 from errata.evals.results import Eval

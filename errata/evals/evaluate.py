@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import platform
-import threading
-import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from errata import __version__
 from errata.agents.ask import PromptedModel
@@ -34,25 +32,22 @@ from errata.evals.checkpoint_info import training_of
 from errata.evals.eval_run import EvalRun, refuse_another
 from errata.evals.key_step_likelihood import score_pairs
 from errata.evals.key_steps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
+from errata.evals.progress import Progress
 from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe, with_parts
 from errata.evals.results import Eval, Manifest
 from errata.evals.tasks import Task, TaskProblems, overlap_with, read_task
 from errata.evals.voting import Weigh
 from errata.grading.grader import Grader, Grades, as_grader
 from errata.llm.backends import api_base_of, kind_of
-from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway, check
 from errata.llm.spec import Agents
 from errata.llm.stored_reply import without_user
-from errata.records import Outcome
-from errata.runs.counters import ProblemCounts, Snapshot, StopSignal, Watch, spending
-from errata.runs.drive import Driver, ticking
+from errata.runs.counters import ProblemCounts, StopSignal, Watch
+from errata.runs.drive import Driver, run_anywhere, ticking
 from errata.runs.manifest import versions
 from errata.runs.run_dir import held
 
 LEDGER = "evals"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -94,61 +89,6 @@ def evaluate(
     loaded = recipe if isinstance(recipe, EvalRecipe) else load_eval_recipe(recipe, overrides)
     loaded = with_parts(loaded, grader, graders, votes)
     return run_anywhere(lambda: evaluate_async(loaded, watch=watch))
-
-
-def run_anywhere(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """The result of `work`, with or without an event loop running in this thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work())
-    box: list[T] = []
-    errors: list[BaseException] = []
-
-    def inside() -> None:
-        try:
-            box.append(asyncio.run(work()))
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=inside)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return box[0]
-
-
-@dataclass
-class Progress:
-    """How far all directories of the recipe are, and what was spent on them."""
-
-    tally: ProblemCounts
-    stop: StopSignal
-    ledgers: list[Spent] = field(default_factory=list)
-    settled: int = 0
-    started: float = field(default_factory=time.monotonic)
-
-    def settle(self, failure: str | None) -> None:
-        outcome = Outcome(status="done") if failure is None else Outcome(status="failed", reason=failure)
-        self.tally.count(outcome, 1)
-        self.settled += 1
-
-    def spent(self) -> dict[str, Any]:
-        if not self.ledgers:
-            return spending(Spent(), {})
-        now = {key: tally for ledger in self.ledgers for key, tally in ledger.now.items()}
-        return spending(Spent(now=now, before=self.ledgers[0].before), {})
-
-    def snapshot(self) -> Snapshot:
-        return Snapshot(
-            self.tally,
-            self.spent(),
-            self.settled,
-            self.tally.pending,
-            time.monotonic() - self.started,
-            bool(self.stop.requests),
-        )
 
 
 async def evaluate_async(

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from errata.evals.aggregate import several
-from errata.evals.compare import Interval, interval_of
+from errata.evals.compare import interval_of
+from errata.evals.comparison import Interval
 from errata.evals.reasoning import rationale_figures
 from errata.evals.results import Item, Manifest
 from errata.evals.stats import interval_of_mean, mean

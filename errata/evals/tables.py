@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from errata.errors import plain
-from errata.evals.compare import Comparison, Difference, Interval
+from errata.evals.comparison import Comparison, Difference, Interval
 from errata.evals.results import Eval
 from errata.runs.progress import money
 from errata.runs.tables import show, table

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from errata.evals.compare import Comparison, Difference, compare
+from errata.evals.compare import compare
+from errata.evals.comparison import Comparison, Difference
 from errata.evals.pairing import Arm
 from errata.evals.reasoning import Changes, changes
 from errata.evals.results import Eval, Item, Key

@@ -12,11 +12,12 @@ its own piece alone it has to settle itself.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from errata.errors import (
     EXIT_BUDGET,
@@ -131,3 +132,26 @@ async def _tick(
         if save and time.monotonic() - last_save >= SAVE_EVERY_S:
             await save()
             last_save = time.monotonic()
+
+
+def run_anywhere(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The result of `work`, with or without an event loop running in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def inside() -> None:
+        try:
+            results.append(asyncio.run(work()))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]

@@ -7,8 +7,9 @@ from dataclasses import replace
 from itertools import combinations
 from math import ceil, floor
 
-from errata.evals.compare import Difference, Size
-from errata.evals.compare import Figure as ArmFigure
+from errata.evals.compare import Size
+from errata.evals.comparison import Difference
+from errata.evals.comparison import Figure as ArmFigure
 from errata.evals.pairing import Arm
 from errata.report.charts import QUIET, SERIES, bars, dots, width_of
 from errata.report.embedded_items import MOST_STUDENTS
