@@ -130,7 +130,7 @@ async def test_a_larger_limit_goes_on_where_a_smaller_one_ended(tmp_path: Path) 
 
 async def test_the_brake_leaves_what_is_pending_to_the_next_run(tmp_path: Path) -> None:
     stop = StopSignal()
-    seen: list[Snapshot] = []
+    snapshots: list[Snapshot] = []
 
     async def pull() -> None:
         file = tmp_path / "run" / "evals" / "pupil-greedy" / "items.jsonl"
@@ -141,7 +141,7 @@ async def test_the_brake_leaves_what_is_pending_to_the_next_run(tmp_path: Path) 
         stop.request()
 
     pulling = asyncio.create_task(pull())
-    stopped = await evaluate_async(recipe(tmp_path, concurrency=1, **ALONE), stop=stop, watch=seen.append)
+    stopped = await evaluate_async(recipe(tmp_path, concurrency=1, **ALONE), stop=stop, watch=snapshots.append)
     await pulling
     whole = await evaluate_async(recipe(tmp_path / "whole", **ALONE))
     rest = await evaluate_async(recipe(tmp_path, **ALONE))
@@ -149,7 +149,7 @@ async def test_the_brake_leaves_what_is_pending_to_the_next_run(tmp_path: Path) 
     assert stopped.exit_code == 130
     assert stopped.pending > 0
     assert stopped.evals[0].manifest.status == "running"
-    assert seen[-1].tally.pending == stopped.pending
+    assert snapshots[-1].tally.pending == stopped.pending
     assert rest.exit_code == 0
     assert contents(rest) == contents(whole)
 
@@ -229,7 +229,7 @@ async def test_another_eval_in_the_directory_is_refused(tmp_path: Path) -> None:
 async def test_what_would_fail_later_is_refused_before_the_first_call(tmp_path: Path) -> None:
     await evaluate_async(recipe(tmp_path / "other", decodings={"greedy": {}}))
     hot = {"samples": 2, "temperature": 1.0, "vote": "s", "ranker": str(tmp_path)}
-    for changes, said in (
+    for changes, message in (
         ({"models": [{"name": "gone", "model": f"local/{tmp_path}/gone"}]}, "gone"),
         ({"decodings": {"asc": hot}}, "holds no ranker_config.json"),
         (
@@ -237,14 +237,14 @@ async def test_what_would_fail_later_is_refused_before_the_first_call(tmp_path: 
             "another model",
         ),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=message):
             await evaluate_async(recipe(tmp_path, **changes))
 
     assert not (tmp_path / "run" / "evals").exists()
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"tasks": {"gsm9k": {}}}, "no ready task is called gsm9k"),
         ({"tasks": {}}, "needs a task"),
@@ -259,27 +259,27 @@ async def test_what_would_fail_later_is_refused_before_the_first_call(tmp_path: 
         ({"task": {}}, "did you mean tasks"),
     ],
 )
-def test_a_recipe_that_cannot_be_right_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_a_recipe_that_cannot_be_right_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     path = tmp_path / "trial.yaml"
     path.write_text(yaml.safe_dump({**RECIPE, **changes}))
 
     with pytest.raises(UsageError) as raised:
         load_eval_recipe(path)
 
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_overrides_change_a_part_of_a_ready_task(tmp_path: Path) -> None:
     path = tmp_path / "trial.yaml"
     path.write_text(yaml.safe_dump({**RECIPE, "tasks": ["classroom_id"]}))
 
-    found = load_eval_recipe(path, ["tasks.classroom_id.limit=3", "tasks.classroom_dis2.options.seed=9"])
+    result = load_eval_recipe(path, ["tasks.classroom_id.limit=3", "tasks.classroom_dis2.options.seed=9"])
 
-    assert found.tasks["classroom_id"].limit == 3
-    assert found.tasks["classroom_id"].options == {"split": "id", "count": 500, "seed": 1}
-    assert found.tasks["classroom_dis2"].options == {"split": "dis2", "count": 500, "seed": 9}
-    assert found.name == "trial"
-    assert found.run == "runs/trial"
+    assert result.tasks["classroom_id"].limit == 3
+    assert result.tasks["classroom_id"].options == {"split": "id", "count": 500, "seed": 1}
+    assert result.tasks["classroom_dis2"].options == {"split": "dis2", "count": 500, "seed": 9}
+    assert result.name == "trial"
+    assert result.run == "runs/trial"
 
 
 # ---- in Python and at the command line -------------------------------------------------------------------------------
@@ -312,18 +312,18 @@ def test_compare_prints_a_table_or_json(tmp_path: Path) -> None:
     done = evaluate(recipe(tmp_path, decodings={"greedy": {}}))
     paths = [str(each.path) for each in done.evals]
 
-    shown = CliRunner().invoke(cli, ["compare", *paths])
-    told = CliRunner().invoke(cli, ["compare", *paths, "--json", "--task", "classroom_id", "--against", "ada"])
+    table = CliRunner().invoke(cli, ["compare", *paths])
+    as_json = CliRunner().invoke(cli, ["compare", *paths, "--json", "--task", "classroom_id", "--against", "ada"])
     four = CliRunner().invoke(cli, ["compare", *paths, "--json", "--where", "steps=4"])
     none = CliRunner().invoke(cli, ["compare", *paths, "--where", "steps=9"])
     alone = CliRunner().invoke(cli, ["compare", paths[0]])
     equal = CliRunner().invoke(cli, ["compare", *paths, "--equal", "tokens"])
 
-    assert shown.exit_code == 0
-    assert "ada - pupil" in shown.stdout
-    found = orjson.loads(told.stdout)
-    assert [(each["arm"], each["against"]) for each in found["differences"]] == [("pupil", "ada")]
-    assert found["tasks"] == ["classroom_id"]
+    assert table.exit_code == 0
+    assert "ada - pupil" in table.stdout
+    result = orjson.loads(as_json.stdout)
+    assert [(each["arm"], each["against"]) for each in result["differences"]] == [("pupil", "ada")]
+    assert result["tasks"] == ["classroom_id"]
     assert [each["n"] for each in orjson.loads(four.stdout)["figures"]] == [6, 6]
     assert orjson.loads(four.stdout)["tasks"] == ["classroom_ood4"]
     assert none.exit_code == 2

@@ -248,11 +248,11 @@ def test_results_of_another_tool_take_part(lesson: Path, tmp_path: Path) -> None
 
 
 def test_evals_of_other_items_are_refused_by_name(lesson: Path, tmp_path: Path) -> None:
-    found = questions("id", 30)
-    one = plant_eval(tmp_path, "one", right_at((0.5,), "one"), tasks={"classroom_id": found})
-    other = plant_eval(tmp_path, "other", right_at((0.5,), "other"), tasks={"classroom_id": found[:20]})
+    message = questions("id", 30)
+    one = plant_eval(tmp_path, "one", right_at((0.5,), "one"), tasks={"classroom_id": message})
+    other = plant_eval(tmp_path, "other", right_at((0.5,), "other"), tasks={"classroom_id": message[:20]})
 
-    with pytest.raises(UsageError, match=found[20].id):
+    with pytest.raises(UsageError, match=message[20].id):
         write_report(lesson, [one, other], tmp_path / "report.html")
 
     assert not (tmp_path / "report.html").exists()

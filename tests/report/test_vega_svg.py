@@ -57,9 +57,9 @@ def test_names_from_data_are_text_and_nothing_else(name: str) -> None:
 def test_marks_tell_their_figures(name: str) -> None:
     tree = ET.fromstring(drawn(name))
 
-    told = {element.get("aria-label") for element in tree.iter()}
+    labels = {element.get("aria-label") for element in tree.iter()}
 
-    assert {row["tooltip"] for row in rows()} <= told
+    assert {row["tooltip"] for row in rows()} <= labels
 
 
 @pytest.mark.parametrize("name", every_chart())

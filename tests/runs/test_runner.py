@@ -142,13 +142,13 @@ async def test_status_says_what_the_resumes_have_saved(tmp_path: Path) -> None:
     nothing_left = await synthesize(small(tmp_path, price))
 
     paid = [summary.spent["all_runs"] for summary in (first, second)]
-    told = status(nothing_left.run)["resumes"]
-    assert told["count"] == 2
-    assert told["calls_saved"] == paid[0]["paid"] + paid[1]["paid"] == 150
-    assert told["tokens_saved"] == sum(each["prompt_tokens"] + each["completion_tokens"] for each in paid)
-    assert told["usd_saved"] == pytest.approx(paid[0]["usd"] + paid[1]["usd"])
-    assert told["usd_saved"] > 0
-    assert status(whole.run)["resumes"] == told
+    resumes = status(nothing_left.run)["resumes"]
+    assert resumes["count"] == 2
+    assert resumes["calls_saved"] == paid[0]["paid"] + paid[1]["paid"] == 150
+    assert resumes["tokens_saved"] == sum(each["prompt_tokens"] + each["completion_tokens"] for each in paid)
+    assert resumes["usd_saved"] == pytest.approx(paid[0]["usd"] + paid[1]["usd"])
+    assert resumes["usd_saved"] > 0
+    assert status(whole.run)["resumes"] == resumes
 
 
 async def test_a_refusal_drains_and_names_the_agent(tmp_path: Path) -> None:
@@ -329,13 +329,13 @@ async def test_the_warmup_is_read_as_it_stood_when_another_was_settled(tmp_path:
 async def test_the_warmup_shows_its_natural_pairs_to_later_problems(tmp_path: Path) -> None:
     summary = await synthesize(small(tmp_path, problems=16))
 
-    told = sorted(lines(summary.run), key=lambda line: line["problem"]["position"])
+    resumes = sorted(lines(summary.run), key=lambda line: line["problem"]["position"])
     natural = [
-        line["problem"]["question"] for line in told[:4] for pair in line["pairs"] if pair["origin"] == "natural"
+        line["problem"]["question"] for line in resumes[:4] for pair in line["pairs"] if pair["origin"] == "natural"
     ]
     assert natural
-    shown = [
-        call["messages"][-1]["content"] for line in told[4:] for call in line["calls"] if call["verb"] == "corrupt"
+    prompts = [
+        call["messages"][-1]["content"] for line in resumes[4:] for call in line["calls"] if call["verb"] == "corrupt"
     ]
-    assert shown
-    assert all(natural[0] in text for text in shown)
+    assert prompts
+    assert all(natural[0] in text for text in prompts)
