@@ -14,7 +14,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -205,6 +205,7 @@ def _provenance(view: RunView, results: Results | None) -> dict[str, Any]:
     return {
         "models": models if isinstance(models, dict) else {},
         "versions": manifest.get("versions", {}),
+        "code": _own_code([manifest, *(each.manifest.model_dump() for each in (results.evals if results else ()))]),
         "prompts": manifest.get("prompts", {}),
         "seed": manifest.get("seed"),
         "licence": manifest.get("licence"),
@@ -215,6 +216,12 @@ def _provenance(view: RunView, results: Results | None) -> dict[str, Any]:
             *(results.notes if results else ()),
         ],
     }
+
+
+def _own_code(manifests: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    """The hash of each file of one's own code that the run or an eval was made with, by the part's name."""
+    stated = [code for manifest in manifests if isinstance(code := manifest.get("code"), dict)]
+    return {name: each.get("sha256") for code in stated for name, each in code.items() if isinstance(each, dict)}
 
 
 # ---- the page --------------------------------------------------------------------------------------------------------

@@ -43,8 +43,13 @@ MOST_UNITS = 100_000
 
 def stages_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The stages that ran, with the roles that each writes and their use; empty where the manifest is older."""
-    stages = [each for each in manifest.get("stages") or () if isinstance(each, dict)]
-    return {str(each.get("name")): dict(each.get("roles") or {}) for each in stages}
+    stages = manifest.get("stages")
+    named = [each for each in stages if isinstance(each, dict)] if isinstance(stages, list) else []
+    roles = [each.get("roles") for each in named]
+    return {
+        str(each.get("name")): {str(role): str(use) for role, use in (own if isinstance(own, dict) else {}).items()}
+        for each, own in zip(named, roles, strict=True)
+    }
 
 
 def own_stages(manifest: Mapping[str, Any]) -> list[str]:

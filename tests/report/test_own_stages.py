@@ -22,6 +22,7 @@ def own(lesson: Path, tmp_path: Path) -> Path:
     log.write_bytes(log.read_bytes().replace(b'"role":"rectified"', b'"role":"polished"'))
     manifest = orjson.loads((run / "manifest.json").read_bytes())
     manifest["stages"].append({"name": "polish", "roles": {"polished": "target"}})
+    manifest["code"] = {"my_stages.py:POLISH": {"file": "my_stages.py", "sha256": "0123456789abcdef"}}
     (run / "manifest.json").write_bytes(orjson.dumps(manifest))
     return run
 
@@ -31,6 +32,7 @@ def test_own_stages_and_roles_stand_under_their_names(own: Path, lesson: Path) -
 
     assert "with polish of your own" in page
     assert "polished" in page
+    assert "<code>my_stages.py:POLISH</code> <code>0123456789abcdef</code>" in page
     assert "with polish of your own" not in write_report(lesson, out=own / "plain.html").out.read_text()
     roles = {row["role"] for row in status(own)["authors"]}
     assert roles == {"student", "teacher", "revised", "polished", "corrupted"}

@@ -214,3 +214,12 @@ def test_verdicts_on_targets_of_own_stages_count(tmp_path: Path) -> None:
     assert after["acceptance"]["answer"]["precision"] == 1.0
     assert after["stages"] == ["exam", "short"]
     assert {row["role"] for row in after["authors"]} == {"shortened", "noted"}
+
+
+@pytest.mark.parametrize("stages", [7, [7], [{"roles": [1]}], {"name": "x"}])
+def test_a_manifest_whose_stages_are_none_breaks_nothing(tmp_path: Path, stages: Any) -> None:
+    transcript = Transcript(graph="exam", problem=PROBLEM, outcome=Outcome(status="done"))
+    (tmp_path / "transcripts.jsonl").write_bytes(transcript.to_line())
+    (tmp_path / "manifest.json").write_bytes(orjson.dumps({"stages": stages}))
+
+    assert status(tmp_path)["problems"]["done"] == 1
