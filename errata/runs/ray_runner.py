@@ -1,6 +1,6 @@
 """A run whose graphs run in the workers of a Ray cluster: `errata synth RECIPE --workers N`.
 
-    driver  --watches, brakes-->  owner (a named actor)  --a problem-->  workers (N actors)
+    driver  --watches, stops-->   owner (a named actor)  --a problem-->  workers (N actors)
                                   log, store, budget, <--a call to make--
                                   limits, manifest    <--its transcript--
 

@@ -128,11 +128,11 @@ async def test_a_larger_limit_goes_on_where_a_smaller_one_ended(tmp_path: Path) 
     }
 
 
-async def test_the_brake_leaves_what_is_pending_to_the_next_run(tmp_path: Path) -> None:
+async def test_a_stop_leaves_what_is_pending_to_the_next_run(tmp_path: Path) -> None:
     stop = StopSignal()
     snapshots: list[Snapshot] = []
 
-    async def pull() -> None:
+    async def request_stop() -> None:
         file = tmp_path / "run" / "evals" / "pupil-greedy" / "items.jsonl"
         for _ in range(10_000):
             if file.exists() and file.read_bytes():
@@ -140,9 +140,9 @@ async def test_the_brake_leaves_what_is_pending_to_the_next_run(tmp_path: Path) 
             await asyncio.sleep(0.001)
         stop.request()
 
-    pulling = asyncio.create_task(pull())
+    requesting = asyncio.create_task(request_stop())
     stopped = await evaluate_async(recipe(tmp_path, concurrency=1, **ALONE), stop=stop, watch=snapshots.append)
-    await pulling
+    await requesting
     whole = await evaluate_async(recipe(tmp_path / "whole", **ALONE))
     rest = await evaluate_async(recipe(tmp_path, **ALONE))
 

@@ -11,7 +11,7 @@ import pytest
 from errata.errors import BudgetExhausted
 from errata.llm.budget import Amounts, Budget
 from errata.records import Outcome
-from errata.runs.counters import ProblemCounts, Snapshot
+from errata.runs.counters import Snapshot, ProblemCounts
 from errata.runs.progress import Rate, describe, duration, money, projected, report, watching
 from errata.runs.runner import Summary
 

@@ -360,9 +360,8 @@ def test_cast_that_suffices_is_taken(base: Path, overrides: list[str]) -> None:
 
 
 def test_stages_are_those_the_graphs_run() -> None:
-    from errata.graphs.studio import faculty_team
-
     from errata.graphs.pipeline import build_graph
+    from errata.graphs.studio import faculty_team
 
     cast = faculty_team()
     for name in ("exam", "rationales", "peer_review", "mistake_explanation", "dual_cot", "lesson"):

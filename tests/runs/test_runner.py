@@ -186,7 +186,7 @@ async def test_failed_problems_are_tried_again_for_what_was_lost_alone(tmp_path:
     assert counted["log"]["failed"] == 0
 
 
-async def test_braked_once_it_drains(tmp_path: Path) -> None:
+async def test_at_a_first_stop_it_drains(tmp_path: Path) -> None:
     stop = StopSignal()
 
     def watch(snapshot: Snapshot) -> None:
@@ -203,7 +203,7 @@ async def test_braked_once_it_drains(tmp_path: Path) -> None:
         assert calls["paid"] + calls["cached"] == logged  # those in flight have ended: nothing is pending half-way
 
 
-async def test_braked_twice_it_stops_and_keeps_what_was_paid(tmp_path: Path) -> None:
+async def test_at_a_second_stop_it_ends_and_keeps_what_was_paid(tmp_path: Path) -> None:
     whole = await synthesize(small(tmp_path / "whole"))
     port = free_port()
     recipe = small(tmp_path, *over_http(f"http://127.0.0.1:{port}/v1"))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from errata.graphs.studio import mermaid
 
 from errata.classroom import problems as classroom
 from errata.graphs.state import rationales_of, transcript_of
+from errata.graphs.studio import mermaid
 from errata.records import Transcript
 
 ROOT = Path(__file__).parents[2]

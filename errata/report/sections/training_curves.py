@@ -32,8 +32,8 @@ def section(evals: Sequence[Eval]) -> Section | None:
         _figure(label if labels[label] == 1 else f"{label}, seed {training.get('seed')}", training)
         for label, training in list(trainings.values())[:MOST_TRAININGS]
     ]
-    found = [figure for figure in figures if figure]
-    if not found:
+    drawn = [figure for figure in figures if figure]
+    if not drawn:
         return None
     lede = (
         "Each term's value before its factor, its share of the gradient's norm at the last hidden state, and the mean "
@@ -41,7 +41,7 @@ def section(evals: Sequence[Eval]) -> Section | None:
     )
     left_out = len(trainings) - MOST_TRAININGS
     notes = [f"{left_out} more trainings are not drawn"] if left_out > 0 else []
-    return Section("training", "Training", lede, found, notes=notes)
+    return Section("training", "Training", lede, drawn, notes=notes)
 
 
 def _figure(name: str, training: dict[str, Any]) -> Figure | None:
