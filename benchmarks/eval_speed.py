@@ -1,4 +1,4 @@
-"""Items a second of a local evaluation, against calling transformers' `generate` for one item after the other.
+"""Items per second of a local evaluation, against calling transformers' `generate` for one item after the other.
 
 The schooled tiny student answers 256 fresh classroom problems, greedy, at most 128 tokens. `eval` is all of `errata
 eval` after the model is loaded: prompts, batches of 32, grading, checking steps, writing; `batches` is its generation
@@ -21,7 +21,7 @@ ITEMS, TOKENS, ROUNDS = 256, 128, 2
 MARK = 5.0
 
 
-def asked(checkpoint: Any) -> list[Any]:
+def jobs_of(checkpoint: Any) -> list[Any]:
     from errata.agents.prompts import load_prompts
     from errata.agents.student import student_messages
     from errata.classroom.problems import problems
@@ -88,11 +88,11 @@ def main() -> bool:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--school", type=Path, default=Path("runs/school"), help="folder of schooled students")
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    student = schooled(told.school, School(), lambda line: print(line, flush=True)).path
+    student = schooled(arguments.school, School(), lambda line: print(line, flush=True)).path
     checkpoint = load(str(student), "cpu")
-    jobs = asked(checkpoint)
+    jobs = jobs_of(checkpoint)
     in_batches(checkpoint, jobs[:32])
     arms = {
         "one by one": lambda: one_by_one(checkpoint, jobs),

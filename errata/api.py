@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from errata.evals.compare import Comparison
+    from errata.evals.comparison import Comparison
     from errata.evals.evaluate import Evaluation
     from errata.export.write import Exported
     from errata.graphs.stage import AnyStage
@@ -37,7 +37,7 @@ def synthesize(
         UsageError: a bad recipe, or a directory in use or of another recipe. What ends a run that has begun stands in
             the summary's `error` and `exit_code`.
     """
-    from errata.evals.evaluate import run_anywhere
+    from errata.runs.drive import run_anywhere
     from errata.runs.recipe import load_recipe
     from errata.runs.runner import synthesize as run
 

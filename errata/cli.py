@@ -106,9 +106,7 @@ def init(directory: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--pilot", type=click.IntRange(min=1), metavar="N", help="Run N problems first and measure the rates.")
 @click.option("--assume", multiple=True, metavar="RATE=X", help="Set a rate, e.g. teacher_right=0.7; see the output.")
-@click.option(
-    "--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go to this host.  [repeatable]"
-)
+@click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
 def plan(
     recipe: str,
     overrides: tuple[str, ...],
@@ -132,9 +130,7 @@ def plan(
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Run the graphs in N Ray workers; extra ray.")
-@click.option(
-    "--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go to this host.  [repeatable]"
-)
+@click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
 def synth(
     recipe: str, overrides: tuple[str, ...], quiet: bool, workers: int | None, trust_hosts: tuple[str, ...]
 ) -> None:
@@ -228,14 +224,15 @@ for _method, _text in {
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def eval_(recipe: str, overrides: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+@click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
+def eval_(recipe: str, overrides: tuple[str, ...], as_json: bool, quiet: bool, trust_hosts: tuple[str, ...]) -> None:
     """Evaluate RECIPE's models on its tasks. The same command resumes.
 
     Overrides are dotted: limit=20 tasks.gsm8k.limit=100 decodings.greedy.max_tokens=300
     """
-    from errata.evals.commands import evaluated
+    from errata.evals.commands import eval_command
 
-    sys.exit(evaluated(Path(recipe), overrides, as_json=as_json, quiet=quiet))
+    sys.exit(eval_command(Path(recipe), overrides, as_json=as_json, quiet=quiet, trust_hosts=trust_hosts))
 
 
 @cli.command()
@@ -258,9 +255,9 @@ def compare(
     as_json: bool,
 ) -> None:
     """Compare evals on the same items: eval directories, or JSON lines with `id` and `correct`."""
-    from errata.evals.commands import compared
+    from errata.evals.commands import compare_command
 
-    compared(evals, against=against, tasks=tasks, where=where, equal=equal, as_json=as_json)
+    compare_command(evals, against=against, tasks=tasks, where=where, equal=equal, as_json=as_json)
 
 
 @cli.command()
@@ -275,7 +272,7 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
     from errata.report.build import write_report
 
     done = write_report(run, evals, out, say=lambda text: click.echo(text, err=True))
-    click.echo(f"{done.shown:,} transcripts, {done.items:,} eval items, {done.bytes / 2**20:.1f} MiB", err=True)
+    click.echo(f"{done.browsable:,} transcripts, {done.items:,} eval items, {done.bytes / 2**20:.1f} MiB", err=True)
     click.echo(str(done.out))
 
 

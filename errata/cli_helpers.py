@@ -39,9 +39,11 @@ def say_destinations(specs: Sequence[Any], trust_hosts: tuple[str, ...] = ()) ->
 
 
 def say_code(code: Mapping[str, Any]) -> None:
-    """Says which files of one's own are run, with the beginning of their hashes."""
-    for name, part in code.items():
-        click.echo(f"runs your code: {name} ({part.file}, sha256 {part.sha256 or 'unknown'})", err=True)
+    """Says on stderr which files of one's own are run."""
+    from errata.config.code import code_lines
+
+    for line in code_lines(code):
+        click.echo(line, err=True)
 
 
 def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:

@@ -63,8 +63,7 @@ def test_an_own_stage_grader_and_accept_rule_run_by_the_plain_commands(folder: P
     status = orjson.loads(_json(errata(folder, "status", "runs/recipe", "--json")))
     errata(folder, "export", "runs/recipe", "--format", "sft", "--roles", "shortened", "--out", "short.jsonl")
 
-    first = said.splitlines()[0]
-    assert first.startswith("runs your code: my_stages.py:SHORTEN (") or "my_stages.py:SHORTEN" in said
+    assert said.startswith(f"own code: my_stages.py:SHORTEN from {folder / 'my_stages.py'}") or "own code" in said
     assert plan["stages"]["shorten"]["calls"]["most"] == 60
     assert plan["agents"]["ed"]["calls"]["expected"] == 48
     assert status["this_run"]["stages"]["shorten"]["paid"] == status["agents"]["ed"]["calls"] > 0

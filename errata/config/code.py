@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +33,14 @@ class Code(NamedTuple):
 
     file: str
     sha256: str | None
+
+
+def code_lines(code: Mapping[str, Code]) -> list[str]:
+    """A line per part of one's own: which file is run, to be said before anything else."""
+    return [
+        f"own code: {reference} from {each.file}" + (f" (sha256 {each.sha256})" if each.sha256 else "")
+        for reference, each in code.items()
+    ]
 
 
 def is_reference(text: str) -> bool:
@@ -142,6 +150,17 @@ class Reference(str):
     """
 
     part: Any = None
+
+    @property
+    def loaded(self) -> Any:
+        """The object itself. Raises UsageError where it was only named."""
+        if self.part is None:
+            raise UsageError(
+                f"{self} is only named, and its code is not loaded",
+                "a recipe made of plain data loads no code",
+                "load the recipe from its file, or give the object itself in place of its name",
+            )
+        return self.part
 
     @classmethod
     def of(cls, part: Any) -> Reference:

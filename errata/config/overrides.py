@@ -49,6 +49,10 @@ def validate(
         try:
             return model.model_validate(data, context={"load": load})
         except ValidationError as error:
+            for each in error.errors(include_url=False):
+                cause = each.get("ctx", {}).get("error")
+                if isinstance(cause, UsageError):  # it says found, why and do itself
+                    raise cause from None
             faults = _faults_of(error, data)
     path, found, why, do = faults[0]
     source = next((f"override {text}" for text in overrides if _concerns(text.partition("=")[0], path)), where)

@@ -25,24 +25,24 @@ def training_of(model: str) -> dict[str, Any] | None:
         return None
     from errata.training.checkpoints import manifest_of
 
-    told = manifest_of(folder)
-    if not told:
+    manifest = manifest_of(folder)
+    if not manifest:
         return None
     state = _state(folder)
     epochs = state.get("epoch")
-    an_epoch = told.get("target_tokens_an_epoch")
+    per_epoch = manifest.get("target_tokens_an_epoch")
     return {
-        "method": told.get("method"),
-        "control": told.get("control"),
+        "method": manifest.get("method"),
+        "control": manifest.get("control"),
         "output": str(folder),
-        "target_tokens": round(an_epoch * epochs) if an_epoch and epochs else None,
-        "rows": told.get("rows"),
-        "trained_weights": told.get("trained_weights"),
-        "seed": told.get("seed"),
-        "student": told.get("student"),
-        "data": told.get("data"),
-        "objective": told.get("objective"),
-        "cost_usd": _cost(told.get("data") or []),
+        "target_tokens": round(per_epoch * epochs) if per_epoch and epochs else None,
+        "rows": manifest.get("rows"),
+        "trained_weights": manifest.get("trained_weights"),
+        "seed": manifest.get("seed"),
+        "student": manifest.get("student"),
+        "data": manifest.get("data"),
+        "objective": manifest.get("objective"),
+        "cost_usd": _cost(manifest.get("data") or []),
         "steps": state.get("global_step"),
         "log": state.get("log_history", []),
     }
@@ -54,11 +54,11 @@ def _state(folder: Path) -> dict[str, Any]:
 
     for place in (folder, *checkpoints(folder)):
         try:
-            found = json.loads((place / STATE).read_bytes(), parse_constant=lambda _: None)
+            state = json.loads((place / STATE).read_bytes(), parse_constant=lambda _: None)
         except (OSError, ValueError):
             continue
-        if isinstance(found, dict):
-            return found
+        if isinstance(state, dict):
+            return state
     return {}
 
 

@@ -10,29 +10,34 @@ from typing import Any
 
 import click
 
-from errata.cli_helpers import print_json, ready_to_stop
+from errata.cli_helpers import print_json, ready_to_stop, say_code, say_destinations
 from errata.errors import UsageError, plain
-from errata.evals.compare import Comparison, Size, compare
-from errata.evals.evaluate import Evaluation, sit
+from errata.evals.compare import Size, compare
+from errata.evals.comparison import Comparison
+from errata.evals.evaluate import Evaluation, evaluate_async
 from errata.evals.recipe import load_eval_recipe
 from errata.evals.results import Eval
 from errata.evals.tables import show_comparison, show_evals
 from errata.runs.progress import money, watching
 
 
-def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool) -> Evaluation:
+def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool, trust_hosts: tuple[str, ...] = ()) -> Evaluation:
     """Runs an eval recipe; progress and what the exit code means go to stderr."""
     loaded = load_eval_recipe(recipe, overrides)
+    say_code(loaded.code)
+    say_destinations([model.agent for model in loaded.everyone], trust_hosts)
     with watching(quiet=quiet, verb="eval") as watch:
-        done = asyncio.run(sit(loaded, stop=ready_to_stop(), signals=True, watch=watch))
-    for line in _told(done):
+        done = asyncio.run(evaluate_async(loaded, stop=ready_to_stop(), signals=True, watch=watch))
+    for line in _lines(done):
         click.echo(line, err=True)
     return done
 
 
-def evaluated(recipe: Path, overrides: Sequence[str], *, as_json: bool, quiet: bool) -> int:
+def eval_command(
+    recipe: Path, overrides: Sequence[str], *, as_json: bool, quiet: bool, trust_hosts: tuple[str, ...] = ()
+) -> int:
     """Runs an eval recipe and prints its results; the exit code."""
-    done = run_eval(recipe, overrides, quiet=quiet)
+    done = run_eval(recipe, overrides, quiet=quiet, trust_hosts=trust_hosts)
     if as_json:
         print_json({"evals": [dict(each.summary) | {"path": str(each.path)} for each in done.evals]})
     else:
@@ -54,7 +59,7 @@ def _show_differences(evals: Sequence[Eval]) -> None:
             show_comparison(compare(alike))
 
 
-def compared(
+def compare_command(
     evals: Sequence[str],
     *,
     against: str | None,
@@ -67,14 +72,14 @@ def compared(
     if len(evals) < 2:
         raise UsageError("one eval", "a comparison needs two", "name another directory or JSONL file")
     narrowed = dict(text.partition("=")[::2] for text in where)
-    found = compare(evals, against=against, tasks=tasks or None, where=narrowed, equal=equal)
+    comparison = compare(evals, against=against, tasks=tasks or None, where=narrowed, equal=equal)
     if as_json:
-        print_json(as_data(found))
+        print_json(as_data(comparison))
     else:
-        show_comparison(found)
+        show_comparison(comparison)
 
 
-def as_data(found: Comparison) -> dict[str, Any]:
+def as_data(comparison: Comparison) -> dict[str, Any]:
     """The comparison as plain data: arms with their paths, figures, differences, notes."""
     return {
         "arms": [
@@ -86,17 +91,17 @@ def as_data(found: Comparison) -> dict[str, Any]:
                 "target_tokens": arm.target_tokens,
                 "cost_usd": arm.cost_usd,
             }
-            for arm in found.arms
+            for arm in comparison.arms
         ],
-        "tasks": list(found.tasks),
-        "figures": [asdict(each) for each in found.figures],
-        "differences": [asdict(each) for each in found.differences],
-        "mistakes": found.mistakes(),
-        "notes": list(found.notes),
+        "tasks": list(comparison.tasks),
+        "figures": [asdict(each) for each in comparison.figures],
+        "differences": [asdict(each) for each in comparison.differences],
+        "mistakes": comparison.mistakes(),
+        "notes": list(comparison.notes),
     }
 
 
-def _told(done: Evaluation) -> list[str]:
+def _lines(done: Evaluation) -> list[str]:
     now, ever = done.spent["this_run"], done.spent["all_runs"]
     lines = [f"note: {plain(note)}" for note in done.notes]
     lines.append(

@@ -1,25 +1,25 @@
 """Which model is better, by how much and how sure: paired, on the same items.
 
-    directories -> arms (arms.py) -> a figure an arm and task -> a difference a pair of arms and task -> Holm
+    directories -> arms (arms.py) -> a figure per arm and task -> a difference per pair of arms and task -> Holm
 
-One answer an item is tested by McNemar, shares by flipping signs, three or more seeds by a t-test over them; intervals
+One answer per item is tested by McNemar, shares by flipping signs, three or more seeds by a t-test over them; intervals
 come from a bootstrap over items, or over seeds and items. Two seeds are shown one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from errata.errors import UsageError
+from errata.evals.comparison import Comparison, Difference, Figure, Interval
 from errata.evals.pairing import Arm, Paired, arms_of, named_tasks, one_answer, paired, values_of
-from errata.evals.reasoning import cured_by
-from errata.evals.results import Eval, Item, read_eval
+from errata.evals.results import Eval, Item, Manifest, read_eval
 from errata.evals.stats import (
     RESAMPLES,
     Values,
@@ -35,103 +35,13 @@ from errata.evals.stats import (
     t_over_seeds,
     wilson,
 )
-
-__all__ = ["Arm", "Comparison", "Difference", "Figure", "Interval", "compare", "figure_of"]
+from errata.evals.voting import own_vote
 
 Size = Literal["tokens", "cost"]
-Test = Literal["mcnemar", "sign-flip", "t over seeds"]
 ALPHA = 0.05
 ENOUGH_SEEDS = 3
 NEARLY = 0.05
 """Trainings whose target tokens (or costs) differ by less count as equally large."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A figure with its 95 % interval. `low` and `high` are None where none can be given (two seeds)."""
-
-    value: float
-    low: float | None
-    high: float | None
-    method: str
-    """wilson, bootstrap, hierarchical bootstrap, none."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """An arm on one task. `by_seed` holds (seed, accuracy) where there are several."""
-
-    arm: str
-    task: str
-    split: str | None
-    n: int
-    """Items of one seed."""
-    accuracy: Interval
-    by_seed: tuple[tuple[int, float], ...]
-    truncated: int
-    """Answers cut off at the length limit, over all samples and seeds."""
-    tokens_mean: float
-    """Tokens generated for an item."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Accuracy of `arm` minus that of `against` on one task, on the same items."""
-
-    arm: str
-    against: str
-    task: str
-    n: int
-    difference: Interval
-    by_seed: tuple[tuple[int, Interval], ...]
-    """Each seed's own difference, where there are several."""
-    only_arm: int | None
-    """Items only `arm` has right; None where `correct` holds shares or there are several seeds."""
-    only_against: int | None
-    p: float | None
-    p_holm: float | None
-    """Holm's correction over all differences of this comparison."""
-    test: Test | None
-    detectable: float
-    """The smallest difference that such data show with a power of 80 % at a two-sided 5 %."""
-    verdict: Literal["better", "worse", "no difference", "too few seeds"]
-    equal_tokens: bool | None = None
-    """Both were trained on as many target tokens, to within 5 %; None where that is not known."""
-    equal_cost: bool | None = None
-    """The same for what their training data cost."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All figures and differences. `notes` say what a reader has to know of them."""
-
-    arms: tuple[Arm, ...]
-    tasks: tuple[str, ...]
-    figures: tuple[Figure, ...]
-    differences: tuple[Difference, ...]
-    notes: tuple[str, ...]
-
-    def figure(self, arm: str, task: str) -> Figure:
-        return next(each for each in self.figures if (each.arm, each.task) == (arm, task))
-
-    def records(self) -> list[dict[str, Any]]:
-        """One flat record a difference, as pandas.DataFrame takes them."""
-        return [_flat(asdict(each), "difference") for each in self.differences]
-
-    def mistakes(self) -> list[dict[str, Any]]:
-        """Kinds of mistakes cured and introduced against the untouched student; empty without one."""
-        untouched = next((arm for arm in self.arms if arm.baseline), None)
-        return cured_by(self.arms, untouched, self.tasks) if untouched else []
-
-    def figure_records(self) -> list[dict[str, Any]]:
-        """One flat record an arm and task, with the size of the arm's training."""
-        sizes = {arm.name: {"target_tokens": arm.target_tokens, "cost_usd": arm.cost_usd} for arm in self.arms}
-        return [_flat(asdict(each), "accuracy") | sizes[each.arm] for each in self.figures]
-
-
-def _flat(record: dict[str, Any], interval: str) -> dict[str, Any]:
-    inner = record.pop(interval)
-    return {**record, interval: inner["value"], "low": inner["low"], "high": inner["high"], "method": inner["method"]}
 
 
 def compare(
@@ -176,10 +86,12 @@ def compare(
 def _narrowed(one: Eval, where: Mapping[str, str]) -> Eval:
     items = tuple(item for item in one.items if all(str(item.meta.get(key)) == value for key, value in where.items()))
     if not items:
-        told = ", ".join(f"{key}={value}" for key, value in where.items())
+        conditions = ", ".join(f"{key}={value}" for key, value in where.items())
         known = sorted({key for item in one.items for key in item.meta} - {"question", "gold"})
         raise UsageError(
-            f"{one.path} has no item with {told}", "nothing is left to compare", f"its items tell {', '.join(known)}"
+            f"{one.path} has no item with {conditions}",
+            "nothing is left to compare",
+            f"its items tell {', '.join(known)}",
         )
     return replace(one, items=items)
 
@@ -202,31 +114,31 @@ def _planned(
 
 
 def _of_equal_size(arms: Sequence[Arm], planned: Sequence[tuple[Arm, Arm]], equal: Size) -> list[tuple[Arm, Arm]]:
-    found = [pair for pair in planned if _nearly(*(_size(arm, equal) for arm in pair))]
-    if not found:
+    equal_pairs = [pair for pair in planned if _nearly(*(_size(arm, equal) for arm in pair))]
+    if not equal_pairs:
         unit = {"tokens": "target tokens", "cost": "US dollars"}[equal]
         sizes = [(arm.name, _size(arm, equal)) for arm in arms]
-        told = ", ".join(f"{name} {'unknown' if size is None else f'{size:,.10g}'}" for name, size in sizes)
+        known = ", ".join(f"{name} {'unknown' if size is None else f'{size:,.10g}'}" for name, size in sizes)
         raise UsageError(
-            f"no two arms of equal {equal}: {told}, in {unit}",
+            f"no two arms of equal {equal}: {known}, in {unit}",
             "only trainings of the same size, to within 5 %, were asked for",
             "train one with --target_tokens of the other, or compare them all",
         )
-    return found
+    return equal_pairs
 
 
 def _size(arm: Arm, equal: Size) -> float | None:
     return arm.target_tokens if equal == "tokens" else arm.cost_usd
 
 
-def _tasks(arms: Sequence[Arm], asked: Sequence[str] | None) -> list[str]:
+def _tasks(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[str]:
     """The tasks in the order of the first arm. UsageError where a task is unknown, or an arm lacks it."""
     there = [list(dict.fromkeys(task for each in arm.evals for task in each.by_task)) for arm in arms]
     everything = list(dict.fromkeys(task for tasks in there for task in tasks))
-    for task in asked or ():
+    for task in wanted or ():
         if task not in everything:
             raise UsageError(f"no task is called {task}", "no result has it", f"name one of {', '.join(everything)}")
-    chosen = list(asked) if asked else everything
+    chosen = list(wanted) if wanted else everything
     for arm, tasks in zip(arms, there, strict=True):
         missing = [task for task in chosen if task not in tasks]
         if missing:
@@ -243,7 +155,7 @@ def _tasks(arms: Sequence[Arm], asked: Sequence[str] | None) -> list[str]:
 
 
 def interval_of(items: Sequence[Item], resamples: int = RESAMPLES, seed: int = 17) -> Interval:
-    """Accuracy with Wilson's interval for one answer an item, with a bootstrap's for shares."""
+    """Accuracy with Wilson's interval for one answer per item, with a bootstrap's for shares."""
     values = values_of(items)
     if one_answer(values):
         return Interval(mean(values), *wilson(int(values.sum()), len(values)), "wilson")
@@ -313,13 +225,13 @@ def _difference(arm: Arm, against: Arm, task: str, resamples: int, seed: int) ->
 def _of_items(bare: Difference, both: Paired, gaps: Values, resamples: int, seed: int) -> Difference:
     if both.one_answer:
         only_arm, only_against = int((gaps > 0).sum()), int((gaps < 0).sum())
-        told = replace(
+        tested = replace(
             bare, only_arm=only_arm, only_against=only_against, p=mcnemar(only_arm, only_against), test="mcnemar"
         )
     else:
-        told = replace(bare, p=sign_flip(gaps, resamples, seed), test="sign-flip")
+        tested = replace(bare, p=sign_flip(gaps, resamples, seed), test="sign-flip")
     return replace(
-        told,
+        tested,
         difference=Interval(mean(gaps), *bootstrap(gaps, resamples, seed), "bootstrap"),
         detectable=detectable_of_items(gaps),
     )
@@ -331,13 +243,13 @@ def _of_seeds(bare: Difference, both: Paired, gaps: Sequence[Values], resamples:
     pooled = np.concatenate(gaps)
     # few seeds may agree by accident: what the items alone could not show, they do not either
     detectable = max(detectable_of_seeds(means), detectable_of_items(pooled))
-    told = replace(bare, by_seed=tuple(zip(both.seeds, own, strict=True)), detectable=detectable)
+    result = replace(bare, by_seed=tuple(zip(both.seeds, own, strict=True)), detectable=detectable)
     if len(gaps) < ENOUGH_SEEDS:
-        return told
-    told = replace(told, difference=_over_seeds(gaps, both.shared, resamples, seed))
+        return result
+    result = replace(result, difference=_over_seeds(gaps, both.shared, resamples, seed))
     if np.ptp(means) == 0:
-        return replace(told, p=sign_flip(pooled, resamples, seed), test="sign-flip")
-    return replace(told, p=t_over_seeds(means), test="t over seeds")
+        return replace(result, p=sign_flip(pooled, resamples, seed), test="sign-flip")
+    return replace(result, p=t_over_seeds(means), test="t over seeds")
 
 
 def _nearly(left: float | None, right: float | None) -> bool | None:
@@ -350,17 +262,17 @@ def _corrected(differences: Sequence[Difference]) -> list[Difference]:
     """Holm's correction over all that have a p, and what then can be said."""
     tested = [each.p for each in differences if each.p is not None]
     raised = iter(holm(tested) if tested else ())
-    found = []
+    corrected = []
     for each in differences:
         if each.p is None:
-            found.append(each)
+            corrected.append(each)
             continue
         p_holm = next(raised)
         verdict: Literal["better", "worse", "no difference"] = "no difference"
         if p_holm < ALPHA:
             verdict = "better" if each.difference.value > 0 else "worse"
-        found.append(replace(each, p_holm=p_holm, verdict=verdict))
-    return found
+        corrected.append(replace(each, p_holm=p_holm, verdict=verdict))
+    return corrected
 
 
 def _notes(arms: Sequence[Arm]) -> list[str]:
@@ -373,4 +285,26 @@ def _notes(arms: Sequence[Arm]) -> list[str]:
     running = [each.name for arm in arms for each in arm.evals if each.manifest.status != "finished"]
     if running:
         notes.append(f"{', '.join(running)}: not finished")
-    return notes
+    return [*notes, *_own_parts(arms)]
+
+
+def _own_parts(arms: Sequence[Arm]) -> list[str]:
+    """Notes of graders and votes of one's own, and of tasks that two sides had graded differently."""
+    manifests = [each.manifest for arm in arms for each in arm.evals]
+    notes = []
+    for task in dict.fromkeys(task for manifest in manifests for task in manifest.tasks):
+        graders = {_grader(manifest, task): None for manifest in manifests if task in manifest.tasks}
+        if len(graders) > 1:
+            names = ", ".join(name or "the shipped grader" for name in graders)
+            notes.append(f"{task}: graded differently on the two sides, by {names}: differences may be the graders'")
+        elif name := next(iter(graders)):
+            notes.append(f"{task}: graded by {name}")
+    votes = {str(vote): None for manifest in manifests if (vote := own_vote(manifest))}
+    return [*notes, *(f"several samples are voted on by {vote}" for vote in votes)]
+
+
+def _grader(manifest: Manifest, task: str) -> str | None:
+    """A grader of one's own with the hash of its code."""
+    name = manifest.tasks[task].get("grader")
+    sha256 = manifest.code.get(str(name), {}).get("sha256")
+    return None if name is None else f"{name} ({sha256})" if sha256 else str(name)

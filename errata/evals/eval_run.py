@@ -9,13 +9,15 @@ Killed and started again it goes on where the file ends; the finished file does 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from errata.agents.prompts import Prompts
 from errata.agents.student import Student, student_messages
+from errata.config.code import Reference
 from errata.config.env import expand
 from errata.errors import ErrataError, UsageError
 from errata.evals.aggregate import verdict
@@ -42,11 +44,11 @@ from errata.evals.results import (
     write_json,
 )
 from errata.evals.summary import summarise
-from errata.evals.tasks import Asked, meta_of
-from errata.evals.voting import grouped
-from errata.grading.grader import Grader
+from errata.evals.tasks import TaskProblems, meta_of
+from errata.evals.voting import Same, Weighting, grouped
+from errata.grading.grader import Grade, Grader, Grades
 from errata.records import Call, Problem, Rationale, canonical
-from errata.runs.counters import StopSignal
+from errata.runs.drive import Driver
 from errata.runs.run_dir import Log, repair
 
 IDENTITY = ("model", "decoding", "fingerprint", "seed", "prompts", "agent")
@@ -59,21 +61,31 @@ def refuse_another(folder: Path, manifest: Manifest) -> None:
         before = read_manifest(folder)
     except UsageError:
         return  # of items without a readable manifest each is looked at itself
-    for key in IDENTITY if before.model else ():
-        old, new = getattr(before, key), getattr(manifest, key)
+    for key, old, new in _identity(before, manifest) if before.model else ():
         if canonical(old) != canonical(new):
             raise UsageError(
                 f"{folder} holds an eval with another {key}: {str(old)[:200]}; now {str(new)[:200]}",
-                "one directory holds one model with one decoding",
+                "one directory holds one model with one decoding, graded and voted on by one code",
                 f"remove {folder}, or give the model or the decoding another name",
             )
+
+
+def _identity(before: Manifest, now: Manifest) -> Iterator[tuple[str, Any, Any]]:
+    """What may not change, as it was and as it is: IDENTITY, the graders of tasks that both have, and their code."""
+    for key in IDENTITY:
+        yield key, getattr(before, key), getattr(now, key)
+    for task in before.tasks.keys() & now.tasks.keys():
+        old, new = (each.tasks[task].get("grader") or "the shipped one" for each in (before, now))
+        yield f"grader of {task}", old, new
+    for name in before.code.keys() & now.code.keys():
+        yield f"code of {name}", before.code[name].get("sha256"), now.code[name].get("sha256")
 
 
 @dataclass(frozen=True)
 class WorkItem:
     """One item to be answered."""
 
-    task: Asked
+    task: TaskProblems
     problem: Problem
 
     @property
@@ -92,13 +104,15 @@ class EvalRun:
     folder: Path
     manifest: Manifest
     decoding: Decoding
-    tasks: Sequence[Asked]
+    tasks: Sequence[TaskProblems]
     student: Student
     prompts: Prompts
-    grader: Grader
-    settled: Callable[[str | None], None]
-    """Told of every item that is over: None, or why it failed."""
-    errors: list[ErrataError] = field(default_factory=list)
+    graders: Mapping[str, Grades]
+    """By task, who grades its answers."""
+    shipped: Grader
+    """Compares answers where a task's own grader has no `same`."""
+    on_settled: Callable[[str | None], None]
+    """Is called for every item that is over, with None or why it failed."""
     failed: int = 0
 
     def __post_init__(self) -> None:
@@ -121,24 +135,18 @@ class EvalRun:
 
     def _answers(self, item: Item, work: WorkItem) -> bool:
         """Whether the line is of this question with this gold answer, and has all samples."""
-        told = item.meta
-        same = told.get("question") == work.problem.question and told.get("gold") == work.problem.answer
+        meta = item.meta
+        same = meta.get("question") == work.problem.question and meta.get("gold") == work.problem.answer
         return same and len(item.samples) == self.decoding.samples
 
     # ---- answering ----
 
-    async def answer(self, stop: StopSignal, workers: int) -> None:
-        """Answers what is pending, until all is done, the stop is pulled or an error concerns all of it."""
-        todo = iter(self._pending())
+    async def answer(self, driver: Driver, workers: int) -> None:
+        """Answers what is pending, until all is done, a stop is requested or an error concerns all of it."""
         log = Log(self.folder / ITEMS)
-        tasks = [asyncio.create_task(self._work(todo, log, stop)) for _ in range(workers)]
-        stopper = asyncio.create_task(self._stop(stop, tasks))
         try:
-            for result in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(result, Exception):
-                    raise result
+            await driver.drive(self._pending(), partial(self._settle, log), workers)
         finally:
-            stopper.cancel()
             log.sync()
             log.close()
 
@@ -147,38 +155,26 @@ class EvalRun:
         pending = [work for work in self.items_to_do if work.key not in self.done]
         return sorted(pending, key=lambda work: -len(work.problem.question))
 
-    async def _work(self, todo: Iterator[WorkItem], log: Log, stop: StopSignal) -> None:
-        while not stop.requests and not self.errors:
-            work = next(todo, None)
-            if work is None:
-                return
-            try:
-                item = await self._item(work)
-            except ProviderError as lost:
-                self.failed += 1
-                self.settled(str(lost))
-                continue
-            except ErrataError as error:
-                self.errors.append(error)
-                return
-            log.append(item.to_line())
-            self.done[item.key] = item
-            self.settled(None)
-
-    async def _stop(self, stop: StopSignal, workers: Sequence[asyncio.Task[None]]) -> None:
-        await stop.stopped.wait()
-        for worker in workers:
-            worker.cancel()
+    async def _settle(self, log: Log, work: WorkItem) -> None:
+        try:
+            item = await self._item(work)
+        except ProviderError as lost:
+            self.failed += 1
+            self.on_settled(str(lost))
+            return
+        log.append(item.to_line())
+        self.done[item.key] = item
+        self.on_settled(None)
 
     async def _item(self, work: WorkItem) -> Item:
         problem = work.problem
-        answers = [self._sample(problem, number) for number in range(self.decoding.samples)]
+        answers = [self._sample(work, number) for number in range(self.decoding.samples)]
         results = await asyncio.gather(*answers, return_exceptions=True)  # the others' replies are paid: let them end
         broken = next((each for each in results if isinstance(each, BaseException)), None)
         if broken is not None:
             raise broken
         given = [each for each in results if not isinstance(each, BaseException)]
-        samples = await self._numbered(problem, [sample for sample, _ in given])
+        samples = await self._numbered(work, [sample for sample, _ in given])
         calls = [call for _, call in given]
         correct, answer = verdict(samples, self._provisional())
         checked = check(problem, samples[0].text)
@@ -200,16 +196,16 @@ class EvalRun:
             },
         )
 
-    async def _sample(self, problem: Problem, number: int) -> tuple[Sample, Call]:
-        said = await self.student.solve(problem, self.decoding.sampling, number)
-        if said.value is None:
-            raise ProviderError(f"provider: {said.failure}"[:300])
-        rationale: Rationale = said.value
+    async def _sample(self, work: WorkItem, number: int) -> tuple[Sample, Call]:
+        parsed = await self.student.solve(work.problem, self.decoding.sampling, number)
+        if parsed.value is None:
+            raise ProviderError(f"provider: {parsed.failure}"[:300])
+        rationale: Rationale = parsed.value
         answer, correct = None, False
         if rationale.correct is None:
-            grade = await self.grader.grade(problem, rationale.text)
-            answer, correct = grade.answer, grade.correct
-        call = said.calls[-1]
+            grade = await self._grade(work, rationale.text)
+            answer, correct = grade.answer, bool(grade.correct)
+        call = parsed.calls[-1]
         sample = Sample(
             text=rationale.text,
             answer=answer,
@@ -219,16 +215,38 @@ class EvalRun:
         )
         return sample, call
 
-    async def _numbered(self, problem: Problem, samples: list[Sample]) -> list[Sample]:
-        async def same(one: str, other: str) -> bool:
-            return await self.grader.same(problem.kind, one, other, problem.choices)
+    async def _grade(self, work: WorkItem, text: str) -> Grade:
+        """The grade of a text. UsageError where a grader of one's own fails on it."""
+        try:
+            return await self.graders[work.task.name].grade(work.problem, text)
+        except ErrataError:
+            raise
+        except Exception as error:
+            raise UsageError(
+                f"the grader of {work.task.name} fails on {work.problem.id}: {type(error).__name__}: {error}",
+                "an item without a grade has no result",
+                "correct the grader; the same command goes on",
+            ) from error
 
+    def _same(self, work: WorkItem) -> Same:
+        """Whether two answers to an item are equal: by the task's grader, else by the shipped one's rules."""
+        compare = getattr(self.graders[work.task.name], "same", self.shipped.same)
+
+        async def same(one: str, other: str) -> bool:
+            return bool(await compare(work.problem.kind, one, other, work.problem.choices))
+
+        return same
+
+    async def _numbered(self, work: WorkItem, samples: list[Sample]) -> list[Sample]:
+        same = self._same(work)
         groups = await grouped([sample.answer for sample in samples], same)
         return [sample.model_copy(update={"group": group}) for sample, group in zip(samples, groups, strict=True)]
 
-    def _provisional(self) -> Any:
+    def _provisional(self) -> Weighting | Reference | None:
         """The vote while no ranker has scored."""
-        return self.decoding.vote and "majority"
+        if self.decoding.ranker and self.decoding.vote:
+            return "majority"
+        return self.decoding.vote
 
     # ---- after ----
 
@@ -269,15 +287,15 @@ class EvalRun:
         from errata.models.ranker import load_ranker
 
         scorer = load_ranker(expand(self.decoding.ranker or ""))
-        asked = {
+        questions_by_key = {
             work.key: student_messages(self.prompts, work.problem, self.student.model.spec.system)[-1].content
             for work in self.items_to_do
         }
-        questions = [asked[item.key] for item in items for _ in item.samples]
+        questions = [questions_by_key[item.key] for item in items for _ in item.samples]
         scores = iter(scorer.score(questions, [each.text for item in items for each in item.samples]))
-        found = []
+        rescored = []
         for item in items:
             samples = tuple(each.model_copy(update={"score": next(scores)}) for each in item.samples)
             correct, answer = verdict(samples, self.decoding.vote)
-            found.append(item.model_copy(update={"samples": samples, "correct": correct, "answer": answer}))
-        return found
+            rescored.append(item.model_copy(update={"samples": samples, "correct": correct, "answer": answer}))
+        return rescored

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import platform
-import threading
-import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from errata import __version__
 from errata.agents.ask import PromptedModel
@@ -26,11 +24,7 @@ from errata.agents.prompts import Prompts, load_prompts
 from errata.agents.student import Student
 from errata.config.env import expand, local_path
 from errata.errors import (
-    EXIT_DONE,
-    EXIT_INTERRUPTED,
-    EXIT_SOME_FAILED,
     AgentRefused,
-    BudgetExhausted,
     ErrataError,
     UsageError,
 )
@@ -38,25 +32,22 @@ from errata.evals.checkpoint_info import training_of
 from errata.evals.eval_run import EvalRun, refuse_another
 from errata.evals.key_step_likelihood import score_pairs
 from errata.evals.key_steps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
-from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe
+from errata.evals.progress import Progress
+from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe, with_parts
 from errata.evals.results import Eval, Manifest
-from errata.evals.tasks import Asked, overlap_with, read_task
-from errata.grading.grader import Grader
+from errata.evals.tasks import Task, TaskProblems, overlap_with, read_task
+from errata.evals.voting import Weigh
+from errata.grading.grader import Grader, Grades, as_grader
 from errata.llm.backends import api_base_of, kind_of
-from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway, check
 from errata.llm.spec import Agents
 from errata.llm.stored_reply import without_user
-from errata.records import Outcome
-from errata.runs.counters import ProblemCounts, Snapshot, StopSignal, Watch, told
+from errata.runs.counters import ProblemCounts, StopSignal, Watch
+from errata.runs.drive import Driver, run_anywhere, ticking
 from errata.runs.manifest import versions
 from errata.runs.run_dir import held
-from errata.runs.runner import PRECEDENCE
 
-TICK_S = 0.5
 LEDGER = "evals"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -72,91 +63,49 @@ class Evaluation:
     notes: tuple[str, ...]
 
     def records(self) -> list[dict[str, Any]]:
-        """One flat record an item and eval, as pandas.DataFrame takes them."""
+        """One flat record per item and eval, as pandas.DataFrame takes them."""
         return [record for each in self.evals for record in each.records()]
 
 
 def evaluate(
-    recipe: EvalRecipe | str | Path, overrides: Sequence[str] = (), *, watch: Watch | None = None
+    recipe: EvalRecipe | str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    grader: Any = None,
+    graders: Mapping[str, Any] | None = None,
+    votes: Mapping[str, Weigh] | None = None,
+    watch: Watch | None = None,
 ) -> Evaluation:
     """Runs an eval recipe, or a file that holds one with `key=value` overrides. Raises UsageError.
 
     Also to be called where an event loop runs already, as in a notebook: then it has a thread of its own.
+
+    Args:
+        grader: a function `(problem, text) -> Grade`, or an object or class with `grade`, in place of the recipe's.
+        graders: such graders by task.
+        votes: by decoding, a function from an item's samples to one weight each.
+        watch: is shown twice per second how far it is.
     """
-    told_recipe = recipe if isinstance(recipe, EvalRecipe) else load_eval_recipe(Path(recipe), overrides)
-    return run_anywhere(lambda: sit(told_recipe, watch=watch))
+    loaded = recipe if isinstance(recipe, EvalRecipe) else load_eval_recipe(recipe, overrides)
+    loaded = with_parts(loaded, grader, graders, votes)
+    return run_anywhere(lambda: evaluate_async(loaded, watch=watch))
 
 
-def run_anywhere(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """The result of `work`, with or without an event loop running in this thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work())
-    box: list[T] = []
-    errors: list[BaseException] = []
-
-    def inside() -> None:
-        try:
-            box.append(asyncio.run(work()))
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=inside)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return box[0]
-
-
-@dataclass
-class Progress:
-    """How far all directories of the recipe are, and what was spent on them."""
-
-    tally: ProblemCounts
-    stop: StopSignal
-    ledgers: list[Spent] = field(default_factory=list)
-    settled: int = 0
-    started: float = field(default_factory=time.monotonic)
-
-    def settle(self, failure: str | None) -> None:
-        outcome = Outcome(status="done") if failure is None else Outcome(status="failed", reason=failure)
-        self.tally.count(outcome, 1)
-        self.settled += 1
-
-    def spent(self) -> dict[str, Any]:
-        if not self.ledgers:
-            return told(Spent(), {})
-        now = {key: tally for ledger in self.ledgers for key, tally in ledger.now.items()}
-        return told(Spent(now=now, before=self.ledgers[0].before), {})
-
-    def snapshot(self) -> Snapshot:
-        return Snapshot(
-            self.tally,
-            self.spent(),
-            self.settled,
-            self.tally.pending,
-            time.monotonic() - self.started,
-            bool(self.stop.requests),
-        )
-
-    async def tick(self, watch: Watch) -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            watch(self.snapshot())
-
-
-async def sit(
+async def evaluate_async(
     recipe: EvalRecipe, *, stop: StopSignal | None = None, signals: bool = False, watch: Watch | None = None
 ) -> Evaluation:
-    """As `evaluate`, from a running event loop; with `signals` Ctrl-C and SIGTERM pull the stop."""
+    """As `evaluate`, from a running event loop; with `signals` Ctrl-C and SIGTERM request the stop."""
     stop = stop or StopSignal()
     for model in recipe.everyone:
         check(Agents(student=model.agent), recipe.budget)
     prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
-    tasks = [read_task(name, _limited(spec, recipe.limit)) for name, spec in recipe.tasks.items()]
+    tasks = [read_task(name, _as_run(spec, recipe)) for name, spec in recipe.tasks.items()]
     notes = [note for task in tasks for note in task.notes]
+    notes += [
+        f"the code of {name} stands in no file: whether it has changed since cannot be known"
+        for name, code in recipe.code.items()
+        if code.sha256 is None
+    ]
     overlap = overlap_with(tasks, recipe.training)
     notes += [
         f"{name}: {met['question']} questions stand in the training data, {met['ngram']} more share 13 words with it"
@@ -168,14 +117,8 @@ async def sit(
     run = _Run(recipe, _home(recipe), prompts, tasks, overlap, pairs, Progress(ProblemCounts(total), stop))
     run.refuse_what_would_fail_later()
     with stop.on_signals() if signals else nullcontext():
-        ticker = asyncio.create_task(run.progress.tick(watch)) if watch else None
-        try:
+        async with ticking(watch, run.progress.snapshot):
             await run.all_models()
-        finally:
-            if ticker:
-                ticker.cancel()
-    if watch:
-        watch(run.progress.snapshot())
     return run.evaluation(notes)
 
 
@@ -186,9 +129,10 @@ def _home(recipe: EvalRecipe) -> Path:
     return home
 
 
-def _limited(spec: Any, limit: int | None) -> Any:
-    limits = [each for each in (spec.limit, limit) if each is not None]
-    return spec.model_copy(update={"limit": min(limits, default=None)})
+def _as_run(spec: Task, recipe: EvalRecipe) -> Task:
+    """The task under the recipe's limit, with the grader that it has."""
+    limits = [each for each in (spec.limit, recipe.limit) if each is not None]
+    return spec.model_copy(update={"limit": min(limits, default=None), "grader": spec.grader or recipe.grader})
 
 
 @dataclass
@@ -196,14 +140,20 @@ class _Run:
     recipe: EvalRecipe
     home: Path
     prompts: Prompts
-    tasks: Sequence[Asked]
+    tasks: Sequence[TaskProblems]
     overlap: dict[str, dict[str, int]]
     pairs: Sequence[DualPair]
     progress: Progress
     evals: list[Eval] = field(default_factory=list)
-    errors: list[ErrataError] = field(default_factory=list)
     failed: int = 0
     scored: dict[str, list[PairScore]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.driver = Driver(self.progress.stop)
+
+    @property
+    def errors(self) -> list[ErrataError]:
+        return self.driver.errors
 
     @property
     def over(self) -> bool:
@@ -226,12 +176,19 @@ class _Run:
         return self.home / "evals" / f"{model.name}-{decoding}"
 
     async def all_models(self) -> None:
-        async with Grader() as grader:
+        async with Grader() as shipped:
+            graders = self._graders(shipped)
             for model in self.recipe.everyone:
                 if not self.over:
-                    await self._model(model, grader)
+                    await self._model(model, graders, shipped)
 
-    async def _model(self, model: Model, grader: Grader) -> None:
+    def _graders(self, shipped: Grader) -> dict[str, Grades]:
+        """By task, who grades it; each grader of one's own is made once."""
+        own = {str(part): part for task in self.tasks if (part := task.spec.grader) is not None}
+        graders = {name: as_grader(part.loaded) for name, part in own.items()}
+        return {task.name: graders.get(str(task.spec.grader), shipped) for task in self.tasks}
+
+    async def _model(self, model: Model, graders: Mapping[str, Grades], shipped: Grader) -> None:
         """Every decoding of one model over one gateway, which loads a local model once."""
         store, ledger = self.home / "calls", LEDGER
         if self.recipe.store:
@@ -252,9 +209,17 @@ class _Run:
                     isinstance(each, AgentRefused) and each.agent == model.name for each in self.errors
                 ):
                     break
-                await self._sitting(model, name, decoding, gateway, grader)
+                await self._decoding(model, name, decoding, gateway, graders, shipped)
 
-    async def _sitting(self, model: Model, name: str, decoding: Decoding, gateway: Gateway, grader: Grader) -> None:
+    async def _decoding(
+        self,
+        model: Model,
+        name: str,
+        decoding: Decoding,
+        gateway: Gateway,
+        graders: Mapping[str, Grades],
+        shipped: Grader,
+    ) -> None:
         spec = model.agent
         spec = spec.model_copy(update={"extra": {**spec.extra, **_ends(decoding, kind_of(model.model))}})
         with held(self._folder(model, name)) as directory:
@@ -265,15 +230,17 @@ class _Run:
                 tasks=self.tasks,
                 student=Student(PromptedModel(spec, gateway, self.prompts, tries=1)),
                 prompts=self.prompts,
-                grader=grader,
-                settled=self.progress.settle,
+                graders=graders,
+                shipped=shipped,
+                on_settled=self.progress.settle,
             )
             pending = eval_run.open()
             self.progress.tally.done += len(eval_run.items_to_do) - pending
             if pending:
                 eval_run.save(eval_run.manifest)
-                await eval_run.answer(self.progress.stop, min(self.recipe.concurrency, pending))
-            self.errors += eval_run.errors
+                driver = Driver(self.progress.stop)  # a refusal ends the work on one model alone
+                await eval_run.answer(driver, min(self.recipe.concurrency, pending))
+                self.errors.extend(driver.errors)
             self.failed += eval_run.failed
             scores = await self._pair_scores(model, directory.path)
             self.evals.append(await eval_run.finish(self.pairs, scores))
@@ -307,22 +274,18 @@ class _Run:
                 task.name: task.about() | ({"overlap": self.overlap[task.name]} if self.overlap else {})
                 for task in self.tasks
             },
+            code={name: dict(code._asdict()) for name, code in self.recipe.code.items()},
             prompts=self.prompts.hashes(),
             versions={"errata": __version__, "python": platform.python_version(), **versions()},
             training=training_of(model.model),
         )
 
     def evaluation(self, notes: Sequence[str]) -> Evaluation:
-        codes = {each.exit_code for each in self.errors}
-        if self.progress.stop.requests:
-            codes.add(EXIT_INTERRUPTED)
-        if self.failed:
-            codes.add(EXIT_SOME_FAILED)
-        first = next((each for each in self.errors if isinstance(each, BudgetExhausted)), None)
+        driver = self.driver
         return Evaluation(
             evals=tuple(self.evals),
-            exit_code=next((code for code in PRECEDENCE if code in codes), EXIT_DONE),
-            error=first or next(iter(self.errors), None),
+            exit_code=driver.exit_code(self.failed),
+            error=driver.error(),
             pending=self.progress.tally.pending,
             failed=self.failed,
             spent=self.progress.spent(),

@@ -36,13 +36,13 @@ def score_pairs(
     sides = [_sides(checkpoint.tokenizer, pair, prompts, system) for pair in pairs]
     fitting = [place for place, both in enumerate(sides) if all(_fits(checkpoint, side) for side in both)]
     flat = [side for place in fitting for side in sides[place]]
-    told = iter(nll_of(checkpoint, flat))
-    found = []
+    nlls = iter(nll_of(checkpoint, flat))
+    scores = []
     for place in fitting:
         right, wrong = sides[place]
-        right_nll, wrong_nll = next(told), next(told)
+        right_nll, wrong_nll = next(nlls), next(nlls)
         if right.keys and wrong.keys:
-            found.append(
+            scores.append(
                 PairScore(
                     id=pairs[place].id,
                     problem_id=pairs[place].problem.id,
@@ -54,7 +54,7 @@ def score_pairs(
                     wrong_tokens=len(wrong.keys),
                 )
             )
-    return found
+    return scores
 
 
 def _sides(tokenizer: Any, pair: DualPair, prompts: Prompts, system: str | None) -> tuple[Side, Side]:
@@ -85,15 +85,15 @@ def nll_of(checkpoint: Checkpoint, sides: Sequence[Side]) -> list[list[float]]:
     """The negative log-likelihood of every completion token in nats, side by side, as `sides` are."""
     import torch
 
-    found: list[list[float]] = [[] for _ in sides]
+    nlls: list[list[float]] = [[] for _ in sides]
     for places in _batches(checkpoint, sides):
         rows = [sides[place] for place in places]
         with torch.inference_mode():
             nll_BT = _nll(checkpoint, rows)
         for place, row, values in zip(places, rows, nll_BT, strict=True):
             start = len(row.prompt) - 1
-            found[place] = values[start : start + len(row.completion)].tolist()
-    return found
+            nlls[place] = values[start : start + len(row.completion)].tolist()
+    return nlls
 
 
 def _batches(checkpoint: Checkpoint, sides: Sequence[Side]) -> Iterator[list[int]]:

@@ -18,9 +18,10 @@ from errata.classroom.check_steps import Statement, read
 from errata.data.problems import normalised
 from errata.errors import UsageError
 from errata.evals.results import SUMMARY, Item
-from errata.evals.stats import mean, mean_shown
-from errata.records import Problem, Span, Transcript, digest, to_json
-from errata.runs.run_dir import find_run, index_log, read_lines, write_whole
+from errata.evals.stats import interval_of_mean, mean
+from errata.records import Problem, Span, digest, to_json
+from errata.runs.run_dir import find_run, index_log, write_whole
+from errata.runs.transcripts import read_transcripts
 
 PAIRS = "pairs.jsonl"
 
@@ -54,21 +55,28 @@ def pairs_of(run: str | Path) -> list[DualPair]:
     """The pairs in the band of a run, in input order. UsageError where there is none."""
     log = find_run(run).log
     index = index_log(log)
-    found: list[DualPair] = []
-    for line in read_lines(log, index.in_input_order()):
-        told = Transcript.from_line(line)
-        rationales = {each.id: each for each in told.rationales}
-        for pair in told.pairs:
-            if pair.in_band:
-                right, wrong = rationales[pair.right].text, rationales[pair.wrong].text
-                found.append(DualPair(pair.id, told.problem, right, wrong, pair.right_spans, pair.wrong_spans))
-    if not found:
+    pairs: list[DualPair] = []
+    for transcript in read_transcripts(log, index.in_input_order()):
+        rationales = {each.id: each.text for each in transcript.rationales}
+        pairs += [
+            DualPair(
+                pair.id,
+                transcript.problem,
+                rationales[pair.right],
+                rationales[pair.wrong],
+                pair.right_spans,
+                pair.wrong_spans,
+            )
+            for pair in transcript.pairs
+            if pair.in_band
+        ]
+    if not pairs:
         raise UsageError(
             f"{run} holds no pair in its band",
             "key steps are where the two sides of a pair part",
             "run the graph dual_cot or lesson, or leave `pairs` out",
         )
-    return found
+    return pairs
 
 
 Equation = tuple[int, str, int, int]
@@ -76,8 +84,10 @@ Equation = tuple[int, str, int, int]
 
 def key_steps(pair: DualPair) -> frozenset[Equation]:
     """The pair's key steps; empty where its key sentences hold no equation."""
-    keys = [said for said in read(pair.right) if said.what == "step" and _holds(said, pair.right_spans)]
-    return frozenset(_equation(said) for said in keys) - _equations(pair.wrong)
+    keys = [
+        statement for statement in read(pair.right) if statement.what == "step" and _holds(statement, pair.right_spans)
+    ]
+    return frozenset(_equation(statement) for statement in keys) - _equations(pair.wrong)
 
 
 def done(pair: DualPair, text: str) -> float | None:
@@ -86,17 +96,19 @@ def done(pair: DualPair, text: str) -> float | None:
     return len(wanted & _equations(text)) / len(wanted) if wanted else None
 
 
-def _holds(said: Statement, spans: Iterable[Span]) -> bool:
-    return any(said.start < span.end and span.start < said.end for span in spans)
+def _holds(statement: Statement, spans: Iterable[Span]) -> bool:
+    return any(statement.start < span.end and span.start < statement.end for span in spans)
 
 
 def _equations(text: str) -> frozenset[Equation]:
-    return frozenset(_equation(said) for said in read(text) if said.what == "step")
+    return frozenset(_equation(statement) for statement in read(text) if statement.what == "step")
 
 
-def _equation(said: Statement) -> Equation:
-    left, right = (said.left, said.right) if said.op == "-" else sorted((said.left, said.right))
-    return left, said.op, right, said.result or 0
+def _equation(statement: Statement) -> Equation:
+    left, right = (
+        (statement.left, statement.right) if statement.op == "-" else sorted((statement.left, statement.right))
+    )
+    return left, statement.op, right, statement.result or 0
 
 
 def key_steps_done(pairs: Sequence[DualPair], items: Sequence[Item]) -> dict[str, Any] | None:
@@ -110,12 +122,14 @@ def key_steps_done(pairs: Sequence[DualPair], items: Sequence[Item]) -> dict[str
     shares = []
     for item in items:
         meeting = by_question.get(normalised(str(item.meta.get("question", ""))), [])
-        told = [share for pair in meeting for each in item.samples if (share := done(pair, each.text)) is not None]
-        if told:
-            shares.append(mean(told))
+        shares_of_item = [
+            share for pair in meeting for each in item.samples if (share := done(pair, each.text)) is not None
+        ]
+        if shares_of_item:
+            shares.append(mean(shares_of_item))
     if not shares:
         return None
-    return {"problems": len(shares), **mean_shown(shares)}
+    return {"problems": len(shares), **interval_of_mean(shares)}
 
 
 # ---- scores of pairs -------------------------------------------------------------------------------------------------
@@ -123,7 +137,7 @@ def key_steps_done(pairs: Sequence[DualPair], items: Sequence[Item]) -> dict[str
 
 def summary_of(scores: Sequence[PairScore]) -> dict[str, Any]:
     """Means with bootstrap intervals over the pairs; `prefers_right`: how often the right key tokens are likelier."""
-    told: dict[str, Any] = {"scored": len(scores)}
+    summary: dict[str, Any] = {"scored": len(scores)}
     columns: dict[str, list[float]] = {
         "key_right_nll": [each.key_right for each in scores],
         "key_wrong_nll": [each.key_wrong for each in scores],
@@ -131,7 +145,7 @@ def summary_of(scores: Sequence[PairScore]) -> dict[str, Any]:
         "wrong_nll": [each.all_wrong for each in scores],
         "prefers_right": [float(each.key_right < each.key_wrong) for each in scores],
     }
-    return told | {name: mean_shown(values) for name, values in columns.items()}
+    return summary | {name: interval_of_mean(values) for name, values in columns.items()}
 
 
 def key_steps_of(pairs: Sequence[DualPair], items: Sequence[Item], scores: Sequence[PairScore]) -> dict[str, Any]:
@@ -157,7 +171,7 @@ def read_scores(folder: Path, pairs: str | None = None) -> list[PairScore] | Non
     file, summary = folder / PAIRS, folder / SUMMARY
     if not file.is_file() or not summary.is_file():
         return None
-    told = (orjson.loads(summary.read_bytes()).get("key_steps") or {}).get("hash")
-    if pairs is not None and told != pairs:
+    scored_hash = (orjson.loads(summary.read_bytes()).get("key_steps") or {}).get("hash")
+    if pairs is not None and scored_hash != pairs:
         return None
     return [PairScore(**orjson.loads(line)) for line in file.read_bytes().splitlines() if line]

@@ -41,7 +41,7 @@ class Paired(NamedTuple):
     right: list[Values]
     shared: bool
     one_answer: bool
-    """Every value is 0 or 1, as from one answer an item."""
+    """Every value is 0 or 1, as from one answer per item."""
 
 
 def arms_of(evals: Sequence[Eval]) -> tuple[Arm, ...]:
@@ -90,9 +90,9 @@ def _arm(name: str, group: list[Eval]) -> Arm:
 
 
 def _mean_of(group: Sequence[Eval], key: str) -> float | None:
-    found = [(each.manifest.training or {}).get(key) for each in group]
-    known = [float(value) for value in found if isinstance(value, int | float)]
-    return sum(known) / len(known) if len(known) == len(found) else None
+    values = [(each.manifest.training or {}).get(key) for each in group]
+    known = [float(value) for value in values if isinstance(value, int | float)]
+    return sum(known) / len(known) if len(known) == len(values) else None
 
 
 def named_tasks(evals: Sequence[Eval]) -> list[Eval]:
@@ -101,14 +101,14 @@ def named_tasks(evals: Sequence[Eval]) -> list[Eval]:
     for each in evals:
         for item in each.items:
             tasks.setdefault(item.id, set()).add(item.task)
-    found = []
+    named = []
     for each in evals:
         if any(item.task for item in each.items):
-            found.append(each)
+            named.append(each)
             continue
         items = tuple(item.model_copy(update={"task": _only(tasks[item.id])}) for item in each.items)
-        found.append(Eval(each.path, items, each.manifest, each.summary))
-    return found
+        named.append(Eval(each.path, items, each.manifest, each.summary))
+    return named
 
 
 def _only(tasks: set[str]) -> str:
@@ -157,14 +157,14 @@ def seed_by_seed(left: Arm, right: Arm) -> list[tuple[Eval, Eval]]:
         return list(zip(a, b, strict=True))
     if left.seeds != right.seeds:
         raise UsageError(
-            f"{left.name} has the seeds {_told(left.seeds)}, {right.name} has {_told(right.seeds)}",
+            f"{left.name} has the seeds {_listed(left.seeds)}, {right.name} has {_listed(right.seeds)}",
             "arms are compared seed by seed, so that what a seed decides for both cancels out",
             "train both on the same seeds, or leave out those that only one has",
         )
     return list(zip(left.evals, right.evals, strict=True))
 
 
-def _told(seeds: Sequence[int]) -> str:
+def _listed(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
@@ -174,11 +174,11 @@ def refuse_other_items(a: Eval, ours: dict[Key, Item], b: Eval, theirs: dict[Key
         missing = [key.id for key in mine if key not in others]
         if missing:
             task = next(iter(mine)).task
-            shown = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+            names = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
             raise UsageError(
                 f"{other.path} lacks {len(missing)} items of {one.path}"
                 + (f", task {task}" if task else "")
-                + f": {shown}",
+                + f": {names}",
                 "a comparison is paired: both sides answer the same items",
                 "evaluate both on the same tasks and limits, or compare only tasks they share (--task)",
             )

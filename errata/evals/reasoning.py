@@ -111,15 +111,15 @@ def changes(untouched: Eval, student: Eval, tasks: Sequence[str] | None = None) 
     Raises UsageError where the student lacks items of the untouched one.
     """
     after = {item.key: item for item in student.items}
-    asked = [item for item in untouched.items if tasks is None or item.task in tasks]
-    missing = [item.id for item in asked if item.key not in after]
+    before_items = [item for item in untouched.items if tasks is None or item.task in tasks]
+    missing = [item.id for item in before_items if item.key not in after]
     if missing:
         raise UsageError(
             f"{student.path} lacks {len(missing)} items of {untouched.path}: {', '.join(missing[:3])}",
-            "what was cured is told item by item",
+            "changes are counted item by item",
             "evaluate both on the same tasks and limits",
         )
-    pairs = [(item, after[item.key]) for item in asked]
+    pairs = [(item, after[item.key]) for item in before_items]
     cured = tuple(before.key for before, now in pairs if not _right(before) and _right(now))
     introduced = tuple(before.key for before, now in pairs if _right(before) and not _right(now))
     return Changes(
@@ -129,10 +129,10 @@ def changes(untouched: Eval, student: Eval, tasks: Sequence[str] | None = None) 
     )
 
 
-def cured_by(arms: Sequence[Arm], untouched: Arm, tasks: Sequence[str]) -> list[dict[str, Any]]:
+def changes_by_arm(arms: Sequence[Arm], untouched: Arm, tasks: Sequence[str]) -> list[dict[str, Any]]:
     """Records of `arm, task, kind, before, after, cured, introduced, moved` for every arm but the untouched student,
     added up over seeds; of tasks with known kinds of mistakes alone."""
-    found = []
+    records = []
     for arm in arms:
         if arm.name == untouched.name:
             continue
@@ -143,12 +143,12 @@ def cured_by(arms: Sequence[Arm], untouched: Arm, tasks: Sequence[str]) -> list[
                 key = counts.pop("task"), counts.pop("kind")
                 total.setdefault(key, Counter()).update(counts)
         known = {task for task, kind in total if kind != UNKNOWN}
-        found += [
+        records += [
             {"arm": arm.name, "task": task, "kind": kind, **{name: counts[name] for name in Change._fields[2:]}}
             for (task, kind), counts in total.items()
             if task in known
         ]
-    return found
+    return records
 
 
 def _right(item: Item) -> bool:
@@ -167,8 +167,8 @@ def _by_task(pairs: Sequence[tuple[Item, Item]]) -> list[tuple[str, list[tuple[I
 
 
 def _kinds_in(pairs: Sequence[tuple[Item, Item]]) -> list[str]:
-    found = Counter(_kind(item) for pair in pairs for item in pair)
-    return [kind for kind, _ in found.most_common() if kind != NONE]
+    kinds = Counter(_kind(item) for pair in pairs for item in pair)
+    return [kind for kind, _ in kinds.most_common() if kind != NONE]
 
 
 def _change(task: str, kind: str, pairs: Sequence[tuple[Item, Item]]) -> Change:

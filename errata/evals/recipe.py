@@ -5,18 +5,19 @@ Every model is evaluated with every decoding; each of the two together make one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from errata.config.base import Settings
-from errata.config.overrides import apply
+from errata.config.code import Code, Loader, Reference, code_of
+from errata.config.overrides import override, validate
 from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError
-from errata.evals.tasks import Task, resolved
-from errata.evals.voting import Weighting
+from errata.evals.tasks import Task, task_data
+from errata.evals.voting import WEIGHTINGS, Weigh, Weighting
 from errata.llm.budget import Budget
 from errata.llm.spec import AgentSpec, Sampling
 
@@ -36,16 +37,17 @@ class Model(AgentSpec):
 
     @model_validator(mode="after")
     def _decoding_stands_apart(self) -> Self:
-        told = sorted(self.model_fields_set & Sampling.model_fields.keys())
-        if told:
-            raise ValueError(f"model {self.name} sets {', '.join(told)}: that belongs under decodings")
+        misplaced = sorted(self.model_fields_set & Sampling.model_fields.keys())
+        if misplaced:
+            raise ValueError(f"model {self.name} sets {', '.join(misplaced)}: that belongs under decodings")
         return self
 
 
 class Decoding(Settings):
     """How every item is answered. Temperature 0 is greedy; null leaves temperature or max_tokens to the provider.
 
-    `vote`: what counts as the item's answer where there are several samples; without it the share of right samples.
+    `vote`: what counts as the item's answer where there are several samples; without it the share of right samples. One
+    of one's own is `my_votes.py:NAME`, a function from an item's samples to a weight for each.
     `ranker`: the folder of a ranker that scores every sample, which the weighted votes need. `stop_at_answer`: a local
     model ends where nothing that follows could change its answer, for example before it asks itself the next question.
     """
@@ -55,7 +57,7 @@ class Decoding(Settings):
     top_p: float | None = Field(default=None, gt=0, le=1)
     max_tokens: int | None = Field(default=512, gt=0)
     stop: tuple[str, ...] = ()
-    vote: Weighting | None = None
+    vote: Weighting | Reference | None = None
     ranker: str | None = None
     stop_at_answer: bool = True
 
@@ -69,7 +71,7 @@ class Decoding(Settings):
             raise ValueError(f"{self.samples} samples at temperature 0 are all the same: set a temperature")
         if self.vote is not None and self.samples == 1:
             raise ValueError(f"vote {self.vote} needs several samples")
-        if self.vote not in (None, "majority") and self.ranker is None:
+        if self.vote in WEIGHTINGS[1:] and self.ranker is None:
             raise ValueError(f"vote {self.vote} weighs by scores: name the ranker")
         return self
 
@@ -84,6 +86,9 @@ class EvalRecipe(Settings):
     models: tuple[Model, ...] = ()
     decodings: dict[str, Decoding] = Field(default_factory=lambda: {"greedy": Decoding()})
     tasks: dict[str, Task]
+    grader: Reference | None = None
+    """A grader of one's own (`my_grader.py:NAME`) for all tasks without one: a function `(problem, text) -> Grade`, or
+    a class with `grade`. Where it has no `same`, answers are compared by the shipped grader's rules."""
     training: tuple[str, ...] = ()
     """Run directories and exported files that the models learned from: what of the tasks stands in them is reported."""
     pairs: str | None = None
@@ -98,20 +103,34 @@ class EvalRecipe(Settings):
     concurrency: int = Field(default=128, ge=1)
     """Calls in flight at most. A local model decodes in batches of those that wait: give it several batches."""
 
+    _code: dict[str, Code] = PrivateAttr(default_factory=dict)
+
+    @property
+    def own_parts(self) -> Iterator[Reference]:
+        """The graders and votes of one's own."""
+        parts = [self.grader, *(task.grader for task in self.tasks.values())]
+        parts += [each.vote for each in self.decodings.values() if isinstance(each.vote, Reference)]
+        yield from (part for part in parts if part is not None)
+
+    @property
+    def code(self) -> dict[str, Code]:
+        """The files of one's own parts, by what the recipe calls them."""
+        return {str(part): self._code.get(part) or code_of(part.loaded) for part in self.own_parts}
+
     @property
     def everyone(self) -> tuple[Model, ...]:
         return (self.baseline, *self.models)
 
     @field_validator("tasks", mode="before")
     @classmethod
-    def _ready_ones_are_filled_in(cls, told: Any) -> Any:
-        if isinstance(told, list) and all(isinstance(name, str) for name in told):
-            told = {name: {} for name in told}
-        if not isinstance(told, dict):
-            return told
+    def _ready_ones_are_filled_in(cls, tasks: Any) -> Any:
+        if isinstance(tasks, list) and all(isinstance(name, str) for name in tasks):
+            tasks = {name: {} for name in tasks}
+        if not isinstance(tasks, dict):
+            return tasks
         return {
-            str(name): resolved(str(name), dict(spec or {})) if spec is None or isinstance(spec, dict) else spec
-            for name, spec in told.items()
+            str(name): task_data(str(name), spec or {}) if spec is None or isinstance(spec, dict) else spec
+            for name, spec in tasks.items()
         }
 
     @model_validator(mode="after")
@@ -128,11 +147,24 @@ class EvalRecipe(Settings):
         return self
 
 
-def load_eval_recipe(path: Path, overrides: Sequence[str] = ()) -> EvalRecipe:
+def load_eval_recipe(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    grader: Any = None,
+    graders: Mapping[str, Any] | None = None,
+    votes: Mapping[str, Weigh] | None = None,
+) -> EvalRecipe:
     """The recipe of `errata eval`. `name` and `run` are by default the file's stem and `runs/STEM`.
 
-    `overrides` are `key=value` as for `errata synth`. Raises UsageError on anything bad in either.
+    Args:
+        overrides: `key=value` texts as for `errata synth`.
+        grader, graders, votes: as `with_parts` takes them.
+
+    Raises:
+        UsageError: anything bad in the file, the overrides or the code that it names.
     """
+    path = Path(path)
     data = read_mapping(path)
     data.setdefault("name", path.stem)
     data.setdefault("run", f"runs/{data['name']}")
@@ -141,7 +173,51 @@ def load_eval_recipe(path: Path, overrides: Sequence[str] = ()) -> EvalRecipe:
     if not data.get("baseline") and not any(text.startswith("baseline") for text in overrides):
         raise UsageError(
             f"{path} has no baseline",
-            "what a training bought is seen beside the untouched student",
+            "what a training changed shows beside the untouched student",
             "add baseline: {name: untouched, model: local/PATH}, the model that the training started from",
         )
-    return apply(EvalRecipe, data, overrides, str(path))
+    override(data, overrides)
+    loader = Loader(path.parent)
+    recipe = validate(EvalRecipe, data, overrides, str(path), loader.load)
+    recipe._code = loader.code
+    return with_parts(recipe, grader, graders, votes)
+
+
+def with_parts(
+    recipe: EvalRecipe,
+    grader: Any = None,
+    graders: Mapping[str, Any] | None = None,
+    votes: Mapping[str, Weigh] | None = None,
+) -> EvalRecipe:
+    """The recipe with parts given as values in place of those that it names.
+
+    Args:
+        grader: a function `(problem, text) -> Grade`, or an object or class with `grade`, for all tasks without one.
+        graders: such graders by task.
+        votes: by decoding, a function from an item's samples to one weight each.
+
+    Raises:
+        UsageError: a task or decoding that the recipe does not have; one sample where there is a vote.
+    """
+    changes: dict[str, Any] = {} if grader is None else {"grader": Reference.of(grader)}
+    changes["tasks"] = _changed(recipe.tasks, "tasks", "grader", graders or {})
+    changes["decodings"] = _changed(recipe.decodings, "decodings", "vote", votes or {})
+    for name in votes or ():
+        if changes["decodings"][name].samples == 1:
+            where = f"decodings.{name}"
+            raise UsageError(f"{where} has one sample", "a vote needs several", f"set {where}.samples and temperature")
+    changed = recipe.model_copy(update=changes)
+    changed._code = recipe._code
+    return changed
+
+
+def _changed(sections: Mapping[str, Any], key: str, field: str, parts: Mapping[str, Any]) -> dict[str, Any]:
+    for name in parts:
+        if name not in sections:
+            raise UsageError(
+                f"no {key}.{name} in the recipe", "a part was given for it", f"name one of {', '.join(sections)}"
+            )
+    return {
+        name: section.model_copy(update={field: Reference.of(parts[name])}) if name in parts else section
+        for name, section in sections.items()
+    }

@@ -1,7 +1,7 @@
 """The eval directory: one model with one decoding over one or more tasks, readable on any machine.
 
     RUN/evals/NAME/
-      items.jsonl      one line an item, keyed by task and id
+      items.jsonl      one line per item, keyed by task and id
       summary.json     figures with intervals, by task
       manifest.json    model, decoding, tasks, versions, seed, tokens, cost, and how the model was trained
 
@@ -117,7 +117,9 @@ class Manifest(_Read):
     """This is the untouched student."""
     status: Literal["running", "finished"] = "finished"
     tasks: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """By task: `source`, `split`, `n`, and `hash` of its questions and gold answers."""
+    """By task: `source`, `split`, `n`, `hash` of its questions and gold answers, and a `grader` of one's own."""
+    code: dict[str, dict[str, str | None]] = Field(default_factory=dict)
+    """`file` and `sha256` of graders and votes of one's own, by name."""
     prompts: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     tokens: dict[str, int] = Field(default_factory=dict)
@@ -150,13 +152,13 @@ class Eval:
 
     @property
     def by_task(self) -> dict[str, list[Item]]:
-        found: dict[str, list[Item]] = {}
+        items: dict[str, list[Item]] = {}
         for item in self.items:
-            found.setdefault(item.task, []).append(item)
-        return found
+            items.setdefault(item.task, []).append(item)
+        return items
 
     def records(self) -> list[dict[str, Any]]:
-        """One flat record an item, as pandas.DataFrame takes them."""
+        """One flat record per item, as pandas.DataFrame takes them."""
         own = ("id", "task", "correct", "answer", "tokens", "truncated")
         return [
             {"eval": self.name}
@@ -204,7 +206,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def read_items(file: Path) -> Iterator[Item]:
     """The items of a JSONL file. UsageError names the line that is none, or that repeats an id."""
-    seen: dict[Key, int] = {}
+    line_of: dict[Key, int] = {}
     for number, line in enumerate(_lines(file), 1):
         if not line.strip():
             continue
@@ -224,13 +226,13 @@ def read_items(file: Path) -> Iterator[Item]:
                 "results are read from JSON lines",
                 "mend the line; of a run that was killed, the same command mends it",
             ) from None
-        if item.key in seen:
+        if item.key in line_of:
             raise UsageError(
-                f"{file}, line {number}: {item.id} stands in line {seen[item.key]} already",
+                f"{file}, line {number}: {item.id} stands in line {line_of[item.key]} already",
                 "an id stands for one item of a task",
                 "remove one of the two, or give `task` where tasks share ids",
             )
-        seen[item.key] = number
+        line_of[item.key] = number
         yield item
 
 
@@ -245,10 +247,10 @@ def _lines(file: Path) -> Iterator[bytes]:
 def _json(file: Path) -> dict[str, Any]:
     """A JSON mapping; empty where it is missing or unreadable, for the items are what counts."""
     try:
-        found = orjson.loads(file.read_bytes())
+        value = orjson.loads(file.read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def write_json(file: Path, value: Mapping[str, Any]) -> None:
@@ -265,16 +267,16 @@ def write_items(file: Path, items: Iterable[Item]) -> None:
 def own_items(file: Path) -> dict[Key, Item]:
     """The items of a directory that is being written: of several lines about one item the last counts, and a line that
     is none (cut off by a kill) is passed over, for its item is answered again from the store."""
-    found: dict[Key, Item] = {}
+    items: dict[Key, Item] = {}
     for line in _lines(file) if file.exists() else ():
         try:
             item = Item.model_validate(orjson.loads(line))
         except (ValidationError, orjson.JSONDecodeError):
             continue
-        found[item.key] = item
-    return found
+        items[item.key] = item
+    return items
 
 
 def evals_of(run: str | Path) -> Sequence[Path]:
     """The eval directories of a run, by name."""
-    return sorted(found.parent for found in Path(run).glob(f"evals/*/{ITEMS}"))
+    return sorted(file.parent for file in Path(run).glob(f"evals/*/{ITEMS}"))

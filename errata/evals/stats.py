@@ -29,8 +29,8 @@ def wilson(successes: int, n: int) -> Bounds:
     """Wilson's 95 % score interval of a proportion (J. Am. Stat. Assoc. 22, 1927)."""
     from scipy.stats import binomtest
 
-    found = binomtest(successes, n).proportion_ci(LEVEL, method="wilson")
-    return Bounds(float(found.low), float(found.high))
+    interval = binomtest(successes, n).proportion_ci(LEVEL, method="wilson")
+    return Bounds(float(interval.low), float(interval.high))
 
 
 def bootstrap_means(values: Values, resamples: int, dice: np.random.Generator) -> Values:
@@ -46,7 +46,7 @@ def bootstrap(values: Values, resamples: int, seed: int) -> Bounds:
     return percentiles(bootstrap_means(values, resamples, np.random.default_rng(seed)))
 
 
-def mean_shown(values: Sequence[float]) -> dict[str, float]:
+def interval_of_mean(values: Sequence[float]) -> dict[str, float]:
     """The mean with its bootstrap interval, `value, low, high`, as summary.json has it."""
     low, high = bootstrap(np.array(values, float), RESAMPLES, 17)
     return {"value": mean(values), "low": low, "high": high}
@@ -83,8 +83,8 @@ def hierarchical_means(seeds: Sequence[Values], shared: bool, resamples: int, di
 def _picked(chosen: NDArray[np.int64], slots: Sequence[Values]) -> Values:
     stacked = np.stack(slots)  # numpy's choose takes 32 choices at most
     rows, columns = np.indices(chosen.shape)
-    found: Values = stacked[chosen, rows, columns]
-    return found
+    values: Values = stacked[chosen, rows, columns]
+    return values
 
 
 # ---- tests -----------------------------------------------------------------------------------------------------------

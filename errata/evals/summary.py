@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from errata.evals.aggregate import several
-from errata.evals.compare import Interval, interval_of
+from errata.evals.compare import interval_of
+from errata.evals.comparison import Interval
 from errata.evals.reasoning import rationale_figures
 from errata.evals.results import Item, Manifest
-from errata.evals.stats import mean, mean_shown
+from errata.evals.stats import interval_of_mean, mean
+from errata.evals.voting import own_vote
 
 DIMENSIONS = ("subject", "level", "steps", "distractors", "units", "withheld")
-"""Of an item's meta, what accuracy is told by; of `units` and `withheld` whether there are any."""
+"""Of an item's meta, what accuracy is broken down by; of `units` and `withheld` whether there are any."""
 
 
 def summarise(manifest: Manifest, items: Sequence[Item]) -> dict[str, Any]:
@@ -29,16 +31,16 @@ def summarise(manifest: Manifest, items: Sequence[Item]) -> dict[str, Any]:
         "baseline": manifest.baseline,
         "items": len(items),
         "truncated": sum(item.truncated for item in items),
-        "tasks": {task: _task(task_items) for task, task_items in tasks.items()},
+        "tasks": {task: _task(task_items, manifest, task) for task, task_items in tasks.items()},
     }
 
 
-def _task(items: Sequence[Item]) -> dict[str, Any]:
+def _task(items: Sequence[Item], manifest: Manifest, task: str) -> dict[str, Any]:
     samples = sum(len(item.samples) for item in items)
-    told: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "n": len(items),
         "split": items[0].meta.get("split"),
-        "accuracy": shown(interval_of(items)),
+        "accuracy": as_data(interval_of(items)),
         "samples": samples,
         "truncated": sum(item.truncated for item in items),
         "without_answer": sum(each.answer is None for item in items for each in item.samples),
@@ -48,23 +50,25 @@ def _task(items: Sequence[Item]) -> dict[str, Any]:
         "rationales": rationale_figures(items),
     }
     if samples > len(items):
-        told |= {name: mean_shown(values) for name, values in several(items).items()}
+        figures |= {name: interval_of_mean(values) for name, values in several(items, own_vote(manifest)).items()}
     sound = [item.meta["sound"] for item in items if item.meta.get("sound") is not None]
     if sound:
-        told["sound"] = mean(sound)
-        told["right_by_a_flaw"] = sum(
+        figures["sound"] = mean(sound)
+        figures["right_by_a_flaw"] = sum(
             item.meta.get("sound") is False and bool(item.samples and item.samples[0].correct) for item in items
         )
-    return told
+    if grader := manifest.tasks.get(task, {}).get("grader"):
+        figures["grader"] = grader
+    return figures
 
 
-def shown(interval: Interval) -> dict[str, float | None]:
+def as_data(interval: Interval) -> dict[str, float | None]:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
 def _by(items: Sequence[Item]) -> dict[str, dict[str, Any]]:
     """Accuracy by each dimension that has several values, with the number of items."""
-    found: dict[str, dict[str, Any]] = {}
+    by_dimension: dict[str, dict[str, Any]] = {}
     for dimension in DIMENSIONS:
         groups: dict[str, list[Item]] = {}
         for item in items:
@@ -72,11 +76,11 @@ def _by(items: Sequence[Item]) -> dict[str, dict[str, Any]]:
             if value is not None:
                 groups.setdefault(_named(value), []).append(item)
         if len(groups) > 1:
-            found[dimension] = {
-                name: {"n": len(groups[name]), "accuracy": shown(interval_of(groups[name]))}
+            by_dimension[dimension] = {
+                name: {"n": len(groups[name]), "accuracy": as_data(interval_of(groups[name]))}
                 for name in sorted(groups, key=_order)
             }
-    return found
+    return by_dimension
 
 
 def _named(value: Any) -> str:

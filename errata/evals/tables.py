@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from errata.errors import plain
-from errata.evals.compare import Comparison, Difference, Interval
+from errata.evals.comparison import Comparison, Difference, Interval
 from errata.evals.results import Eval
 from errata.runs.progress import money
 from errata.runs.tables import show, table
@@ -19,9 +19,9 @@ _P_SHOWN = 0.001
 
 def share(interval: dict[str, Any] | Interval) -> str:
     """`12.0 [7.0, 19.8]`, in percent."""
-    told = interval if isinstance(interval, dict) else {k: getattr(interval, k) for k in ("value", "low", "high")}
-    value = f"{100 * told['value']:.1f}"
-    return value if told["low"] is None else f"{value} [{100 * told['low']:.1f}, {100 * told['high']:.1f}]"
+    bounds = interval if isinstance(interval, dict) else {k: getattr(interval, k) for k in ("value", "low", "high")}
+    value = f"{100 * bounds['value']:.1f}"
+    return value if bounds["low"] is None else f"{value} [{100 * bounds['low']:.1f}, {100 * bounds['high']:.1f}]"
 
 
 def points(interval: Interval) -> str:
@@ -35,43 +35,45 @@ def show_evals(evals: Sequence[Eval], console: Console | None = None) -> None:
     tasks = list(dict.fromkeys(task for each in evals for task in each.summary.get("tasks", {})))
     parts = []
     for task in tasks:
-        told = [(each.name, each.summary["tasks"][task]) for each in evals if task in each.summary.get("tasks", {})]
-        parts.append(_accuracies(task, told))
-        if sampled := [(name, figures) for name, figures in told if "pass@1" in figures]:
+        of_task = [(each.name, each.summary["tasks"][task]) for each in evals if task in each.summary.get("tasks", {})]
+        parts.append(_accuracies(task, of_task))
+        if sampled := [(name, figures) for name, figures in of_task if "pass@1" in figures]:
             parts.append(_samples(task, sampled))
-        if any(figures["mistakes"] for _, figures in told):
-            parts.append(_mistakes(task, told))
+        if any(figures["mistakes"] for _, figures in of_task):
+            parts.append(_mistakes(task, of_task))
     if any(each.summary.get("key_steps") for each in evals):
         parts.append(_key_steps(evals))
     show(parts, console)
 
 
-def _accuracies(task: str, told: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
+def _accuracies(task: str, evals: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
     rows = [
         (name, figures["n"], share(figures["accuracy"]), figures["truncated"], f"{figures['tokens_mean']:.0f}")
-        for name, figures in told
+        for name, figures in evals
     ]
-    title = f"{task} ({told[0][1]['split'] or '-'}), accuracy in % with its 95 % interval"
-    return table(title, ("eval", "items", "accuracy", "truncated", "tokens an item"), rows)
+    graders = sorted({figures["grader"] for _, figures in evals if "grader" in figures})
+    by = f", graded by {', '.join(graders)}" if graders else ""
+    title = f"{task} ({evals[0][1]['split'] or '-'}), accuracy in % with its 95 % interval{by}"
+    return table(title, ("eval", "items", "accuracy", "truncated", "tokens per item"), rows)
 
 
-def _samples(task: str, told: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
-    names = list(dict.fromkeys(name for _, figures in told for name in figures if "@" in name))
-    rows = [(name, *(share(figures[name]) if name in figures else None for _, figures in told)) for name in names]
-    return table(f"{task}, of the same samples", ("", *(name for name, _ in told)), rows)
+def _samples(task: str, evals: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
+    names = list(dict.fromkeys(name for _, figures in evals for name in figures if "@" in name))
+    rows = [(name, *(share(figures[name]) if name in figures else None for _, figures in evals)) for name in names]
+    return table(f"{task}, of the same samples", ("", *(name for name, _ in evals)), rows)
 
 
-def _mistakes(task: str, told: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
-    kinds = list(dict.fromkeys(kind for _, figures in told for kind in figures["mistakes"]))
-    rows = [(kind, *(figures["mistakes"].get(kind, 0) for _, figures in told)) for kind in kinds]
-    return table(f"{task}, mistakes by kind", ("first flaw", *(name for name, _ in told)), rows)
+def _mistakes(task: str, evals: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
+    kinds = list(dict.fromkeys(kind for _, figures in evals for kind in figures["mistakes"]))
+    rows = [(kind, *(figures["mistakes"].get(kind, 0) for _, figures in evals)) for kind in kinds]
+    return table(f"{task}, mistakes by kind", ("first flaw", *(name for name, _ in evals)), rows)
 
 
 def _key_steps(evals: Sequence[Eval]) -> RenderableType:
     rows = []
     for each in evals:
-        told = each.summary.get("key_steps") or {}
-        done, likelihood = told.get("done"), told.get("likelihood") or {}
+        figures = each.summary.get("key_steps") or {}
+        done, likelihood = figures.get("done"), figures.get("likelihood") or {}
         rows.append(
             (
                 each.name,
@@ -90,33 +92,33 @@ def _nats(interval: dict[str, Any] | None) -> str | None:
     return f"{interval['value']:.2f} [{interval['low']:.2f}, {interval['high']:.2f}]"
 
 
-def show_comparison(found: Comparison, console: Console | None = None) -> None:
+def show_comparison(comparison: Comparison, console: Console | None = None) -> None:
     """Accuracies, then differences in percentage points, then what a reader has to know."""
     parts: list[RenderableType] = []
-    for task in found.tasks:
-        parts.append(_figures(task, found))
-        differences = [each for each in found.differences if each.task == task]
+    for task in comparison.tasks:
+        parts.append(_figures(task, comparison))
+        differences = [each for each in comparison.differences if each.task == task]
         if differences:
             parts.append(_differences(task, differences))
-        if mistakes := [each for each in found.mistakes() if each["task"] == task]:
-            parts.append(_cured(task, mistakes))
-    if found.notes:
-        parts.append(Text("\n".join(f"note: {plain(note)}" for note in found.notes)))
+        if mistakes := [each for each in comparison.mistakes() if each["task"] == task]:
+            parts.append(_mistake_changes(task, mistakes))
+    if comparison.notes:
+        parts.append(Text("\n".join(f"note: {plain(note)}" for note in comparison.notes)))
     show(parts, console)
 
 
-def _cured(task: str, mistakes: Sequence[dict[str, Any]]) -> RenderableType:
+def _mistake_changes(task: str, mistakes: Sequence[dict[str, Any]]) -> RenderableType:
     kinds = list(dict.fromkeys(each["kind"] for each in mistakes))
-    told = {(each["arm"], each["kind"]): f"{each['cured']}:{each['introduced']}" for each in mistakes}
+    cells = {(each["arm"], each["kind"]): f"{each['cured']}:{each['introduced']}" for each in mistakes}
     rows = [
-        (arm, *(told.get((arm, kind)) for kind in kinds)) for arm in dict.fromkeys(each["arm"] for each in mistakes)
+        (arm, *(cells.get((arm, kind)) for kind in kinds)) for arm in dict.fromkeys(each["arm"] for each in mistakes)
     ]
     return table(f"{task}, mistakes cured:introduced against the untouched student", ("arm", *kinds), rows)
 
 
-def _figures(task: str, found: Comparison) -> RenderableType:
-    figures = [each for each in found.figures if each.task == task]
-    arms = {arm.name: arm for arm in found.arms}
+def _figures(task: str, comparison: Comparison) -> RenderableType:
+    figures = [each for each in comparison.figures if each.task == task]
+    arms = {arm.name: arm for arm in comparison.arms}
     rows = [
         (
             each.arm,
@@ -136,8 +138,8 @@ def _figures(task: str, found: Comparison) -> RenderableType:
 
 def _filled(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> RenderableType:
     """The table without the columns in which nothing stands."""
-    kept = [place for place in range(len(headings)) if any(row[place] is not None for row in rows)]
-    return table(title, [headings[place] for place in kept], [[row[place] for place in kept] for row in rows])
+    filled = [place for place in range(len(headings)) if any(row[place] is not None for row in rows)]
+    return table(title, [headings[place] for place in filled], [[row[place] for place in filled] for row in rows])
 
 
 def _whole(number: float | None) -> int | None:

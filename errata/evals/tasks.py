@@ -4,14 +4,14 @@ A ready task is named in the recipe and may be changed there; one of your own ne
 
     tasks:
       gsm8k: {limit: 100}
-      mine: {source: mine.jsonl, mapping: {question: q, answer: a, kind: number}}
+      mine: {source: mine.jsonl, mapping: {question: q, answer: a, kind: number}, grader: my_grader.py:NAME}
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 from pydantic import Field
 
+from errata.config.code import Reference
 from errata.config.env import expand
 from errata.data.contamination import EvalSet
 from errata.data.problems import Problems
@@ -35,6 +36,8 @@ class Task(ProblemSource):
     domain: str = "id"
     limit: int | None = Field(default=None, ge=1)
     """The first so many problems."""
+    grader: Reference | None = None
+    """A scorer of one's own for this task, in place of the recipe's grader."""
 
 
 def _classroom(split: str, domain: str) -> Task:
@@ -74,7 +77,7 @@ READY: dict[str, Task] = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class TaskProblems:
     """A task's problems in input order, under the task's name in the recipe. `notes` tell what was left out."""
 
     name: str
@@ -89,13 +92,13 @@ class Asked:
             "split": self.spec.domain,
             "n": len(self.problems),
             "hash": content_hash(self.problems),
-        }
+        } | ({"grader": str(self.spec.grader)} if self.spec.grader is not None else {})
 
 
-def resolved(name: str, told: dict[str, Any]) -> Task:
-    """A task of a recipe: one's own where it names a source, else the ready one of this name with the changes told."""
-    if told.get("source"):
-        return Task.model_validate(told)
+def task_data(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A task of a recipe as plain data: one's own where it names a source, else the ready one of this name, changed."""
+    if changes.get("source"):
+        return dict(changes)
     if name not in READY:
         raise UsageError(
             f"tasks.{name} has no source, and no ready task is called {name}",
@@ -103,46 +106,45 @@ def resolved(name: str, told: dict[str, Any]) -> Task:
             f"give it a source and a mapping, or name one of {', '.join(READY)}",
         )
     ready = READY[name]
-    options = {**ready.options, **told.get("options", {})}
-    return Task.model_validate({**ready.model_dump(), **told, "options": options})
+    return {**ready.model_dump(), **changes, "options": {**ready.options, **changes.get("options", {})}}
 
 
-def read_task(name: str, spec: Task) -> Asked:
+def read_task(name: str, spec: Task) -> TaskProblems:
     """Reads a task's problems. Raises UsageError naming the file and record that is none."""
     problems = Problems(spec, spec.limit)
     read = tuple(problems)
-    return Asked(name, spec, read, tuple(f"{name}: {note}" for note in problems.notes()))
+    return TaskProblems(name, spec, read, tuple(f"{name}: {note}" for note in problems.notes()))
 
 
 def content_hash(problems: Iterable[Problem]) -> str:
     """Of questions, options and gold answers, in order."""
-    found = hashlib.sha256()
+    content = hashlib.sha256()
     for each in problems:
-        found.update(canonical([each.id, each.question, each.choices, each.answer]))
-    return found.hexdigest()[:16]
+        content.update(canonical([each.id, each.question, each.choices, each.answer]))
+    return content.hexdigest()[:16]
 
 
 # ---- what an item tells of its problem -------------------------------------------------------------------------------
 
 
-def meta_of(asked: Asked, problem: Problem) -> dict[str, Any]:
+def meta_of(task: TaskProblems, problem: Problem) -> dict[str, Any]:
     """`gold, question, split`, and what is known of subject, level, steps and the classroom's words."""
-    told: dict[str, Any] = {"gold": problem.answer, "question": problem.question, "split": asked.spec.domain}
+    meta: dict[str, Any] = {"gold": problem.answer, "question": problem.question, "split": task.spec.domain}
     steps = _steps(problem)
     if steps is not None:
-        told["steps"] = steps
+        meta["steps"] = steps
     own = problem.meta
     subject = own.get("type") or own.get("Type") or own.get("subject")
     if problem.task.startswith("bbh_"):
         subject = problem.task.removeprefix("bbh_")
     if subject is not None:
-        told["subject"] = str(subject)
+        meta["subject"] = str(subject)
     if problem.task != "classroom" and own.get("level") is not None:
-        told["level"] = str(own["level"])
+        meta["level"] = str(own["level"])
     for key in ("units", "withheld", "distractors"):
         if problem.task == "classroom" and key in own:
-            told[key] = own[key]
-    return told
+            meta[key] = own[key]
+    return meta
 
 
 def _steps(problem: Problem) -> int | None:
@@ -162,7 +164,7 @@ def _steps(problem: Problem) -> int | None:
 # ---- does training data hold it? -------------------------------------------------------------------------------------
 
 
-def overlap_with(asked: Sequence[Asked], training: Sequence[str]) -> dict[str, dict[str, int]]:
+def overlap_with(tasks: Sequence[TaskProblems], training: Sequence[str]) -> dict[str, dict[str, int]]:
     """How many items of each task stand in the training data: `question`, the same but for case and punctuation, or
     else `ngram`, 13 words in a row.
 
@@ -172,11 +174,11 @@ def overlap_with(asked: Sequence[Asked], training: Sequence[str]) -> dict[str, d
     if not training:
         return {}
     known = EvalSet("training", (each for path in training for each in _trained_on(Path(expand(path)))))
-    found: dict[str, dict[str, int]] = {}
-    for task in asked:
+    overlap: dict[str, dict[str, int]] = {}
+    for task in tasks:
         met = [known.meets(problem) for problem in task.problems]
-        found[task.name] = {"question": met.count("question"), "ngram": met.count("ngram")}
-    return found
+        overlap[task.name] = {"question": met.count("question"), "ngram": met.count("ngram")}
+    return overlap
 
 
 def _trained_on(path: Path) -> Iterable[Problem]:

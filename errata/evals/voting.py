@@ -2,6 +2,7 @@
 
     score(a) = sum of w(s_i) over the samples i that answer a,     w one of  1,  1 + 2 s,  1 + s,  s
 
+A vote of one's own (`my_votes.py:NAME` in a recipe) is one function from an item's samples to a weight for each.
 A sample without an answer has no vote. A missing score counts as the mean of the question's other scores. Answers that
 tie for the most share the credit.
 """
@@ -9,11 +10,17 @@ tie for the most share the credit.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from math import fsum
+from math import fsum, isfinite
 from typing import Literal, NamedTuple, get_args
+
+from errata.config.code import Reference
+from errata.errors import UsageError
+from errata.evals.results import Manifest, Sample
 
 Weighting = Literal["majority", "1+2s", "1+s", "s"]
 WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
+Weigh = Callable[[Sequence[Sample]], Sequence[float]]
+"""A vote of one's own: an item's samples -> the weight of each, 0 or more."""
 Same = Callable[[str, str], Awaitable[bool]]
 
 
@@ -41,20 +48,41 @@ def weights_of(scores: Sequence[float | None], weighting: Weighting) -> list[flo
             return filled
 
 
-def vote(
-    answers: Sequence[int | None],
-    right: Sequence[bool],
-    scores: Sequence[float | None] | None = None,
-    weighting: Weighting = "majority",
-) -> Vote:
+def weights_by(samples: Sequence[Sample], how: Weighting | Reference) -> list[float]:
+    """Each sample's weight by a shipped weighting or by a vote of one's own. UsageError where that gives none."""
+    if not isinstance(how, Reference):
+        return weights_of([each.score for each in samples], how)
+    weigh: Weigh = how.loaded
+    try:
+        weights = [float(weight) for weight in weigh(samples)]
+    except Exception as error:
+        raise UsageError(
+            f"vote {how}: {type(error).__name__}: {error}", "it fails on an item's samples", "correct the function"
+        ) from error
+    if len(weights) != len(samples) or not all(isfinite(weight) and weight >= 0 for weight in weights):
+        raise UsageError(
+            f"vote {how} gives the weights {weights} to {len(samples)} samples",
+            "a vote needs one weight per sample, a number of 0 or more",
+            "return as many weights as there are samples, in their order",
+        )
+    return weights
+
+
+def own_vote(manifest: Manifest) -> str | None:
+    """The name of a vote of one's own; None for a shipped one and for none."""
+    name = manifest.decoding.get("vote")
+    return str(name) if name is not None and name not in WEIGHTINGS else None
+
+
+def vote(answers: Sequence[int | None], right: Sequence[bool], weights: Sequence[float] | None = None) -> Vote:
     """The vote over one question's samples.
 
     Args:
         answers: each sample's answer as a number, equal for equivalent answers; None where it has none.
         right: whether each sample is right. An answer is as right as the first sample that gives it.
-        scores: the ranker's, None where it gave none.
+        weights: each sample's; by default all weigh the same (self-consistency).
     """
-    weights = weights_of(scores if scores is not None else [None] * len(answers), weighting)
+    weights = [1.0] * len(answers) if weights is None else weights
     ballots: dict[int, list[float]] = {}
     is_right: dict[int, bool] = {}
     for answer, correct, weight in zip(answers, right, weights, strict=True):

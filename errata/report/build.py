@@ -1,10 +1,10 @@
 """`errata report RUN [EVAL ...]`: one self-contained HTML file about a run and what was trained on it.
 
-    log --one pass--> funnel, account, archive     evals --> comparison, changes, items
+    log --one pass--> funnel, totals, archive     evals --> comparison, changes, items
                               \\                      /
                            sections of figures --Vega-Lite--> SVG --Jinja2--> report.html
 
-Memory: the sums, one block of transcripts, and about 200 bytes a transcript for the index of the page.
+Memory: the sums, one block of transcripts, and about 200 bytes per transcript for the index of the page.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
-import orjson
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
@@ -33,18 +32,16 @@ from errata.report.embedded_data import Archive, Index, compact, packed
 from errata.report.embedded_items import embed
 from errata.report.eval_results import Results, read_results
 from errata.report.figures import Section
-from errata.report.log_totals import Account
-from errata.report.sections import accuracy as bought
-from errata.report.sections import mistakes, synthesis, teachers
-from errata.report.sections import reviewers as panel
-from errata.report.sections import training_curves as schooling
+from errata.report.log_totals import LogTotals
+from errata.report.sections import accuracy, mistakes, reviewers, synthesis, teachers, training_curves
 from errata.report.sections.overview import overview
-from errata.report.sections.synthesis import Told
+from errata.report.sections.synthesis import RunView
 from errata.report.vega_svg import draw, need_vl_convert
 from errata.runs.recipe import SynthRecipe
-from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
+from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log
 from errata.runs.saved_recipe import load_saved_recipe
-from errata.runs.status import Funnel, figures
+from errata.runs.status import Funnel, figures, judged_roles
+from errata.runs.transcripts import read_transcripts
 
 MOST_TRANSCRIPTS = 20_000
 """Transcripts in a page. Of a larger log so many are drawn by hash; the figures are of the whole log."""
@@ -54,24 +51,24 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Reported:
-    """What was written. `shown` of `transcripts` can be browsed in the page."""
+class WrittenReport:
+    """What was written. `browsable` of `transcripts` can be read in the page."""
 
     out: Path
     transcripts: int
-    shown: int
+    browsable: int
     items: int
     bytes: int
 
 
 def write_report(
     run: str | Path, evals: Sequence[str | Path] = (), out: str | Path | None = None, say: Say = lambda _: None
-) -> Reported:
+) -> WrittenReport:
     """Writes the report of a run to `out`, by default RUN/report.html.
 
     Args:
         evals: eval directories or JSONL files with `id` and `correct`; by default all of RUN/evals.
-        say: is told what is being done.
+        say: is view what is being done.
 
     Raises UsageError where RUN is no run directory, evals cannot be compared, or the extra `report` is missing.
     """
@@ -81,27 +78,27 @@ def write_report(
     results = _results(directory, evals)
     index = index_log(directory.log)
     with _scratch(target) as blocks, _scratch(target) as more:
-        archive, listing, items = Archive(blocks), Index(), Archive(more)
+        listing = Index(judged_roles(directory.manifest()))
+        archive, items = Archive(blocks), Archive(more)
         say(f"reading {len(index):,} transcripts")
-        told = _read(directory, index, archive, listing, say)
+        view = _read(directory, index, archive, listing, say)
         answers = embed(results, items) if results else None
-        sections = _sections(told, results)
+        sections = _sections(view, results)
         say(f"drawing {sum(len(figure.charts) for section in sections for figure in section.figures)} charts")
         page = {
-            "overview": overview(told, results),
+            "overview": overview(view, results),
             "sections": [_drawn(section) for section in sections],
-            "told": told,
-            "provenance": _provenance(told, results),
-            "shown": archive.entries,
+            "provenance": _provenance(view, results),
+            "browsable": archive.entries,
             "left_out": len(index) - archive.entries,
         }
         archive.close()
         items.close()
-        data = [_data("transcripts", listing.told(), archive)]
+        data = [_data("transcripts", listing.columns(), archive)]
         if answers:
             data.append(_data("items", answers, items))
         size = _write(target, page, data)
-    return Reported(target, len(index), archive.entries, items.entries, size)
+    return WrittenReport(target, len(index), archive.entries, items.entries, size)
 
 
 def _opened(run: str | Path, evals: Sequence[str | Path]) -> RunDir:
@@ -141,31 +138,30 @@ def _scratch(target: Path) -> IO[bytes]:
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index, say: Say) -> Told:
+def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index, say: Say) -> RunView:
     """One pass over the last lines of the log, in input order."""
-    told_at = time.monotonic()
-    funnel, account = Funnel(), Account()
+    last_notice = time.monotonic()
+    manifest, recipe = run.manifest(), _recipe(run)
+    funnel, totals = Funnel(judged_roles(manifest)), LogTotals(judged_roles(manifest))
     limit = MOST_TRANSCRIPTS / len(index) if len(index) > MOST_TRANSCRIPTS else 1.0
-    for number, line in enumerate(read_lines(run.log, index.in_input_order())):
-        if time.monotonic() > told_at + SAY_EVERY_S:
-            told_at = time.monotonic()
+    for number, transcript in enumerate(read_transcripts(run.log, index.in_input_order())):
+        if time.monotonic() > last_notice + SAY_EVERY_S:
+            last_notice = time.monotonic()
             say(f"{number:,} of {len(index):,} transcripts read")
         try:
-            transcript = orjson.loads(line)
             funnel.add(transcript)
-            account.add(transcript)
-            chosen = limit == 1.0 or drawn("report", transcript["problem"]["id"]) < limit
+            totals.add(transcript)
+            chosen = limit == 1.0 or drawn("report", transcript.problem.id) < limit
             if chosen and archive.add(compact(transcript)):
                 listing.add(transcript)
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, IndexError, ValueError, OverflowError) as error:
             raise UsageError(
-                f"{run.log}: a line is no transcript of this version: {error}",
-                "its figures cannot be read",
-                "use the version of errata named in manifest.json",
+                f"{run.log}: the transcript of {transcript.problem.id} contradicts itself: {error!r}",
+                "it names a rationale or a place that it does not hold",
+                "restore the line, or run the problem again in a new run",
             ) from error
-    manifest, recipe = run.manifest(), _recipe(run)
     name = str(manifest.get("name") or (recipe.name if recipe else run.path.resolve().name))
-    return Told(name, figures(run, index, funnel), account, recipe, manifest)
+    return RunView(name, figures(run, index, funnel), totals, recipe, manifest)
 
 
 def _recipe(run: RunDir) -> SynthRecipe | None:
@@ -176,17 +172,17 @@ def _recipe(run: RunDir) -> SynthRecipe | None:
         return None
 
 
-def _sections(told: Told, results: Results | None) -> list[Section]:
-    found = [
-        bought.section(results) if results else None,
-        synthesis.section(told) if told.status["problems"]["total"] or not results else None,
-        panel.section(told),
-        teachers.section(told),
-        mistakes.section(told),
-        mistakes.pairs(told),
-        schooling.section(results.evals) if results else None,
+def _sections(view: RunView, results: Results | None) -> list[Section]:
+    sections = [
+        accuracy.section(results) if results else None,
+        synthesis.section(view) if view.status["problems"]["total"] or not results else None,
+        reviewers.section(view),
+        teachers.section(view),
+        mistakes.section(view),
+        mistakes.pairs(view),
+        training_curves.section(results.evals) if results else None,
     ]
-    return [section for section in found if section]
+    return [section for section in sections if section]
 
 
 def _drawn(section: Section) -> dict[str, Any]:
@@ -204,22 +200,29 @@ def _drawn(section: Section) -> dict[str, Any]:
     return {"section": section, "figures": drawn_figures}
 
 
-def _provenance(told: Told, results: Results | None) -> dict[str, Any]:
-    manifest = told.manifest
+def _provenance(view: RunView, results: Results | None) -> dict[str, Any]:
+    manifest = view.manifest
     models = manifest.get("agents", {})
     return {
         "models": models if isinstance(models, dict) else {},
         "versions": manifest.get("versions", {}),
+        "code": _own_code([manifest, *(each.manifest.model_dump() for each in (results.evals if results else ()))]),
         "prompts": manifest.get("prompts", {}),
         "seed": manifest.get("seed"),
         "licence": manifest.get("licence"),
         "git": (manifest.get("git") or {}).get("commit"),
         "evals": [(each.name, each.manifest) for each in results.evals] if results else [],
         "notes": [
-            *(told.status["notes"] if told.status["problems"]["total"] else ()),
+            *(view.status["notes"] if view.status["problems"]["total"] else ()),
             *(results.notes if results else ()),
         ],
     }
+
+
+def _own_code(manifests: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    """The hash of each file of one's own code that the run or an eval was made with, by the part's name."""
+    stated = [code for manifest in manifests if isinstance(code := manifest.get("code"), dict)]
+    return {name: each.get("sha256") for code in stated for name, each in code.items() if isinstance(each, dict)}
 
 
 # ---- the page --------------------------------------------------------------------------------------------------------

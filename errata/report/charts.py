@@ -1,7 +1,7 @@
 """Charts in Vega-Lite. Colours are CSS variables of the page, so that they follow light and dark.
 
-Every mark's `told` becomes its accessible name and its tooltip. Data stands in `values`, never in an expression. What
-the colours mean is told beside the chart (`Chart.legend`), where the page can wrap it.
+A mark's `tooltip` is its accessible name too. Data stands in `values`, never in an expression. What the colours mean
+is said beside the chart (`Chart.legend`), where the page can wrap it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 RIGHT, WRONG, QUIET = "var(--right)", "var(--wrong)", "var(--quiet)"
 INK, MUTED, LINE, SURFACE = "var(--ink)", "var(--muted)", "var(--line)", "var(--paper)"
 NAMES = {"type": "nominal", "sort": None, "title": None}
-TOLD = {"field": "told", "type": "nominal"}
+TOOLTIP = {"field": "tooltip", "type": "nominal"}
 CONFIG = {
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
@@ -99,18 +99,18 @@ def _rule(axis: str, at: float) -> Spec:
 
 
 def bars(rows: Sequence[Row], *, width: int = WIDTH) -> Chart:
-    """Horizontal bars. A row: label, value, shown (the figure beside the bar), told; `tone` colours it."""
+    """Horizontal bars. A row: label, value, text (the figure beside the bar), tooltip; `tone` colours it."""
     top = max((row["value"] for row in rows), default=1) or 1
     x = {"field": "value", "type": "quantitative", "axis": None, "scale": {"domain": [0, top * 1.22], "nice": False}}
     rows = [{"tone": SERIES[0], **row} for row in rows]
     fill = {"field": "tone", "type": "nominal", "scale": None}
     bar = {
         "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 2},
-        "encoding": {"y": _y(), "x": x, "fill": fill, "description": TOLD},
+        "encoding": {"y": _y(), "x": x, "fill": fill, "description": TOOLTIP},
     }
     text = {
         "mark": {"type": "text", "align": "left", "dx": 6, "aria": False},
-        "encoding": {"y": _y(), "x": x, "text": {"field": "shown", "type": "nominal"}},
+        "encoding": {"y": _y(), "x": x, "text": {"field": "text", "type": "nominal"}},
     }
     return Chart(_whole(width, BAR * len(rows) + 8, [bar, text], rows))
 
@@ -119,7 +119,7 @@ def stacked(
     rows: Sequence[Row], series: Sequence[str], *, tones: Sequence[str] | None = None, percent: bool = True,
     title: str | None = None,
 ) -> Chart:  # fmt: skip
-    """Horizontal bars in parts. A row: label, series, value, told; `percent`: every bar is its own whole."""
+    """Horizontal bars in parts. A row: label, series, value, tooltip; `percent`: every bar is its own whole."""
     order, used = {name: place for place, name in enumerate(series)}, _tones(series, tones)
     rows = [{**row, "order": order[row["series"]]} for row in rows]
     stack = "normalize" if percent else "zero"
@@ -131,7 +131,7 @@ def stacked(
             "x": x,
             "fill": _by_series(series, used),
             "order": {"field": "order", "type": "quantitative"},
-            "description": TOLD,
+            "description": TOOLTIP,
         },
     }
     height = BAR * len({row["label"] for row in rows}) + (46 if title else 28)
@@ -143,7 +143,7 @@ def dots(
     domain: Sequence[float] | None = None, form: str = "%", rule: float | None = None, title: str | None = None,
     apart: bool = True, width: int = WIDTH,
 ) -> Chart:  # fmt: skip
-    """Points with intervals. A row: label, series, value, low, high (null: none), told. `rule`: a line at x.
+    """Points with intervals. A row: label, series, value, low, high (null: none), tooltip. `rule`: a line at x.
 
     `apart`: the series of one label stand below each other; else a label has one of them.
     """
@@ -165,7 +165,7 @@ def dots(
                 "x": x,
                 "fill": _by_series(series, used),
                 "shape": _by_series(series, shapes),
-                "description": TOLD,
+                "description": TOOLTIP,
             },
         },
     ]
@@ -179,7 +179,7 @@ def lines(
     domain: Sequence[float] | None = None, rule: float | None = None, points: bool = False, ordinal: bool = False,
     width: int = WIDTH, height: int = 220, interpolate: str = "linear",
 ) -> Chart:  # fmt: skip
-    """Lines over x. A row: x, series, value, told, and where it has an interval low and high. `rule`: a line at x."""
+    """Lines over x. A row: x, series, value, tooltip; with an interval low and high. `rule`: a line at x."""
     used, dashes = _tones(series, None), _around(DASHES, len(series))
     scale: Spec = {"zero": False, "nice": True} if domain is None else {"domain": list(domain), "nice": False}
     y: Spec = {"field": "value", "type": "quantitative", "scale": scale, "title": None, "axis": _axis(form, None)}
@@ -201,7 +201,7 @@ def lines(
         },
         {
             "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1 if points else 0},
-            "encoding": {"x": x, "y": y, "fill": stroke, "description": TOLD},
+            "encoding": {"x": x, "y": y, "fill": stroke, "description": TOOLTIP},
         },
     ]
     legend = _legend(series, used, [f"line {dash}" for dash in dashes])
@@ -209,7 +209,7 @@ def lines(
 
 
 def matrix(rows: Sequence[Row]) -> Chart:
-    """A table of shades. A row: label, series (the column), value 0..1 for the shade, shown, told."""
+    """A table of shades. A row: label, series (the column), value 0..1 for the shade, text, tooltip."""
     columns = list(dict.fromkeys(row["series"] for row in rows))
     axis = {"orient": "top", "domain": False, "ticks": False, "labelAngle": 0, "labelColor": INK, "labelFontSize": 13}
     x = {"field": "series", **NAMES, "axis": {**axis, "labelLimit": 280 // len(columns)}}
@@ -217,17 +217,17 @@ def matrix(rows: Sequence[Row]) -> Chart:
     shade = {"field": "value", "type": "quantitative", "legend": None, "scale": reach}
     cell = {
         "mark": {"type": "rect", "fill": SERIES[0], "stroke": SURFACE, "strokeWidth": 3},
-        "encoding": {"x": x, "y": _y(120), "fillOpacity": shade, "description": TOLD},
+        "encoding": {"x": x, "y": _y(120), "fillOpacity": shade, "description": TOOLTIP},
     }
     text = {
         "mark": {"type": "text", "aria": False},
-        "encoding": {"x": x, "y": _y(120), "text": {"field": "shown", "type": "nominal"}},
+        "encoding": {"x": x, "y": _y(120), "text": {"field": "text", "type": "nominal"}},
     }
     return Chart(_whole(WIDTH, 38 * len({row["label"] for row in rows}) + 34, [cell, text], rows))
 
 
 def columns(rows: Sequence[Row], series: Sequence[str], *, x_title: str) -> Chart:
-    """Stacked columns over ordered classes. A row: x, series, value, told."""
+    """Stacked columns over ordered classes. A row: x, series, value, tooltip."""
     order, used = {name: place for place, name in enumerate(series)}, _tones(series, None)
     rows = [{**row, "order": order[row["series"]]} for row in rows]
     axis = {"title": x_title, "labelAngle": 0, "labelOverlap": True, "ticks": False}
@@ -238,7 +238,7 @@ def columns(rows: Sequence[Row], series: Sequence[str], *, x_title: str) -> Char
             "y": {"field": "value", "type": "quantitative", "title": None, "axis": _axis("~s", None)},
             "fill": _by_series(series, used),
             "order": {"field": "order", "type": "quantitative"},
-            "description": TOLD,
+            "description": TOOLTIP,
         },
     }
     return Chart(_whole(WIDTH, 200, [mark], rows), legend=_legend(series, used))

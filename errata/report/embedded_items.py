@@ -37,8 +37,8 @@ def embed(results: Results, archive: Archive) -> Json:
         index["tasks"].append(key.task)
         index["questions"].append(" ".join(str(first.meta.get("question") or key.id)[:QUESTION].split()))
         index["right"] = [
-            told + ("-" if item is None else "1" if float(item.correct) > 0.5 else "0")
-            for told, item in zip(index["right"], answered, strict=True)
+            marks + ("-" if item is None else "1" if float(item.correct) > 0.5 else "0")
+            for marks, item in zip(index["right"], answered, strict=True)
         ]
         facets = {"task": key.task, **{name: str(value) for name, value in difficulty(first.meta).items()}}
         for name, value in facets.items():

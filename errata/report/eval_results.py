@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from errata.evals.compare import Comparison, Difference, compare
+from errata.evals.compare import compare
+from errata.evals.comparison import Comparison, Difference
 from errata.evals.pairing import Arm
 from errata.evals.reasoning import Changes, changes
 from errata.evals.results import Eval, Item, Key
@@ -57,16 +58,16 @@ class Results:
     @cached_property
     def changed(self) -> dict[str, list[Changes]]:
         """By arm, what each of its seeds changed against the untouched student."""
-        found: dict[str, list[Changes]] = {}
+        by_arm: dict[str, list[Changes]] = {}
         for arm in self.arms:
             base = self.untouched(arm)
             if base is not None:
                 sides = base.evals if len(base.evals) == len(arm.evals) else base.evals[:1] * len(arm.evals)
-                found[arm.name] = [
+                by_arm[arm.name] = [
                     changes(self._chosen(before), self._chosen(after))
                     for before, after in zip(sides, arm.evals, strict=True)
                 ]
-        return found
+        return by_arm
 
     def _chosen(self, each: Eval) -> Eval:
         items = tuple(item for item in each.items if item.task in self.tasks)
@@ -87,7 +88,7 @@ def read_results(evals: Sequence[Eval]) -> Results:
     shared = [task for task in tasks[0] if all(task in other for other in tasks)]
     others = sorted({task for each in tasks for task in each} - set(shared))
     if not shared or not others:
-        found = compare(evals)
-        return Results(found, found.notes)
-    found = compare(evals, tasks=shared)
-    return Results(found, (*found.notes, f"not evaluated by all, and left out: {', '.join(others)}"))
+        comparison = compare(evals)
+        return Results(comparison, comparison.notes)
+    comparison = compare(evals, tasks=shared)
+    return Results(comparison, (*comparison.notes, f"not evaluated by all, and left out: {', '.join(others)}"))

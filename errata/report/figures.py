@@ -56,8 +56,8 @@ class Figure:
     @property
     def legend(self) -> list[Legend]:
         """What all charts' series are; empty where their series differ, so that each tells its own."""
-        told = [list(chart.legend) for chart in self.charts]
-        return told[0] if told and all(each == told[0] for each in told) else []
+        legends = [list(chart.legend) for chart in self.charts]
+        return legends[0] if legends and all(each == legends[0] for each in legends) else []
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Everything is a count over one pass; memory grows with the agents and the levels
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from errata.classroom.check_steps import judge
 from errata.classroom.grammar import parse
 from errata.llm.backends.simulated.feedback import KINDS
+from errata.records import Call, Explanation, Problem, Rationale, Transcript
 from errata.runs.status import JUDGED_ROLES
 
 Json = dict[str, Any]
@@ -35,7 +37,7 @@ class Scored(NamedTuple):
 
 
 @dataclass
-class Apart:
+class ScoreOffset:
     """How far a reviewer's scores lie from the mean of its co-reviewers on the same rationales."""
 
     n: int = 0
@@ -56,9 +58,11 @@ class Apart:
 
 
 @dataclass
-class Account:
-    """Sums over transcripts, given one at a time as parsed JSON."""
+class LogTotals:
+    """Sums over transcripts, given one at a time."""
 
+    judged_roles: Collection[str] = JUDGED_ROLES
+    """Roles of the rationales whose panel verdicts count."""
     teachers: dict[str, int] = field(default_factory=dict)
     """Name and bit, in the order of their first appearance."""
     drafts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -68,7 +72,7 @@ class Account:
     """By two reviewers: their scores of one rationale."""
     scores: Counter[tuple[str, int, bool]] = field(default_factory=Counter)
     """By (reviewer, score, correct)."""
-    apart: dict[str, Apart] = field(default_factory=lambda: defaultdict(Apart))
+    offsets: dict[str, ScoreOffset] = field(default_factory=lambda: defaultdict(ScoreOffset))
     given: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     """By (reviewer, author): scores and their sum."""
     exam: Counter[str] = field(default_factory=Counter)
@@ -93,80 +97,80 @@ class Account:
     words: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     """By (author, role): rationales and their words."""
 
-    def add(self, transcript: Json) -> None:
-        by_id = {each["id"]: each for each in transcript["rationales"]}
+    def add(self, transcript: Transcript) -> None:
+        by_id = {each.id: each for each in transcript.rationales}
         for each in by_id.values():
-            self._rationale(each, transcript["problem"], by_id)
+            self._rationale(each, transcript.problem, by_id)
         self._problem(transcript, list(by_id.values()))
-        self._explanations(transcript["explanations"], by_id)
-        for pair in transcript["pairs"]:
-            self.ratios[pair["origin"], min(19, int(pair["edit_ratio"] * 20))] += 1
-        for call in transcript["calls"]:
+        self._explanations(transcript.explanations, by_id)
+        for pair in transcript.pairs:
+            self.ratios[pair.origin, min(19, int(pair.edit_ratio * 20))] += 1
+        for call in transcript.calls:
             self._call(call, by_id)
 
     # ---- rationales
 
-    def _rationale(self, each: Json, problem: Json, by_id: dict[str, Json]) -> None:
-        author, role, accepted, correct = each["author"], each["role"], each["accepted"], bool(each["correct"])
+    def _rationale(self, each: Rationale, problem: Problem, by_id: dict[str, Rationale]) -> None:
+        author, role, accepted, correct = each.author, each.role, each.accepted, bool(each.correct)
         length = self.words[author, role]
         length[0] += 1
-        length[1] += len(each["text"].split())
+        length[1] += len(each.text.split())
         if role == "teacher":
             self.teachers.setdefault(author, 1 << len(self.teachers))
             self.drafts[author].update(
                 written=1,
                 correct=int(correct),
-                sound=int(each["sound"] is True),
-                known=int(each["sound"] is not None),
-                kept=int(not each["dropped"]),
-                reviewed=int(bool(each["reviews"])),
+                sound=int(each.sound is True),
+                known=int(each.sound is not None),
+                kept=int(not each.dropped),
+                reviewed=int(bool(each.reviews)),
                 accepted=int(accepted is True),
             )
         elif role == "revised":
             self._revised(author, each, by_id)
-        if each["sound"] is False and role != "corrupted":
-            kind = flaw_kind(problem["question"], each["text"])
+        if each.sound is False and role != "corrupted":
+            kind = flaw_kind(problem.question, each.text)
             if kind:
                 self.flaws[author, role, kind] += 1
         self._reviews(each)
 
-    def _revised(self, author: str, each: Json, by_id: dict[str, Json]) -> None:
+    def _revised(self, author: str, each: Rationale, by_id: dict[str, Rationale]) -> None:
         self.drafts[author]["revised"] += 1
-        root = by_id.get(each["parent_id"] or "")
-        while root is not None and root["role"] == "revised":
-            root = by_id.get(root["parent_id"] or "")
-        if each["accepted"] is True and (root is None or root["accepted"] is not True):
+        root = by_id.get(each.parent_id or "")
+        while root is not None and root.role == "revised":
+            root = by_id.get(root.parent_id or "")
+        if each.accepted is True and (root is None or root.accepted is not True):
             self.drafts[author]["rescued"] += 1
 
-    def _reviews(self, each: Json) -> None:
-        author, correct = each["author"], bool(each["correct"])
-        valid = [(review["reviewer"], review["score"]) for review in each["reviews"] if review["valid"]]
+    def _reviews(self, each: Rationale) -> None:
+        author, correct = each.author, bool(each.correct)
+        valid = [(one.reviewer, one.score) for one in each.reviews if one.valid and one.score is not None]
         points = round(100 * mean(score for _, score in valid)) if valid else None
-        if each["role"] in JUDGED_ROLES and each["reviews"] and each["accepted"] is not None:
-            self.scored[Scored(author, points, each["accepted"], correct, each["sound"])] += 1
+        if each.role in self.judged_roles and each.reviews and each.accepted is not None:
+            self.scored[Scored(author, points, each.accepted, correct, each.sound)] += 1
         for reviewer, score in valid:
             self.scores[reviewer, score, correct] += 1
-            told = self.given[reviewer, author]
-            told[0] += 1
-            told[1] += score
+            scores = self.given[reviewer, author]
+            scores[0] += 1
+            scores[1] += score
             if len(valid) > 1:
                 others = (sum(s for _, s in valid) - score) / (len(valid) - 1)
-                self.apart[reviewer].add(score - others)
+                self.offsets[reviewer].add(score - others)
         for one, other in combinations(sorted(valid), 2):
             self.score_pairs[one[0], other[0]][one[1], other[1]] += 1
 
     # ---- problems
 
-    def _problem(self, transcript: Json, rationales: list[Json]) -> None:
+    def _problem(self, transcript: Transcript, rationales: list[Rationale]) -> None:
         masks = {"right": 0, "accepted": 0}
         for each in rationales:
-            if each["role"] in WRITTEN_UNDER:
-                bit = self.teachers.setdefault(each["author"], 1 << len(self.teachers))
-                masks["right"] |= bit if each["correct"] else 0
-                masks["accepted"] |= bit if each["accepted"] is True else 0
+            if each.role in WRITTEN_UNDER:
+                bit = self.teachers.setdefault(each.author, 1 << len(self.teachers))
+                masks["right"] |= bit if each.correct else 0
+                masks["accepted"] |= bit if each.accepted is True else 0
         for name, mask in masks.items():
             self.covers[name][mask] += 1
-        answers = [bool(each["correct"]) for each in rationales if each["role"] == "student"]
+        answers = [bool(each.correct) for each in rationales if each.role == "student"]
         if answers:
             self.exam["right" if all(answers) else "mistaken"] += 1
         counted = {
@@ -176,33 +180,33 @@ class Account:
             "right": int(masks["right"] > 0),
             "accepted": int(masks["accepted"] > 0),
         }
-        for name, value in difficulty(transcript["problem"]["meta"]).items():
+        for name, value in difficulty(transcript.problem.meta).items():
             of = self.levels[name]
             if value in of or len(of) < MOST_LEVELS:
                 of.setdefault(value, Counter()).update(counted)
 
-    def _explanations(self, explanations: list[Json], by_id: dict[str, Json]) -> None:
+    def _explanations(self, explanations: Sequence[Explanation], by_id: dict[str, Rationale]) -> None:
         named: dict[str, list[frozenset[str]]] = defaultdict(list)
         for each in explanations:
-            of = by_id[each["rationale_id"]]
-            self.explained[each["author"], of["author"], of["role"]] += 1
-            for kind in each["kinds"]:
-                self.kinds[each["author"], of["author"], of["role"], kind] += 1
-            if each["kinds"]:
-                named[each["rationale_id"]].append(frozenset(each["kinds"]))
+            of = by_id[each.rationale_id]
+            self.explained[each.author, of.author, of.role] += 1
+            for kind in each.kinds:
+                self.kinds[each.author, of.author, of.role, kind] += 1
+            if each.kinds:
+                named[each.rationale_id].append(frozenset(each.kinds))
         for kinds in named.values():
             if len(kinds) > 1:
                 self.same_kinds[len(set(kinds)) == 1] += 1
 
-    def _call(self, call: Json, by_id: dict[str, Json]) -> None:
-        about = by_id.get(call["about"] or "")
-        if call["verb"] == "score" and about is not None:
-            key = about["author"], "being reviewed"
+    def _call(self, call: Call, by_id: dict[str, Rationale]) -> None:
+        about = by_id.get(call.about or "")
+        if call.verb == "score" and about is not None:
+            key = about.author, "being reviewed"
         else:
-            key = call["agent"], {"solve": "writing", "revise": "revising"}.get(call["verb"], "other")
-        tokens = call["prompt_tokens"] + call["completion_tokens"]
-        self.spend[key].update(calls=1, tokens=tokens, unpriced=int(call["price_usd"] is None))
-        self.usd[key] += call["price_usd"] or 0.0
+            key = call.agent, {"solve": "writing", "revise": "revising"}.get(call.verb, "other")
+        tokens = call.prompt_tokens + call.completion_tokens
+        self.spend[key].update(calls=1, tokens=tokens, unpriced=int(call.price_usd is None))
+        self.usd[key] += call.price_usd or 0.0
 
 
 @lru_cache(maxsize=4096)
@@ -215,12 +219,12 @@ def flaw_kind(question: str, text: str) -> str | None:
 
 def difficulty(meta: Json) -> dict[str, float | str]:
     """How hard a problem is said to be: `steps` (a number, or the steps themselves) and `level`, where it has them."""
-    found: dict[str, float | str] = {}
+    levels: dict[str, float | str] = {}
     steps = meta.get("steps")
     steps = len(steps) if isinstance(steps, list) else steps
     for name, value in (("steps", steps), ("level", meta.get("level")), ("subject", meta.get("subject"))):
         if isinstance(value, int | float | str) and not isinstance(value, bool) and value != "":
-            found[name] = value
-    if found.get("level") == found.get("steps"):
-        found.pop("level", None)
-    return found
+            levels[name] = value
+    if levels.get("level") == levels.get("steps"):
+        levels.pop("level", None)
+    return levels

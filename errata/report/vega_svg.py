@@ -39,8 +39,8 @@ def draw(spec: Spec, own: str) -> Markup:
     svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])  # nothing is fetched
     numbers: dict[str, int] = {}  # the renderer counts on from chart to chart, and several meet in one page
 
-    def named(found: re.Match[str]) -> str:
-        return f"{found[1]}{own}-{numbers.setdefault(found[2], len(numbers))}"
+    def named(match: re.Match[str]) -> str:
+        return f"{match[1]}{own}-{numbers.setdefault(match[2], len(numbers))}"
 
     svg = _CLIP.sub(named, svg)
     return Markup(_SIZE.sub(r'<svg class="chart" viewBox="\1" role="group" focusable="false">', svg, count=1))

@@ -19,15 +19,19 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignal:
-    """Asks a run to end early. Pulled once: no new problem begins, those in flight end. Pulled twice: they are cut
-    off and stay pending; calls on their way are waited for and stored. Pulled three times: they are given up."""
+    """A request to end a run early. The first: no new problem begins, those in flight end. The second: they are cut off
+    and stay pending; calls on their way are waited for and stored. The third: these are given up.
 
-    def __init__(self, tell: Callable[[int], None] | None = None) -> None:
+    Args:
+        on_request: is called with the number of requests so far.
+    """
+
+    def __init__(self, on_request: Callable[[int], None] | None = None) -> None:
         self.requests = 0
         self.stopped = asyncio.Event()
         self.abandon: Callable[[], None] | None = None
         """Gives up the calls on their way; set by the run."""
-        self._tell = tell
+        self._on_request = on_request
 
     def request(self) -> None:
         self.requests += 1
@@ -35,12 +39,12 @@ class StopSignal:
             self.stopped.set()
         if self.requests > 2 and self.abandon:
             self.abandon()
-        if self._tell:
-            self._tell(self.requests)
+        if self._on_request:
+            self._on_request(self.requests)
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM pull it, as long as this holds."""
+        """Ctrl-C and SIGTERM request it, as long as this holds."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self.request)
@@ -98,7 +102,7 @@ class Snapshot:
 
     tally: ProblemCounts
     spent: dict[str, Any]
-    """As `told` gives it."""
+    """As `spending` gives it."""
     settled: int
     """Problems this process has settled."""
     left: int
@@ -111,7 +115,7 @@ class Snapshot:
 Watch = Callable[[Snapshot], None]
 
 
-def told(spent: Spent, earlier: Mapping[str, Any]) -> dict[str, Any]:
+def spending(spent: Spent, earlier: Mapping[str, Any]) -> dict[str, Any]:
     """What was asked for and paid, as JSON-able values: by this process, and by all runs in the directory.
 
     `earlier` holds the figures of the runs before: the ledger of the store knows what they paid, but not what they
@@ -127,21 +131,21 @@ def told(spent: Spent, earlier: Mapping[str, Any]) -> dict[str, Any]:
     return {"this_run": now, "all_runs": ever}
 
 
-def stand_ins(spent: Spent, earlier: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
-    """Replies paid to stand-ins, by who was asked and who spoke; `earlier` are those of the processes before."""
-    told = {asked: Counter(spoke) for asked, spoke in earlier.items()}
-    for (asked, spoke), number in sorted(spent.stand_ins.items()):
-        told.setdefault(asked, Counter())[spoke] += number
-    return {asked: dict(counted) for asked, counted in told.items()}
+def fallback_counts(spent: Spent, earlier: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Replies paid to fallbacks, by the agent and who spoke for it; `earlier` are those of the processes before."""
+    counts = {agent: Counter(speakers) for agent, speakers in earlier.items()}
+    for (agent, speaker), number in sorted(spent.stand_ins.items()):
+        counts.setdefault(agent, Counter())[speaker] += number
+    return {agent: dict(by_speaker) for agent, by_speaker in counts.items()}
 
 
-def stand_ins_in_words(spent: Spent, refused: Mapping[str, AgentRefused]) -> list[str]:
+def fallbacks_in_words(spent: Spent, refused: Mapping[str, AgentRefused]) -> list[str]:
     """Who spoke in whose place in this process, and why where an agent was refused."""
     notes = [
-        f"{number} replies were asked of {asked} and given by {spoke}, its fallback"
-        for (asked, spoke), number in sorted(spent.stand_ins.items())
+        f"{number} replies were asked of {agent} and given by {speaker}, its fallback"
+        for (agent, speaker), number in sorted(spent.stand_ins.items())
     ]
-    replaced = {asked for asked, _ in spent.stand_ins}
+    replaced = {agent for agent, _ in spent.stand_ins}
     return notes + [error.found for name, error in sorted(refused.items()) if name in replaced]
 
 
@@ -150,15 +154,17 @@ def resumes(manifest: dict[str, Any], spent: Spent, *, unsettled: int) -> dict[s
 
     A process that finds no problem to settle is no resume. The sums are what starting over each time would have cost.
     """
-    told: dict[str, Any] = manifest.get("resumes", {"count": 0, "calls_saved": 0, "tokens_saved": 0, "usd_saved": 0.0})
+    before: dict[str, Any] = manifest.get(
+        "resumes", {"count": 0, "calls_saved": 0, "tokens_saved": 0, "usd_saved": 0.0}
+    )
     if not manifest or not unsettled:
-        return told
+        return before
     paid = total(spent.before.values())
-    usd = None if told["usd_saved"] is None or paid.cost is None else round(told["usd_saved"] + paid.cost, 8)
+    usd = None if before["usd_saved"] is None or paid.cost is None else round(before["usd_saved"] + paid.cost, 8)
     return {
-        "count": told["count"] + 1,
-        "calls_saved": told["calls_saved"] + paid.paid,
-        "tokens_saved": told["tokens_saved"] + paid.tokens,
+        "count": before["count"] + 1,
+        "calls_saved": before["calls_saved"] + paid.paid,
+        "tokens_saved": before["tokens_saved"] + paid.tokens,
         "usd_saved": usd,
     }
 

@@ -1,6 +1,6 @@
 """A run whose graphs run in the workers of a Ray cluster: `errata synth RECIPE --workers N`.
 
-    driver  --watches, brakes-->  owner (a named actor)  --a problem-->  workers (N actors)
+    driver  --watches, stops-->   owner (a named actor)  --a problem-->  workers (N actors)
                                   log, store, budget, <--a call to make--
                                   limits, manifest    <--its transcript--
 
@@ -21,14 +21,16 @@ from typing import Any
 from errata.agents.demonstration import Demonstration
 from errata.config.env import expand
 from errata.errors import ErrataError, UsageError
-from errata.grading.grader import Grader
+from errata.grading.grader import Grader, as_grader
 from errata.llm.gateway import Gateway
 from errata.llm.request import Request
 from errata.records import Call, Outcome, Problem, Transcript
 from errata.runs.counters import Snapshot, StopSignal, Watch
+from errata.runs.drive import TICK_S
+from errata.runs.packed_recipe import PackedRecipe, pack, unpack
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_problem import RunProblem, problem_runner
-from errata.runs.runner import TICK_S, Summary, synthesize
+from errata.runs.runner import Summary, synthesize
 
 try:
     import ray
@@ -51,15 +53,16 @@ LOST_PAUSE_S = 0.5
 class Worker:
     """Runs problems through the recipe's graph; asks its owner for every call."""
 
-    def __init__(self, recipe: SynthRecipe, owner: Any) -> None:
+    def __init__(self, packed: PackedRecipe, owner: Any) -> None:
         self._owner = owner
-        self._grader = Grader()
-        self._tell = problem_runner(recipe, self._ask, self._grader)
+        recipe = unpack(packed)
+        grader = Grader() if recipe.grader is None else as_grader(recipe.grader.loaded)
+        self._run = problem_runner(recipe, self._ask, grader)
 
-    async def story(self, problem: Problem, demonstrations: tuple[Demonstration, ...]) -> Transcript | ErrataError:
+    async def run(self, problem: Problem, demonstrations: tuple[Demonstration, ...]) -> Transcript | ErrataError:
         """The transcript, or as a value what concerns the whole run: Ray would wrap what is raised."""
         try:
-            return await self._tell(problem, demonstrations)
+            return await self._run(problem, demonstrations)
         except ErrataError as error:
             return error
 
@@ -74,14 +77,14 @@ class Owner:
     """Holds the run directory, its log, store, budget and limits, and gives problems to the workers."""
 
     def __init__(self) -> None:
-        self._brake = StopSignal()
+        self._stop = StopSignal()
         self._gateway: Gateway | None = None
         self._asking: set[asyncio.Task[Call]] = set()
-        self._seen: Snapshot | None = None
+        self._snapshot: Snapshot | None = None
         self._workers: list[Any] = []
 
     async def run(
-        self, recipe: SynthRecipe, workers: int, me: Any, environment: dict[str, str], folder: str
+        self, packed: PackedRecipe, workers: int, me: Any, environment: dict[str, str], folder: str
     ) -> Summary | ErrataError:
         """`environment` and `folder` are the driver's: keys and paths mean here what they mean there."""
         os.environ.update(environment)
@@ -91,16 +94,17 @@ class Owner:
             self._gateway = gateway
             stack.push_async_callback(self._let_go)
             # prompts are read from the same folder on every machine; nothing else of the recipe is a path there
-            told = recipe.model_copy(update={"prompts": recipe.prompts and expand(recipe.prompts)})
-            hired = ray.remote(Worker).options(num_cpus=1, max_restarts=-1, max_concurrency=AT_ONCE)
-            self._workers = [hired.remote(told, me) for _ in range(workers)]
-            return _shared_out(self._workers, recipe.graph)
+            expanded = recipe.model_copy(update={"prompts": recipe.prompts and expand(recipe.prompts)})
+            actor = ray.remote(Worker).options(num_cpus=1, max_restarts=-1, max_concurrency=AT_ONCE)
+            self._workers = [actor.remote(pack(expanded), me) for _ in range(workers)]
+            return _in_turn(self._workers, recipe.graph)
 
         def watch(snapshot: Snapshot) -> None:
-            self._seen = snapshot
+            self._snapshot = snapshot
 
         try:
-            return await synthesize(recipe, stop=self._brake, watch=watch, executor=executor)
+            recipe = unpack(packed)
+            return await synthesize(recipe, stop=self._stop, watch=watch, executor=executor)
         except ErrataError as error:
             return error
 
@@ -115,12 +119,12 @@ class Owner:
         except ErrataError as error:
             return error
 
-    async def pull(self) -> None:
-        self._brake.request()
+    async def request_stop(self) -> None:
+        self._stop.request()
 
-    async def seen(self) -> Snapshot | None:
+    async def snapshot(self) -> Snapshot | None:
         """How the run stood last."""
-        return self._seen
+        return self._snapshot
 
     async def _let_go(self) -> None:
         for worker in self._workers:
@@ -129,27 +133,27 @@ class Owner:
             asking.cancel()
 
 
-def _shared_out(workers: list[Any], graph: str) -> RunProblem:
+def _in_turn(workers: list[Any], graph: str) -> RunProblem:
     """Problems go to the workers in turn; those of a worker that died to the next."""
     turn = cycle(workers)
 
-    async def tell(problem: Problem, demonstrations: tuple[Demonstration, ...]) -> Transcript:
+    async def run_one(problem: Problem, demonstrations: tuple[Demonstration, ...]) -> Transcript:
         pause, lost = LOST_PAUSE_S, ""
         for _ in range(WORKERS_LOST):
             try:
-                told: Transcript | ErrataError = await next(turn).story.remote(problem, demonstrations)
+                result: Transcript | ErrataError = await next(turn).run.remote(problem, demonstrations)
             except RayError as error:
                 lost = type(error).__name__
                 await asyncio.sleep(pause)
                 pause *= 2
                 continue
-            if isinstance(told, ErrataError):
-                raise told
-            return told
+            if isinstance(result, ErrataError):
+                raise result
+            return result
         reason = f"error: {WORKERS_LOST} workers were lost over it ({lost})"
         return Transcript(graph=graph, problem=problem, outcome=Outcome(status="failed", reason=reason))
 
-    return tell
+    return run_one
 
 
 # ---- the driver ------------------------------------------------------------------------------------------------------
@@ -158,7 +162,7 @@ def _shared_out(workers: list[Any], graph: str) -> RunProblem:
 def synthesize_on(workers: int, recipe: SynthRecipe, *, stop: StopSignal, watch: Watch | None = None) -> Summary:
     """`synthesize` with the graphs in `workers` processes of the cluster at RAY_ADDRESS, else of one started here.
 
-    Ctrl-C and SIGTERM pull the stop. Raises what `synthesize` raises; UsageError where the cluster is too small.
+    Ctrl-C and SIGTERM request the stop. Raises what `synthesize` raises; UsageError where the cluster is too small.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = os.environ.get("RAY_ADDRESS")
@@ -183,35 +187,37 @@ def synthesize_on(workers: int, recipe: SynthRecipe, *, stop: StopSignal, watch:
 async def _drive(workers: int, recipe: SynthRecipe, stop: StopSignal, watch: Watch | None) -> Summary:
     path = f"{os.path.abspath(expand(recipe.runs))}/{recipe.name}"  # noqa: ASYNC240
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    hired = ray.remote(Owner).options(
+    actor = ray.remote(Owner).options(
         name=path, namespace=NAMESPACE, num_cpus=0, max_concurrency=AT_ONCE, scheduling_strategy=here
     )
     try:
-        owner = hired.remote()
+        owner = actor.remote()
     except ValueError as error:
         raise UsageError(
             f"{path} is in use by another run on this cluster",
             "two writers in one run directory would pay for the same calls",
             "wait for it, or give this run another name: name=...",
         ) from error
-    running = asyncio.wrap_future(owner.run.remote(recipe, workers, owner, dict(os.environ), os.getcwd()).future())
-    pulled = 0
+    running = asyncio.wrap_future(
+        owner.run.remote(pack(recipe), workers, owner, dict(os.environ), os.getcwd()).future()
+    )
+    passed_on = 0
     with stop.on_signals():
         while not running.done():
             await asyncio.wait({running}, timeout=TICK_S)
-            for _ in range(pulled, stop.requests):
-                pulled += 1
+            for _ in range(passed_on, stop.requests):
+                passed_on += 1
                 await owner.request_stop.remote()
-            if watch and not running.done() and (seen := await owner.seen.remote()):
-                watch(seen)
+            if watch and not running.done() and (snapshot := await owner.snapshot.remote()):
+                watch(snapshot)
     try:
-        ended: Summary | ErrataError = running.result()
+        result: Summary | ErrataError = running.result()
     except RayError as error:
         raise ErrataError(
             f"the owner of {path} was lost: {type(error).__name__}",
             "the run ended with it; what was paid is in the run directory",
             "run the same command again",
         ) from error
-    if isinstance(ended, ErrataError):
-        raise ended
-    return ended
+    if isinstance(result, ErrataError):
+        raise result
+    return result

@@ -65,6 +65,7 @@ class SynthRecipe(Settings):
     _own: dict[str, AnyStage] = PrivateAttr(default_factory=dict)
     """Stages of one's own, by what `stages` calls them."""
     _code: dict[str, Code] = PrivateAttr(default_factory=dict)
+    _folder: Path = PrivateAttr(default_factory=Path)
 
     @model_validator(mode="after")
     def _name_is_one_folder(self) -> Self:
@@ -78,6 +79,11 @@ class SynthRecipe(Settings):
         known = {stage.name: stage for stage in STAGES} | self._own
         named = (self.stages or [stage.name for stage in STAGES]) if self.graph == LESSON else (self.graph,)
         return in_order([_stage(name, known) for name in named], only_mistakes=self.settings.only_mistakes)
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of one's own parts are looked for: the folder of the recipe's file."""
+        return self._folder
 
     @property
     def code(self) -> dict[str, Code]:
@@ -131,12 +137,19 @@ def load_recipe(
     refuse_old_keys(data, str(file))
     if stages is not None:
         data["stages"] = [stage.name for stage in stages]
-    loader = Loader(file.parent)
+    return check(with_grader(recipe_of(data, file.parent, str(file), overrides, stages or ()), grader))
+
+
+def recipe_of(
+    data: dict[str, Any], folder: Path, where: str, overrides: Sequence[str] = (), stages: Sequence[AnyStage] = ()
+) -> SynthRecipe:
+    """A recipe's plain data as the recipe, its own code loaded from the folder. `where` names the data in errors."""
+    loader = Loader(folder)
     own = _own_stages(data.get("stages"), loader)
-    own |= {stage.name: stage for stage in stages or () if stage not in STAGES}
-    recipe = validate(recipe_model((*STAGES, *own.values())), data, overrides, str(file), loader.load)
-    recipe._own, recipe._code = own, loader.code | _code_of_stages(stages or ())
-    return check(with_grader(recipe, grader))
+    own |= {stage.name: stage for stage in stages if stage not in STAGES}
+    recipe = validate(recipe_model((*STAGES, *own.values())), data, overrides, where, loader.load)
+    recipe._own, recipe._code, recipe._folder = own, loader.code | _code_of_stages(stages), folder
+    return recipe
 
 
 def with_parts(recipe: SynthRecipe, stages: Sequence[AnyStage] | None = None, grader: Any = None) -> SynthRecipe:

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, suppress
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -28,19 +28,11 @@ from errata.config.code import Code
 from errata.config.env import expand
 from errata.data.problems import Problems
 from errata.errors import (
-    EXIT_BUDGET,
-    EXIT_DONE,
-    EXIT_INTERRUPTED,
-    EXIT_OTHER,
-    EXIT_SOME_FAILED,
-    EXIT_USAGE,
-    BudgetExhausted,
     ErrataError,
     UsageError,
 )
 from errata.grading.grader import Grader, Grades, as_grader
 from errata.graphs.stage import AnyStage
-from errata.graphs.stages.dual_cot import DUAL_COT
 from errata.graphs.state import natural_demonstrations
 from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway
@@ -51,23 +43,21 @@ from errata.runs.counters import (
     Snapshot,
     StopSignal,
     Watch,
+    fallback_counts,
+    fallbacks_in_words,
     resumes,
-    stand_ins,
-    stand_ins_in_words,
-    told,
+    spending,
 )
+from errata.runs.drive import Driver, ticking
 from errata.runs.manifest import provenance
 from errata.runs.recipe import SynthRecipe, load_recipe, with_parts
 from errata.runs.run_dir import OWN_LEDGER, Log, LogIndex, RunDir, held, index_log, repair, write_whole
 from errata.runs.run_problem import RunProblem, problem_runner
 from errata.runs.saved_recipe import dump_recipe, refuse_other_recipe
+from errata.runs.warmup import read_warmup, warmup_of
 
-TICK_S = 0.5
-MANIFEST_EVERY_S = 5.0
-PROBLEMS_A_CALL = 2
+PROBLEMS_PER_CALL = 2
 """Problems in flight for each call that may be: while one is graded or between two calls, another has its place."""
-PRECEDENCE = (EXIT_INTERRUPTED, EXIT_BUDGET, EXIT_OTHER, EXIT_USAGE, EXIT_SOME_FAILED)
-"""Which exit code stands where several apply."""
 
 Executor = Callable[[Gateway, AsyncExitStack], Awaitable[RunProblem]]
 """Finds who runs the graphs and lets them go when the stack is closed."""
@@ -100,7 +90,7 @@ class Run:
     dir: RunDir
     index: LogIndex
     log: Log
-    tell: RunProblem
+    run_problem: RunProblem
     accounts: Spent
     tally: ProblemCounts
     stop: StopSignal
@@ -108,10 +98,10 @@ class Run:
     """What the manifest says of the run beside its counts."""
     demonstrations: tuple[Demonstration, ...] = ()
     settled: int = 0
-    errors: list[ErrataError] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
+        self.driver = Driver(self.stop)
         self.todo = self.tally.pending + self.tally.failed.total()
         self._earlier = self.dir.manifest()
         self._again: dict[str, Outcome] = {}
@@ -119,33 +109,23 @@ class Run:
 
     @property
     def draining(self) -> bool:
-        return bool(self.stop.requests or self.errors)
+        return self.driver.draining
+
+    @property
+    def errors(self) -> list[ErrataError]:
+        return self.driver.errors
 
     async def drive(self, problems: Iterable[Problem]) -> None:
         """Runs the problems that are not settled; ends early when stopped or when an error concerns the whole run."""
         todo = (problem for problem in problems if not self.index.is_settled(problem.id))
-        workers = [asyncio.create_task(self._work(todo)) for _ in range(PROBLEMS_A_CALL * self.recipe.concurrency)]
-        stopper = asyncio.create_task(self._stop(workers))
-        try:
-            for result in await asyncio.gather(*workers, return_exceptions=True):
-                if isinstance(result, Exception):
-                    raise result
-        finally:
-            stopper.cancel()
+        await self.driver.drive(todo, self._run_one, PROBLEMS_PER_CALL * self.recipe.concurrency)
 
-    async def _work(self, todo: Iterator[Problem]) -> None:
-        while not self.draining:
-            try:
-                problem = next(todo, None)
-                if problem is None:
-                    return
-                self.tally.in_flight += 1
-                try:
-                    self._settle(problem, await self.tell(problem, self.demonstrations))
-                finally:
-                    self.tally.in_flight -= 1
-            except ErrataError as error:
-                self.errors.append(error)
+    async def _run_one(self, problem: Problem) -> None:
+        self.tally.in_flight += 1
+        try:
+            self._settle(problem, await self.run_problem(problem, self.demonstrations))
+        finally:
+            self.tally.in_flight -= 1
 
     async def drive_again(self, lost: list[Transcript]) -> None:
         """Gives problems that have failed in this process a second chance."""
@@ -159,35 +139,15 @@ class Run:
         self.tally.move(before, transcript.outcome)
         self.settled += 1
 
-    async def _stop(self, workers: list[asyncio.Task[None]]) -> None:
-        await self.stop.stopped.wait()
-        for worker in workers:
-            worker.cancel()
-
-    async def tick(self, watch: Watch | None, over: asyncio.Event) -> None:
-        """Shows the run and refreshes its manifest until it is over."""
-        written = time.monotonic()
-        while not over.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), TICK_S)
-            if watch:
-                watch(self.snapshot())
-            if time.monotonic() - written >= MANIFEST_EVERY_S:
-                try:
-                    await asyncio.to_thread(self.save, self.manifest())
-                except ErrataError as error:
-                    self.errors.append(error)
-                written = time.monotonic()
-
     def snapshot(self) -> Snapshot:
         elapsed, left = time.monotonic() - self.started, self.todo - self.settled
         return Snapshot(self.tally, self.spent(), self.settled, left, elapsed, self.draining, self.recipe.budget)
 
     def spent(self) -> dict[str, Any]:
-        return told(self.accounts, self._earlier.get("spent", {}).get("all_runs", {}))
+        return spending(self.accounts, self._earlier.get("spent", {}).get("all_runs", {}))
 
     def manifest(self) -> dict[str, Any]:
-        fallbacks = stand_ins(self.accounts, self._earlier.get("fallbacks", {}))
+        fallbacks = fallback_counts(self.accounts, self._earlier.get("fallbacks", {}))
         return {**self.about, "problems": self.tally.to_json(), "spent": self.spent(), "fallbacks": fallbacks}
 
     def save(self, manifest: dict[str, Any]) -> None:
@@ -201,43 +161,12 @@ class Run:
         except ErrataError as error:
             self.errors.append(error)
 
-    def exit_code(self) -> int:
-        codes = {error.exit_code for error in self.errors}
-        if self.stop.requests:
-            codes.add(EXIT_INTERRUPTED)
-        if self.tally.failed.total():
-            codes.add(EXIT_SOME_FAILED)
-        return next((code for code in PRECEDENCE if code in codes), EXIT_DONE)
-
-    def error(self) -> ErrataError | None:
-        """The first budget reached, else the first other error."""
-        return next(
-            (error for error in self.errors if isinstance(error, BudgetExhausted)), next(iter(self.errors), None)
-        )
-
-
-def warmup_of(recipe: SynthRecipe) -> int:
-    """How many problems run first so that their natural pairs can be shown to the others."""
-    dual = recipe.settings.of(DUAL_COT)
-    used = DUAL_COT in recipe.pipeline
-    return dual.warmup if used and dual.demonstrations is None else 0
-
-
-def read_warmup(log: Path, ids: set[str]) -> list[Transcript]:
-    """The warm-up's transcripts, in input order, as they stood when the first other problem was settled.
-
-    Later lines do not count, so that every resume finds the same demonstrations; a failed problem has not used them.
-    """
-    last: dict[str, Transcript] = {}
-    with log.open("rb") as lines:
-        for line in lines:
-            with suppress(ValueError):
-                transcript = Transcript.from_line(line)
-                if transcript.problem.id in ids:
-                    last[transcript.problem.id] = transcript
-                elif transcript.outcome.status != "failed":
-                    break
-    return sorted(last.values(), key=lambda transcript: transcript.problem.position)
+    async def refresh(self) -> None:
+        """The manifest while the run goes on; where it cannot be written the run drains."""
+        try:
+            await asyncio.to_thread(self.save, self.manifest())
+        except ErrataError as error:
+            self.errors.append(error)
 
 
 def survey(problems: Problems, index: LogIndex) -> ProblemCounts:
@@ -299,10 +228,10 @@ async def synthesize(
         try:
             async with AsyncExitStack() as stack:
                 gateway = await _gateway(recipe, directory, stack, clock, sleep, ledger)
-                tell = await (executor or partial(_in_process, recipe))(gateway, stack)
+                run_one = await (executor or partial(_in_process, recipe))(gateway, stack)
                 about["resumes"] = resumes(directory.manifest(), gateway.spent, unsettled=tally.total - before)
                 write_whole(directory.recipe, dump_recipe(recipe).encode())
-                run = Run(recipe, directory, index, log, tell, gateway.spent, tally, stop, about)
+                run = Run(recipe, directory, index, log, run_one, gateway.spent, tally, stop, about)
                 stop.abandon = gateway.abandon
                 if signals:
                     listening.enter_context(stop.on_signals())  # until the gateway has waited for calls in flight
@@ -313,14 +242,14 @@ async def synthesize(
             log.close()
         return Summary(
             directory.path,
-            run.exit_code(),
+            run.driver.exit_code(tally.failed.total()),
             tally.to_json(),
             run.spent(),
-            run.error(),
+            run.driver.error(),
             resumed,
             before,
             torn,
-            (*gateway.notes, *stand_ins_in_words(gateway.spent, gateway.refused)),
+            (*gateway.notes, *fallbacks_in_words(gateway.spent, gateway.refused)),
         )
 
 
@@ -384,9 +313,7 @@ async def open_grader(recipe: SynthRecipe, stack: AsyncExitStack) -> Grades:
 async def _all(run: Run, problems: Problems, watch: Watch | None) -> None:
     """The warm-up, then the rest, with the manifest written before the first call and kept fresh."""
     run.save(run.manifest())
-    over = asyncio.Event()
-    ticker = asyncio.create_task(run.tick(watch, over))
-    try:
+    async with ticking(watch, run.snapshot, run.refresh):
         first = list(islice(problems, warmup_of(run.recipe)))
         if first:
             await run.drive(first)
@@ -394,10 +321,7 @@ async def _all(run: Run, problems: Problems, watch: Watch | None) -> None:
             lost = [each for each in read_warmup(run.dir.log, ids) if each.outcome.status == "failed"]
             if lost and not run.draining:  # what they lack would be lacking in the prompts of all others
                 await run.drive_again(lost)
-            taught = read_warmup(run.dir.log, ids)
-            run.demonstrations = tuple(shown for each in taught for shown in natural_demonstrations(each))
+            finished = read_warmup(run.dir.log, ids)
+            run.demonstrations = tuple(pair for each in finished for pair in natural_demonstrations(each))
         if not run.draining:
             await run.drive(islice(problems, len(first), None))
-    finally:
-        over.set()
-        await ticker

@@ -6,7 +6,8 @@ The log is streamed; of several lines about one problem the last counts. What is
   holds beyond it. A failed problem stays failed until the same command has tried it again.
 - rationales: everything written, by teachers, the student and as rewrites; `correct` by the answer grader, `accepted`
   by the panel. `authors` breaks them down by author and role.
-- acceptance: over the *judged* rationales: role teacher or revised, with a panel verdict. `answer` takes the grader as
+- acceptance: over the *judged* rationales: role teacher, revised or a target of one's own stages, with a panel
+  verdict. `answer` takes the grader as
   the truth: precision = accepted and right / accepted, recall = accepted and right / right. `sound` takes soundness as
   the truth, over the judged rationales whose soundness is known; the `grader_only` figures are those of a panel that
   accepts what the grader finds right. A share of nothing is null.
@@ -21,26 +22,61 @@ The log is streamed; of several lines about one problem the last counts. What is
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
-from errata.errors import UsageError
-from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
+from errata.records import Call, Rationale, Transcript
+from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log
+from errata.runs.transcripts import in_file_order, read_transcripts
 
 JUDGED_ROLES = ("teacher", "revised")
+SHIPPED_ROLES = ("student", "teacher", "revised", "rectified", "corrupted")
+"""In the order in which a lesson writes them."""
+SHIPPED_STAGES = ("exam", "rationales", "peer_review", "mistake_explanation", "dual_cot")
+"""By name, for status loads no stage."""
 MOST_UNITS = 100_000
 """Rationales that enter the agreement at most; beyond, their score patterns are thinned in proportion."""
 
 
-class Funnel:
-    """Sums over transcripts, given one at a time as parsed JSON."""
+def stages_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The stages that ran, with the roles that each writes and their use; empty where the manifest is older."""
+    stages = manifest.get("stages")
+    named = [each for each in stages if isinstance(each, dict)] if isinstance(stages, list) else []
+    roles = [each.get("roles") for each in named]
+    return {
+        str(each.get("name")): {str(role): str(use) for role, use in (own if isinstance(own, dict) else {}).items()}
+        for each, own in zip(named, roles, strict=True)
+    }
 
-    def __init__(self) -> None:
+
+def own_stages(manifest: Mapping[str, Any]) -> list[str]:
+    """The stages of one's own among those that ran, by name."""
+    return [name for name in stages_of(manifest) if name not in SHIPPED_STAGES]
+
+
+def own_targets(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Roles of rationales that a student may learn from and that stages of one's own write."""
+    roles = [pair for each in stages_of(manifest).values() for pair in each.items()]
+    return tuple(dict.fromkeys(role for role, use in roles if use == "target" and role not in SHIPPED_ROLES))
+
+
+def judged_roles(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Roles of the rationales whose panel verdicts enter the acceptance: drafts, revisions, one's own targets."""
+    return (*JUDGED_ROLES, *own_targets(manifest))
+
+
+class Funnel:
+    """Sums over transcripts, given one at a time.
+
+    Args:
+        judged_roles: roles of the rationales whose panel verdicts enter the acceptance.
+    """
+
+    def __init__(self, judged_roles: Collection[str] = JUDGED_ROLES) -> None:
+        self._judged_roles = judged_roles
         self.authors: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self.judged: Counter[tuple[bool, bool, bool | None]] = Counter()
         """By (accepted, correct, sound)."""
@@ -56,54 +92,60 @@ class Funnel:
         self.fallbacks: dict[str, Counter[str]] = defaultdict(Counter)
         """Calls that another agent answered in the asked one's place, by who was asked and who spoke."""
 
-    def add(self, transcript: dict[str, Any]) -> None:
-        for rationale in transcript["rationales"]:
+    def add(self, transcript: Transcript) -> None:
+        for rationale in transcript.rationales:
             self._rationale(rationale)
-        for pair in transcript["pairs"]:
-            self.pairs[pair["origin"]].update(written=1, in_band=int(pair["in_band"]))
-        for explanation in transcript["explanations"]:
-            self.explanations[explanation["author"]] += 1
-            self.kinds.update(explanation["kinds"])
-        for call in transcript["calls"]:
+        for pair in transcript.pairs:
+            self.pairs[pair.origin].update(written=1, in_band=int(pair.in_band))
+        for explanation in transcript.explanations:
+            self.explanations[explanation.author] += 1
+            self.kinds.update(explanation.kinds)
+        for call in transcript.calls:
             self._call(call)
 
-    def _rationale(self, rationale: dict[str, Any]) -> None:
-        accepted, correct, sound = rationale["accepted"], bool(rationale["correct"]), rationale["sound"]
-        self.authors[rationale["author"], rationale["role"]].update(
+    def _rationale(self, rationale: Rationale) -> None:
+        accepted, correct, sound = rationale.accepted, bool(rationale.correct), rationale.sound
+        _add(
+            self.authors[rationale.author, rationale.role],
             written=1,
             correct=int(correct),
             accepted=int(accepted is True),
-            reviewed=int(bool(rationale["reviews"])),
-            open=int(bool(rationale["reviews"]) and accepted is None),
+            reviewed=int(bool(rationale.reviews)),
+            open=int(bool(rationale.reviews) and accepted is None),
             sound=int(sound is True),
             soundness_known=int(sound is not None),
-            unreadable=int(rationale["answer"] is None),
-            truncated=int(rationale["truncated"]),
+            unreadable=int(rationale.answer is None),
+            truncated=int(rationale.truncated),
         )
-        if rationale["dropped"]:
-            self.dropped[rationale["dropped"]] += 1
-        if rationale["role"] in JUDGED_ROLES and rationale["reviews"] and accepted is not None:
+        if rationale.dropped:
+            self.dropped[rationale.dropped] += 1
+        if rationale.role in self._judged_roles and rationale.reviews and accepted is not None:
             self.judged[accepted, correct, sound] += 1
-        scores = [review["score"] for review in rationale["reviews"] if review["valid"]]
+        scores = [review.score for review in rationale.reviews if review.valid]
         if len(scores) > 1:
             self.patterns[tuple(scores.count(score) for score in range(1, 6))] += 1
-        for review in rationale["reviews"]:
-            self.reviewers[review["reviewer"]].update(
-                asked=1, valid=int(review["valid"]), lost=int(review["lost"]), points=review["score"] or 0
+        for review in rationale.reviews:
+            _add(
+                self.reviewers[review.reviewer],
+                asked=1,
+                valid=int(review.valid),
+                lost=int(review.lost),
+                points=review.score or 0,
             )
 
-    def _call(self, call: dict[str, Any]) -> None:
-        agent = call["agent"]
-        self.agents[agent].update(
+    def _call(self, call: Call) -> None:
+        agent = call.agent
+        _add(
+            self.agents[agent],
             calls=1,
-            failed=int(call["failure"] is not None),
-            prompt_tokens=call["prompt_tokens"],
-            completion_tokens=call["completion_tokens"],
-            unpriced=int(call["price_usd"] is None),
+            failed=int(call.failure is not None),
+            prompt_tokens=call.prompt_tokens,
+            completion_tokens=call.completion_tokens,
+            unpriced=int(call.price_usd is None),
         )
-        self.usd[agent] += call["price_usd"] or 0.0
-        if call.get("fallback"):
-            self.fallbacks[agent][call["fallback"]] += 1
+        self.usd[agent] += call.price_usd or 0.0
+        if call.fallback:
+            self.fallbacks[agent][call.fallback] += 1
 
     # ---- figures
 
@@ -173,6 +215,12 @@ class Funnel:
         return {key: totals[key] for key in ("calls", "failed", "prompt_tokens", "completion_tokens")} | {"usd": usd}
 
 
+def _add(counter: Counter[str], **numbers: int) -> None:
+    """As Counter.update, which takes three times as long."""
+    for key, number in numbers.items():
+        counter[key] += number
+
+
 def share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
@@ -193,24 +241,10 @@ def alpha(patterns: Counter[tuple[int, ...]]) -> float | None:
 
 def funnel_of(run: RunDir, index: LogIndex) -> Funnel:
     """The sums over the last lines of a log, read in file order."""
-    funnel = Funnel()
-    for line in read_lines(run.log, np.sort(index.offsets)):
-        with _transcripts_only(run):
-            funnel.add(orjson.loads(line))
+    funnel = Funnel(judged_roles(run.manifest()))
+    for transcript in read_transcripts(run.log, in_file_order(index)):
+        funnel.add(transcript)
     return funnel
-
-
-@contextmanager
-def _transcripts_only(run: RunDir) -> Iterator[None]:
-    """Raises UsageError where something in a line is not what a transcript holds there."""
-    try:
-        yield
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise UsageError(
-            f"{run.log}: a line is no transcript of this version: {error}",
-            "its figures cannot be read",
-            "use the version of errata named in manifest.json",
-        ) from error
 
 
 def problems(index: LogIndex, total: int | None) -> dict[str, Any]:
@@ -236,17 +270,14 @@ def status(run_dir: str | Path) -> dict[str, Any]:
 
 
 def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
-    """What `status` tells, of a log that has been read. Raises UsageError where it is none of this version."""
-    with _transcripts_only(run):
-        return _figures(run, index, run.manifest(), funnel)
-
-
-def _figures(run: RunDir, index: LogIndex, manifest: dict[str, Any], funnel: Funnel) -> dict[str, Any]:
+    """What `status` shows, of a log that has been read."""
+    manifest = run.manifest()
     spent = manifest.get("spent", {}).get("all_runs", {})
     rationales, usd = funnel.rationales(), spent.get("usd", 0.0 if spent else None)
     return {
         "run": str(run.path),
         "graph": manifest.get("graph"),
+        "stages": list(stages_of(manifest)),
         "problems": problems(index, manifest.get("problems", {}).get("total")),
         "rationales": rationales,
         "acceptance": funnel.acceptance(),
@@ -265,7 +296,7 @@ def _figures(run: RunDir, index: LogIndex, manifest: dict[str, Any], funnel: Fun
         "input": manifest.get("input", {}),
         "this_run": manifest.get("spent", {}).get("this_run", {}),
         "resumes": manifest.get("resumes", {}),
-        "fallbacks": {asked: dict(counted) for asked, counted in sorted(funnel.fallbacks.items())},
+        "fallbacks": {agent: dict(counted) for agent, counted in sorted(funnel.fallbacks.items())},
         "log": funnel.logged(),
         "notes": notes(index, manifest, funnel),
     }
@@ -273,19 +304,19 @@ def _figures(run: RunDir, index: LogIndex, manifest: dict[str, Any], funnel: Fun
 
 def notes(index: LogIndex, manifest: dict[str, Any], funnel: Funnel) -> list[str]:
     """What a reader of the figures must know."""
-    said = []
+    lines = []
     if not manifest:
-        said.append("manifest.json is missing: pending problems, paid calls and cost are unknown")
+        lines.append("manifest.json is missing: pending problems, paid calls and cost are unknown")
     if index.torn:
-        said.append(f"the log ends in a torn line of {index.torn} bytes: the next run cuts it off")
+        lines.append(f"the log ends in a torn line of {index.torn} bytes: the next run cuts it off")
     if index.unreadable:
-        said.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
-    said += [
-        f"{number} calls were answered by {spoke} in the place of {asked}: another run may not give the same bytes"
-        for asked, counted in sorted(funnel.fallbacks.items())
-        for spoke, number in sorted(counted.items())
+        lines.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
+    lines += [
+        f"{number} calls were answered by {speaker} in the place of {agent}: another run may not give the same bytes"
+        for agent, counted in sorted(funnel.fallbacks.items())
+        for speaker, number in sorted(counted.items())
     ]
     unpriced = [agent for agent, counted in funnel.agents.items() if counted["unpriced"]]
     if unpriced:
-        said.append(f"no price is known for {', '.join(sorted(unpriced))}: give the agent a price: in the recipe")
-    return said
+        lines.append(f"no price is known for {', '.join(sorted(unpriced))}: give the agent a price: in the recipe")
+    return lines

@@ -11,7 +11,7 @@ import pytest
 from errata.errors import UsageError
 from errata.evals.compare import compare
 from errata.evals.stats import mcnemar
-from tests.evals.made import eval_dir, in_memory, rights
+from tests.evals.eval_dirs import eval_dir, in_memory, rights
 
 
 def test_one_answer_an_item_is_tested_by_mcnemar(tmp_path: Path) -> None:
@@ -19,26 +19,26 @@ def test_one_answer_an_item_is_tested_by_mcnemar(tmp_path: Path) -> None:
     b = [True] * 30 + [False] * 12 + [True] * 2 + [False] * 16
     paths = [eval_dir(tmp_path, "before", {"t": b}, baseline=True), eval_dir(tmp_path, "after", {"t": a})]
 
-    found = compare(paths).differences[0]
+    comparison = compare(paths).differences[0]
 
-    assert (found.arm, found.against, found.n) == ("after", "before", 60)
-    assert (found.only_arm, found.only_against) == (12, 2)
-    assert found.p == pytest.approx(mcnemar(12, 2))
-    assert found.p_holm == found.p
-    assert found.difference.value == pytest.approx(10 / 60)
-    assert found.difference.low is not None
-    assert found.difference.low > 0
-    assert found.verdict == "better"
+    assert (comparison.arm, comparison.against, comparison.n) == ("after", "before", 60)
+    assert (comparison.only_arm, comparison.only_against) == (12, 2)
+    assert comparison.p == pytest.approx(mcnemar(12, 2))
+    assert comparison.p_holm == comparison.p
+    assert comparison.difference.value == pytest.approx(10 / 60)
+    assert comparison.difference.low is not None
+    assert comparison.difference.low > 0
+    assert comparison.verdict == "better"
 
 
 def test_where_nothing_differs_the_smallest_difference_that_would_show_is_told(tmp_path: Path) -> None:
     paths = [eval_dir(tmp_path, name, {"t": rights(40, 20)}) for name in ("a", "b")]
 
-    found = compare(paths).differences[0]
+    comparison = compare(paths).differences[0]
 
-    assert found.verdict == "no difference"
-    assert found.p == 1.0
-    assert 0.1 < found.detectable < 0.3
+    assert comparison.verdict == "no difference"
+    assert comparison.p == 1.0
+    assert 0.1 < comparison.detectable < 0.3
 
 
 def test_shares_are_tested_by_flipping_signs(tmp_path: Path) -> None:
@@ -49,11 +49,11 @@ def test_shares_are_tested_by_flipping_signs(tmp_path: Path) -> None:
         eval_dir(tmp_path, "high", {"t": [float(x) for x in low + dice.choice([0, 0.2, 0.4], 80)]}),
     ]
 
-    found = compare(paths).differences[0]
+    comparison = compare(paths).differences[0]
 
-    assert found.test == "sign-flip"
-    assert found.only_arm is None
-    assert found.verdict == "better"
+    assert comparison.test == "sign-flip"
+    assert comparison.only_arm is None
+    assert comparison.verdict == "better"
 
 
 def test_all_differences_of_a_comparison_are_corrected_together(tmp_path: Path) -> None:
@@ -61,10 +61,10 @@ def test_all_differences_of_a_comparison_are_corrected_together(tmp_path: Path) 
     more = {"x": rights(50, 27), "y": rights(50, 26)}
     paths = [eval_dir(tmp_path, "a", two), eval_dir(tmp_path, "b", more), eval_dir(tmp_path, "c", two)]
 
-    found = compare(paths).differences
+    comparison = compare(paths).differences
 
-    assert len(found) == 6
-    best = min(found, key=lambda each: each.p or 1)
+    assert len(comparison) == 6
+    best = min(comparison, key=lambda each: each.p or 1)
     assert best.p is not None
     assert best.p_holm == pytest.approx(min(1, 6 * best.p))
     assert best.p < 0.05
@@ -74,13 +74,13 @@ def test_all_differences_of_a_comparison_are_corrected_together(tmp_path: Path) 
 def test_differences_to_one_arm_point_away_from_it(tmp_path: Path) -> None:
     paths = [eval_dir(tmp_path, name, {"t": rights(20, right)}) for name, right in (("a", 5), ("b", 9), ("c", 14))]
 
-    found = compare(paths, against="b").differences
+    comparison = compare(paths, against="b").differences
 
-    assert [(each.arm, each.against) for each in found] == [("a", "b"), ("c", "b")]
-    assert [each.difference.value for each in found] == pytest.approx([-0.2, 0.25])
-    assert found[0].difference.low is not None
-    assert found[0].difference.low < -0.2
-    assert (found[0].only_arm, found[0].only_against) == (0, 4)
+    assert [(each.arm, each.against) for each in comparison] == [("a", "b"), ("c", "b")]
+    assert [each.difference.value for each in comparison] == pytest.approx([-0.2, 0.25])
+    assert comparison[0].difference.low is not None
+    assert comparison[0].difference.low < -0.2
+    assert (comparison[0].only_arm, comparison[0].only_against) == (0, 4)
 
 
 # ---- item sets -------------------------------------------------------------------------------------------------------
@@ -105,9 +105,9 @@ def test_a_task_that_one_lacks_is_refused_unless_left_out(tmp_path: Path) -> Non
 
     with pytest.raises(UsageError, match="one has no item of y: y-0, y-1, y-2"):
         compare(paths)
-    found = compare(paths, tasks=["x"])
-    assert found.tasks == ("x",)
-    assert found.mistakes() == []
+    comparison = compare(paths, tasks=["x"])
+    assert comparison.tasks == ("x",)
+    assert comparison.mistakes() == []
     with pytest.raises(UsageError, match="no task is called z"):
         compare(paths, tasks=["z"])
 
@@ -126,12 +126,12 @@ def test_results_of_other_tools_stand_beside_ours(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs.jsonl"
     theirs.write_text("".join(f'{{"id": "t-{n}", "correct": {int(n < 15)}}}\n' for n in reversed(range(20))))
 
-    found = compare([ours, theirs])
+    comparison = compare([ours, theirs])
 
-    assert found.tasks == ("t",)
-    assert found.differences[0].difference.value == pytest.approx(7 / 20)
-    assert found.differences[0].test == "mcnemar"
-    assert found.figure("theirs", "t").accuracy.method == "wilson"
+    assert comparison.tasks == ("t",)
+    assert comparison.differences[0].difference.value == pytest.approx(7 / 20)
+    assert comparison.differences[0].test == "mcnemar"
+    assert comparison.figure("theirs", "t").accuracy.method == "wilson"
 
 
 # ---- seeds -----------------------------------------------------------------------------------------------------------
@@ -158,16 +158,16 @@ def test_seeds_of_a_label_are_one_arm_and_are_compared_seed_by_seed(tmp_path: Pa
     paths = seeded(tmp_path, "weak", 0.4, seeds, own_items=own_items)
     paths += seeded(tmp_path, "strong", 0.6, seeds, own_items=own_items)
 
-    found = compare(paths)
+    comparison = compare(paths)
 
-    difference = found.differences[0]
-    assert [arm.name for arm in found.arms] == ["weak", "strong"]
+    difference = comparison.differences[0]
+    assert [arm.name for arm in comparison.arms] == ["weak", "strong"]
     assert [seed for seed, _ in difference.by_seed] == [0, 1, 2, 3]
     assert difference.test == "t over seeds"
     assert difference.verdict == "better"
     assert difference.difference.method == "hierarchical bootstrap"
     assert difference.difference.value == pytest.approx(np.mean([one.value for _, one in difference.by_seed]))
-    figure = found.figure("weak", "t")
+    figure = comparison.figure("weak", "t")
     assert figure.accuracy.low is not None
     assert figure.accuracy.low < figure.accuracy.value < (figure.accuracy.high or 0)
 
@@ -179,36 +179,36 @@ def test_seeds_that_agree_by_accident_prove_no_more_than_their_items(tmp_path: P
         for seed in range(3)
     ]
 
-    found = compare(paths).differences[0]
+    comparison = compare(paths).differences[0]
 
-    assert found.difference.value == pytest.approx(0.05)
-    assert found.test == "sign-flip"
-    assert found.verdict == "no difference"
-    assert found.detectable > 0.05
+    assert comparison.difference.value == pytest.approx(0.05)
+    assert comparison.test == "sign-flip"
+    assert comparison.verdict == "no difference"
+    assert comparison.detectable > 0.05
 
 
 def test_one_untouched_student_stands_beside_every_seed(tmp_path: Path) -> None:
     untouched = eval_dir(tmp_path, "untouched", {"t": rights(200, 60)}, baseline=True)
 
-    found = compare([*seeded(tmp_path, "sft", 0.6, range(3)), untouched])
+    comparison = compare([*seeded(tmp_path, "sft", 0.6, range(3)), untouched])
 
-    assert [arm.name for arm in found.arms] == ["untouched", "sft"]
-    assert len(found.differences[0].by_seed) == 3
-    assert found.differences[0].against == "untouched"
+    assert [arm.name for arm in comparison.arms] == ["untouched", "sft"]
+    assert len(comparison.differences[0].by_seed) == 3
+    assert comparison.differences[0].against == "untouched"
 
 
 def test_two_seeds_are_shown_one_by_one(tmp_path: Path) -> None:
     paths = seeded(tmp_path, "weak", 0.3, range(2)) + seeded(tmp_path, "strong", 0.6, range(2))
 
-    found = compare(paths)
+    comparison = compare(paths)
 
-    difference = found.differences[0]
+    difference = comparison.differences[0]
     assert difference.verdict == "too few seeds"
     assert difference.p is None
     assert difference.difference.low is None
     assert all(one.low is not None for _, one in difference.by_seed)
-    assert found.figure("weak", "t").accuracy.method == "none"
-    assert "fewer than three seeds" in found.notes[0]
+    assert comparison.figure("weak", "t").accuracy.method == "none"
+    assert "fewer than three seeds" in comparison.notes[0]
 
 
 def test_arms_of_different_seeds_are_refused(tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_seed_noise_without_an_effect_is_seldom_called_one() -> None:
             for seed in range(3):
                 values = [bool(x) for x in dice.random(100) < 0.5 + dice.normal(0, 0.25)]
                 evals.append(in_memory(f"{label}-{seed}", label, seed, {"t": values}))
-        found = compare(evals, resamples=200).differences[0]
-        called += found.verdict != "no difference"
+        comparison = compare(evals, resamples=200).differences[0]
+        called += comparison.verdict != "no difference"
         alone += compare([evals[0], evals[3]], resamples=200).differences[0].verdict != "no difference"
 
     assert called <= 8  # 5 % of 60, and no more than once in 300 such tests beyond 8
@@ -253,9 +253,9 @@ def test_mistakes_cured_and_introduced_are_added_up_over_seeds(tmp_path: Path) -
         items = path / "items.jsonl"
         items.write_text(items.read_text().replace('"split":"id"', '"split":"id","mistake":"calc"'))
 
-    found = compare([untouched, *sft]).mistakes()
+    comparison = compare([untouched, *sft]).mistakes()
 
-    assert found == [
+    assert comparison == [
         {"arm": "sft", "task": "t", "kind": "calc", "before": 4, "after": 3, "cured": 2, "introduced": 1, "moved": 0}
     ]
 
@@ -271,10 +271,10 @@ def test_trainings_of_equal_size_are_told(tmp_path: Path) -> None:
         eval_dir(tmp_path, "c", values),
     ]
 
-    found = compare(paths)
+    comparison = compare(paths)
 
-    told = {(each.against, each.arm): (each.equal_tokens, each.equal_cost) for each in found.differences}
-    assert told == {("a", "b"): (True, False), ("a", "c"): (None, None), ("b", "c"): (None, None)}
+    output = {(each.against, each.arm): (each.equal_tokens, each.equal_cost) for each in comparison.differences}
+    assert output == {("a", "b"): (True, False), ("a", "c"): (None, None), ("b", "c"): (None, None)}
 
 
 def test_only_trainings_of_equal_size_are_compared_where_asked(tmp_path: Path) -> None:
@@ -284,13 +284,13 @@ def test_only_trainings_of_equal_size_are_compared_where_asked(tmp_path: Path) -
         eval_dir(tmp_path, name, values, seed=0, target_tokens=tokens, cost_usd=cost)
     paths = [tmp_path / name for name in ("base", "a", "b", "c")]
 
-    found = {size: compare(paths, equal=size) for size in ("tokens", "cost")}
+    comparison = {size: compare(paths, equal=size) for size in ("tokens", "cost")}
 
-    told = {size: [(each.against, each.arm) for each in one.differences] for size, one in found.items()}
-    assert told == {"tokens": [("a", "b")], "cost": [("b", "c")]}
-    assert [arm.name for arm in found["tokens"].arms] == ["base", "a", "b"]
-    assert {each.arm for each in found["cost"].figures} == {"base", "b", "c"}
-    assert "equal cost" in found["cost"].notes[0]
+    output = {size: [(each.against, each.arm) for each in one.differences] for size, one in comparison.items()}
+    assert output == {"tokens": [("a", "b")], "cost": [("b", "c")]}
+    assert [arm.name for arm in comparison["tokens"].arms] == ["base", "a", "b"]
+    assert {each.arm for each in comparison["cost"].figures} == {"base", "b", "c"}
+    assert "equal cost" in comparison["cost"].notes[0]
     with pytest.raises(UsageError, match=r"no two arms of equal tokens: a 1,000, c 3,000, in target tokens"):
         compare([tmp_path / "a", tmp_path / "c"], equal="tokens")
 
@@ -308,9 +308,9 @@ def test_fewer_planned_differences_leave_more_of_a_p(tmp_path: Path) -> None:
 
 def test_pandas_takes_the_records(tmp_path: Path) -> None:
     paths = [eval_dir(tmp_path, name, {"t": rights(20, right)}) for name, right in (("a", 5), ("b", 9))]
-    found = compare(paths)
+    comparison = compare(paths)
 
-    differences, figures = pandas.DataFrame(found.records()), pandas.DataFrame(found.figure_records())
+    differences, figures = pandas.DataFrame(comparison.records()), pandas.DataFrame(comparison.figure_records())
 
     assert differences.loc[0, "difference"] == pytest.approx(0.2)
     assert list(figures["accuracy"]) == [0.25, 0.45]

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from errata.cli import cli
 from errata.errors import BudgetExhausted, UsageError
 from errata.evals.compare import compare
-from errata.evals.evaluate import Evaluation, evaluate, sit
+from errata.evals.evaluate import Evaluation, evaluate, evaluate_async
 from errata.evals.recipe import EvalRecipe, load_eval_recipe
 from errata.evals.results import Eval, read_eval
 from errata.llm.backends.simulated.server import Faults, serving
@@ -54,7 +54,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_every_model_and_decoding_makes_a_directory(tmp_path: Path) -> None:
-    done = await sit(recipe(tmp_path))
+    done = await evaluate_async(recipe(tmp_path))
 
     assert done.exit_code == 0
     assert [each.name for each in done.evals] == ["pupil-greedy", "pupil-maj3", "ada-greedy", "ada-maj3"]
@@ -72,7 +72,7 @@ async def test_every_model_and_decoding_makes_a_directory(tmp_path: Path) -> Non
 
 
 async def test_an_item_tells_what_is_known_of_its_problem(tmp_path: Path) -> None:
-    done = await sit(recipe(tmp_path, decodings={"greedy": {}}))
+    done = await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}))
     items = [item for each in done.evals for item in each.items]
 
     wrong = [item for item in items if not item.correct]
@@ -84,29 +84,29 @@ async def test_an_item_tells_what_is_known_of_its_problem(tmp_path: Path) -> Non
 
 
 async def test_the_same_command_asks_nothing_twice_and_changes_no_byte(tmp_path: Path) -> None:
-    first = await sit(recipe(tmp_path))
+    first = await evaluate_async(recipe(tmp_path))
     before = contents(first)
 
-    second = await sit(recipe(tmp_path))
+    second = await evaluate_async(recipe(tmp_path))
 
     assert second.spent["this_run"]["paid"] == second.spent["this_run"]["cached"] == 0
     assert contents(second) == before
 
 
 async def test_in_whatever_order_items_are_answered_the_files_are_the_same(tmp_path: Path) -> None:
-    one = await sit(recipe(tmp_path / "one", concurrency=1, **ALONE))
-    many = await sit(recipe(tmp_path / "many", concurrency=64, **ALONE))
+    one = await evaluate_async(recipe(tmp_path / "one", concurrency=1, **ALONE))
+    many = await evaluate_async(recipe(tmp_path / "many", concurrency=64, **ALONE))
 
     assert contents(one) == contents(many)
 
 
 async def test_a_torn_line_is_answered_again_from_the_store(tmp_path: Path) -> None:
-    first = await sit(recipe(tmp_path, **ALONE))
+    first = await evaluate_async(recipe(tmp_path, **ALONE))
     before = contents(first)
     file = first.evals[0].path / "items.jsonl"
     file.write_bytes(file.read_bytes()[:-40])
 
-    second = await sit(recipe(tmp_path, **ALONE))
+    second = await evaluate_async(recipe(tmp_path, **ALONE))
 
     assert second.spent["this_run"] | {"agents": {}} == second.spent["this_run"] | {
         "agents": {},
@@ -117,10 +117,10 @@ async def test_a_torn_line_is_answered_again_from_the_store(tmp_path: Path) -> N
 
 
 async def test_a_larger_limit_goes_on_where_a_smaller_one_ended(tmp_path: Path) -> None:
-    whole = await sit(recipe(tmp_path / "whole", **ALONE))
-    await sit(recipe(tmp_path / "part", limit=2, **ALONE))
+    whole = await evaluate_async(recipe(tmp_path / "whole", **ALONE))
+    await evaluate_async(recipe(tmp_path / "part", limit=2, **ALONE))
 
-    rest = await sit(recipe(tmp_path / "part", **ALONE))
+    rest = await evaluate_async(recipe(tmp_path / "part", **ALONE))
 
     assert rest.spent["this_run"]["paid"] < whole.spent["this_run"]["paid"]
     assert {name: text for name, text in contents(rest).items() if "items" in name} == {
@@ -128,11 +128,11 @@ async def test_a_larger_limit_goes_on_where_a_smaller_one_ended(tmp_path: Path) 
     }
 
 
-async def test_the_brake_leaves_what_is_pending_to_the_next_run(tmp_path: Path) -> None:
+async def test_a_stop_leaves_what_is_pending_to_the_next_run(tmp_path: Path) -> None:
     stop = StopSignal()
-    seen: list[Snapshot] = []
+    snapshots: list[Snapshot] = []
 
-    async def pull() -> None:
+    async def request_stop() -> None:
         file = tmp_path / "run" / "evals" / "pupil-greedy" / "items.jsonl"
         for _ in range(10_000):
             if file.exists() and file.read_bytes():
@@ -140,16 +140,16 @@ async def test_the_brake_leaves_what_is_pending_to_the_next_run(tmp_path: Path) 
             await asyncio.sleep(0.001)
         stop.request()
 
-    pulling = asyncio.create_task(pull())
-    stopped = await sit(recipe(tmp_path, concurrency=1, **ALONE), stop=stop, watch=seen.append)
-    await pulling
-    whole = await sit(recipe(tmp_path / "whole", **ALONE))
-    rest = await sit(recipe(tmp_path, **ALONE))
+    requesting = asyncio.create_task(request_stop())
+    stopped = await evaluate_async(recipe(tmp_path, concurrency=1, **ALONE), stop=stop, watch=snapshots.append)
+    await requesting
+    whole = await evaluate_async(recipe(tmp_path / "whole", **ALONE))
+    rest = await evaluate_async(recipe(tmp_path, **ALONE))
 
     assert stopped.exit_code == 130
     assert stopped.pending > 0
     assert stopped.evals[0].manifest.status == "running"
-    assert seen[-1].tally.pending == stopped.pending
+    assert snapshots[-1].tally.pending == stopped.pending
     assert rest.exit_code == 0
     assert contents(rest) == contents(whole)
 
@@ -179,12 +179,12 @@ def test_killed_and_started_again_the_files_are_the_same_to_the_byte(tmp_path: P
 async def test_items_lost_to_the_provider_stay_pending_and_are_tried_again(tmp_path: Path) -> None:
     only = {"models": [], "decodings": {"greedy": {}}, "tasks": {"classroom_id": {"limit": 12}}}
     async with serving(faults=Faults(rate=0.5, kinds=("500",))) as url:
-        lost = await sit(recipe(tmp_path, baseline=over_http(url), **only))
+        lost = await evaluate_async(recipe(tmp_path, baseline=over_http(url), **only))
 
         assert lost.exit_code == 3
         assert 0 < lost.failed == 12 - len(lost.evals[0].items)
         for _ in range(12):
-            again = await sit(recipe(tmp_path, baseline=over_http(url), **only))
+            again = await evaluate_async(recipe(tmp_path, baseline=over_http(url), **only))
             if again.exit_code == 0:
                 break
     assert again.exit_code == 0
@@ -192,12 +192,12 @@ async def test_items_lost_to_the_provider_stay_pending_and_are_tried_again(tmp_p
 
 
 async def test_a_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
-    stopped = await sit(recipe(tmp_path, budget={"calls": 10}))
+    stopped = await evaluate_async(recipe(tmp_path, budget={"calls": 10}))
 
     assert stopped.exit_code == 4
     assert isinstance(stopped.error, BudgetExhausted)
     assert stopped.spent["this_run"]["paid"] == 10
-    rest = await sit(recipe(tmp_path))
+    rest = await evaluate_async(recipe(tmp_path))
     assert rest.exit_code == 0
     assert rest.spent["all_runs"]["paid"] == 4 * 18 * 2
 
@@ -205,7 +205,7 @@ async def test_a_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
 async def test_a_model_that_is_refused_leaves_the_others(tmp_path: Path) -> None:
     models = [{"name": "nobody", "model": "simulated/nobody?no=1"}, {"name": "ada", "model": "simulated/ada"}]
 
-    done = await sit(recipe(tmp_path, models=models, decodings={"greedy": {}}))
+    done = await evaluate_async(recipe(tmp_path, models=models, decodings={"greedy": {}}))
 
     assert done.exit_code == 1
     assert "nobody" in str(done.error)
@@ -216,20 +216,20 @@ async def test_a_model_that_is_refused_leaves_the_others(tmp_path: Path) -> None
 
 
 async def test_another_eval_in_the_directory_is_refused(tmp_path: Path) -> None:
-    await sit(recipe(tmp_path, decodings={"greedy": {}}))
+    await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}))
 
     for changes in ({"seed": 18}, {"decodings": {"greedy": {"max_tokens": 9}}}):
         with pytest.raises(UsageError, match="holds an eval with another"):
-            await sit(recipe(tmp_path, **{"decodings": {"greedy": {}}, **changes}))
+            await evaluate_async(recipe(tmp_path, **{"decodings": {"greedy": {}}, **changes}))
     other = {"name": "pupil", "model": "simulated/pupil?skill=0.1"}
     with pytest.raises(UsageError, match="another model"):
-        await sit(recipe(tmp_path, decodings={"greedy": {}}, baseline=other))
+        await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}, baseline=other))
 
 
 async def test_what_would_fail_later_is_refused_before_the_first_call(tmp_path: Path) -> None:
-    await sit(recipe(tmp_path / "other", decodings={"greedy": {}}))
+    await evaluate_async(recipe(tmp_path / "other", decodings={"greedy": {}}))
     hot = {"samples": 2, "temperature": 1.0, "vote": "s", "ranker": str(tmp_path)}
-    for changes, said in (
+    for changes, message in (
         ({"models": [{"name": "gone", "model": f"local/{tmp_path}/gone"}]}, "gone"),
         ({"decodings": {"asc": hot}}, "holds no ranker_config.json"),
         (
@@ -237,14 +237,14 @@ async def test_what_would_fail_later_is_refused_before_the_first_call(tmp_path: 
             "another model",
         ),
     ):
-        with pytest.raises(UsageError, match=said):
-            await sit(recipe(tmp_path, **changes))
+        with pytest.raises(UsageError, match=message):
+            await evaluate_async(recipe(tmp_path, **changes))
 
     assert not (tmp_path / "run" / "evals").exists()
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"tasks": {"gsm9k": {}}}, "no ready task is called gsm9k"),
         ({"tasks": {}}, "needs a task"),
@@ -259,27 +259,27 @@ async def test_what_would_fail_later_is_refused_before_the_first_call(tmp_path: 
         ({"task": {}}, "did you mean tasks"),
     ],
 )
-def test_a_recipe_that_cannot_be_right_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+def test_a_recipe_that_cannot_be_right_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     path = tmp_path / "trial.yaml"
     path.write_text(yaml.safe_dump({**RECIPE, **changes}))
 
     with pytest.raises(UsageError) as raised:
         load_eval_recipe(path)
 
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_overrides_change_a_part_of_a_ready_task(tmp_path: Path) -> None:
     path = tmp_path / "trial.yaml"
     path.write_text(yaml.safe_dump({**RECIPE, "tasks": ["classroom_id"]}))
 
-    found = load_eval_recipe(path, ["tasks.classroom_id.limit=3", "tasks.classroom_dis2.options.seed=9"])
+    result = load_eval_recipe(path, ["tasks.classroom_id.limit=3", "tasks.classroom_dis2.options.seed=9"])
 
-    assert found.tasks["classroom_id"].limit == 3
-    assert found.tasks["classroom_id"].options == {"split": "id", "count": 500, "seed": 1}
-    assert found.tasks["classroom_dis2"].options == {"split": "dis2", "count": 500, "seed": 9}
-    assert found.name == "trial"
-    assert found.run == "runs/trial"
+    assert result.tasks["classroom_id"].limit == 3
+    assert result.tasks["classroom_id"].options == {"split": "id", "count": 500, "seed": 1}
+    assert result.tasks["classroom_dis2"].options == {"split": "dis2", "count": 500, "seed": 9}
+    assert result.name == "trial"
+    assert result.run == "runs/trial"
 
 
 # ---- in Python and at the command line -------------------------------------------------------------------------------
@@ -312,18 +312,18 @@ def test_compare_prints_a_table_or_json(tmp_path: Path) -> None:
     done = evaluate(recipe(tmp_path, decodings={"greedy": {}}))
     paths = [str(each.path) for each in done.evals]
 
-    shown = CliRunner().invoke(cli, ["compare", *paths])
-    told = CliRunner().invoke(cli, ["compare", *paths, "--json", "--task", "classroom_id", "--against", "ada"])
+    table = CliRunner().invoke(cli, ["compare", *paths])
+    as_json = CliRunner().invoke(cli, ["compare", *paths, "--json", "--task", "classroom_id", "--against", "ada"])
     four = CliRunner().invoke(cli, ["compare", *paths, "--json", "--where", "steps=4"])
     none = CliRunner().invoke(cli, ["compare", *paths, "--where", "steps=9"])
     alone = CliRunner().invoke(cli, ["compare", paths[0]])
     equal = CliRunner().invoke(cli, ["compare", *paths, "--equal", "tokens"])
 
-    assert shown.exit_code == 0
-    assert "ada - pupil" in shown.stdout
-    found = orjson.loads(told.stdout)
-    assert [(each["arm"], each["against"]) for each in found["differences"]] == [("pupil", "ada")]
-    assert found["tasks"] == ["classroom_id"]
+    assert table.exit_code == 0
+    assert "ada - pupil" in table.stdout
+    result = orjson.loads(as_json.stdout)
+    assert [(each["arm"], each["against"]) for each in result["differences"]] == [("pupil", "ada")]
+    assert result["tasks"] == ["classroom_id"]
     assert [each["n"] for each in orjson.loads(four.stdout)["figures"]] == [6, 6]
     assert orjson.loads(four.stdout)["tasks"] == ["classroom_ood4"]
     assert none.exit_code == 2

@@ -10,7 +10,7 @@ import torch
 from errata.agents.prompts import load_prompts
 from errata.agents.student import student_messages
 from errata.errors import UsageError
-from errata.evals.evaluate import sit
+from errata.evals.evaluate import evaluate_async
 from errata.evals.key_step_likelihood import key_tokens, nll_of, score_pairs
 from errata.evals.key_steps import DualPair, done, key_steps, key_steps_done, pairs_hash, pairs_of, read_scores
 from errata.evals.recipe import EvalRecipe
@@ -31,9 +31,9 @@ WRONG = "dozens = 10 . 3 * 10 = 30 . 30 - 4 = 26 . the answer is 26 ."
 
 
 def dual(right: str = RIGHT, wrong: str = WRONG, name: str = "p") -> DualPair:
-    found = align(right, wrong)
+    pair = align(right, wrong)
     problem = Problem(id="q", task="classroom", question=QUESTION, answer="32", kind="number")
-    return DualPair(name, problem, right, wrong, found.left_spans, found.right_spans)
+    return DualPair(name, problem, right, wrong, pair.left_spans, pair.right_spans)
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +79,11 @@ def test_problems_count_once_however_many_pairs_and_samples_they_have() -> None:
     item = Item(id="a", task="t", correct=0.5, samples=samples, meta={"question": QUESTION.upper()})
     other = Item(id="b", task="t", correct=True, samples=samples, meta={"question": "another"})
 
-    found = key_steps_done([dual(), dual(name="again")], [item, other])
+    pair = key_steps_done([dual(), dual(name="again")], [item, other])
 
-    assert found is not None
-    assert found["problems"] == 1
-    assert found["value"] == 0.5
+    assert pair is not None
+    assert pair["problems"] == 1
+    assert pair["value"] == 0.5
 
 
 def test_key_tokens_share_a_character_with_a_span() -> None:
@@ -109,8 +109,8 @@ def test_likelihoods_equal_those_of_one_sequence_at_a_time(checkpoint: Path) -> 
 
 
 def offsets(loaded: object, text: str) -> list[tuple[int, int]]:
-    told = loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)  # type: ignore[attr-defined]
-    return list(told["offset_mapping"])
+    spans = loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)  # type: ignore[attr-defined]
+    return list(spans["offset_mapping"])
 
 
 def test_batches_do_not_change_likelihoods(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ async def test_an_eval_scores_the_pairs_of_a_run_once(tmp_path: Path, checkpoint
         }
     )
 
-    done_ = await sit(recipe)
+    done_ = await evaluate_async(recipe)
     local, simulated = done_.evals
 
     pairs = pairs_of(run)
@@ -168,7 +168,7 @@ async def test_an_eval_scores_the_pairs_of_a_run_once(tmp_path: Path, checkpoint
     assert local.manifest.tasks["lesson"]["overlap"] == {"question": 6, "ngram": 0}
     assert "6 questions stand in the training data" in done_.notes[0]
     before = local.path.joinpath("summary.json").read_bytes()
-    assert (await sit(recipe)).evals[0].path.joinpath("summary.json").read_bytes() == before
+    assert (await evaluate_async(recipe)).evals[0].path.joinpath("summary.json").read_bytes() == before
 
 
 async def test_a_run_without_pairs_is_refused(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_other_problems_are_not_checked() -> None:
     assert check(PROBLEM.model_copy(update={"question": "What is this?"}), "3 * 12 = 30 .") == (None, None)
 
 
-def evaluated(name: str, kinds: list[str | None]) -> Eval:
+def eval_command(name: str, kinds: list[str | None]) -> Eval:
     items = tuple(
         Item(id=f"i{n}", task="t", correct=kind is None, meta={"mistake": kind}) for n, kind in enumerate(kinds)
     )
@@ -51,18 +51,18 @@ def evaluated(name: str, kinds: list[str | None]) -> Eval:
 
 
 def test_cured_and_introduced_are_told_by_kind() -> None:
-    before = evaluated("before", ["calc", "calc", "calc", "knowledge", None, None])
-    after = evaluated("after", [None, "calc", "knowledge", None, None, "calc"])
+    before = eval_command("before", ["calc", "calc", "calc", "knowledge", None, None])
+    after = eval_command("after", [None, "calc", "knowledge", None, None, "calc"])
 
-    found = changes(before, after)
+    result = changes(before, after)
 
-    calc = next(each for each in found.kinds if each.kind == "calc")
+    calc = next(each for each in result.kinds if each.kind == "calc")
     assert calc._asdict() == {
         "task": "t", "kind": "calc", "before": 3, "after": 2, "cured": 1, "introduced": 1, "moved": 1,
     }  # fmt: skip
-    assert found.cured == (("t", "i0"), ("t", "i3"))
-    assert found.introduced == (("t", "i5"),)
-    for each in found.kinds:  # what was there, less what went, and what came
+    assert result.cured == (("t", "i0"), ("t", "i3"))
+    assert result.introduced == (("t", "i5"),)
+    for each in result.kinds:  # what was there, less what went, and what came
         came = sum(
             1 for n in range(6) if (before.items[n].meta["mistake"], after.items[n].meta["mistake"])[1] == each.kind
         )
@@ -71,7 +71,7 @@ def test_cured_and_introduced_are_told_by_kind() -> None:
 
 def test_items_that_are_missing_are_refused() -> None:
     with pytest.raises(UsageError, match="lacks 1 items"):
-        changes(evaluated("a", ["calc", None]), evaluated("b", ["calc"]))
+        changes(eval_command("a", ["calc", None]), eval_command("b", ["calc"]))
 
 
 def test_diversity_is_none_of_one_zero_of_equal_and_one_of_disjoint_texts() -> None:
@@ -84,11 +84,11 @@ def test_diversity_is_none_of_one_zero_of_equal_and_one_of_disjoint_texts() -> N
 def test_lengths_count_every_sample() -> None:
     samples = (Sample(text="one two", correct=True, tokens=4), Sample(text="a b c d", correct=False, tokens=6))
 
-    found = rationale_figures([Item(id="a", correct=0.5, samples=samples)])
+    result = rationale_figures([Item(id="a", correct=0.5, samples=samples)])
 
-    assert found["words_mean"] == 3
-    assert found["tokens_mean"] == 5
-    assert found["diversity"] == 1.0
+    assert result["words_mean"] == 3
+    assert result["tokens_mean"] == 5
+    assert result["diversity"] == 1.0
     assert rationale_figures([Item(id="a", correct=True)])["words_mean"] is None
 
 
@@ -101,10 +101,10 @@ def test_a_summary_counts_truncated_and_lucky_answers_apart() -> None:
         Item(id="c", task="t", correct=True, samples=(lucky,), tokens=1, meta={"steps": 3, "sound": True}),
     ]
 
-    told = summarise(Manifest(name="x"), items)
+    summary = summarise(Manifest(name="x"), items)
 
-    task = told["tasks"]["t"]
-    assert told["truncated"] == task["truncated"] == 1
+    task = summary["tasks"]["t"]
+    assert summary["truncated"] == task["truncated"] == 1
     assert task["without_answer"] == 1
     assert task["right_by_a_flaw"] == 1
     assert task["by"]["steps"]["3"]["n"] == 2

@@ -8,7 +8,7 @@ import pytest
 
 from errata.errors import UsageError
 from errata.evals.results import Item, Key, Sample, evals_of, own_items, read_eval, write_items
-from tests.evals.made import eval_dir
+from tests.evals.eval_dirs import eval_dir
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -20,23 +20,23 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
     write_items(tmp_path / "items.jsonl", items)
 
-    found = read_eval(tmp_path).items
-    assert list(found) == items
-    assert found[0].correct is True
+    result = read_eval(tmp_path).items
+    assert list(result) == items
+    assert result[0].correct is True
 
 
 def test_other_tools_need_only_id_and_correct(tmp_path: Path) -> None:
     file = tmp_path / "theirs.jsonl"
     file.write_text('{"id": 3, "correct": 1, "score": {"x": 2}}\n\n{"id": "b", "correct": false}\n')
 
-    found = read_eval(file)
+    result = read_eval(file)
 
-    assert [(item.id, item.correct) for item in found.items] == [("3", 1.0), ("b", False)]
-    assert found.name == "theirs"
+    assert [(item.id, item.correct) for item in result.items] == [("3", 1.0), ("b", False)]
+    assert result.name == "theirs"
 
 
 @pytest.mark.parametrize(
-    ("line", "found"),
+    ("line", "message"),
     [
         ('{"id": "a"}', "line 2, correct"),
         ('{"correct": true}', "line 2, id"),
@@ -47,14 +47,14 @@ def test_other_tools_need_only_id_and_correct(tmp_path: Path) -> None:
         ('{"id": "z", "correct": true}', "line 2: z stands in line 1 already"),
     ],
 )
-def test_a_line_that_is_no_result_is_told(tmp_path: Path, line: str, found: str) -> None:
+def test_a_line_that_is_no_result_is_told(tmp_path: Path, line: str, message: str) -> None:
     file = tmp_path / "bad.jsonl"
     file.write_text('{"id": "z", "correct": true}\n' + line + "\n")
 
     with pytest.raises(UsageError) as raised:
         read_eval(file)
 
-    assert found in raised.value.found
+    assert message in raised.value.found
 
 
 def test_nothing_is_not_compared(tmp_path: Path) -> None:

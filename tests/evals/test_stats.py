@@ -36,9 +36,9 @@ def test_mcnemar_equals_the_enumeration(left: int, right: int) -> None:
 @settings(max_examples=25, deadline=None)
 @given(few_values)
 def test_sign_flips_approach_the_enumeration(differences: list[float]) -> None:
-    found = stats.sign_flip(np.array(differences), 20_000, 1)
+    p_value = stats.sign_flip(np.array(differences), 20_000, 1)
 
-    assert found == pytest.approx(twins.sign_flip(differences), abs=0.015)
+    assert p_value == pytest.approx(twins.sign_flip(differences), abs=0.015)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
@@ -125,17 +125,17 @@ def p_values(differences: np.ndarray) -> np.ndarray:
 
 
 def test_a_planted_null_is_found_no_more_often_than_stated() -> None:
-    found = (p_values(paired_draws(300, 0.0, 600, 1)) < 0.05).mean()
+    p_value = (p_values(paired_draws(300, 0.0, 600, 1)) < 0.05).mean()
 
-    assert 0.01 < found < 0.07  # the exact test keeps below its 5 %
+    assert 0.01 < p_value < 0.07  # the exact test keeps below its 5 %
 
 
 def test_a_difference_as_large_as_the_detectable_one_is_found_at_the_stated_power() -> None:
     n = 500
     detectable = stats.detectable_of_items(paired_draws(n, 0.0, 1, 2)[0])
-    found = (p_values(paired_draws(n, detectable, 600, 3)) < 0.05).mean()
+    p_value = (p_values(paired_draws(n, detectable, 600, 3)) < 0.05).mean()
 
-    assert 0.7 < found < 0.9
+    assert 0.7 < p_value < 0.9
 
 
 def test_a_planted_difference_over_seeds_is_found_at_the_stated_power() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from glob import glob
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from errata.data.problems import Problems
 from errata.data.source import Mapping, ProblemSource
 from errata.errors import UsageError
 from errata.evals.recipe import load_eval_recipe
-from errata.evals.tasks import READY, Task, content_hash, meta_of, overlap_with, read_task, resolved
+from errata.evals.tasks import READY, Task, content_hash, meta_of, overlap_with, read_task, task_data
 from errata.grading.grader import Grader
 from errata.runs.recipe import load_recipe
 from errata.starter import DEMO
@@ -31,18 +32,18 @@ SIZES = {
 @needs_data
 @pytest.mark.parametrize("name", SIZES)
 def test_a_ready_task_has_its_problems(name: str) -> None:
-    asked = read_task(name, READY[name])
+    task = read_task(name, READY[name])
 
-    assert len(asked.problems) == asked.about()["n"] == SIZES[name]
+    assert len(task.problems) == task.about()["n"] == SIZES[name]
 
 
 @needs_data
 def test_svamp_is_tested_on_what_is_not_trained_on() -> None:
     trained = Problems(ProblemSource(source=str(DATA / "mcc_kd/SVAMP/train.json"), mapping="mcc_kd_svamp"))
-    asked = read_task("svamp", READY["svamp"])
+    task = read_task("svamp", READY["svamp"])
 
-    assert not {each.question for each in trained} & {each.question for each in asked.problems}
-    assert "700 excluded" in " ".join(asked.notes)
+    assert not {each.question for each in trained} & {each.question for each in task.problems}
+    assert "700 excluded" in " ".join(task.notes)
 
 
 @needs_data
@@ -72,10 +73,10 @@ def test_every_ready_source_is_among_those_whose_gold_answers_are_graded() -> No
 
 @pytest.mark.parametrize("name", [name for name, task in READY.items() if task.source == "classroom"])
 async def test_gold_answers_and_gold_solutions_of_the_classroom_grade_right(name: str) -> None:
-    asked = read_task(name, READY[name].model_copy(update={"limit": 100}))
+    read = read_task(name, READY[name].model_copy(update={"limit": 100}))
 
     async with Grader() as grader:
-        for problem in asked.problems:
+        for problem in read.problems:
             assert problem.rationale is not None
             assert (await grader.grade(problem, problem.rationale)).correct
             assert (await grader.grade(problem, f"The answer is {problem.answer}.")).correct
@@ -93,38 +94,42 @@ def test_no_classroom_test_has_the_numbers_of_a_lesson() -> None:
             assert not tested & lesson, name
 
 
+def task_of(name: str, changes: dict[str, Any]) -> Task:
+    return Task.model_validate(task_data(name, changes))
+
+
 def test_a_task_of_ones_own_is_a_source_and_a_mapping(tmp_path: Path) -> None:
     file = tmp_path / "mine.jsonl"
     file.write_text('{"q": "1 + 1?", "a": 2}\n{"q": "2 + 2?", "a": 4}\n')
 
     mapping = {"question": "q", "answer": "a", "kind": "number"}
 
-    asked = read_task("mine", resolved("mine", {"source": str(file), "mapping": mapping, "domain": "ood"}))
+    task = read_task("mine", task_of("mine", {"source": str(file), "mapping": mapping, "domain": "ood"}))
 
-    assert [each.answer for each in asked.problems] == ["2", "4"]
-    assert meta_of(asked, asked.problems[0]) == {"gold": "2", "question": "1 + 1?", "split": "ood"}
+    assert [each.answer for each in task.problems] == ["2", "4"]
+    assert meta_of(task, task.problems[0]) == {"gold": "2", "question": "1 + 1?", "split": "ood"}
 
 
 def test_a_ready_task_may_be_changed_in_part() -> None:
-    found = resolved("classroom_ood4", {"options": {"seed": 5}, "limit": 7})
+    task = task_of("classroom_ood4", {"options": {"seed": 5}, "limit": 7})
 
-    assert found.options == {"split": "ood4", "count": 500, "seed": 5}
-    assert (found.domain, found.limit) == ("ood", 7)
+    assert task.options == {"split": "ood4", "count": 500, "seed": 5}
+    assert (task.domain, task.limit) == ("ood", 7)
     with pytest.raises(UsageError, match="no ready task is called gsm"):
-        resolved("gsm", {})
+        task_of("gsm", {})
 
 
 def test_the_hash_changes_with_question_and_answer() -> None:
-    asked = read_task("c", READY["classroom_id"].model_copy(update={"limit": 3})).problems
-    changed = asked[1].model_copy(update={"answer": "99"})
+    task = read_task("c", READY["classroom_id"].model_copy(update={"limit": 3})).problems
+    changed = task[1].model_copy(update={"answer": "99"})
 
-    assert content_hash(asked) == content_hash(list(asked))
-    assert content_hash(asked) != content_hash([asked[0], changed, asked[2]])
+    assert content_hash(task) == content_hash(list(task))
+    assert content_hash(task) != content_hash([task[0], changed, task[2]])
 
 
 def test_overlap_is_found_in_exports_by_question_and_by_ngram(tmp_path: Path) -> None:
-    asked = read_task("c", READY["classroom_id"].model_copy(update={"limit": 4}))
-    same, near, far = (each.question for each in asked.problems[:3])
+    task = read_task("c", READY["classroom_id"].model_copy(update={"limit": 4}))
+    same, near, far = (each.question for each in task.problems[:3])
     tail = "\nReason step by step and end with: The answer is X."
     rows = [
         {"prompt": same.upper() + tail, "completion": "x"},
@@ -133,10 +138,10 @@ def test_overlap_is_found_in_exports_by_question_and_by_ngram(tmp_path: Path) ->
     file = tmp_path / "sft.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    assert overlap_with([asked], [str(file)]) == {"c": {"question": 1, "ngram": 1}}
-    assert overlap_with([asked], []) == {}
+    assert overlap_with([task], [str(file)]) == {"c": {"question": 1, "ngram": 1}}
+    assert overlap_with([task], []) == {}
     with pytest.raises(UsageError, match="cannot be read"):
-        overlap_with([asked], [str(tmp_path / "none.jsonl")])
+        overlap_with([task], [str(tmp_path / "none.jsonl")])
 
 
 def test_options_of_an_exported_prompt_are_options_again(tmp_path: Path) -> None:
@@ -154,9 +159,9 @@ def test_options_of_an_exported_prompt_are_options_again(tmp_path: Path) -> None
     ("name", "steps"), [("gsm8k", {2, 3, 4, 5}), ("multiarith", {2}), ("strategyqa", {2, 3}), ("svamp", {1, 2})]
 )
 def test_steps_are_counted_where_the_data_tells_them(name: str, steps: set[int]) -> None:
-    asked = read_task(name, READY[name])
+    task = read_task(name, READY[name])
 
-    counted = [meta_of(asked, each).get("steps") for each in asked.problems]
+    counted = [meta_of(task, each).get("steps") for each in task.problems]
     assert steps <= set(counted)
 
 

@@ -32,11 +32,11 @@ def test_a_vote_equals_the_exact_twin(
     if None in scores and known and sum(known) / len(known) not in (0, 0.25, 0.5, 0.75, 1):
         scores = [score if score is not None else 0.5 for score in scores]  # a mean that no float holds makes no tie
 
-    found = vote(answers, right, scores, weighting)
+    result = vote(answers, right, weights_of(scores, weighting))
 
     winners, credit = twins.vote_credit(answers, right, scores, weighting)
-    assert set(found.winners) == winners
-    assert found.credit == pytest.approx(float(credit))
+    assert set(result.winners) == winners
+    assert result.credit == pytest.approx(float(credit))
 
 
 @given(questions(), st.sampled_from([0.25, 0.5, 1.0]), st.sampled_from(WEIGHTINGS))
@@ -45,7 +45,7 @@ def test_equal_scores_reduce_to_the_majority(
 ) -> None:
     answers, right, _ = question
 
-    assert vote(answers, right, [score] * len(answers), weighting) == vote(answers, right)
+    assert vote(answers, right, weights_of([score] * len(answers), weighting)) == vote(answers, right)
 
 
 @given(questions(), st.randoms(use_true_random=False))
@@ -56,15 +56,16 @@ def test_the_order_of_samples_makes_no_winner(
     order = list(range(len(answers)))
     dice.shuffle(order)  # type: ignore[attr-defined]
 
-    shuffled = vote([answers[i] for i in order], [right[i] for i in order], [scores[i] for i in order], "1+2s")
+    weights = weights_of([scores[i] for i in order], "1+2s")
+    shuffled = vote([answers[i] for i in order], [right[i] for i in order], weights)
 
-    assert set(shuffled.winners) == set(vote(answers, right, scores, "1+2s").winners)
+    assert set(shuffled.winners) == set(vote(answers, right, weights_of(scores, "1+2s")).winners)
 
 
 def test_ties_share_the_credit() -> None:
-    found = vote([0, 1, 2, 0, 1], [True, False, False, True, False])
+    result = vote([0, 1, 2, 0, 1], [True, False, False, True, False])
 
-    assert found == ((0, 1), 0.5)
+    assert result == ((0, 1), 0.5)
 
 
 def test_a_missing_score_counts_as_the_mean_of_the_question() -> None:
@@ -76,7 +77,7 @@ def test_a_score_may_outweigh_the_majority() -> None:
     answers, right, scores = [0, 0, 1], [False, False, True], [0.1, 0.2, 0.9]
 
     assert vote(answers, right).credit == 0.0
-    assert vote(answers, right, scores, "s").credit == 1.0
+    assert vote(answers, right, weights_of(scores, "s")).credit == 1.0
 
 
 def test_a_sample_without_an_answer_has_no_vote() -> None:
@@ -119,12 +120,12 @@ def test_figures_of_several_samples_come_from_the_same_ones() -> None:
     samples = (sample("4", True, 0, 0.9), sample("5", False, 1, 0.1), sample("5", False, 1, 0.2), sample("4", True, 0))
     item = Item(id="a", task="t", correct=0.5, samples=samples)
 
-    found = {name: values[0] for name, values in several([item]).items()}
+    result = {name: values[0] for name, values in several([item]).items()}
 
-    assert found["pass@1"] == 0.5
-    assert found["pass@2"] == pytest.approx(float(twins.pass_at_k([True, False, False, True], 2)))
-    assert found["pass@4"] == 1.0
-    assert found["maj@2"] == 0.5  # each of the two pairs ties
-    assert found["maj@4"] == 0.5
-    assert found["asc[s]@4"] == 1.0
-    assert set(found) == {"pass@1", "pass@2", "pass@4", "maj@2", "maj@4", "asc[1+2s]@4", "asc[1+s]@4", "asc[s]@4"}
+    assert result["pass@1"] == 0.5
+    assert result["pass@2"] == pytest.approx(float(twins.pass_at_k([True, False, False, True], 2)))
+    assert result["pass@4"] == 1.0
+    assert result["maj@2"] == 0.5  # each of the two pairs ties
+    assert result["maj@4"] == 0.5
+    assert result["asc[s]@4"] == 1.0
+    assert set(result) == {"pass@1", "pass@2", "pass@4", "maj@2", "maj@4", "asc[1+2s]@4", "asc[1+s]@4", "asc[s]@4"}

@@ -48,12 +48,12 @@ def mcnemar(only_left: int, only_right: int) -> float:
 
 def sign_flip(differences: Sequence[float]) -> float:
     """Over every choice of signs: how many sums are as far from 0."""
-    found = abs(sum(differences))
+    reached = abs(sum(differences))
     sums = [
         abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
         for signs in product((1, -1), repeat=len(differences))
     ]
-    return sum(each >= found - 1e-12 for each in sums) / len(sums)
+    return sum(each >= reached - 1e-12 for each in sums) / len(sums)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -132,9 +132,9 @@ def test_replies_longer_than_reserved_overshoot_by_those_in_flight_at_most(
             spec = provider.agent(max_tokens=20)
             folder = tmp_path_factory.mktemp("overshoot")
             async with gateway(folder, spec, budget=Budget(tokens=limit), concurrency=concurrency) as ask:
-                asked = [request_of(spec, f"{n:02}?", parameters={"max_tokens": 20}) for n in range(30)]
-                reserved = ask._need(asked[0]).tokens
-                done = await asyncio.gather(*map(ask, asked), return_exceptions=True)
+                sent = [request_of(spec, f"{n:02}?", parameters={"max_tokens": 20}) for n in range(30)]
+                reserved = ask._need(sent[0]).tokens
+                done = await asyncio.gather(*map(ask, sent), return_exceptions=True)
                 assert all(not isinstance(each, Exception) or isinstance(each, BudgetExhausted) for each in done)
                 return ask.spent.run.tokens, reserved
 
@@ -150,8 +150,8 @@ def test_the_status_tells_the_cost_of_a_stopped_run(tmp_path: Path, priced: tupl
 
     summary = asyncio.run(here.lives(f"budget.usd={limit}"))
 
-    told = status(here.run)
+    figures = status(here.run)
     assert summary.exit_code == 4
-    assert 0 < told["cost_usd"] <= limit
-    assert told["cost_usd"] == pytest.approx(summary.spent["all_runs"]["usd"])
+    assert 0 < figures["cost_usd"] <= limit
+    assert figures["cost_usd"] == pytest.approx(summary.spent["all_runs"]["usd"])
     assert f"budget.usd is {limit:g}" in str(summary.error)

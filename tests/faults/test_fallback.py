@@ -29,12 +29,12 @@ async def test_a_refused_teacher_is_replaced_and_the_run_says_so(tmp_path: Path)
 
     assert summary.exit_code == 0, summary
     assert accounted(here.run)["pending"] == 0
-    told = lines(here.run)
-    instead = [call for line in told for call in line["calls"] if call["fallback"]]
+    result = lines(here.run)
+    instead = [call for line in result for call in line["calls"] if call["fallback"]]
     assert instead
     assert {(call["agent"], call["fallback"], call["model"]) for call in instead} == {("ada", "dora", "openai/dan")}
-    assert not any(call["agent"] == "ada" and not call["fallback"] for line in told for call in line["calls"])
-    written = [each for line in told for each in line["rationales"] if each["author"] == "ada"]
+    assert not any(call["agent"] == "ada" and not call["fallback"] for line in result for call in line["calls"])
+    written = [each for line in result for each in line["rationales"] if each["author"] == "ada"]
     assert written
     assert {each["stand_in"] for each in written} == {"dora"}
     paid = orjson.loads((here.run / "manifest.json").read_bytes())["fallbacks"]["ada"]["dora"]
@@ -42,9 +42,9 @@ async def test_a_refused_teacher_is_replaced_and_the_run_says_so(tmp_path: Path)
     figures = status(here.run)
     assert figures["fallbacks"] == {"ada": {"dora": len(instead)}}
     assert any("in the place of ada" in note for note in figures["notes"])
-    said = "\n".join(report(summary))
-    assert f"{paid} replies were asked of ada and given by dora, its fallback" in said
-    assert "this key has been revoked" in said
+    text = "\n".join(report(summary))
+    assert f"{paid} replies were asked of ada and given by dora, its fallback" in text
+    assert "this key has been revoked" in text
     card = export([here.run], "messages", tmp_path / "m.jsonl").card.read_text(encoding="utf-8")
     assert f"{len(instead)} replies of ada were given by dora" in card
 

@@ -101,8 +101,8 @@ async def test_a_name_that_does_not_resolve_is_told_and_nothing_fails(
     assert accounted(here.run)["pending"] == len(unharmed.lines)
 
     real = socket.getaddrinfo
-    found = lambda host, *rest, **how: real("127.0.0.1" if host == here.host else host, *rest, **how)  # noqa: E731
-    monkeypatch.setattr(socket, "getaddrinfo", found)
+    messages = lambda host, *rest, **how: real("127.0.0.1" if host == here.host else host, *rest, **how)  # noqa: E731
+    monkeypatch.setattr(socket, "getaddrinfo", messages)
     await here.ends_as(unharmed)
 
 

@@ -34,10 +34,10 @@ async def signalled(here: Place, signals: list[signal.Signals], latency: float) 
 async def test_once_it_drains(first: signal.Signals, unharmed: Came, tmp_path: Path) -> None:
     here = place(tmp_path)
 
-    code, said, _ = await signalled(here, [first], latency=0.05)
+    code, message, _ = await signalled(here, [first], latency=0.05)
 
-    assert code == 130, said
-    assert "draining" in said
+    assert code == 130, message
+    assert "draining" in message
     counts = accounted(here.run)
     assert 0 < counts["pending"] < PROBLEMS
     assert orjson.loads((here.run / "manifest.json").read_bytes())["problems"] == counts
@@ -48,10 +48,10 @@ async def test_once_it_drains(first: signal.Signals, unharmed: Came, tmp_path: P
 async def test_twice_it_stops_and_stores_what_is_on_its_way(unharmed: Came, tmp_path: Path) -> None:
     here = place(tmp_path)
 
-    code, said, seconds = await signalled(here, [INT, TERM], latency=0.7)
+    code, message, seconds = await signalled(here, [INT, TERM], latency=0.7)
 
-    assert code == 130, said
-    assert said.index("draining") < said.index("stopping")
+    assert code == 130, message
+    assert message.index("draining") < message.index("stopping")
     assert seconds < 10
     assert accounted(here.run)["pending"] == PROBLEMS
     await here.ends_as(unharmed)
@@ -71,11 +71,11 @@ async def test_three_times_it_waits_for_nothing(unharmed: Came, tmp_path: Path) 
         for each in (INT, INT, INT):
             child.send_signal(each)
             await asyncio.sleep(0.3)
-        _, said = await asyncio.to_thread(child.communicate, timeout=60)
+        _, message = await asyncio.to_thread(child.communicate, timeout=60)
 
-    assert child.returncode == 130, said
-    assert "giving up" in said
-    assert "Traceback" not in said
+    assert child.returncode == 130, message
+    assert "giving up" in message
+    assert "Traceback" not in message
     assert time.monotonic() - started < 15
     assert accounted(here.run)["pending"] == PROBLEMS
     last = await here.ends_as(unharmed)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from errata.report.log_totals import Account
+from errata.records import Transcript
+from errata.report.log_totals import LogTotals
 from errata.runs.runner import synthesize
 from tests.report.planted import three_students
 from tests.small_runs import lines, small
@@ -29,8 +30,8 @@ def log(lesson: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def account(log: list[dict[str, Any]]) -> Account:
-    made = Account()
-    for transcript in log:
-        made.add(transcript)
-    return made
+def totals(log: list[dict[str, Any]]) -> LogTotals:
+    totals = LogTotals()
+    for line in log:
+        totals.add(Transcript.model_validate(line))
+    return totals

@@ -20,8 +20,8 @@ KINDS = ("logical_op", "knowledge", "calc", "final")
 
 
 def questions(split: str, number: int) -> list[Problem]:
-    found = problems({"count": number, "split": split, "seed": 5})
-    return [problem for problem, _ in zip(found, range(number), strict=False)]
+    problems_of_task = problems({"count": number, "split": split, "seed": 5})
+    return [problem for problem, _ in zip(problems_of_task, range(number), strict=False)]
 
 
 def log_of(method: str, steps: int = 40) -> list[dict[str, Any]]:
@@ -76,7 +76,9 @@ def plant_eval(
     text: Callable[[Problem, bool], str] | None = None,
 ) -> Path:
     items = [
-        _item(task, problem, right(problem), name, samples, text) for task, found in tasks.items() for problem in found
+        _item(task, problem, right(problem), name, samples, text)
+        for task, problems_of_task in tasks.items()
+        for problem in problems_of_task
     ]
     manifest = Manifest(
         name=name,
@@ -85,7 +87,7 @@ def plant_eval(
         decoding={"name": "greedy" if samples == 1 else f"maj{samples}"},
         seed=17,
         baseline=baseline,
-        tasks={task: {"n": len(found)} for task, found in tasks.items()},
+        tasks={task: {"n": len(problems_of_task)} for task, problems_of_task in tasks.items()},
         training=trained,
         tokens={"prompt": 100, "completion": 100},
         cost_usd=0.0,
@@ -102,9 +104,9 @@ def _item(
     task: str, problem: Problem, right: bool, name: str, samples: int, text: Callable[[Problem, bool], str] | None
 ) -> Item:
     answer = problem.answer if right else str(int(problem.answer) + 1)
-    told = text(problem, right) if text else f"{problem.rationale if right else 'so'} the answer is {answer} ."
+    written = text(problem, right) if text else f"{problem.rationale if right else 'so'} the answer is {answer} ."
     kind = None if right else KINDS[int(draw("kind", name, problem.id) * len(KINDS))]
-    one = Sample(text=told, answer=answer, correct=right, tokens=len(told.split()))
+    one = Sample(text=written, answer=answer, correct=right, tokens=len(written.split()))
     meta = {
         "question": problem.question,
         "gold": problem.answer,
@@ -127,10 +129,10 @@ def _item(
 def three_students(folder: Path, number: int = 150, seeds: Sequence[int] = (0,)) -> list[Path]:
     """The untouched student, plain distillation and a committee's, on problems like the lesson's and harder ones."""
     tasks = {"classroom_id": questions("id", number), "classroom_ood4": questions("ood4", number // 2)}
-    made = [plant_eval(folder, "untouched", right_at((0.52, 0.44, 0.3), "untouched"), tasks=tasks, baseline=True)]
+    folders = [plant_eval(folder, "untouched", right_at((0.52, 0.44, 0.3), "untouched"), tasks=tasks, baseline=True)]
     for label, method, rates in (("plain", "sft", (0.62, 0.5, 0.33)), ("committee", "mapd", (0.78, 0.69, 0.45))):
         for seed in seeds:
             name = label if len(seeds) == 1 else f"{label}-{seed}"
             right = right_at(rates, f"{label}{seed}")
-            made.append(plant_eval(folder, name, right, tasks=tasks, label=label, trained=training(method, seed)))
-    return made
+            folders.append(plant_eval(folder, name, right, tasks=tasks, label=label, trained=training(method, seed)))
+    return folders

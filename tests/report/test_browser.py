@@ -59,15 +59,15 @@ def browser() -> Iterator[Any]:
 
 
 class Watched:
-    """A page with everything it asked for and complained of."""
+    """A page with everything it requested and complained of."""
 
     def __init__(self, browser: Any, report: Path, hash: str = "", **options: Any) -> None:
         self.context = browser.new_context(reduced_motion="reduce", **options)
         self.page = self.context.new_page()
         self.page.set_default_timeout(10_000)
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: self.complaints.append("a dialog opened"))
@@ -77,13 +77,13 @@ class Watched:
     def see(self, selector: str) -> None:
         self.page.locator(selector).first.scroll_into_view_if_needed()
 
-    def found(self, browser: str, *, before: int | None = None) -> int:
+    def matches(self, browser: str, *, before: int | None = None) -> int:
         """Entries that the filters leave, once they are others than `before`."""
-        told = self.page.locator(f"{browser} .found").first
+        line = self.page.locator(f"{browser} .found").first
         if before is not None:
-            playwright.expect(told).not_to_have_text(re.compile(rf"^{before} of |^Searching"))
-        playwright.expect(told).to_have_text(re.compile(r"^[\d,]+ of [\d,]+ "))
-        return int(told.inner_text().split(" of ")[0].replace(",", ""))
+            playwright.expect(line).not_to_have_text(re.compile(rf"^{before} of |^Searching"))
+        playwright.expect(line).to_have_text(re.compile(r"^[\d,]+ of [\d,]+ "))
+        return int(line.inner_text().split(" of ")[0].replace(",", ""))
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def open_page(browser: Any, report: Path) -> Iterator[Any]:
 
     for watched in opened:
         assert watched.page.evaluate("window.planted") is None, "a planted script ran"
-        assert not [url for url in watched.asked if url.split("#")[0] != watched.home], "a request left the page"
+        assert not [url for url in watched.requests if url.split("#")[0] != watched.home], "a request left the page"
         assert not watched.complaints
         watched.context.close()
 
@@ -109,24 +109,24 @@ def test_filter_search_and_transcript(open_page: Any, lesson: Path) -> None:
 
     watched.see("#stories")
     page.wait_for_selector("#stories .reader .question")
-    assert watched.found("#stories") == 24
+    assert watched.matches("#stories") == 24
 
     page.get_by_role("combobox", name="student", exact=True).select_option("wrong")
     mistaken = [ln for ln in log if any(r["role"] == "student" and not r["correct"] for r in ln["rationales"])]
-    assert watched.found("#stories", before=24) == len(mistaken)
+    assert watched.matches("#stories", before=24) == len(mistaken)
 
     page.locator("#stories .row").nth(1).click()
     reader = page.locator("#stories .reader")
     playwright.expect(reader.locator(".question")).to_contain_text("<script>window.planted = 1</script>")
-    for shown in ("Student", "Drafts, reviews and revisions", "accepted", "rejected", "score"):
-        assert shown.lower() in reader.inner_html().lower()
+    for rows in ("Student", "Drafts, reviews and revisions", "accepted", "rejected", "score"):
+        assert rows.lower() in reader.inner_html().lower()
     assert reader.locator("script, img, svg, a").count() == 0
 
     page.locator("#stories").get_by_text("Reset").click()
     words = next(r["text"] for r in log[5]["rationales"] if r["role"] == "teacher").split()[:6]
     page.locator("#stories input[type=search]").fill(f'"{" ".join(words)}"')
     holding = sum(" ".join(words) in orjson.dumps(line["rationales"]).decode() for line in log)
-    assert 1 <= watched.found("#stories", before=24) == holding
+    assert 1 <= watched.matches("#stories", before=24) == holding
     page.locator("#stories .row").first.click()
     playwright.expect(reader.locator("mark.hit:visible").first).to_be_visible()
 
@@ -138,14 +138,14 @@ def test_pairs_side_by_side_with_key_steps(open_page: Any, lesson: Path) -> None
 
     watched.see("#pair-view")
     page.wait_for_selector("#pair-view .sides")
-    told = page.locator("#pair-view .steps .found")
-    assert told.inner_text() == f"1 of {len(pairs)}"
+    status = page.locator("#pair-view .steps .found")
+    assert status.inner_text() == f"1 of {len(pairs)}"
 
     page.get_by_role("button", name="Next").click()
-    playwright.expect(told).to_have_text(f"2 of {len(pairs)}")
+    playwright.expect(status).to_have_text(f"2 of {len(pairs)}")
     page.locator("#pair-view").get_by_role("combobox", name="origin").select_option("corrupted")
     corrupted = sum(pair["origin"] == "corrupted" for pair in pairs)
-    playwright.expect(told).to_have_text(f"1 of {corrupted}")
+    playwright.expect(status).to_have_text(f"1 of {corrupted}")
     sides = page.locator("#pair-view .side")
     assert sides.count() == 2
     assert page.locator("#pair-view .side.right .key").count() >= 1
@@ -167,7 +167,7 @@ def test_what_was_cured_is_listed_with_every_answer(open_page: Any) -> None:
     cured = change.locator("option", has_text="cured by committee").inner_text()
     change.select_option(index=[o.inner_text() for o in change.locator("option").all()].index(cured))
 
-    assert watched.found("#items", before=90) == int(cured.split("(")[1].rstrip(")"))
+    assert watched.matches("#items", before=90) == int(cured.split("(")[1].rstrip(")"))
     page.locator("#items .row").first.click()
     cards = page.locator("#items .answers .card")
     assert "✗ wrong" in cards.filter(has_text="untouched").inner_text()

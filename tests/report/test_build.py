@@ -204,7 +204,7 @@ def test_a_run_that_has_not_begun_has_a_report(lesson: Path, tmp_path: Path) -> 
 
     done = write_report(run)
 
-    assert (done.transcripts, done.shown) == (0, 0)
+    assert (done.transcripts, done.browsable) == (0, 0)
     assert "demo" in done.out.read_text(encoding="utf-8")
 
 
@@ -228,9 +228,9 @@ def test_of_a_long_log_some_are_drawn_and_the_page_says_so(
     done = write_report(run)
 
     page = Page(done.out)
-    assert 3 < done.shown < 24
-    assert len(page.transcripts()) == done.shown
-    assert f"{done.shown} of 24 transcripts are in this page" in done.out.read_text(encoding="utf-8")
+    assert 3 < done.browsable < 24
+    assert len(page.transcripts()) == done.browsable
+    assert f"{done.browsable} of 24 transcripts are in this page" in done.out.read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -248,11 +248,11 @@ def test_results_of_another_tool_take_part(lesson: Path, tmp_path: Path) -> None
 
 
 def test_evals_of_other_items_are_refused_by_name(lesson: Path, tmp_path: Path) -> None:
-    found = questions("id", 30)
-    one = plant_eval(tmp_path, "one", right_at((0.5,), "one"), tasks={"classroom_id": found})
-    other = plant_eval(tmp_path, "other", right_at((0.5,), "other"), tasks={"classroom_id": found[:20]})
+    message = questions("id", 30)
+    one = plant_eval(tmp_path, "one", right_at((0.5,), "one"), tasks={"classroom_id": message})
+    other = plant_eval(tmp_path, "other", right_at((0.5,), "other"), tasks={"classroom_id": message[:20]})
 
-    with pytest.raises(UsageError, match=found[20].id):
+    with pytest.raises(UsageError, match=message[20].id):
         write_report(lesson, [one, other], tmp_path / "report.html")
 
     assert not (tmp_path / "report.html").exists()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from errata.records import Transcript
 from errata.report.embedded_data import Archive, Index, compact, joined, packed, utf16
 
 Json = dict[str, Any]
@@ -23,10 +24,10 @@ def unpacked(block: str) -> Any:
 
 def test_a_compact_transcript_keeps_every_word_and_verdict(log: list[Json]) -> None:
     for line in log:
-        told = compact(line)
+        entry = compact(Transcript.model_validate(line))
 
-        assert [each["text"] for each in told["rationales"]] == [each["text"] for each in line["rationales"]]
-        for ours, theirs in zip(told["rationales"], line["rationales"], strict=True):
+        assert [each["text"] for each in entry["rationales"]] == [each["text"] for each in line["rationales"]]
+        for ours, theirs in zip(entry["rationales"], line["rationales"], strict=True):
             assert (ours["by"], ours["role"]) == (theirs["author"], theirs["role"])
             assert ours.get("correct") == theirs["correct"]
             assert ours.get("accepted") == theirs["accepted"]
@@ -35,9 +36,9 @@ def test_a_compact_transcript_keeps_every_word_and_verdict(log: list[Json]) -> N
             ]
             if theirs["parent_id"]:
                 assert line["rationales"][ours["parent"]]["id"] == theirs["parent_id"]
-        assert [each["text"] for each in told.get("explanations", [])] == [e["text"] for e in line["explanations"]]
-        assert len(told["calls"]) == len(line["calls"])
-        assert told["outcome"]["status"] == line["outcome"]["status"]
+        assert [each["text"] for each in entry.get("explanations", [])] == [e["text"] for e in line["explanations"]]
+        assert len(entry["calls"]) == len(line["calls"])
+        assert entry["outcome"]["status"] == line["outcome"]["status"]
 
 
 def test_a_reply_stands_at_its_call_only_where_it_became_nothing(log: list[Json]) -> None:
@@ -45,24 +46,24 @@ def test_a_reply_stands_at_its_call_only_where_it_became_nothing(log: list[Json]
     lost = next(call for call in line["calls"] if call["verb"] == "solve")
     lost["reply"] = "mumbling that nobody could read"
 
-    told = compact(line)["calls"]
+    entry = compact(Transcript.model_validate(line))["calls"]
 
-    kept = [call["reply"] for call in told if "reply" in call]
-    assert "mumbling that nobody could read" in kept
-    assert all(call["verb"] in ("solve", "classify") for call in told if "reply" in call)
-    assert "messages" not in str(told)
+    replies = [call["reply"] for call in entry if "reply" in call]
+    assert "mumbling that nobody could read" in replies
+    assert all(call["verb"] in ("solve", "classify") for call in entry if "reply" in call)
+    assert "messages" not in str(entry)
 
 
 def test_key_spans_mark_the_words_that_the_log_names(log: list[Json]) -> None:
     pairs = 0
     for line in log:
-        told = compact(line)
+        entry = compact(Transcript.model_validate(line))
         texts = {each["id"]: each["text"] for each in line["rationales"]}
-        for ours, theirs in zip(told.get("pairs", []), line["pairs"], strict=True):
+        for ours, theirs in zip(entry.get("pairs", []), line["pairs"], strict=True):
             pairs += 1
-            shown = [texts[theirs["wrong"]][start:end] for start, end in ours.get("wrong_spans", [])]
+            marked = [texts[theirs["wrong"]][start:end] for start, end in ours.get("wrong_spans", [])]
             words = [texts[theirs["wrong"]][start:end] for start, end in theirs["wrong_spans"]]
-            assert " ".join(shown).split() == words
+            assert " ".join(marked).split() == words
     assert pairs > 20
 
 
@@ -88,9 +89,9 @@ def test_blocks_give_back_the_entries_in_order(entries: list[dict[str, str]], bl
         assert archive.add(entry)
     archive.close()
 
-    blocks = [unpacked(told) for told in archive.read()]
+    blocks = [unpacked(result) for result in archive.read()]
 
-    assert [entry for told in blocks for entry in told] == entries
+    assert [entry for result in blocks for entry in result] == entries
     assert archive.blocks == [sum(map(len, blocks[:place])) for place in range(len(blocks))]
 
 
@@ -109,44 +110,44 @@ def test_a_full_page_leaves_out_the_rest_and_counts_it() -> None:
 def test_packed_data_holds_no_markup_and_is_the_same_every_time() -> None:
     hostile = b"</script><script>alert(1)</script>\xe2\x80\xa8&amp;"
 
-    told = packed(hostile)
+    entry = packed(hostile)
 
-    assert told == packed(hostile)
-    assert not set(b"<>&\"' ") & set(told)
-    assert gzip.decompress(base64.b64decode(told)) == hostile
+    assert entry == packed(hostile)
+    assert not set(b"<>&\"' ") & set(entry)
+    assert gzip.decompress(base64.b64decode(entry)) == hostile
 
 
 def test_the_index_finds_by_facet_what_a_count_finds(log: list[Json]) -> None:
     index = Index()
     for line in log:
-        index.add(line)
+        index.add(Transcript.model_validate(line))
 
-    told = index.told()
+    entry = index.columns()
 
-    def found(name: str, value: str) -> list[str]:
+    def ids_with(name: str, value: str) -> list[str]:
         at, ids = 0, []
-        for gap in told["facets"][name].get(value, []):
+        for gap in entry["facets"][name].get(value, []):
             at += gap
-            ids.append(told["ids"][at])
+            ids.append(entry["ids"][at])
         return ids
 
     def with_rationale(test: Any) -> list[str]:
         return [line["problem"]["id"] for line in log if any(test(each) for each in line["rationales"])]
 
-    assert found("accepted from", "ada") == with_rationale(
+    assert ids_with("accepted from", "ada") == with_rationale(
         lambda r: r["author"] == "ada" and r["accepted"] and r["role"] in ("teacher", "revised")
     )
-    assert found("panel", "rejected though right") == with_rationale(
+    assert ids_with("panel", "rejected though right") == with_rationale(
         lambda r: r["role"] in ("teacher", "revised") and r["accepted"] is False and r["correct"]
     )
-    assert found("student", "wrong") == with_rationale(lambda r: r["role"] == "student" and not r["correct"])
-    assert len(told["pairs"]) == sum(len(line["pairs"]) for line in log)
+    assert ids_with("student", "wrong") == with_rationale(lambda r: r["role"] == "student" and not r["correct"])
+    assert len(entry["pairs"]) == sum(len(line["pairs"]) for line in log)
 
 
 @pytest.mark.parametrize("name", ["ids", "questions", "counts"])
 def test_the_index_has_a_row_for_every_transcript(log: list[Json], name: str) -> None:
     index = Index()
     for line in log:
-        index.add(line)
+        index.add(Transcript.model_validate(line))
 
-    assert len(index.told()[name]) == len(log)
+    assert len(index.columns()[name]) == len(log)

@@ -54,9 +54,9 @@ def test_marks_of_charts_stand_out(colours: dict[str, str], mark: str) -> None:
 @pytest.mark.parametrize("kind", BLIND)
 @pytest.mark.parametrize("names", [("right", "wrong"), ("s1", "s2", "s3", "s4")])
 def test_series_differ_to_colour_blind_eyes(colours: dict[str, str], kind: str, names: tuple[str, ...]) -> None:
-    seen = {name: np.clip(np.array(BLIND[kind]) @ linear(colours[name]), 0, 1) ** (1 / 2.4) for name in names}
+    perceived = {name: np.clip(np.array(BLIND[kind]) @ linear(colours[name]), 0, 1) ** (1 / 2.4) for name in names}
 
-    nearest = min(float(np.linalg.norm(seen[one] - seen[other])) for one, other in combinations(names, 2))
+    nearest = min(float(np.linalg.norm(perceived[one] - perceived[other])) for one, other in combinations(names, 2))
 
     assert nearest > 0.2
 

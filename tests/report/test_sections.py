@@ -12,8 +12,7 @@ from errata.report.embedded_data import Archive
 from errata.report.embedded_items import embed
 from errata.report.eval_results import Results, read_results
 from errata.report.figures import Section
-from errata.report.sections import accuracy as bought
-from errata.report.sections import samples
+from errata.report.sections import accuracy, samples
 from errata.report.sections import training_curves as schooling
 from tests.report.planted import log_of, plant_eval, questions, right_at, three_students, training
 
@@ -34,10 +33,10 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def test_a_planted_gain_is_told_with_its_size_and_its_chance(three: Results) -> None:
-    told = titles(bought.section(three))
+    texts = titles(accuracy.section(three))
 
-    assert any(title.startswith("committee gains") and "p < 0.001 after Holm" in title for title in told)
-    assert any(title.startswith("committee cures") for title in told)
+    assert any(title.startswith("committee gains") and "p < 0.001 after Holm" in title for title in texts)
+    assert any(title.startswith("committee cures") for title in texts)
 
 
 def test_a_planted_null_is_told_with_what_could_have_been_shown(tmp_path: Path) -> None:
@@ -45,23 +44,23 @@ def test_a_planted_null_is_told_with_what_could_have_been_shown(tmp_path: Path) 
     one = plant_eval(tmp_path, "one", lambda p: p.id in half, tasks=TASKS, baseline=True)
     other = plant_eval(tmp_path, "other", lambda p: p.id in half, tasks=TASKS, trained=training("sft", 0))
 
-    told = titles(bought.section(results_of(one, other)))
+    texts = titles(accuracy.section(results_of(one, other)))
 
-    assert any(title.startswith("No difference is shown") and "could have been shown" in title for title in told)
+    assert any(title.startswith("No difference is shown") and "could have been shown" in title for title in texts)
 
 
 def test_trainings_of_equal_size_have_a_table_of_their_own_where_others_differ(tmp_path: Path) -> None:
     ids = [problem.id for problem in TASKS["id"]]
     paths = [plant_eval(tmp_path, "base", lambda p: False, tasks=TASKS, baseline=True)]
     for name, right, tokens in (("one", 10, 1000), ("two", 40, 1010), ("three", 50, 5000)):
-        told = training("sft", 0, tokens)
-        paths.append(plant_eval(tmp_path, name, lambda p, n=right: ids.index(p.id) < n, tasks=TASKS, trained=told))
+        texts = training("sft", 0, tokens)
+        paths.append(plant_eval(tmp_path, name, lambda p, n=right: ids.index(p.id) < n, tasks=TASKS, trained=texts))
 
-    figures = bought.section(results_of(*paths)).figures
+    figures = accuracy.section(results_of(*paths)).figures
     [equal] = [figure for figure in figures if figure.title.startswith("At equal target tokens: two gains 50.0 points")]
 
     assert [row[:2] for row in equal.table.rows] == [["two", "one"]]
-    assert not [title for title in titles(bought.section(results_of(*paths[:3]))) if title.startswith("At equal")]
+    assert not [title for title in titles(accuracy.section(results_of(*paths[:3]))) if title.startswith("At equal")]
 
 
 def test_cured_and_broken_are_the_planted_ones(tmp_path: Path) -> None:
@@ -74,7 +73,7 @@ def test_cured_and_broken_are_the_planted_ones(tmp_path: Path) -> None:
     [changes] = results.changed["after"]
     assert [key for _, key in changes.cured] == ids[30:45]
     assert [key for _, key in changes.introduced] == ids[:4]
-    figure = next(each for each in bought.section(results).figures if "cures" in each.title)
+    figure = next(each for each in accuracy.section(results).figures if "cures" in each.title)
     assert figure.title == "after cures 15 problems and breaks 4, against the untouched student."
     assert list(figure.table.rows) == [["after", "id", 1, 15, 4, 11]]
 
@@ -82,7 +81,7 @@ def test_cured_and_broken_are_the_planted_ones(tmp_path: Path) -> None:
 def test_seeds_are_one_arm_and_changes_are_told_seed_by_seed(tmp_path: Path) -> None:
     results = results_of(*three_students(tmp_path, number=40, seeds=(0, 1, 2)))
 
-    section = bought.section(results)
+    section = accuracy.section(results)
 
     assert [arm.name for arm in results.arms] == ["untouched", "plain", "committee"]
     assert len(results.changed["committee"]) == 3
@@ -91,7 +90,7 @@ def test_seeds_are_one_arm_and_changes_are_told_seed_by_seed(tmp_path: Path) -> 
 
 
 def test_every_table_has_as_many_columns_as_headings(three: Results) -> None:
-    section = bought.section(three)
+    section = accuracy.section(three)
     training_section = schooling.section(three.evals)
 
     assert training_section is not None
@@ -103,7 +102,7 @@ def test_every_table_has_as_many_columns_as_headings(three: Results) -> None:
 def test_one_eval_alone_is_told_without_differences(tmp_path: Path) -> None:
     alone = plant_eval(tmp_path, "alone", right_at((0.5,), "alone"), tasks=TASKS)
 
-    section = bought.section(results_of(alone))
+    section = accuracy.section(results_of(alone))
 
     assert not any("gains" in title or "cures" in title for title in titles(section))
     assert section.figures[0].title.startswith("alone is right on")
@@ -126,9 +125,9 @@ def test_the_page_lists_every_item_with_every_answer(three: Results, tmp_path: P
 
     assert index["students"] == ["untouched", "plain", "committee"]
     assert len(index["ids"]) == 120
-    for name, told in zip(index["students"], index["right"], strict=True):
+    for name, texts in zip(index["students"], index["right"], strict=True):
         items = {item.id: item for each in three.evals if each.name == name for item in each.items}
-        assert [letter == "1" for letter in told] == [items[id_].correct for id_ in index["ids"]]
+        assert [letter == "1" for letter in texts] == [items[id_].correct for id_ in index["ids"]]
 
 
 # ---- training --------------------------------------------------------------------------------------------------------
@@ -151,8 +150,8 @@ def test_training_curves_show_each_term_and_its_share(tmp_path: Path) -> None:
 
 
 def test_a_long_log_is_thinned_and_keeps_its_end(tmp_path: Path) -> None:
-    told = training("sft", 0) | {"log": log_of("sft", steps=2_000)}
-    trained = plant_eval(tmp_path, "long", right_at((0.5,), "l"), tasks=TASKS, trained=told)
+    texts = training("sft", 0) | {"log": log_of("sft", steps=2_000)}
+    trained = plant_eval(tmp_path, "long", right_at((0.5,), "l"), tasks=TASKS, trained=texts)
 
     section = schooling.section([read_eval(trained)])
 
@@ -167,8 +166,8 @@ def test_no_training_no_section(three: Results) -> None:
 
 
 def test_a_log_without_numbers_is_passed_over(tmp_path: Path) -> None:
-    told = training("sft", 0) | {"log": [{"step": 1, "loss": None}, {"eval_loss": 2.0}, "?"]}
-    trained = plant_eval(tmp_path, "odd", right_at((0.5,), "o"), tasks=TASKS, trained=told)
+    texts = training("sft", 0) | {"log": [{"step": 1, "loss": None}, {"eval_loss": 2.0}, "?"]}
+    trained = plant_eval(tmp_path, "odd", right_at((0.5,), "o"), tasks=TASKS, trained=texts)
 
     assert schooling.section([read_eval(trained)]) is None
 
@@ -186,8 +185,8 @@ def test_votes_are_told_beside_one_sample(tmp_path: Path) -> None:
 
     assert figure.title.startswith("A vote of 5 samples moves")
     assert [one.name for one in figure.charts[0].legend] == ["one sample", "vote of 5", "any of 5"]
-    told = {row[2] for row in figure.table.rows}
-    assert {"pass@1", "maj@2", "maj@5", "pass@5"} <= told
+    texts = {row[2] for row in figure.table.rows}
+    assert {"pass@1", "maj@2", "maj@5", "pass@5"} <= texts
 
 
 def test_key_steps_are_told_as_the_summaries_have_them(tmp_path: Path) -> None:
@@ -215,10 +214,10 @@ def test_many_students_are_told_against_the_best_and_stand_in_every_table(tmp_pa
     paths = [plant_eval(tmp_path, name, right_at((0.5, 0.4), name), tasks=TASKS) for name in names]
 
     results = results_of(*paths)
-    section = bought.section(results)
+    section = accuracy.section(results)
 
     best = max(names, key=lambda name: results.comparison.figure(name, "id").accuracy.value)
-    against = next(each for each in section.figures if each.table.headings == bought.DIFFERENCE)
+    against = next(each for each in section.figures if each.table.headings == accuracy.DIFFERENCE)
     assert {row[0] for row in against.table.rows} == {best}
     assert {row[1] for row in against.table.rows} == set(names) - {best}
     figure = next(each for each in section.figures if each.table.headings[0] == "steps")

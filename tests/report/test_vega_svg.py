@@ -18,7 +18,7 @@ HOSTILE = "<script>alert(1)</script>\"' onload=x & ${1} datum.x"
 def rows(label: str = "ada") -> list[dict[str, object]]:
     return [
         {"label": label, "series": series, "x": x, "value": value, "low": value - 0.1, "high": value + 0.1}
-        | {"shown": f"{value}", "told": f"{label}, {series}: {value}"}
+        | {"text": f"{value}", "tooltip": f"{label}, {series}: {value}"}
         for series in ("one", label)
         for x, value in ((1, 0.2), (2, 0.7))
     ]
@@ -57,9 +57,9 @@ def test_names_from_data_are_text_and_nothing_else(name: str) -> None:
 def test_marks_tell_their_figures(name: str) -> None:
     tree = ET.fromstring(drawn(name))
 
-    told = {element.get("aria-label") for element in tree.iter()}
+    labels = {element.get("aria-label") for element in tree.iter()}
 
-    assert {row["told"] for row in rows()} <= told
+    assert {row["tooltip"] for row in rows()} <= labels
 
 
 @pytest.mark.parametrize("name", every_chart())
@@ -92,7 +92,9 @@ def test_a_legend_names_the_series_where_there_are_several() -> None:
 def test_many_series_all_stand_in_the_legend() -> None:
     series = [f"s{number}" for number in range(11)]
 
-    chart = charts.lines([{"x": 1, "series": name, "value": 0.5, "told": name} for name in series], series, x_title="x")
+    chart = charts.lines(
+        [{"x": 1, "series": name, "value": 0.5, "tooltip": name} for name in series], series, x_title="x"
+    )
 
     assert [one.name for one in chart.legend] == series
     assert len({(one.tone, one.form) for one in chart.legend}) >= 8

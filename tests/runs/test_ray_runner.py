@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import json
 import os
+import pickle
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +14,14 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+import yaml
 
 from errata.errors import UsageError
 from errata.llm.backends.simulated.server import serving
+from errata.runs.packed_recipe import pack, unpack
+from errata.runs.recipe import load_recipe
 from errata.runs.runner import synthesize
+from errata.runs.saved_recipe import dump_recipe
 from errata.runs.status import status
 from errata.starter import DEMO
 from tests.small_runs import lines, over_http, small
@@ -33,6 +38,49 @@ def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
         importlib.import_module("errata.runs.ray_runner")
 
 
+STAGE = """
+from errata.config.base import Settings
+from errata.graphs.stage import Stage, chain
+
+class Loud(Settings):
+    times: int = 2
+
+async def shout(state):
+    return {}
+
+LOUD = Stage(
+    name="loud", settings=Loud, build=lambda *_: chain(shout=shout), expected=lambda *_: (), roles={"shouted": "target"}
+)
+
+def GRADER(problem, text):
+    raise NotImplementedError
+"""
+
+
+def test_a_recipe_with_own_code_is_loaded_again_from_what_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "my_stages.py").write_text(STAGE)
+    path = tmp_path / "own.yaml"
+    own = {"stages": ["exam", "my_stages.py:LOUD"], "grader": "my_stages.py:GRADER"}
+    path.write_text(DEMO.read_text() + yaml.safe_dump(own))
+    recipe = load_recipe(path, ["settings.loud.times=5", "agents.student.temperature=null"])
+
+    again = unpack(pickle.loads(pickle.dumps(pack(recipe))))  # noqa: S301 - our own bytes
+
+    assert dump_recipe(again) == dump_recipe(recipe)
+    assert [stage.name for stage in again.pipeline] == [stage.name for stage in recipe.pipeline]
+    assert "loud" in [stage.name for stage in again.pipeline]
+    assert again.code == recipe.code
+    assert again.grader is not None
+    assert callable(again.grader.loaded)
+
+
+def test_a_part_without_a_name_cannot_be_sent(tmp_path: Path) -> None:
+    recipe = load_recipe(DEMO, grader=lambda problem, text: None)
+
+    with pytest.raises(UsageError, match="cannot be sent to workers"):
+        pack(recipe)
+
+
 async def start(folder: Path, url: str, *more: str) -> asyncio.subprocess.Process:
     pytest.importorskip("ray")
     overrides = [f"limit={PROBLEMS}", "settings.dual_cot.warmup=4", *over_http(url), *more]
@@ -45,26 +93,26 @@ async def start(folder: Path, url: str, *more: str) -> asyncio.subprocess.Proces
 
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int, str]:
-    _, said = await asyncio.wait_for(process.communicate(), 400)
-    return process.returncode or 0, said.decode()
+    _, stderr = await asyncio.wait_for(process.communicate(), 400)
+    return process.returncode or 0, stderr.decode()
 
 
-async def asked(url: str) -> dict[str, int]:
+async def requests(url: str) -> dict[str, int]:
     """How often the server was asked each thing."""
-    told = await asyncio.to_thread(lambda: urlopen(f"{url}/stats", timeout=30).read())
-    by_content: dict[str, int] = json.loads(told)["by_content"]
+    stats = await asyncio.to_thread(lambda: urlopen(f"{url}/stats", timeout=30).read())
+    by_content: dict[str, int] = json.loads(stats)["by_content"]
     return by_content
 
 
 def ray_workers(process: asyncio.subprocess.Process) -> list[Any]:
     psutil = pytest.importorskip("psutil")
-    found = []
+    workers = []
     with suppress(psutil.Error):
         for child in psutil.Process(process.pid).children(recursive=True):
             with suppress(psutil.Error):
                 if child.cmdline() and child.cmdline()[0].startswith("ray::Worker"):
-                    found.append(child)
-    return found
+                    workers.append(child)
+    return workers
 
 
 async def expected(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], int]:
@@ -77,14 +125,14 @@ async def expected(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> t
 @pytest.mark.slow
 async def test_two_workers_give_the_same_lines_and_pay_as_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving() as url:
-        told, paid = await expected(tmp_path / "alone", url, monkeypatch)
+        expected_lines, paid = await expected(tmp_path / "alone", url, monkeypatch)
     async with serving() as url:
-        code, said = await ended(await start(tmp_path, url))
-        counts = await asked(url)
+        code, message = await ended(await start(tmp_path, url))
+        counts = await requests(url)
 
-    assert code == 0, said
+    assert code == 0, message
     run = tmp_path / "runs" / "demo"
-    assert sorted(map(str, lines(run))) == told
+    assert sorted(map(str, lines(run))) == expected_lines
     figures = status(run)
     assert figures["calls"]["paid"] == paid == sum(counts.values())
     assert figures["problems"]["done"] == PROBLEMS
@@ -96,20 +144,20 @@ async def test_a_killed_worker_loses_no_problem_and_pays_for_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving() as url:
-        told, paid = await expected(tmp_path / "alone", url, monkeypatch)
+        expected_lines, paid = await expected(tmp_path / "alone", url, monkeypatch)
     async with serving(latency=0.2) as url:
         process = await start(tmp_path, url)
-        while sum((await asked(url)).values()) < 40:
+        while sum((await requests(url)).values()) < 40:
             assert process.returncode is None
             await asyncio.sleep(0.1)
         victims = ray_workers(process)
         victims[0].kill()
-        code, said = await ended(process)
-        counts = await asked(url)
+        code, message = await ended(process)
+        counts = await requests(url)
 
     assert len(victims) == 2
-    assert code == 0, said
-    assert sorted(map(str, lines(tmp_path / "runs" / "demo"))) == told
+    assert code == 0, message
+    assert sorted(map(str, lines(tmp_path / "runs" / "demo"))) == expected_lines
     assert set(counts.values()) == {1}
     assert sum(counts.values()) == paid == status(tmp_path / "runs" / "demo")["calls"]["paid"]
 
@@ -117,12 +165,12 @@ async def test_a_killed_worker_loses_no_problem_and_pays_for_nothing_twice(
 @pytest.mark.slow
 async def test_a_budget_holds_over_all_workers_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     async with serving() as url:
-        code, said = await ended(await start(tmp_path, url, "budget.calls=60"))
-        first = await asked(url)
+        code, message = await ended(await start(tmp_path, url, "budget.calls=60"))
+        first = await requests(url)
         again, more = await ended(await start(tmp_path, url, "budget.calls=10000"))
-        second = await asked(url)
+        second = await requests(url)
 
-    assert code == 4, said
+    assert code == 4, message
     assert sum(first.values()) <= 60
     assert again == 0, more
     assert set(second.values()) == {1}

@@ -21,8 +21,9 @@ from errata.llm.spec import AgentSpec
 from errata.records import Call, Message, Outcome, Problem, Transcript
 from errata.runs.counters import Snapshot, StopSignal
 from errata.runs.run_problem import remembering, run_problem
-from errata.runs.runner import Summary, read_warmup, synthesize
+from errata.runs.runner import Summary, synthesize
 from errata.runs.status import status
+from errata.runs.warmup import read_warmup
 from tests.small_runs import free_port, lines, over_http, small
 
 
@@ -141,13 +142,13 @@ async def test_status_says_what_the_resumes_have_saved(tmp_path: Path) -> None:
     nothing_left = await synthesize(small(tmp_path, price))
 
     paid = [summary.spent["all_runs"] for summary in (first, second)]
-    told = status(nothing_left.run)["resumes"]
-    assert told["count"] == 2
-    assert told["calls_saved"] == paid[0]["paid"] + paid[1]["paid"] == 150
-    assert told["tokens_saved"] == sum(each["prompt_tokens"] + each["completion_tokens"] for each in paid)
-    assert told["usd_saved"] == pytest.approx(paid[0]["usd"] + paid[1]["usd"])
-    assert told["usd_saved"] > 0
-    assert status(whole.run)["resumes"] == told
+    resumes = status(nothing_left.run)["resumes"]
+    assert resumes["count"] == 2
+    assert resumes["calls_saved"] == paid[0]["paid"] + paid[1]["paid"] == 150
+    assert resumes["tokens_saved"] == sum(each["prompt_tokens"] + each["completion_tokens"] for each in paid)
+    assert resumes["usd_saved"] == pytest.approx(paid[0]["usd"] + paid[1]["usd"])
+    assert resumes["usd_saved"] > 0
+    assert status(whole.run)["resumes"] == resumes
 
 
 async def test_a_refusal_drains_and_names_the_agent(tmp_path: Path) -> None:
@@ -185,7 +186,7 @@ async def test_failed_problems_are_tried_again_for_what_was_lost_alone(tmp_path:
     assert counted["log"]["failed"] == 0
 
 
-async def test_braked_once_it_drains(tmp_path: Path) -> None:
+async def test_at_a_first_stop_it_drains(tmp_path: Path) -> None:
     stop = StopSignal()
 
     def watch(snapshot: Snapshot) -> None:
@@ -202,7 +203,7 @@ async def test_braked_once_it_drains(tmp_path: Path) -> None:
         assert calls["paid"] + calls["cached"] == logged  # those in flight have ended: nothing is pending half-way
 
 
-async def test_braked_twice_it_stops_and_keeps_what_was_paid(tmp_path: Path) -> None:
+async def test_at_a_second_stop_it_ends_and_keeps_what_was_paid(tmp_path: Path) -> None:
     whole = await synthesize(small(tmp_path / "whole"))
     port = free_port()
     recipe = small(tmp_path, *over_http(f"http://127.0.0.1:{port}/v1"))
@@ -328,13 +329,13 @@ async def test_the_warmup_is_read_as_it_stood_when_another_was_settled(tmp_path:
 async def test_the_warmup_shows_its_natural_pairs_to_later_problems(tmp_path: Path) -> None:
     summary = await synthesize(small(tmp_path, problems=16))
 
-    told = sorted(lines(summary.run), key=lambda line: line["problem"]["position"])
+    resumes = sorted(lines(summary.run), key=lambda line: line["problem"]["position"])
     natural = [
-        line["problem"]["question"] for line in told[:4] for pair in line["pairs"] if pair["origin"] == "natural"
+        line["problem"]["question"] for line in resumes[:4] for pair in line["pairs"] if pair["origin"] == "natural"
     ]
     assert natural
-    shown = [
-        call["messages"][-1]["content"] for line in told[4:] for call in line["calls"] if call["verb"] == "corrupt"
+    prompts = [
+        call["messages"][-1]["content"] for line in resumes[4:] for call in line["calls"] if call["verb"] == "corrupt"
     ]
-    assert shown
-    assert all(natural[0] in text for text in shown)
+    assert prompts
+    assert all(natural[0] in text for text in prompts)

@@ -8,6 +8,7 @@ from typing import Any
 
 import krippendorff
 import numpy as np
+import orjson
 import pytest
 from rich.console import Console
 
@@ -39,37 +40,37 @@ def funnel_of(*rationales: Rationale, calls: tuple[Call, ...] = ()) -> Funnel:
     transcript = Transcript(
         graph="lesson", problem=PROBLEM, rationales=rationales, calls=calls, outcome=Outcome(status="done")
     )
-    funnel.add(transcript.model_dump(by_alias=True))
+    funnel.add(transcript)
     return funnel
 
 
 async def test_every_figure_of_a_real_run(tmp_path: Path) -> None:
     summary = await synthesize(small(tmp_path))
-    told, log = status(summary.run), lines(summary.run)
+    figures, log = status(summary.run), lines(summary.run)
 
     everything = [each for line in log for each in line["rationales"]]
     panel = [r for r in everything if r["reviews"] and r["role"] in ("teacher", "revised")]
     accepted = [r for r in panel if r["accepted"]]
     right = [r for r in panel if r["correct"]]
-    assert told["problems"] == {"total": 12, "done": 12, "rejected": {}, "failed": {}, "pending": 0}
-    assert told["rationales"] == {
+    assert figures["problems"] == {"total": 12, "done": 12, "rejected": {}, "failed": {}, "pending": 0}
+    assert figures["rationales"] == {
         "written": len(everything),
         "correct": sum(r["correct"] is True for r in everything),
         "accepted": sum(r["accepted"] is True for r in everything),
     }
     both = [r for r in accepted if r["correct"]]
-    assert told["acceptance"]["answer"] == {
+    assert figures["acceptance"]["answer"] == {
         "precision": len(both) / len(accepted),
         "recall": len(both) / len(right),
     }
     sound = [r for r in panel if r["sound"]]
-    assert told["acceptance"]["sound"] == {
+    assert figures["acceptance"]["sound"] == {
         "precision": sum(r["sound"] for r in accepted) / len(accepted),
         "recall": sum(r["accepted"] for r in sound) / len(sound),
         "grader_only_precision": sum(r["sound"] for r in right) / len(right),
         "grader_only_recall": sum(r["correct"] for r in sound) / len(sound),
     }
-    assert told["acceptance"]["disagreements"] == {
+    assert figures["acceptance"]["disagreements"] == {
         "accepted_wrong": len(accepted) - len(both),
         "rejected_right": len(right) - len(both),
     }
@@ -79,24 +80,24 @@ async def test_every_figure_of_a_real_run(tmp_path: Path) -> None:
         for given in each["reviews"]:
             table[names.index(given["reviewer"]), column] = given["score"]
     expected = krippendorff.alpha(reliability_data=table, level_of_measurement="ordinal")
-    assert told["agreement"]["alpha"] == pytest.approx(expected)
-    assert told["agreement"]["units"] == len(panel)
+    assert figures["agreement"]["alpha"] == pytest.approx(expected)
+    assert figures["agreement"]["units"] == len(panel)
 
     calls = [call for line in log for call in line["calls"]]
-    assert told["log"]["calls"] == len(calls) == told["calls"]["paid"] + told["calls"]["cached"]
-    assert told["tokens"]["prompt"] == summary.spent["all_runs"]["prompt_tokens"]
-    assert told["cost_usd"] == told["cost_per_accepted_usd"] == 0
+    assert figures["log"]["calls"] == len(calls) == figures["calls"]["paid"] + figures["calls"]["cached"]
+    assert figures["tokens"]["prompt"] == summary.spent["all_runs"]["prompt_tokens"]
+    assert figures["cost_usd"] == figures["cost_per_accepted_usd"] == 0
     by_agent = Counter(call["agent"] for call in calls)
-    assert {name: row["calls"] for name, row in told["agents"].items()} == by_agent
+    assert {name: row["calls"] for name, row in figures["agents"].items()} == by_agent
     pairs = Counter(pair["origin"] for line in log for pair in line["pairs"])
-    assert {origin: counted["written"] for origin, counted in told["pairs"].items()} == pairs
-    assert told["student"]["answers"] == 12
-    assert told["notes"] == []
+    assert {origin: counted["written"] for origin, counted in figures["pairs"].items()} == pairs
+    assert figures["student"]["answers"] == 12
+    assert figures["notes"] == []
 
     console = Console(record=True, width=100)
-    show_status(told, console)
+    show_status(figures, console)
     text = console.export_text()
-    assert f"{told['calls']['paid']:,} calls paid" in text
+    assert f"{figures['calls']['paid']:,} calls paid" in text
     assert "pupil" in text
 
 
@@ -112,24 +113,24 @@ def test_judged_are_those_with_a_verdict_of_a_panel() -> None:
         rationale("rectified", role="rectified", accepted=True, correct=True, reviews=(review(5),)),
     )
 
-    told = funnel.acceptance()
+    figures = funnel.acceptance()
 
-    assert told["judged"] == 4
-    assert told["answer"] == {"precision": 1 / 2, "recall": 1 / 3}
-    assert told["sound"] == {
+    assert figures["judged"] == 4
+    assert figures["answer"] == {"precision": 1 / 2, "recall": 1 / 3}
+    assert figures["sound"] == {
         "precision": 1 / 2,
         "recall": 1 / 2,
         "grader_only_precision": 2 / 3,
         "grader_only_recall": 1.0,
     }
-    assert told["disagreements"] == {"accepted_wrong": 1, "rejected_right": 2}
+    assert figures["disagreements"] == {"accepted_wrong": 1, "rejected_right": 2}
     assert funnel.student() == {"answers": 1, "correct": 1}
 
 
 def test_shares_of_nothing_and_unknown_soundness_are_null() -> None:
-    told = funnel_of(rationale("a", correct=True)).acceptance()
-    assert told["answer"] == {"precision": None, "recall": None}
-    assert told["sound"] is None
+    figures = funnel_of(rationale("a", correct=True)).acceptance()
+    assert figures["answer"] == {"precision": None, "recall": None}
+    assert figures["sound"] is None
     assert funnel_of(judged("a", False, False, None)).acceptance()["answer"] == {"precision": None, "recall": None}
 
 
@@ -164,13 +165,13 @@ def test_an_unknown_price_is_null_and_said(tmp_path: Path) -> None:
     )
     log.close()
 
-    told = status(tmp_path)
+    figures = status(tmp_path)
 
-    assert told["log"]["usd"] is None
-    assert told["agents"]["ada"]["usd"] is None
-    assert told["cost_usd"] is None
-    assert told["problems"]["total"] == told["problems"]["done"] == 1
-    notes = " ".join(told["notes"])
+    assert figures["log"]["usd"] is None
+    assert figures["agents"]["ada"]["usd"] is None
+    assert figures["cost_usd"] is None
+    assert figures["problems"]["total"] == figures["problems"]["done"] == 1
+    notes = " ".join(figures["notes"])
     assert "no price is known for ada" in notes
     assert "torn line of 6 bytes" in notes
     assert "manifest.json is missing" in notes
@@ -183,3 +184,42 @@ def test_lines_that_are_no_transcripts(tmp_path: Path) -> None:
     log.write_bytes(b'{"problem": {"id": "a", "position": 0}, "outcome": {"status": "done", "reason": null}}\n')
     with pytest.raises(UsageError, match="no transcript of this version"):
         status(tmp_path)
+
+
+def test_a_bad_line_is_named_by_its_number(tmp_path: Path) -> None:
+    problems = [PROBLEM.model_copy(update={"id": name, "position": place}) for place, name in enumerate("abc")]
+    lines = [Transcript(graph="exam", problem=each, outcome=Outcome(status="done")).to_line() for each in problems]
+    lines[1] = lines[1].replace(b'"rationales":[]', b'"rationales":[7]')
+    (tmp_path / "transcripts.jsonl").write_bytes(b"".join(lines))
+
+    with pytest.raises(UsageError, match=r"transcripts.jsonl, line 2 is no transcript of this version: rationales.0"):
+        status(tmp_path)
+
+
+def test_verdicts_on_targets_of_own_stages_count(tmp_path: Path) -> None:
+    own = judged("own", accepted=True, correct=True, sound=None).model_copy(update={"role": "shortened"})
+    other = judged("other", accepted=True, correct=False, sound=None).model_copy(update={"role": "noted"})
+    transcript = Transcript(graph="lesson", problem=PROBLEM, rationales=(own, other), outcome=Outcome(status="done"))
+    (tmp_path / "transcripts.jsonl").write_bytes(transcript.to_line())
+    stages = [{"name": "exam", "roles": {"student": "attempt"}}]
+    (tmp_path / "manifest.json").write_bytes(orjson.dumps({"stages": stages}))
+    before = status(tmp_path)
+    stages.append({"name": "short", "roles": {"shortened": "target", "noted": "contrast"}})
+    (tmp_path / "manifest.json").write_bytes(orjson.dumps({"stages": stages}))
+
+    after = status(tmp_path)
+
+    assert before["acceptance"]["judged"] == 0
+    assert after["acceptance"]["judged"] == 1
+    assert after["acceptance"]["answer"]["precision"] == 1.0
+    assert after["stages"] == ["exam", "short"]
+    assert {row["role"] for row in after["authors"]} == {"shortened", "noted"}
+
+
+@pytest.mark.parametrize("stages", [7, [7], [{"roles": [1]}], {"name": "x"}])
+def test_a_manifest_whose_stages_are_none_breaks_nothing(tmp_path: Path, stages: Any) -> None:
+    transcript = Transcript(graph="exam", problem=PROBLEM, outcome=Outcome(status="done"))
+    (tmp_path / "transcripts.jsonl").write_bytes(transcript.to_line())
+    (tmp_path / "manifest.json").write_bytes(orjson.dumps({"stages": stages}))
+
+    assert status(tmp_path)["problems"]["done"] == 1

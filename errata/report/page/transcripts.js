@@ -19,6 +19,7 @@ function storyOf(story, terms) {
     ["Student", all.filter((each) => each.role === "student")],
     ["Drafts, reviews and revisions", all.filter((each) => each.role === "teacher")],
     ["Rewrites", all.filter((each) => each.role === "rectified" || each.role === "corrupted")],
+    ["Texts of your own stages", all.filter((each) => !SHIPPED_ROLES.includes(each.role))],
   ];
   for (const [name, rationales] of parts) {
     if (rationales.length) nodes.push(el("h4", {}, name), ...rationales.map((each) => thread(each, all, story, terms)));
@@ -35,6 +36,8 @@ function metaOf(meta) {
   const shown = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
   return el("dl", { className: "facts" }, Object.entries(meta).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, shown(value)))));
 }
+
+const SHIPPED_ROLES = ["student", "teacher", "revised", "rectified", "corrupted"];
 
 /** A rationale, what was said of its mistake, and its revisions below it. */
 function thread(each, all, story, terms) {

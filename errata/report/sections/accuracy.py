@@ -1,4 +1,4 @@
-"""What the training bought: accuracy with intervals, paired differences, cured and broken problems, by difficulty."""
+"""What a training changed: accuracy with intervals, paired differences, cured and broken problems, by difficulty."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 from itertools import combinations
 from math import ceil, floor
 
-from errata.evals.compare import Difference, Size
-from errata.evals.compare import Figure as Told
+from errata.evals.compare import Size
+from errata.evals.comparison import Difference
+from errata.evals.comparison import Figure as ArmFigure
 from errata.evals.pairing import Arm
 from errata.report.charts import QUIET, SERIES, bars, dots, width_of
 from errata.report.embedded_items import MOST_STUDENTS
@@ -28,8 +29,7 @@ from errata.report.figures import (
     named,
     pct,
 )
-from errata.report.sections import changes as cured
-from errata.report.sections import samples
+from errata.report.sections import changes, samples
 
 MOST_PAIRS = 28
 """Pairs of trained students that are shown one by one; of more, the best against each other one."""
@@ -43,7 +43,7 @@ def section(results: Results) -> Section:
         _at_equal_size(results, "tokens"),
         _at_equal_size(results, "cost"),
         _sizes(results),
-        *cured.figures(results),
+        *changes.figures(results),
         *samples.figures(results),
     ]
     evals, tasks = count(len(results.evals), "evaluation"), listed(results.tasks)
@@ -54,16 +54,16 @@ def section(results: Results) -> Section:
     notes = list(results.notes)
     if len(results.evals) > MOST_STUDENTS:
         notes.append(f"problem by problem, the first {MOST_STUDENTS} of {len(results.evals)} evaluations are shown")
-    return Section("results", "What it bought", lede, [each for each in figures if each], "items", notes)
+    return Section("results", "Accuracy", lede, [each for each in figures if each], "items", notes)
 
 
 # ---- accuracy --------------------------------------------------------------------------------------------------------
 
 
-def _interval(told: Told) -> str:
-    low, high = told.accuracy.low, told.accuracy.high
+def _interval(figure: ArmFigure) -> str:
+    low, high = figure.accuracy.low, figure.accuracy.high
     sure = f" ({100 * low:.1f} to {100 * high:.1f})" if low is not None and high is not None else ""
-    return f"{pct(told.accuracy.value, 1)}{sure}"
+    return f"{pct(figure.accuracy.value, 1)}{sure}"
 
 
 def _accuracy(results: Results) -> Figure:
@@ -73,18 +73,20 @@ def _accuracy(results: Results) -> Figure:
     for task in results.tasks:
         rows: Rows = []
         for arm in results.arms:
-            told = comparison.figure(arm.name, task)
-            seeds = ", ".join(f"{pct(value, 1)}" for _, value in told.by_seed)
-            said = f"{arm.name} on {named(task)}: {_interval(told)}, {told.n:,} items"
+            figure = comparison.figure(arm.name, task)
+            seeds = ", ".join(f"{pct(value, 1)}" for _, value in figure.by_seed)
+            tooltip = f"{arm.name} on {named(task)}: {_interval(figure)}, {figure.n:,} items"
             rows.append({
                 "label": arm.name,
                 "series": "untouched" if arm.baseline else "trained",
-                "value": told.accuracy.value,
-                "low": told.accuracy.low,
-                "high": told.accuracy.high,
-                "told": f"{said}; by seed {seeds}" if seeds else said,
+                "value": figure.accuracy.value,
+                "low": figure.accuracy.low,
+                "high": figure.accuracy.high,
+                "tooltip": f"{tooltip}; by seed {seeds}" if seeds else tooltip,
             })  # fmt: skip
-            table.append([arm.name, named(task), told.split, told.n, _interval(told), seeds or None, told.truncated])
+            table.append(
+                [arm.name, named(task), figure.split, figure.n, _interval(figure), seeds or None, figure.truncated]
+            )
         rows_by_task[task] = rows
     headings = ("student", "task", "split", "items", "accuracy", "by seed", "cut off")
     charts = _ranked(rows_by_task)
@@ -92,7 +94,7 @@ def _accuracy(results: Results) -> Figure:
 
 
 def _ranked(rows_by_task: dict[str, Rows]) -> list[Chart]:
-    """A chart a task, all on one scale."""
+    """A chart per task, all on one scale."""
     rows = [row for rows in rows_by_task.values() for row in rows]
     known = [row["value"] if row[side] is None else row[side] for row in rows for side in ("low", "high")]
     domain = max(0.0, floor(10 * min(known)) / 10), min(1.0, ceil(10 * max(known)) / 10)
@@ -108,16 +110,16 @@ def _ranked(rows_by_task: dict[str, Rows]) -> list[Chart]:
 
 def _method_note(results: Results) -> str:
     methods = {figure.accuracy.method for figure in results.comparison.figures}
-    told = {
-        "wilson": "Wilson for one answer an item",
+    words = {
+        "wilson": "Wilson for one answer per item",
         "bootstrap": "bootstrap over items for shares",
         "hierarchical bootstrap": "bootstrap over seeds and items where there are three or more seeds",
         "none": "none where there are fewer than three seeds",
     }
-    return f"Intervals: {'; '.join(told[name] for name in told if name in methods)}."
+    return f"Intervals: {'; '.join(words[name] for name in words if name in methods)}."
 
 
-def _best(results: Results, task: str) -> Told:
+def _best(results: Results, task: str) -> ArmFigure:
     figures = [results.comparison.figure(arm.name, task) for arm in results.arms]
     return max(figures, key=lambda each: each.accuracy.value)
 
@@ -183,13 +185,13 @@ def _at_equal_size(results: Results, size: Size) -> Figure | None:
     equal = [pair for pair in pairs if _equally(results.difference(*pair, results.tasks[0]), size)]
     if not equal or len(equal) == len(pairs):
         return None
-    found = _differences(results, equal[:MOST_PAIRS], None)
-    if found is None:
+    figure = _differences(results, equal[:MOST_PAIRS], None)
+    if figure is None:
         return None
-    shown = f" {MOST_PAIRS} of {len(equal)} pairs." if len(equal) > MOST_PAIRS else ""
+    part = f" {MOST_PAIRS} of {len(equal)} pairs." if len(equal) > MOST_PAIRS else ""
     what = {"tokens": "target tokens", "cost": "cost of the data"}[size]
-    note = f"Only trainings with the same {what}, to within 5 %.{shown} {found.note}"
-    return replace(found, title=f"At equal {what}: {found.title}", note=note)
+    note = f"Only trainings with the same {what}, to within 5 %.{part} {figure.note}"
+    return replace(figure, title=f"At equal {what}: {figure.title}", note=note)
 
 
 def _equally(each: Difference | None, size: Size) -> bool:
@@ -205,7 +207,7 @@ def _ahead(results: Results, one: str, other: str) -> bool:
 def _differences(results: Results, pairs: Sequence[tuple[str, str]], against: str | None) -> Figure | None:
     rows_by_task: dict[str, Rows] = {}
     table: Lines = []
-    found: list[tuple[str, str, str, float, Difference]] = []
+    drawn: list[tuple[str, str, str, float, Difference]] = []
     for task in results.tasks:
         rows: Rows = []
         for arm, other in pairs:
@@ -216,28 +218,28 @@ def _differences(results: Results, pairs: Sequence[tuple[str, str]], against: st
             label = arm if against else f"{arm} \N{MINUS SIGN} {other}"
             sure = f" ({_points(low)} to {_points(high)})" if low is not None and high is not None else ""
             p = "no test" if each.p_holm is None else f"p {each.p_holm:.3g} after Holm"
-            said = f"{arm} against {other} on {named(task)}: {_points(value)} points{sure}, {p}"
+            tooltip = f"{arm} against {other} on {named(task)}: {_points(value)} points{sure}, {p}"
             rows.append({
                 "label": label,
                 "series": "",
                 "value": 100 * value,
                 "low": None if low is None else 100 * low,
                 "high": None if high is None else 100 * high,
-                "told": said,
+                "tooltip": tooltip,
             })  # fmt: skip
             table.append(_difference_row(each, arm, other, value, low, high))
-            found.append((arm, other, task, value, each))
+            drawn.append((arm, other, task, value, each))
         if rows:
             rows_by_task[task] = rows
-    if not found:
+    if not drawn:
         return None
     charts = _forest(rows_by_task)
     note = "The smallest difference shown is what such data would find with a power of 80 % at a two-sided 5 %."
-    return Figure(_difference_title(found, against), Table(DIFFERENCE, table), charts, note, wide=len(charts) > 1)
+    return Figure(_difference_title(drawn, against), Table(DIFFERENCE, table), charts, note, wide=len(charts) > 1)
 
 
 def _forest(rows_by_task: dict[str, Rows]) -> list[Chart]:
-    """A chart a task, all on one scale that holds 0."""
+    """A chart per task, all on one scale that holds 0."""
     rows = [row for rows in rows_by_task.values() for row in rows]
     known = [row["value"] if row[side] is None else row[side] for row in rows for side in ("low", "high")]
     domain = 5 * floor(min(0, *known) / 5), 5 * ceil(max(0, *known) / 5)
@@ -270,11 +272,11 @@ def _difference_row(
     ]  # fmt: skip
 
 
-def _difference_title(found: Sequence[tuple[str, str, str, float, Difference]], against: str | None) -> str:
-    clear = [each for each in found if each[4].verdict in ("better", "worse")]
+def _difference_title(drawn: Sequence[tuple[str, str, str, float, Difference]], against: str | None) -> str:
+    clear = [each for each in drawn if each[4].verdict in ("better", "worse")]
     if not clear:
-        arm, other, task, value, each = max(found, key=lambda one: abs(one[3]))
-        if all(one[4].verdict == "too few seeds" for one in found):
+        arm, other, task, value, each = max(drawn, key=lambda one: abs(one[3]))
+        if all(one[4].verdict == "too few seeds" for one in drawn):
             return f"Too few seeds for a test: {arm} against {other} {_points(value)} points on {named(task)}."
         could = f"{100 * each.detectable:.1f}"
         return f"No difference is shown: the largest is {_points(value)} points, {could} could have been shown."
@@ -295,9 +297,9 @@ def _sizes(results: Results) -> Figure | None:
     task = results.tasks[0]
     rows: Rows = []
     for arm in trained:
-        shown = f"{arm.target_tokens:,.0f}"
-        told = f"{arm.name}: {shown} target tokens"
-        rows.append({"label": arm.name, "value": arm.target_tokens, "shown": shown, "told": told})
+        size = f"{arm.target_tokens:,.0f}"
+        tooltip = f"{arm.name}: {size} target tokens"
+        rows.append({"label": arm.name, "value": arm.target_tokens, "text": size, "tooltip": tooltip})
     table: Lines = []
     for arm in trained:
         accuracy = _interval(results.comparison.figure(arm.name, task))

@@ -20,8 +20,8 @@ MOST_ARMS = 8
 
 
 def figures(results: Results) -> list[Figure]:
-    found = [_changed(results), _kinds(results), *_by_difficulty(results), _answers(results)]
-    return [each for each in found if each]
+    drawn = [_changed(results), _kinds(results), *_by_difficulty(results), _answers(results)]
+    return [each for each in drawn if each]
 
 
 # ---- cured and broken ------------------------------------------------------------------------------------------------
@@ -38,7 +38,7 @@ def _changed(results: Results) -> Figure | None:
         totals[arm] = cured, broken
         per = f" over {len(seeds)} seeds" if len(seeds) > 1 else ""
         for series, n in (("cured", cured), ("broken", broken)):
-            rows.append({"label": arm, "series": series, "value": n, "told": f"{arm} {series}: {n:,} problems{per}"})
+            rows.append({"label": arm, "series": series, "value": n, "tooltip": f"{arm} {series}: {n:,} problems{per}"})
         for task in results.tasks:
             gained = sum(key[0] == task for each in seeds for key in each.cured)
             lost = sum(key[0] == task for each in seeds for key in each.introduced)
@@ -54,26 +54,28 @@ def _changed(results: Results) -> Figure | None:
 
 def _kinds(results: Results) -> Figure | None:
     """Wrong answers by the kind of their first flaw, where it is known."""
-    found: dict[str, Counter[str]] = {}
+    wrong_by_arm: dict[str, Counter[str]] = {}
     for arm in results.arms:
         items = [item for task in results.tasks for item in results.items(arm, task)]
         wrong = Counter(str(item.meta.get("mistake")) for item in items if float(item.correct) <= 0.5)
         del wrong["None"]
         if wrong:
-            found[arm.name] = wrong
-    if not found:
+            wrong_by_arm[arm.name] = wrong
+    if not wrong_by_arm:
         return None
-    kinds = [kind for kind, _ in sum(found.values(), Counter[str]()).most_common(8)]
+    kinds = [kind for kind, _ in sum(wrong_by_arm.values(), Counter[str]()).most_common(8)]
     rows: Rows = []
     table: Lines = []
-    for name, counted in found.items():
+    for name, counted in wrong_by_arm.items():
         table.append([name, *(counted[kind] for kind in kinds), counted.total()])
         for kind in kinds:
-            said = f"{name}: {counted[kind]:,} wrong answers, {_kind(kind)}"
-            rows.append({"label": name, "series": _kind(kind), "value": counted[kind], "told": said})
-    base = next((arm.name for arm in results.arms if arm.baseline and arm.name in found), next(iter(found)))
-    kind, n = found[base].most_common(1)[0]
-    title = f"{base} errs most often like this: {_kind(kind)}, {n:,} of {found[base].total():,} wrong answers."
+            tooltip = f"{name}: {counted[kind]:,} wrong answers, {_kind(kind)}"
+            rows.append({"label": name, "series": _kind(kind), "value": counted[kind], "tooltip": tooltip})
+    base = next(
+        (arm.name for arm in results.arms if arm.baseline and arm.name in wrong_by_arm), next(iter(wrong_by_arm))
+    )
+    kind, n = wrong_by_arm[base].most_common(1)[0]
+    title = f"{base} errs most often like this: {_kind(kind)}, {n:,} of {wrong_by_arm[base].total():,} wrong answers."
     chart = stacked(rows, [_kind(kind) for kind in kinds], percent=False, title="wrong answers")
     headings = ("student", *map(_kind, kinds), "all")
     return Figure(title, Table(headings, table), [chart], "By the first flaw of the text.")
@@ -97,8 +99,8 @@ def _kind(name: str) -> str:
 
 
 def _by_difficulty(results: Results) -> list[Figure]:
-    found = [_dimension(results, name) for name in ("steps", "level", "subject")]
-    return [each for each in found if each]
+    drawn = [_dimension(results, name) for name in ("steps", "level", "subject")]
+    return [each for each in drawn if each]
 
 
 def _dimension(results: Results, name: str) -> Figure | None:
@@ -121,17 +123,17 @@ def _dimension(results: Results, name: str) -> Figure | None:
             share = Share(sum(float(item.correct) > 0.5 for item in items), len(items))
             line.append(share.text())
             if share.whole:
-                said = f"{student}, {name} {value}: {share.text()}"
-                rows.append({"x": str(value), "series": student, **share.row(), "told": said})
+                tooltip = f"{student}, {name} {value}: {share.text()}"
+                rows.append({"x": str(value), "series": student, **share.row(), "tooltip": tooltip})
         table.append(line)
-    shown = len(values) <= MOST_VALUES
+    is_drawn = len(values) <= MOST_VALUES
     drawn = list(by)[:MOST_ARMS]
     rows = [row for row in rows if row["series"] in drawn]
     chart = lines(rows, drawn, x_title=name, domain=(0, 1), points=True, ordinal=True)
     return Figure(
         _dimension_title(by, values, name),
         Table((name, *by), table),
-        [chart] if shown else [],
+        [chart] if is_drawn else [],
         "All tasks and seeds together; an item counts as right above one half. Lines show 95 % intervals.",
     )
 
@@ -167,13 +169,13 @@ def _answers(results: Results) -> Figure | None:
         words = sum(len(sample.text.split()) for sample in samples) / len(samples)
         cut = Share(sum(sample.truncated for sample in samples), len(samples))
         silent = Share(sum(sample.answer is None for sample in samples), len(samples))
-        said = f"{arm.name}: {words:.1f} words an answer"
-        rows.append({"label": arm.name, "value": words, "shown": f"{words:.0f}", "told": said})
+        tooltip = f"{arm.name}: {words:.1f} words per answer"
+        rows.append({"label": arm.name, "value": words, "text": f"{words:.0f}", "tooltip": tooltip})
         table.append([arm.name, len(samples), f"{words:.1f}", cut.text(), silent.text()])
     if not rows:
         return None
     longest, shortest = max(rows, key=lambda row: row["value"]), min(rows, key=lambda row: row["value"])
-    title = f"{longest['label']} writes {longest['value']:.0f} words an answer"
+    title = f"{longest['label']} writes {longest['value']:.0f} words per answer"
     title += f", {shortest['label']} {shortest['value']:.0f}." if len(rows) > 1 else "."
     headings = ("student", "samples", "words, mean", "cut off at the limit", "without an answer")
     return Figure(title, Table(headings, table), [bars(rows)])

@@ -7,52 +7,52 @@ from collections.abc import Sequence
 
 from errata.report.charts import QUIET, SERIES, columns, stacked
 from errata.report.figures import Figure, Lines, Rows, Section, Table, count, pct
-from errata.report.log_totals import Account
+from errata.report.log_totals import LogTotals
 from errata.report.proportion import Share
-from errata.report.sections.synthesis import Told
+from errata.report.sections.synthesis import RunView
 
 KINDS = ("logical", "knowledge", "calculation", "other")
 ORIGINS = ("natural", "student", "rectified", "corrupted")
 
 
-def section(told: Told) -> Section | None:
-    account = told.account
+def section(view: RunView) -> Section | None:
+    totals = view.totals
     figures = [
-        _by(account, "named", _named(account)),
-        _by(account, "made", _made(account)),
-        _by(account, "checked", dict(_flaws(account))),
+        _by(totals, "named", _named(totals)),
+        _by(totals, "made", _by_author(totals)),
+        _by(totals, "checked", dict(_flaws(totals))),
     ]
-    found = [each for each in figures if each]
-    if not found:
+    drawn = [each for each in figures if each]
+    if not drawn:
         return None
-    explained = sum(account.explained.values())
+    explained = sum(totals.explained.values())
     lede = f"Teachers wrote {count(explained, 'explanation')} of mistakes." if explained else ""
-    if account.same_kinds.total():
-        same = Share(account.same_kinds[True], account.same_kinds.total())
+    if totals.same_kinds.total():
+        same = Share(totals.same_kinds[True], totals.same_kinds.total())
         lede += f" Where several explained one mistake, {same.text()} named the same kinds."
-    return Section("mistakes", "Mistakes", lede.strip(), found)
+    return Section("mistakes", "Mistakes", lede.strip(), drawn)
 
 
-def _named(account: Account) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = {}
-    for (explainer, _, _, kind), n in account.kinds.items():
-        found.setdefault(explainer, Counter())[kind] += n
-    return found
+def _named(totals: LogTotals) -> dict[str, Counter[str]]:
+    by_explainer: dict[str, Counter[str]] = {}
+    for (explainer, _, _, kind), n in totals.kinds.items():
+        by_explainer.setdefault(explainer, Counter())[kind] += n
+    return by_explainer
 
 
-def _made(account: Account) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = {}
-    for (_, author, role, kind), n in account.kinds.items():
-        found.setdefault(f"{author}, {role}", Counter())[kind] += n
-    return found if len(found) > 1 else {}
+def _by_author(totals: LogTotals) -> dict[str, Counter[str]]:
+    by_author: dict[str, Counter[str]] = {}
+    for (_, author, role, kind), n in totals.kinds.items():
+        by_author.setdefault(f"{author}, {role}", Counter())[kind] += n
+    return by_author if len(by_author) > 1 else {}
 
 
-def _flaws(account: Account) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = {}
-    for (author, role, kind), n in account.flaws.items():
+def _flaws(totals: LogTotals) -> dict[str, Counter[str]]:
+    by_author: dict[str, Counter[str]] = {}
+    for (author, role, kind), n in totals.flaws.items():
         if role in ("teacher", "student"):
-            found.setdefault(f"{author}, {role}", Counter())[kind] += n
-    return found
+            by_author.setdefault(f"{author}, {role}", Counter())[kind] += n
+    return by_author
 
 
 _SAID = {
@@ -68,40 +68,40 @@ _SAID = {
 }
 
 
-def _by(account: Account, what: str, found: dict[str, Counter[str]]) -> Figure | None:
-    if not found:
+def _by(totals: LogTotals, what: str, by_name: dict[str, Counter[str]]) -> Figure | None:
+    if not by_name:
         return None
     heading, note = _SAID[what]
-    kinds = [kind for kind in KINDS if any(counted[kind] for counted in found.values())]
+    kinds = [kind for kind in KINDS if any(counted[kind] for counted in by_name.values())]
     rows: Rows = []
     table: Lines = []
-    for name, counted in sorted(found.items()):
+    for name, counted in sorted(by_name.items()):
         whole = counted.total()
         for kind in kinds:
-            said = f"{name}: {kind} {counted[kind]:,}, {pct(counted[kind] / whole)}"
-            rows.append({"label": name, "series": kind, "value": counted[kind], "told": said})
+            tooltip = f"{name}: {kind} {counted[kind]:,}, {pct(counted[kind] / whole)}"
+            rows.append({"label": name, "series": kind, "value": counted[kind], "tooltip": tooltip})
         table.append([name, *(counted[kind] for kind in kinds), whole])
-    return Figure(_title(what, found), Table((heading, *kinds, "all"), table), [stacked(rows, kinds)], note)
+    return Figure(_title(what, by_name), Table((heading, *kinds, "all"), table), [stacked(rows, kinds)], note)
 
 
-def _title(what: str, found: dict[str, Counter[str]]) -> str:
-    tops = {name: counted.most_common(1)[0] for name, counted in found.items()}
+def _title(what: str, by_name: dict[str, Counter[str]]) -> str:
+    tops = {name: counted.most_common(1)[0] for name, counted in by_name.items()}
     if what == "named":
-        total: Counter[str] = sum(found.values(), Counter())
+        total: Counter[str] = sum(by_name.values(), Counter())
         kind, n = total.most_common(1)[0]
         return f"{pct(n / total.total())} of the kinds named are {kind}."
-    name = max(tops, key=lambda name: tops[name][1] / found[name].total())
+    name = max(tops, key=lambda name: tops[name][1] / by_name[name].total())
     kind, n = tops[name]
     who = name.split(", ")[0]
-    return f"{who}'s mistakes are the most alike: {pct(n / found[name].total())} are {kind}."
+    return f"{who}'s mistakes are the most alike: {pct(n / by_name[name].total())} are {kind}."
 
 
 # ---- pairs -----------------------------------------------------------------------------------------------------------
 
 
-def pairs(told: Told) -> Section | None:
+def pairs(view: RunView) -> Section | None:
     """The section of dual chains of thought; None where the log has none."""
-    ratios = told.account.ratios
+    ratios = view.totals.ratios
     if not ratios:
         return None
     total = ratios.total()
@@ -112,8 +112,8 @@ def pairs(told: Told) -> Section | None:
         x = f"{step * 5}"
         for origin in origins:
             n = ratios[origin, step]
-            said = f"{n:,} {origin} pairs differ in {step * 5} to {step * 5 + 5} % of their words"
-            rows.append({"x": x, "series": origin, "value": n, "told": said})
+            tooltip = f"{n:,} {origin} pairs differ in {step * 5} to {step * 5 + 5} % of their words"
+            rows.append({"x": x, "series": origin, "value": n, "tooltip": tooltip})
         table.append([f"{step * 5} to {step * 5 + 5} %", *(ratios[origin, step] for origin in origins)])
     so_far, middle = 0, 0
     for step in range(20):
@@ -128,7 +128,7 @@ def pairs(told: Told) -> Section | None:
         "Word edit distance over the longer text. Natural: one author's own right and wrong text; student: the "
         "student's wrong text and a right one; rectified and corrupted: rewritten by a teacher.",
     )
-    counted = told.status["pairs"]
+    counted = view.status["pairs"]
     sides = [(origin, counted[origin]["written"], counted[origin]["in_band"]) for origin in origins]
     inside = sum(counted[origin]["in_band"] for origin in origins)
     bands = _by_origin(sides, inside, total)
@@ -146,7 +146,7 @@ def _by_origin(sides: Sequence[tuple[str, int, int]], inside: int, total: int) -
     rows: Rows = []
     for origin, written, in_band in sides:
         for series, n in (("inside the band", in_band), ("outside", written - in_band)):
-            rows.append({"label": origin, "series": series, "value": n, "told": f"{origin}: {n:,} pairs {series}"})
+            rows.append({"label": origin, "series": series, "value": n, "tooltip": f"{origin}: {n:,} pairs {series}"})
     parts = ["inside the band", "outside"][: 1 if inside == total else 2]
     rows = [row for row in rows if row["series"] in parts]
     chart = stacked(rows, parts, percent=False, tones=[SERIES[0], QUIET], title="pairs")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from errata.report.eval_results import Results
 from errata.report.figures import count, dollars, listed, pct
-from errata.report.sections.synthesis import Told
+from errata.report.sections.synthesis import RunView
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,22 @@ class Overview:
     keys: tuple[Key, ...]
 
 
-def overview(told: Told, results: Results | None) -> Overview:
-    keys = [*_bought(results), *_made(told)]
-    return Overview(told.name, _lede(told, results), tuple(keys[:6]))
+def overview(view: RunView, results: Results | None) -> Overview:
+    keys = [*_accuracy(results), *_synthesis(view)]
+    return Overview(view.name, _lede(view, results), tuple(keys[:6]))
 
 
-def _lede(told: Told, results: Results | None) -> str:
-    teachers = sorted(told.account.teachers)
-    problems = count(told.status["problems"]["total"], "problem")
-    if results and not told.status["problems"]["total"]:
+def _lede(view: RunView, results: Results | None) -> str:
+    teachers = sorted(view.totals.teachers)
+    problems = count(view.status["problems"]["total"], "problem")
+    if results and not view.status["problems"]["total"]:
         return f"{count(len(results.arms), 'student')} were evaluated on {listed(results.tasks) or 'the same items'}."
     wrote = f"{listed(teachers)} wrote worked solutions of {problems}"
     parts = [wrote if teachers else f"A student sat an exam of {problems}"]
-    if told.paneled:
+    if view.paneled:
         parts.append("reviewers judged them")
-    if told.account.ratios:
-        parts.append(f"{count(told.account.ratios.total(), 'pair')} set right beside wrong")
+    if view.totals.ratios:
+        parts.append(f"{count(view.totals.ratios.total(), 'pair')} set right beside wrong")
     if results:
         parts.append(f"and {count(len(results.arms), 'student')} were evaluated")
     elif len(parts) > 1:
@@ -48,20 +48,21 @@ def _lede(told: Told, results: Results | None) -> str:
     return ", ".join(parts) + "."
 
 
-def _bought(results: Results | None) -> list[Key]:
+def _accuracy(results: Results | None) -> list[Key]:
     if not results:
         return []
     task = results.tasks[0]
-    found = [
+    against_untouched = [
         (arm, each)
         for arm in results.arms
         if (base := results.untouched(arm)) and (each := results.difference(arm.name, base.name, task))
     ]
-    if not found:
+    if not against_untouched:
         best = max(results.comparison.figures, key=lambda each: each.accuracy.value)
         return [Key(pct(best.accuracy.value, 1), "best accuracy", f"{best.arm} on {best.task}")]
     sided = [
-        (arm.name, each.difference.value if each.arm == arm.name else -each.difference.value) for arm, each in found
+        (arm.name, each.difference.value if each.arm == arm.name else -each.difference.value)
+        for arm, each in against_untouched
     ]
     name, value = max(sided, key=lambda each: each[1])
     return [
@@ -73,12 +74,12 @@ def _bought(results: Results | None) -> list[Key]:
     ]
 
 
-def _made(told: Told) -> list[Key]:
-    if not told.status["problems"]["total"]:
+def _synthesis(view: RunView) -> list[Key]:
+    if not view.status["problems"]["total"]:
         return []
-    status, keys = told.status, []
+    status, keys = view.status, []
     rationales, acceptance = status["rationales"], status["acceptance"]
-    if told.paneled:
+    if view.paneled:
         keys.append(Key(f"{rationales['accepted']:,}", "accepted rationales", f"of {acceptance['judged']:,} judged"))
         truth = acceptance["sound"] or acceptance["answer"]
         against = "sound in every step" if acceptance["sound"] else "right by the answer"

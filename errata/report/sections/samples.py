@@ -17,13 +17,13 @@ def figures(results: Results) -> list[Figure]:
     return [each for each in (_votes(results), _key_steps(results)) if each]
 
 
-def _told(interval: Interval) -> str:
+def _percent(interval: Interval) -> str:
     return f"{pct(interval['value'], 1)} ({100 * interval['low']:.1f} to {100 * interval['high']:.1f})"
 
 
 def _row(label: str, series: str, interval: Interval) -> dict[str, Any]:
     bounds = {key: interval[key] for key in ("value", "low", "high")}
-    return {"label": label, "series": series, **bounds, "told": f"{label}, {series}: {_told(interval)}"}
+    return {"label": label, "series": series, **bounds, "tooltip": f"{label}, {series}: {_percent(interval)}"}
 
 
 # ---- votes -----------------------------------------------------------------------------------------------------------
@@ -38,12 +38,12 @@ def _votes(results: Results) -> Figure | None:
         rows: Rows = []
         for each in results.evals:
             label = results.label(each)
-            told = {k: v for k, v in each.summary.get("tasks", {}).get(task, {}).items() if "@" in k}
-            table += [[label, named(task), name, _told(interval)] for name, interval in told.items()]
-            shown = _largest(told)
-            rows += [_row(label, _plain(name), told[name]) for name in shown]
-            if vote := next((name for name in shown if name.startswith("maj@")), None):
-                gains[label, task] = told["pass@1"]["value"], told[vote]["value"], _size(vote)
+            intervals = {k: v for k, v in each.summary.get("tasks", {}).get(task, {}).items() if "@" in k}
+            table += [[label, named(task), name, _percent(interval)] for name, interval in intervals.items()]
+            largest = _largest(intervals)
+            rows += [_row(label, _plain(name), intervals[name]) for name in largest]
+            if vote := next((name for name in largest if name.startswith("maj@")), None):
+                gains[label, task] = intervals["pass@1"]["value"], intervals[vote]["value"], _size(vote)
         if rows:
             series = list(dict.fromkeys(row["series"] for row in rows))
             charts.append(dots(rows, series, width=width_of(len(results.tasks))).named(named(task)))
@@ -63,15 +63,15 @@ def _size(name: str) -> int:
     return int(name.rsplit("@", 1)[1])
 
 
-def _largest(told: Mapping[str, Any]) -> list[str]:
+def _largest(intervals: Mapping[str, Any]) -> list[str]:
     """pass@1, and of every other figure the one over most samples."""
     most: dict[str, str] = {}
-    for name in told:
+    for name in intervals:
         kind = name.rsplit("@", 1)[0]
         if name != "pass@1" and (kind not in most or _size(name) > _size(most[kind])):
             most[kind] = name
     kinds = sorted(most, key=lambda kind: (kind == "pass", kind != "maj", kind))
-    return [name for name in ("pass@1", *(most[kind] for kind in kinds)) if name in told]
+    return [name for name in ("pass@1", *(most[kind] for kind in kinds)) if name in intervals]
 
 
 def _plain(name: str) -> str:
@@ -80,6 +80,8 @@ def _plain(name: str) -> str:
         return "one sample"
     if weighting := re.fullmatch(r"asc\[(.+)\]", kind):
         return f"vote of {k}, weighted by {weighting[1]}"
+    if own := re.fullmatch(r"vote\[(.+)\]", kind):
+        return f"vote of {k} by {own[1]}"
     return f"vote of {k}" if kind == "maj" else f"any of {k}"
 
 
@@ -87,18 +89,18 @@ def _plain(name: str) -> str:
 
 
 def _key_steps(results: Results) -> Figure | None:
-    found = {results.label(each): each.summary.get("key_steps") or {} for each in results.evals}
+    by_eval = {results.label(each): each.summary.get("key_steps") or {} for each in results.evals}
     done: Rows = []
     prefers: Rows = []
     table: Lines = []
-    for name, told in found.items():
-        likelihood = told.get("likelihood") or {}
-        line: list[Cell] = [name, told.get("pairs")]
+    for name, figures in by_eval.items():
+        likelihood = figures.get("likelihood") or {}
+        line: list[Cell] = [name, figures.get("pairs")]
         for rows, series, interval in (
-            (done, "key steps done", told.get("done")),
+            (done, "key steps done", figures.get("done")),
             (prefers, "right key steps likelier", likelihood.get("prefers_right")),
         ):
-            line.append(_told(interval) if interval else None)
+            line.append(_percent(interval) if interval else None)
             rows += [_row(name, series, interval)] if interval else []
         nats = [likelihood.get(key) for key in ("key_right_nll", "key_wrong_nll")]
         table.append([*line, *(None if one is None else f"{one['value']:.3f}" for one in nats)])
@@ -111,7 +113,7 @@ def _key_steps(results: Results) -> Figure | None:
     of = "of the key steps" if first is done else "of the pairs"
     title = f"{best['label']} {what} {pct(best['value'])} {of}"
     title += f", {worst['label']} {pct(worst['value'])}." if len(first) > 1 else "."
-    headings = ("eval", "pairs", "key steps done", "right likelier", "nats a key token, right", "nats, wrong")
+    headings = ("eval", "pairs", "key steps done", "right likelier", "nats per key token, right", "nats, wrong")
     note = (
         "Key steps are those of the right side of a dual pair that its wrong side does not have. Done: in the "
         "student's own answers to the pairs' problems. Likelier: teacher-forced, the key tokens of the right side "

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from errata.report.charts import QUIET, RIGHT, SERIES, bars, lines
-from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, at, count, pct
-from errata.report.log_totals import Account
+from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, at, count, listed, pct
+from errata.report.log_totals import LogTotals
 from errata.report.proportion import Share
 from errata.runs.recipe import SynthRecipe
+from errata.runs.status import own_stages
 
 
 @dataclass(frozen=True)
-class Told:
-    """A run, read: what `errata status` tells, the account beside it, and the recipe where it can be read."""
+class RunView:
+    """A run, read: what `errata status` tells, the totals beside it, and the recipe where it can be read."""
 
     name: str
     status: dict[str, Any]
-    account: Account
+    totals: LogTotals
     recipe: SynthRecipe | None
     manifest: dict[str, Any]
 
@@ -34,32 +35,35 @@ class Told:
         return "accepted" if self.paneled else "right"
 
 
-def section(told: Told) -> Section:
-    figures = [_problems(told), _rationales(told), *_levels(told)]
-    return Section("synthesis", "Synthesis", _lede(told), [each for each in figures if each])
+def section(view: RunView) -> Section:
+    figures = [_problems(view), _rationales(view), *_levels(view)]
+    return Section("synthesis", "Synthesis", _lede(view), [each for each in figures if each])
 
 
-def _lede(told: Told) -> str:
-    problems, account = told.status["problems"], told.account
-    sat = sum(told.account.explained.values())
-    parts = [f"{count(problems['total'], 'problem')} went through the graph {told.status['graph'] or 'of the recipe'}"]
-    if account.teachers:
-        parts.append(f"{count(len(account.teachers), 'teacher')} wrote {_all(account, 'written'):,} drafts")
+def _lede(view: RunView) -> str:
+    problems, totals = view.status["problems"], view.totals
+    sat = sum(view.totals.explained.values())
+    parts = [f"{count(problems['total'], 'problem')} went through the graph {view.status['graph'] or 'of the recipe'}"]
+    own = own_stages(view.manifest)
+    if own:
+        parts[0] += f" with {listed(own)} of your own"
+    if totals.teachers:
+        parts.append(f"{count(len(totals.teachers), 'teacher')} wrote {_all(totals, 'written'):,} drafts")
     if sat:
         parts.append(f"{sat:,} explanations of mistakes were written")
     return ", ".join(parts) + "."
 
 
-def _all(account: Account, key: str) -> int:
-    return sum(counted[key] for counted in account.drafts.values())
+def _all(totals: LogTotals, key: str) -> int:
+    return sum(counted[key] for counted in totals.drafts.values())
 
 
-def _covered(told: Told, name: str) -> int:
-    return sum(number for mask, number in told.account.covers[name].items() if mask)
+def _covered(view: RunView, name: str) -> int:
+    return sum(number for mask, number in view.totals.covers[name].items() if mask)
 
 
-def _problems(told: Told) -> Figure | None:
-    problems, student = told.status["problems"], told.status["student"]
+def _problems(view: RunView) -> Figure | None:
+    problems, student = view.status["problems"], view.status["student"]
     ended = problems["total"] - problems["pending"]
     rows = [("problems", problems["total"])]
     rows += [("finished", ended)] if problems["pending"] else []
@@ -67,11 +71,11 @@ def _problems(told: Told) -> Figure | None:
         number = sum(problems[ending].values())
         rows += [(ending, number)] if number else []
     if student["answers"]:
-        rows.append(("the student got wrong", _mistaken(told)))
-    if told.account.teachers:
-        rows.append(("with a right rationale", _covered(told, "right")))
-    if told.paneled:
-        rows.append(("with an accepted rationale", _covered(told, "accepted")))
+        rows.append(("the student got wrong", _mistaken(view)))
+    if view.totals.teachers:
+        rows.append(("with a right rationale", _covered(view, "right")))
+    if view.paneled:
+        rows.append(("with an accepted rationale", _covered(view, "accepted")))
     total = problems["total"] or 1
     table: Lines = [[name, number, pct(number / total, 1)] for name, number in rows]
     for ending in ("rejected", "failed"):
@@ -83,8 +87,8 @@ def _problems(told: Told) -> Figure | None:
     return Figure(f"{all_of} {what}.", Table(("problems", "number", "share"), table), [_steps(rows, total)])
 
 
-def _mistaken(told: Told) -> int:
-    return told.account.exam["mistaken"]
+def _mistaken(view: RunView) -> int:
+    return view.totals.exam["mistaken"]
 
 
 def _steps(rows: Sequence[tuple[str, int]], total: int, tones: Sequence[str] | None = None) -> Chart:
@@ -94,8 +98,8 @@ def _steps(rows: Sequence[tuple[str, int]], total: int, tones: Sequence[str] | N
             {
                 "label": name,
                 "value": number,
-                "shown": f"{number:,}",
-                "told": f"{name}: {number:,}, {pct(number / total)} of {total:,}",
+                "text": f"{number:,}",
+                "tooltip": f"{name}: {number:,}, {pct(number / total)} of {total:,}",
                 "tone": tone,
             }
             for (name, number), tone in zip(rows, tones, strict=False)
@@ -103,34 +107,34 @@ def _steps(rows: Sequence[tuple[str, int]], total: int, tones: Sequence[str] | N
     )
 
 
-def _rationales(told: Told) -> Figure | None:
-    account = told.account
-    written = _all(account, "written")
+def _rationales(view: RunView) -> Figure | None:
+    totals = view.totals
+    written = _all(totals, "written")
     if not written:
         return None
-    rows = [("drafts written", written), ("right", _all(account, "correct"))]
-    kept = _all(account, "kept")
-    if kept < written:
-        rows.append(("kept by the filters", kept))
-    if told.paneled:
-        rows += [("reviewed", _all(account, "reviewed")), ("accepted as drafted", _all(account, "accepted"))]
-        revised, rescued = _all(account, "revised"), _all(account, "rescued")
+    rows = [("drafts written", written), ("right", _all(totals, "correct"))]
+    left = _all(totals, "kept")
+    if left < written:
+        rows.append(("kept by the filters", left))
+    if view.paneled:
+        rows += [("reviewed", _all(totals, "reviewed")), ("accepted as drafted", _all(totals, "accepted"))]
+        revised, rescued = _all(totals, "revised"), _all(totals, "rescued")
         if revised:
             rows += [("revised", revised), ("accepted after revision", rescued)]
             title = (
-                f"{_all(account, 'accepted'):,} of {written:,} drafts are accepted as written; "
+                f"{_all(totals, 'accepted'):,} of {written:,} drafts are accepted as written; "
                 f"revision adds {rescued:,} more."
             )
         else:
-            title = f"{_all(account, 'accepted'):,} of {count(written, 'draft')} are accepted."
+            title = f"{_all(totals, 'accepted'):,} of {count(written, 'draft')} are accepted."
     else:
-        title = f"{_all(account, 'correct'):,} of {count(written, 'draft')} end in the right answer."
-    good = {"accepted as drafted", "accepted after revision"} if told.paneled else {"right"}
+        title = f"{_all(totals, 'correct'):,} of {count(written, 'draft')} end in the right answer."
+    good = {"accepted as drafted", "accepted after revision"} if view.paneled else {"right"}
     tones = [RIGHT if name in good else QUIET if not place else SERIES[0] for place, (name, _) in enumerate(rows)]
     headings = ("teacher", "written", "right", "kept", "reviewed", "accepted", "revised", "accepted after revision")
     keys = ("written", "correct", "kept", "reviewed", "accepted", "revised", "rescued")
-    table: Lines = [[name, *(n[key] for key in keys)] for name, n in sorted(account.drafts.items())]
-    dropped = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in told.status["dropped"].items())
+    table: Lines = [[name, *(n[key] for key in keys)] for name, n in sorted(totals.drafts.items())]
+    dropped = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in view.status["dropped"].items())
     note = f"Set aside by the filters: {dropped}." if dropped else ""
     return Figure(title, Table(headings, table), [_steps(rows, written, tones)], note)
 
@@ -144,16 +148,16 @@ MEASURES = {
 }
 
 
-def _levels(told: Told) -> list[Figure]:
-    figures = (_level(told, name, counted) for name, counted in told.account.levels.items())
+def _levels(view: RunView) -> list[Figure]:
+    figures = (_level(view, name, counted) for name, counted in view.totals.levels.items())
     return [each for each in figures if each]
 
 
-def _level(told: Told, name: str, counted: dict[float | str, Counter[str]]) -> Figure | None:
+def _level(view: RunView, name: str, counted: dict[float | str, Counter[str]]) -> Figure | None:
     values = sorted(counted, key=lambda value: (isinstance(value, str), value))
     used = [key for key, (_, base) in MEASURES.items() if any(each[base] for each in counted.values())]
-    used = [key for key in used if key != "accepted" or told.paneled]
-    used = [key for key in used if key == "student_right" or told.account.teachers]
+    used = [key for key in used if key != "accepted" or view.paneled]
+    used = [key for key in used if key == "student_right" or view.totals.teachers]
     if len(values) < 2 or not used:
         return None
     rows: Rows = []
@@ -161,13 +165,13 @@ def _level(told: Told, name: str, counted: dict[float | str, Counter[str]]) -> F
     for value in values:
         line: list[Cell] = [str(value), counted[value]["problems"]]
         for key in used:
-            told_as, base = MEASURES[key]
+            series, base = MEASURES[key]
             share = Share(counted[value][key], counted[value][base])
             line.append(share.text())
             if share.whole:
                 where = f"{value} steps" if name == "steps" else at(name, value)
-                said = f"{where}: {told_as} {share.text()}"
-                rows.append({"x": str(value), "series": told_as, **share.row(), "told": said})
+                tooltip = f"{where}: {series} {share.text()}"
+                rows.append({"x": str(value), "series": series, **share.row(), "tooltip": tooltip})
         table.append(line)
     main = "student_right" if "student_right" in used else used[-1]
     first, last = (Share(counted[v][main], counted[v][MEASURES[main][1]]) for v in (values[0], values[-1]))

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from errata.report.charts import QUIET, RIGHT, dots, lines, matrix, stacked
 from errata.report.figures import Cell, Figure, Lines, Rows, Section, Table, count, dollars, listed, pct
-from errata.report.log_totals import Account
+from errata.report.log_totals import LogTotals
 from errata.report.proportion import Share
-from errata.report.sections.synthesis import Told
+from errata.report.sections.synthesis import RunView
+from errata.runs.status import SHIPPED_ROLES
 
 WORKS = ("writing", "revising", "being reviewed")
 """What is charged to a teacher's rationales. Its explanations and rewrites are shown beside it, as other."""
@@ -17,36 +18,36 @@ MOST_IN_SETS = 12
 """Teachers of whom every set is looked at (4,096 sets)."""
 
 
-def section(told: Told) -> Section | None:
-    account = told.account
-    if not account.teachers:
+def section(view: RunView) -> Section | None:
+    totals = view.totals
+    if not totals.teachers:
         return None
-    figures = [_right(account), _marginal(told), _sets(told), _cost(told), _revision(account), _lengths(account)]
-    return Section("teachers", "Teachers", _lede(told), [each for each in figures if each])
+    figures = [_right(totals), _marginal(view), _sets(view), _cost(view), _revision(totals), _lengths(totals)]
+    return Section("teachers", "Teachers", _lede(view), [each for each in figures if each])
 
 
-def _lede(told: Told) -> str:
+def _lede(view: RunView) -> str:
     return (
-        f"{listed(sorted(told.account.teachers))} wrote the rationales. A teacher covers a problem where one "
-        f"or more of its drafts or revisions is {told.covering}; all of this is computed from the log."
+        f"{listed(sorted(view.totals.teachers))} wrote the rationales. A teacher covers a problem where one "
+        f"or more of its drafts or revisions is {view.covering}; all of this is computed from the log."
     )
 
 
-def _right(account: Account) -> Figure:
-    known = any(counted["known"] for counted in account.drafts.values())
+def _right(totals: LogTotals) -> Figure:
+    known = any(counted["known"] for counted in totals.drafts.values())
     rows: Rows = []
     table: Lines = []
     series = ["right by the answer", *(["sound in every step"] if known else [])]
-    for name, counted in sorted(account.drafts.items()):
+    for name, counted in sorted(totals.drafts.items()):
         line: list[Cell] = [name, counted["written"]]
-        for told_as, key, base in zip(series, ("correct", "sound"), ("written", "known"), strict=False):
+        for measure, key, base in zip(series, ("correct", "sound"), ("written", "known"), strict=False):
             share = Share(counted[key], counted[base])
             line.append(share.text())
             if share.whole:
-                said = f"{name}: {told_as}, {share.text()}"
-                rows.append({"label": name, "series": told_as, **share.row(), "told": said})
+                tooltip = f"{name}: {measure}, {share.text()}"
+                rows.append({"label": name, "series": measure, **share.row(), "tooltip": tooltip})
         table.append(line)
-    rates = {name: counted["correct"] / max(1, counted["written"]) for name, counted in account.drafts.items()}
+    rates = {name: counted["correct"] / max(1, counted["written"]) for name, counted in totals.drafts.items()}
     best, worst = max(rates, key=lambda name: rates[name]), min(rates, key=lambda name: rates[name])
     title = f"{best} drafts best: {pct(rates[best])} right"
     title += f"; {worst} reaches {pct(rates[worst])}." if len(rates) > 1 else "."
@@ -65,46 +66,46 @@ class Value(NamedTuple):
     alone: int
 
 
-def marginal(account: Account, name: str) -> dict[str, Value]:
+def marginal(totals: LogTotals, name: str) -> dict[str, Value]:
     """By teacher, over problems with an `accepted` or a `right` rationale."""
-    found = {}
-    for teacher, bit in account.teachers.items():
-        covered = sum(n for mask, n in account.covers[name].items() if mask & bit)
-        found[teacher] = Value(covered, account.covers[name][bit])
-    return found
+    by_teacher = {}
+    for teacher, bit in totals.teachers.items():
+        covered = sum(n for mask, n in totals.covers[name].items() if mask & bit)
+        by_teacher[teacher] = Value(covered, totals.covers[name][bit])
+    return by_teacher
 
 
-def best_sets(account: Account, name: str) -> list[tuple[tuple[str, ...], int]]:
+def best_sets(totals: LogTotals, name: str) -> list[tuple[tuple[str, ...], int]]:
     """For each number of teachers the set that covers most problems, and how many."""
-    teachers = sorted(account.teachers)
-    found = []
+    teachers = sorted(totals.teachers)
+    best_of_size = []
     for size in range(1, len(teachers) + 1):
         sets = combinations(teachers, size)
-        best = max(sets, key=lambda chosen: _union(account, name, chosen))
-        found.append((best, _union(account, name, best)))
-    return found
+        best = max(sets, key=lambda chosen: _union(totals, name, chosen))
+        best_of_size.append((best, _union(totals, name, best)))
+    return best_of_size
 
 
-def _union(account: Account, name: str, chosen: tuple[str, ...]) -> int:
-    bits = sum(account.teachers[teacher] for teacher in chosen)
-    return sum(n for mask, n in account.covers[name].items() if mask & bits)
+def _union(totals: LogTotals, name: str, chosen: tuple[str, ...]) -> int:
+    bits = sum(totals.teachers[teacher] for teacher in chosen)
+    return sum(n for mask, n in totals.covers[name].items() if mask & bits)
 
 
-def _marginal(told: Told) -> Figure:
-    account, name = told.account, told.covering
-    found = marginal(account, name)
-    all_covered = sum(n for mask, n in account.covers[name].items() if mask)
+def _marginal(view: RunView) -> Figure:
+    totals, name = view.totals, view.covering
+    values = marginal(totals, name)
+    all_covered = sum(n for mask, n in totals.covers[name].items() if mask)
     rows: Rows = []
     table: Lines = []
-    for teacher, value in sorted(found.items()):
+    for teacher, value in sorted(values.items()):
         for series, n in (("only this teacher", value.alone), ("others too", value.covered - value.alone)):
-            said = f"{teacher}: {n:,} problems, {series}"
-            rows.append({"label": teacher, "series": series, "value": n, "told": said})
-        table.append([teacher, value.covered, value.alone, all_covered - value.alone, *_saved(account, teacher)])
-    dearest = max(found, key=lambda teacher: found[teacher].alone)
-    least = min(found, key=lambda teacher: found[teacher].alone)
-    title = f"Without {dearest}, {count(found[dearest].alone, 'covered problem')} of {all_covered:,} would be lost"
-    title += f"; without {least}, {found[least].alone:,}." if len(found) > 1 else "."
+            tooltip = f"{teacher}: {n:,} problems, {series}"
+            rows.append({"label": teacher, "series": series, "value": n, "tooltip": tooltip})
+        table.append([teacher, value.covered, value.alone, all_covered - value.alone, *_saved(totals, teacher)])
+    dearest = max(values, key=lambda teacher: values[teacher].alone)
+    least = min(values, key=lambda teacher: values[teacher].alone)
+    title = f"Without {dearest}, {count(values[dearest].alone, 'covered problem')} of {all_covered:,} would be lost"
+    title += f"; without {least}, {values[least].alone:,}." if len(values) > 1 else "."
     headings = (
         *("teacher", "problems covered", "only by this teacher", "left without it"),
         *("calls saved", "tokens saved", "dollars saved"),
@@ -119,35 +120,35 @@ def _marginal(told: Told) -> Figure:
     )
 
 
-def _saved(account: Account, teacher: str) -> list[Cell]:
-    calls = sum(account.spend[teacher, work]["calls"] for work in WORKS)
-    tokens = sum(account.spend[teacher, work]["tokens"] for work in WORKS)
-    unpriced = sum(account.spend[teacher, work]["unpriced"] for work in WORKS)
-    return [calls, tokens, None if unpriced else dollars(sum(account.usd[teacher, work] for work in WORKS))]
+def _saved(totals: LogTotals, teacher: str) -> list[Cell]:
+    calls = sum(totals.spend[teacher, work]["calls"] for work in WORKS)
+    tokens = sum(totals.spend[teacher, work]["tokens"] for work in WORKS)
+    unpriced = sum(totals.spend[teacher, work]["unpriced"] for work in WORKS)
+    return [calls, tokens, None if unpriced else dollars(sum(totals.usd[teacher, work] for work in WORKS))]
 
 
-def _sets(told: Told) -> Figure | None:
-    account, name = told.account, told.covering
-    if not 2 <= len(account.teachers) <= MOST_IN_SETS:
+def _sets(view: RunView) -> Figure | None:
+    totals, name = view.totals, view.covering
+    if not 2 <= len(totals.teachers) <= MOST_IN_SETS:
         return None
-    found = best_sets(account, name)
-    total = sum(account.covers[name].values())
+    sets = best_sets(totals, name)
+    total = sum(totals.covers[name].values())
     rows = [
         {
             "x": str(len(chosen)),
             "series": "",
             "value": n / total,
-            "told": f"best {len(chosen)}: {listed(chosen)} cover {n:,} problems, {pct(n / total, 1)}",
+            "tooltip": f"best {len(chosen)}: {listed(chosen)} cover {n:,} problems, {pct(n / total, 1)}",
         }
-        for chosen, n in found
+        for chosen, n in sets
     ]
-    table: Lines = [[size, listed(chosen), n, pct(n / total, 1)] for size, (chosen, n) in enumerate(found, 1)]
-    one, most = found[0], found[-1]
-    enough = next(size for size, (_, n) in enumerate(found, 1) if n >= 0.99 * most[1])
-    together = f"all {len(found)} together {pct(most[1] / total)}"
+    table: Lines = [[size, listed(chosen), n, pct(n / total, 1)] for size, (chosen, n) in enumerate(sets, 1)]
+    one, most = sets[0], sets[-1]
+    enough = next(size for size, (_, n) in enumerate(sets, 1) if n >= 0.99 * most[1])
+    together = f"all {len(sets)} together {pct(most[1] / total)}"
     title = f"{one[0][0]} alone covers {pct(one[1] / total)} of the problems, {together}."
-    if enough < len(found):
-        title = f"{listed(found[enough - 1][0])} reach 99 % of what all {len(found)} teachers cover."
+    if enough < len(sets):
+        title = f"{listed(sets[enough - 1][0])} reach 99 % of what all {len(sets)} teachers cover."
     chart = lines(rows, [""], x_title="teachers, best set of that size", domain=(0, 1), points=True, ordinal=True)
     return Figure(title, Table(("teachers", "best set", "problems covered", "share"), table), [chart])
 
@@ -155,50 +156,50 @@ def _sets(told: Told) -> Figure | None:
 # ---- cost ------------------------------------------------------------------------------------------------------------
 
 
-def _cost(told: Told) -> Figure | None:
-    account = told.account
+def _cost(view: RunView) -> Figure | None:
+    totals = view.totals
     good = {
-        teacher: (counted["accepted"] + counted["rescued"]) if told.paneled else counted["correct"]
-        for teacher, counted in account.drafts.items()
+        teacher: (counted["accepted"] + counted["rescued"]) if view.paneled else counted["correct"]
+        for teacher, counted in totals.drafts.items()
     }
     good = {teacher: n for teacher, n in good.items() if n}
     if not good:
         return None
-    unit, why = _unit(account)
+    unit, why = _unit(totals)
     rows: Rows = []
     table: Lines = []
     each: dict[str, float] = {}
     for teacher, n in sorted(good.items()):
         for work in WORKS:
-            spent = account.usd[teacher, work] if unit == "dollars" else account.spend[teacher, work][unit]
+            spent = totals.usd[teacher, work] if unit == "dollars" else totals.spend[teacher, work][unit]
             each[teacher] = each.get(teacher, 0.0) + spent / n
-            said = f"{teacher}, {work}: {_amount(spent / n, unit)}"
-            rows.append({"label": teacher, "series": work, "value": spent / n, "told": said})
-        calls, _, usd = _saved(account, teacher)
-        works = [round(account.spend[teacher, work]["tokens"] / n) for work in WORKS]
-        table.append([teacher, n, calls, *works, usd, account.spend[teacher, "other"]["tokens"]])
+            tooltip = f"{teacher}, {work}: {_amount(spent / n, unit)}"
+            rows.append({"label": teacher, "series": work, "value": spent / n, "tooltip": tooltip})
+        calls, _, usd = _saved(totals, teacher)
+        works = [round(totals.spend[teacher, work]["tokens"] / n) for work in WORKS]
+        table.append([teacher, n, calls, *works, usd, totals.spend[teacher, "other"]["tokens"]])
     drawn = [work for work in WORKS if any(row["value"] for row in rows if row["series"] == work)]
     rows = [row for row in rows if row["series"] in drawn]
     cheap, dear = min(each, key=lambda t: each[t]), max(each, key=lambda t: each[t])
-    title = f"{'An accepted' if told.paneled else 'A right'} rationale by {dear} costs {_amount(each[dear], unit)}"
+    title = f"{'An accepted' if view.paneled else 'A right'} rationale by {dear} costs {_amount(each[dear], unit)}"
     title += f", one by {cheap} {_amount(each[cheap], unit)}." if len(each) > 1 else "."
-    works_told = [f"tokens {work}, each" for work in WORKS]
-    headings = ("teacher", f"{told.covering} rationales", "calls", *works_told, "dollars in all", "other tokens")
+    work_headings = [f"tokens {work}, each" for work in WORKS]
+    headings = ("teacher", f"{view.covering} rationales", "calls", *work_headings, "dollars in all", "other tokens")
     return Figure(
         title,
         Table(headings, table),
         [stacked(rows, drawn, percent=False, title=unit)],
-        f"Divided by the {told.covering} rationales, revisions included; at the price of the first payment.{why}",
+        f"Divided by the {view.covering} rationales, revisions included; at the price of the first payment.{why}",
     )
 
 
-def _unit(account: Account) -> tuple[str, str]:
+def _unit(totals: LogTotals) -> tuple[str, str]:
     """What is drawn, and why it is not dollars."""
-    if any(counted["unpriced"] for counted in account.spend.values()):
+    if any(counted["unpriced"] for counted in totals.spend.values()):
         return "tokens", " Prices are unknown for some calls, so tokens are drawn."
-    if sum(account.usd.values()) > 0:
+    if sum(totals.usd.values()) > 0:
         return "dollars", ""
-    if any(counted["tokens"] for counted in account.spend.values()):
+    if any(counted["tokens"] for counted in totals.spend.values()):
         return "tokens", " The calls cost nothing, so tokens are drawn."
     return "calls", " The calls cost nothing and have no tokens, so calls are drawn."
 
@@ -209,17 +210,19 @@ def _amount(value: float, unit: str) -> str:
     return f"{value:,.0f} tokens" if unit == "tokens" else f"{value:.1f} calls"
 
 
-def _revision(account: Account) -> Figure | None:
+def _revision(totals: LogTotals) -> Figure | None:
     rows: Rows = []
     table: Lines = []
-    for teacher, counted in sorted(account.drafts.items()):
+    for teacher, counted in sorted(totals.drafts.items()):
         if counted["revised"]:
             share = Share(counted["rescued"], counted["revised"])
-            rows.append({"label": teacher, "series": "", **share.row(), "told": f"{teacher}: {share.text()} accepted"})
+            rows.append(
+                {"label": teacher, "series": "", **share.row(), "tooltip": f"{teacher}: {share.text()} accepted"}
+            )
             table.append([teacher, counted["revised"], counted["rescued"], share.text()])
     if not rows:
         return None
-    rescued, revised = (sum(counted[key] for counted in account.drafts.values()) for key in ("rescued", "revised"))
+    rescued, revised = (sum(counted[key] for counted in totals.drafts.values()) for key in ("rescued", "revised"))
     whole = Share(rescued, revised)
     return Figure(
         f"{pct(whole.value)} of revisions turn a rejected draft into an accepted one.",
@@ -229,25 +232,28 @@ def _revision(account: Account) -> Figure | None:
     )
 
 
-def _lengths(account: Account) -> Figure | None:
-    order = ("teacher", "revised", "rectified", "corrupted", "student")
-    means = {key: words / n for key, (n, words) in account.words.items() if n}
+def _lengths(totals: LogTotals) -> Figure | None:
+    order = (*SHIPPED_ROLES[1:], SHIPPED_ROLES[0])
+    means = {key: words / n for key, (n, words) in totals.words.items() if n}
     if len(means) < 2:
         return None
-    roles = [role for role in order if any(each == role for _, each in means)]
-    authors = sorted({author for author, _ in means}, key=lambda author: (author, "student") in means)
+    own = sorted({role for _, role in means} - set(SHIPPED_ROLES))
+    roles = [role for role in (*order, *own) if any(each == role for _, each in means)]
+    authors = sorted({author for author, _ in means}, key=lambda author: ((author, "student") in means, author))
     most = max(means.values())
     rows: Rows = []
     table: Lines = []
     for author in authors:
         for role in roles:
             value = means.get((author, role))
-            said = f"{author}, {role}: " + ("none" if value is None else f"{value:.1f} words")
-            shown = "" if value is None else f"{value:.0f}"
-            rows.append({"label": author, "series": role, "value": (value or 0) / most, "shown": shown, "told": said})
+            tooltip = f"{author}, {role}: " + ("none" if value is None else f"{value:.1f} words")
+            text = "" if value is None else f"{value:.0f}"
+            rows.append(
+                {"label": author, "series": role, "value": (value or 0) / most, "text": text, "tooltip": tooltip}
+            )
             if value is not None:
-                table.append([author, role, account.words[author, role][0], f"{value:.1f}"])
+                table.append([author, role, totals.words[author, role][0], f"{value:.1f}"])
     longest = max(means, key=lambda key: means[key])
-    title = f"{longest[0]} writes longest: {means[longest]:.0f} words a text as {longest[1]}."
+    title = f"{longest[0]} writes longest: {means[longest]:.0f} words per text as {longest[1]}."
     note = "Words of a text, mean, by author (row) and role (column)."
     return Figure(title, Table(("author", "role", "texts", "words, mean"), table), [matrix(rows)], note)

@@ -32,8 +32,8 @@ def section(evals: Sequence[Eval]) -> Section | None:
         _figure(label if labels[label] == 1 else f"{label}, seed {training.get('seed')}", training)
         for label, training in list(trainings.values())[:MOST_TRAININGS]
     ]
-    found = [figure for figure in figures if figure]
-    if not found:
+    drawn = [figure for figure in figures if figure]
+    if not drawn:
         return None
     lede = (
         "Each term's value before its factor, its share of the gradient's norm at the last hidden state, and the mean "
@@ -41,7 +41,7 @@ def section(evals: Sequence[Eval]) -> Section | None:
     )
     left_out = len(trainings) - MOST_TRAININGS
     notes = [f"{left_out} more trainings are not drawn"] if left_out > 0 else []
-    return Section("training", "Training", lede, found, notes=notes)
+    return Section("training", "Training", lede, drawn, notes=notes)
 
 
 def _figure(name: str, training: dict[str, Any]) -> Figure | None:
@@ -62,9 +62,9 @@ def _figure(name: str, training: dict[str, Any]) -> Figure | None:
     moved = "falls" if last < first else "goes"
     tokens = f", {training['target_tokens']:,} target tokens" if training.get("target_tokens") else ""
     title = f"{name}: the loss {moved} from {first:.3g} to {last:.3g} in {count(int(log[-1]['step']), 'step')}."
-    kept = _thinned(log, 30)
+    entries = _thinned(log, 30)
     columns = list(dict.fromkeys(["loss", *used]))
-    table = [[_number(entry["step"]), *(_number(entry.get(key)) for key in columns)] for entry in kept]
+    table = [[_number(entry["step"]), *(_number(entry.get(key)) for key in columns)] for entry in entries]
     return Figure(title, Table(("step", *columns), table), charts, f"Trained{method}{tokens}.", wide=True)
 
 
@@ -75,8 +75,8 @@ def _curves(log: Sequence[dict[str, Any]], keys: Sequence[str], prefix: str, for
             value = entry.get(key)
             if isinstance(value, int | float):
                 name = key.removeprefix(prefix)
-                said = f"step {entry['step']:g}, {name}: {value:.4g}"
-                rows.append({"x": entry["step"], "series": name, "value": value, "told": said})
+                tooltip = f"step {entry['step']:g}, {name}: {value:.4g}"
+                rows.append({"x": entry["step"], "series": name, "value": value, "tooltip": tooltip})
     series = [key.removeprefix(prefix) for key in keys]
     domain = (0, 1) if prefix == "grad_share/" else None
     return lines(rows, series, x_title="step", form=form, domain=domain, width=THIRD)

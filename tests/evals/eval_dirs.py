@@ -24,10 +24,10 @@ def eval_dir(
     where = folder / name
     where.mkdir(parents=True)
     write_items(where / ITEMS, items(correct))
-    told = manifest(name, label, seed, **training).model_copy(
+    manifest_here = manifest(name, label, seed, **training).model_copy(
         update={"baseline": baseline, "decoding": {"name": decoding}}
     )
-    write_json(where / MANIFEST, told.model_dump(by_alias=True))
+    write_json(where / MANIFEST, manifest_here.model_dump(by_alias=True))
     return where
 
 
