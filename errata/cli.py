@@ -13,7 +13,6 @@ from errata.cli_helpers import load_and_say, print_json, run_recipe, show_export
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
 
 FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
-ROLES = ("teacher", "student", "rectified", "corrupted", "revised")
 
 
 class Verbs(click.Group):
@@ -145,9 +144,17 @@ def status(run: Path, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option("--format", "format_name", required=True, type=click.Choice(FORMATS), help="Kind of rows.")
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    metavar="FORMAT",
+    help=f"Kind of rows: {', '.join(FORMATS)}; one's own as my_format.py:FORMAT.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .jsonl file to write.")
-@click.option("--roles", multiple=True, type=click.Choice(ROLES), help="Only rationales in these roles.  [repeatable]")
+@click.option(
+    "--roles", multiple=True, metavar="ROLE", help="Only rationales in these roles, e.g. teacher.  [repeatable]"
+)
 @click.option("--authors", multiple=True, metavar="NAME", help="Only what these agents wrote.  [repeatable]")
 @click.option("--grader-only", is_flag=True, help="Right is what the grader finds right, whatever the panel says.")
 @click.option("--max-edit-ratio", type=click.FloatRange(0, 1), help="Only pairs at most so far apart; edit and dpo.")
@@ -156,13 +163,14 @@ def status(run: Path, as_json: bool) -> None:
 @click.option("--exclude-overlap", is_flag=True, help="Leave out problems that overlap with an evaluation set.")
 @click.option("--keep-duplicates", is_flag=True, help="Write near-duplicates too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def export(runs: tuple[str, ...], format_name: str, out: Path, as_json: bool, **asked: Any) -> None:
+def export(runs: tuple[str, ...], form: str, out: Path, as_json: bool, **options: Any) -> None:
     """Write a data set from the logs of one or more runs, with a data-set card beside it."""
-    done = write_export(runs, format_name, out, **asked)
+    exported = write_export(runs, form, out, **options)
     if as_json:
-        print_json({"out": str(done.out), "card": str(done.card), **done.tally.figures()})
+        files = {"format": exported.format.name, "out": str(exported.out), "card": str(exported.card)}
+        print_json({**files, **exported.tally.figures()})
     else:
-        show_exported(format_name, done)
+        show_exported(exported)
 
 
 @cli.group()
