@@ -83,7 +83,7 @@ def write_export(
 
     form = format_of(form)
     say_code(own_code(form))
-    chosen = Options(**{name: tuple(value) if isinstance(value, list) else value for name, value in options.items()})
+    chosen = Options(**options)
     check_options(form, chosen)
     return write(
         runs,
