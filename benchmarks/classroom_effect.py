@@ -67,14 +67,15 @@ def teach(student: Path, taught: list[tuple[Any, str]], seed: int, folder: str) 
     from errata.agents.student import student_messages
     from errata.models.load import load
     from errata.models.prompting import prompt_ids
-    from errata.training.encode import Encoder, Written, make_row
-    from errata.training.objective import Objective, sft
+    from errata.training.encode import Encoder, Written, make_group
+    from errata.training.objective import Objective
+    from errata.training.terms import Likelihood
     from errata.training.trainer import build_trainer
 
     checkpoint, prompts = load(str(student), "cpu"), load_prompts()
     encoder = Encoder(checkpoint.tokenizer)
     rows = [
-        make_row(
+        make_group(
             problem.id,
             [Written("right", prompt_ids(checkpoint.tokenizer, student_messages(prompts, problem)), text)],
             [],
@@ -102,7 +103,11 @@ def teach(student: Path, taught: list[tuple[Any, str]], seed: int, folder: str) 
         dataloader_pin_memory=False,
     )
     trainer = build_trainer(
-        checkpoint.model, args, Dataset.from_list([dict(row) for row in rows]), checkpoint.tokenizer, Objective(sft())
+        checkpoint.model,
+        args,
+        Dataset.from_list([dict(row) for row in rows]),
+        checkpoint.tokenizer,
+        Objective((Likelihood(),)),
     )
     trainer.train()
     trainer.save_model(folder)

@@ -86,19 +86,19 @@ def _measured(run: Path, name: str) -> dict[str, float]:
 
 def main(size: int = SIZE) -> bool:
     """Prints the table; True where memory stays within the bound."""
-    from errata.export.write import FORMATS
+    from errata.export.formats import FORMATS
 
     reached = True
     with tempfile.TemporaryDirectory() as folder:
         run, lines = lesson(Path(folder))
         print(f"{size:,} transcripts of {sum(map(len, lines)) / len(lines) / 1024:.0f} KiB\n")
         print(
-            "| format | rows | seconds | transcripts/s | peak memory | bytes a further transcript |\n"
+            "| format | rows | seconds | transcripts/s | peak memory | bytes per further transcript |\n"
             + "|---" * 6
             + "|"
         )
         small, large = write_log(run, lines, size // 10), write_log(run, lines, size)
-        for name in FORMATS:
+        for name in (each.name for each in FORMATS):
             few, many = _measured(small, name), _measured(large, name)
             growth = (many["peak"] - few["peak"]) / (size - size // 10)
             reached &= growth <= BOUND + SLACK / size

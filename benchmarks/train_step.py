@@ -66,7 +66,8 @@ def make_trainer(arm: str, rows: list[Any], folder: str, scale: int, **settings:
     from trl import SFTConfig, SFTTrainer
 
     from errata.training.encode import fingerprint
-    from errata.training.objective import Objective, edit, mcc_kd, sft
+    from errata.training.methods.shipped import METHODS
+    from errata.training.objective import Objective
     from errata.training.trainer import build_trainer
 
     words, on_gpu = tokenizer(), torch.cuda.is_available()
@@ -103,7 +104,8 @@ def make_trainer(arm: str, rows: list[Any], folder: str, scale: int, **settings:
         }
         for row in rows
     ]
-    objective = Objective({"sft": sft, "edit": edit, "mcc-kd": mcc_kd}[arm]())
+    method = next(each for each in METHODS if each.name == arm)
+    objective = Objective(method.terms(method.knobs()))
     return build_trainer(student(), args, Dataset.from_list(data), words, objective)
 
 
@@ -175,7 +177,7 @@ def main() -> int:
         time_ratio, memory_ratio = seconds / times["plain"], peaks[arm] / peaks["plain"]
         missed |= arm != "plain" and max(time_ratio, memory_ratio) > MARK
         print(
-            f"{arm:<7} {seconds * 1e3:8.1f} ms a step {tokens / seconds:9.0f} tokens/s  x{time_ratio:.3f}"
+            f"{arm:<7} {seconds * 1e3:8.1f} ms per step {tokens / seconds:9.0f} tokens/s  x{time_ratio:.3f}"
             f"   peak {peaks[arm] / 2**20:7.1f} MiB  x{memory_ratio:.3f}"
         )
     print(f"mark: x{MARK:.2f} for either")

@@ -79,7 +79,7 @@ def show_run(run: Path) -> None:
 
 def write_export(
     runs: tuple[str, ...],
-    format_name: str,
+    form: Any,
     out: Path,
     *,
     against: tuple[str, ...] = (),
@@ -87,16 +87,19 @@ def write_export(
     keep_duplicates: bool = False,
     **options: Any,
 ) -> Any:
+    """Writes a data set as `errata export` does; `form` is a format's name, `my_format.py:FORMAT`, or a value."""
     from errata.data.contamination import parse_against
-    from errata.export.formats import refuse_idle
+    from errata.export.formats import check_options, format_of, own_code
     from errata.export.transcript_view import Options
     from errata.export.write import export as write
 
+    form = format_of(form)
+    say_code(own_code(form))
     chosen = Options(**options)
-    refuse_idle(format_name, chosen)
+    check_options(form, chosen)
     return write(
         runs,
-        format_name,
+        form,
         out,
         chosen,
         against=[parse_against(each) for each in against],
@@ -105,10 +108,14 @@ def write_export(
     )
 
 
-def show_exported(format_name: str, done: Any) -> None:
-    tally = done.tally
-    click.echo(f"{format_name:<11}{tally.rows} rows, {tally.duplicates} near-duplicates  {done.out}  {done.card}")
-    for name, met in tally.overlap.items():
+def show_exported(exported: Any) -> None:
+    """Says what was written, and how much of it overlaps with evaluation sets."""
+    counts = exported.tally
+    click.echo(
+        f"{exported.format.name:<11}{counts.rows} rows, {counts.duplicates} near-duplicates  "
+        f"{exported.out}  {exported.card}"
+    )
+    for name, met in counts.overlap.items():
         click.echo(f"overlap    {met['question'] + met['ngram']} problems, {met['rows']} rows  {name}")
 
 

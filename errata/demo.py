@@ -73,9 +73,9 @@ def play(problems: int, *, lesson_only: bool, quiet: bool) -> int:
 def _write_every_format(run: Path) -> None:
     for form in FORMATS:
         try:
-            show_exported(form, write_export((str(run),), form, run / "exports" / f"{form}.jsonl"))
+            show_exported(write_export((str(run),), form, run / "exports" / f"{form.name}.jsonl"))
         except UsageError as none:  # too few problems to hold a row of every format
-            click.echo(f"{form:<11}{none.found}")
+            click.echo(f"{form.name:<11}{none.found}")
 
 
 def _student_if_installed(tell: Tell) -> Path | None:

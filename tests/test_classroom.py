@@ -46,10 +46,10 @@ def test_flags_are_those_of_errata_train(tmp_path: Path) -> None:
     study = load_study(RECIPE, [f"runs={tmp_path}"])
 
     for name, arm in study.arms.items():
-        lesson, args, _ = parse(arm.method, words(study, 3, name, Path("student")))
-        assert args.seed == 3
-        assert lesson.dataset_name == [str(study.run(3))]
-        assert args.output_dir == str(study.run(3) / "students" / name)
+        arguments = parse(arm.method, words(study, 3, name, Path("student")))
+        assert arguments.training.seed == 3
+        assert arguments.data.dataset_name == [str(study.run(3))]
+        assert arguments.training.output_dir == str(study.run(3) / "students" / name)
 
 
 def test_an_unknown_key_is_refused() -> None:

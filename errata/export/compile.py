@@ -2,7 +2,7 @@
 
     logs --transcripts in input order--> format --> near-duplicates, overlap --> rows
 
-Memory: 22 bytes a problem and at most 50 bytes a row, plus the hashes of the evaluation sets compared with.
+Memory: 22 bytes per problem and at most 50 bytes per row, plus the hashes of the evaluation sets compared with.
 """
 
 from __future__ import annotations
@@ -19,20 +19,23 @@ from errata.config.env import expand
 from errata.data.contamination import EvalSet
 from errata.errors import UsageError
 from errata.export.dedup import Duplicates
-from errata.export.formats import FORMATS, Format
-from errata.export.transcript_view import ALL, LeftOut, Options, Row, Source, Told
+from errata.export.format import Format, Needs
+from errata.export.formats import format_of
+from errata.export.transcript_view import ALL, LeftOut, Options, Row, Source, TranscriptView
+from errata.graphs.pipeline import LESSON, STAGES, in_order
+from errata.graphs.stage import AnyStage
 from errata.records import Problem, Transcript
-from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log, read_lines
+from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log
 from errata.runs.saved_recipe import load_saved_recipe, stages_run
+from errata.runs.status import funnel_of
+from errata.runs.transcripts import read_transcripts
 
-_GRAPHS: dict[str, tuple[str, ...]] = {
-    "exam": ("exam", "lesson"),
-    "rationales": ("rationales", "peer_review", "dual_cot", "lesson"),
-    "peer_review": ("peer_review", "lesson"),
-    "mistake_explanation": ("mistake_explanation", "lesson"),
-    "dual_cot": ("dual_cot", "lesson"),
+USES = {
+    "target": "a stage that writes rationales to learn from",
+    "attempt": "a student's answers",
+    "contrast": "rationales written to be wrong",
 }
-"""Which graphs have a stage; a lesson only if its recipe lets it run."""
+"""What the logs lack where they hold no rationale for a use."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,14 @@ class Log:
     index: LogIndex
     source: Source
 
+    def transcripts(self) -> Iterator[Transcript]:
+        """The last line of every problem, in input order. Raises UsageError on one that is no transcript."""
+        return read_transcripts(self.run.log, self.index.in_input_order())
+
 
 @dataclass(frozen=True)
-class Handling:
-    """How a data set is made: what the formats are asked, and what becomes of near-duplicates and overlap."""
+class Selection:
+    """How a data set is made: the options of its format, and what becomes of near-duplicates and overlap."""
 
     options: Options = ALL
     keep_duplicates: bool = False
@@ -57,8 +64,8 @@ class Handling:
 
 
 @dataclass
-class Tally:
-    """What came of the logs."""
+class ExportCounts:
+    """What came of the logs: rows, and what gave none."""
 
     rows: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -70,7 +77,7 @@ class Tally:
     authors: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Rationales in rows, by author and role."""
     kinds: Counter[str] = field(default_factory=Counter)
-    """Rows by task, label, or origin of the pair, where they have one."""
+    """Rows by kind, of a format that has several."""
     overlap: dict[str, Counter[str]] = field(default_factory=dict)
     """By evaluation set: its size, problems that meet it by measure, and their rows."""
     excluded: int = 0
@@ -88,7 +95,7 @@ class Tally:
             "left_out": dict(sorted(self.left_out.items())),
             "problems_without_a_row": dict(sorted(self.skipped.items())),
             "kinds": dict(sorted(self.kinds.items())),
-            "overlap": {name: dict(sorted(counted.items())) for name, counted in self.overlap.items()},
+            "overlap": {name: dict(sorted(counts.items())) for name, counts in self.overlap.items()},
             "excluded_for_overlap": self.excluded,
         }
 
@@ -96,138 +103,167 @@ class Tally:
 # ---- logs ------------------------------------------------------------------------------------------------------------
 
 
-def open_logs(runs: Sequence[str | Path], format_name: str, options: Options = ALL) -> list[Log]:
-    """The runs' logs, indexed. Raises UsageError where no directory or together they cannot serve the format."""
-    form, logs = FORMATS[format_name], []
-    for run in runs:
-        directory = find_run(run)
-        recipe = load_saved_recipe(directory.recipe)
-        source = Source(
-            recipe, load_prompts(recipe.prompts and expand(recipe.prompts)), stages_run(directory.manifest(), recipe)
-        )
-        logs.append(Log(directory, index_log(directory.log), source))
-    _refuse_strangers(logs, options)
-    for stages in _needed(form, format_name, options):
-        if not any(set(stages) & set(log.source.stages) for log in logs):
-            raise _unserved(logs, format_name, form, stages)
+def open_logs(runs: Sequence[str | Path], form: str | Format, options: Options = ALL) -> list[Log]:
+    """The runs' logs, indexed.
+
+    Raises UsageError where there is no run directory, where no run has one of the authors or roles of the options, or
+    where together they cannot serve the format.
+    """
+    form, logs = format_of(form), [open_log(run) for run in runs]
+    check_authors(logs, options)
+    check_roles(logs, options)
+    for needs in _needs_of(form, options):
+        if not any(log.source.holds(need) for log in logs for need in needs):
+            raise _unserved(logs, form, needs)
     return logs
 
 
-def _refuse_strangers(logs: Sequence[Log], options: Options) -> None:
+def open_log(run: str | Path) -> Log:
+    """A run's log, indexed. Raises UsageError where there is none."""
+    directory = find_run(run)
+    recipe = load_saved_recipe(directory.recipe)
+    prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
+    return Log(directory, index_log(directory.log), Source(recipe, prompts, stages_run(directory.manifest(), recipe)))
+
+
+def check_authors(logs: Sequence[Log], options: Options) -> None:
+    """Raises UsageError for an author that is no agent of the runs, with the nearest one."""
     known = sorted({spec.name for log in logs for spec in log.source.recipe.agents.everyone})
-    for name in options.authors:
+    _check_names("agent", options.authors, known, logs)
+
+
+def check_roles(logs: Sequence[Log], options: Options) -> None:
+    """Raises UsageError for a role that no stage of the runs writes, with the nearest one."""
+    known = list(dict.fromkeys(role for log in logs for role in log.source.roles()))
+    _check_names("role", options.roles, known, logs)
+
+
+def _check_names(what: str, names: Sequence[str], known: Sequence[str], logs: Sequence[Log]) -> None:
+    for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=1)
             raise UsageError(
-                f"no agent {name} in {', '.join(str(log.run.path) for log in logs)}",
-                f"the agents are {', '.join(known)}",
+                f"no {what} {name} in {', '.join(str(log.run.path) for log in logs)}",
+                f"the {what}s are {', '.join(known)}",
                 f"did you mean {near[0]}?" if near else "name one of them",
             )
 
 
-def _needed(form: Format, name: str, options: Options) -> tuple[tuple[str, ...], ...]:
-    if name == "edit" and options.max_edit_ratio is not None:
-        return (("dual_cot", "rationales", "exam"),)  # natural pairs are mined
+def _needs_of(form: Format, options: Options) -> Needs:
+    for option, needs in form.needs_with.items():
+        if getattr(options, option) != getattr(ALL, option):
+            return needs
     return form.needs
 
 
-def _unserved(logs: Sequence[Log], name: str, form: Format, stages: Sequence[str]) -> UsageError:
-    graphs = list(dict.fromkeys(graph for stage in stages for graph in _GRAPHS[stage]))
-    held = ", ".join(dict.fromkeys(stage for log in logs for stage in log.source.stages))
+def _unserved(logs: Sequence[Log], form: Format, needs: Sequence[str]) -> UsageError:
+    graphs = graphs_with(needs)
+    stages = ", ".join(dict.fromkeys(stage for log in logs for stage in log.source.stages))
     runs = ", ".join(f"{log.run.path} (graph {log.source.recipe.graph})" for log in logs)
-    mined = "; or mine natural pairs: --max-edit-ratio 0.3" if name == "edit" else ""
+    lacking = " or ".join(USES.get(need, need) for need in needs)
+    do = f"run one of the graphs {', '.join(graphs)}: `errata synth RECIPE graph={graphs[-1]} name=...`"
     return UsageError(
-        f"{runs} cannot serve {name}: the stages run are {held}, and it needs {' or '.join(stages)}",
-        f"{name} takes {form.takes}",
-        f"run one of the graphs {', '.join(graphs)}: `errata synth RECIPE graph={graphs[-1]} name=...`{mined}",
+        f"{runs} cannot serve {form.name}: the stages run are {stages}, and it needs {lacking}",
+        f"{form.name} takes {form.takes}",
+        "; ".join(text for text in (do if graphs else f"name {lacking} in `stages` of the recipe", form.hint) if text),
     )
 
 
-def transcripts(log: Log) -> Iterator[Transcript]:
-    """The last line of every problem, in input order. Raises UsageError on one that is no transcript."""
-    for line in read_lines(log.run.log, log.index.in_input_order()):
-        try:
-            yield Transcript.from_line(line)
-        except ValueError as error:
-            raise UsageError(
-                f"{log.run.log}: a line is no transcript of this version",
-                str(error).splitlines()[0],
-                "export with the version named in its manifest.json",
-            ) from error
+def graphs_with(needs: Sequence[str], stages: Sequence[AnyStage] = STAGES) -> list[str]:
+    """The graphs of the shipped stages that hold one of these: a stage by name, or one that writes for a use."""
+    of_graph = {stage.name: in_order((stage,)) for stage in stages} | {LESSON: tuple(stages)}
+    return [
+        name
+        for name, running in of_graph.items()
+        if any(need == stage.name or need in stage.roles.values() for need in needs for stage in running)
+    ]
+
+
+def no_row(logs: Sequence[Log], form: Format, counts: ExportCounts) -> UsageError:
+    """What to say of logs that have given no row."""
+    rationales: Counter[str] = Counter()
+    for log in logs:
+        rationales.update(funnel_of(log.run, log.index).rationales())
+    why = ", ".join(f"{number} {reason}" for reason, number in counts.left_out.most_common(5))
+    if counts.excluded:
+        why = f"{counts.excluded} problems left out for overlap{', ' * bool(why)}{why}"
+    return UsageError(
+        f"no row: of {rationales['written']} rationales {rationales['correct']} are right, "
+        f"{rationales['accepted']} accepted",
+        f"{form.name} takes {form.takes}; left out: {why or 'nothing, there was nothing to take'}",
+        "`errata status RUN` tells the reasons; let the run finish, or run the graph lesson for more to learn from",
+    )
 
 
 # ---- rows ------------------------------------------------------------------------------------------------------------
 
 
 def compile_rows(
-    logs: Sequence[Log], form: Format, asked: Handling | None = None, tally: Tally | None = None
+    logs: Sequence[Log], form: Format, selection: Selection | None = None, counts: ExportCounts | None = None
 ) -> Iterator[Row]:
-    """The rows of all logs, log by log and in input order; `tally` counts as they go."""
-    asked, done = asked or Handling(), Tally() if tally is None else tally
-    done.overlap.update({each.name: Counter(size=each.size) for each in asked.eval_sets})
+    """The rows of all logs, log by log and in input order; `counts` counts as they go."""
+    selection, counts = selection or Selection(), ExportCounts() if counts is None else counts
+    counts.overlap.update({each.name: Counter(size=each.size) for each in selection.eval_sets})
     duplicates = Duplicates()
     for log in logs:
-        for transcript in transcripts(log):
+        for transcript in log.transcripts():
             duplicates.next_problem()
-            told = Told(transcript, log.source, asked.options)
-            met = _met(transcript.problem, asked.eval_sets, done)
-            if met and asked.exclude_overlap:
-                rows = sum(not isinstance(made, LeftOut) for made in form.rows(told))
-                done.excluded += 1
+            view = TranscriptView(transcript, log.source, selection.options)
+            meeting = _meeting(transcript.problem, selection.eval_sets, counts)
+            if meeting and selection.exclude_overlap:
+                rows = sum(not isinstance(row, LeftOut) for row in form.rows(view))
+                counts.excluded += 1
             else:
                 rows = 0
-                for row in _fresh(told, form, duplicates, asked, done):
+                for row in _fresh(view, form, duplicates, selection, counts):
                     rows += 1
-                    _count(row, done)
+                    _count(row, form, counts)
                     yield row
-            for name in met:
-                done.overlap[name]["rows"] += rows
+            for name in meeting:
+                counts.overlap[name]["rows"] += rows
             if not rows:
-                done.skipped[transcript.outcome.reason or transcript.outcome.status] += 1
+                counts.skipped[transcript.outcome.reason or transcript.outcome.status] += 1
 
 
-def _met(problem: Problem, eval_sets: Sequence[EvalSet], done: Tally) -> list[str]:
+def _meeting(problem: Problem, eval_sets: Sequence[EvalSet], counts: ExportCounts) -> list[str]:
     """Names of the evaluation sets that this problem meets."""
-    met = []
+    names = []
     for each in eval_sets:
-        if meeting := each.meets(problem):
-            done.overlap[each.name][meeting] += 1
-            met.append(each.name)
-    return met
+        if measure := each.meets(problem):
+            counts.overlap[each.name][measure] += 1
+            names.append(each.name)
+    return names
 
 
-def _fresh(told: Told, form: Format, duplicates: Duplicates, asked: Handling, done: Tally) -> Iterator[Row]:
+def _fresh(
+    view: TranscriptView, form: Format, duplicates: Duplicates, selection: Selection, counts: ExportCounts
+) -> Iterator[Row]:
     """The format's rows of one problem, near-duplicates and what is left out counted."""
-    for made in form.rows(told):
-        if isinstance(made, LeftOut):
-            done.left_out[made.reason] += 1
+    for row in form.rows(view):
+        if isinstance(row, LeftOut):
+            counts.left_out[row.reason] += 1
             continue
-        prompt, texts, same = likened(made)
-        if repeated := duplicates.repeats(prompt, texts, same):
-            done.repeated[repeated] += 1
-            if not asked.keep_duplicates:
+        _check_row(row, form)
+        if repeated := duplicates.repeats(*form.likeness(row)):
+            counts.repeated[repeated] += 1
+            if not selection.keep_duplicates:
                 continue
-        yield made
+        yield row
 
 
-def likened(row: Row) -> tuple[str, list[str], list[Any]]:
-    """A row's prompt, the texts that make it a near-duplicate of another, and what must be equal besides."""
-    answers = [each["answer"] for each in row["meta"]["rationales"]]
-    if "messages" in row:
-        *asked, said = (turn["content"] for turn in row["messages"])
-        return "\n".join(asked), [said], answers
-    if "completions" in row:
-        return row["prompt"], ["\n".join(row["completions"])], []
-    texts = [row[name] for name in ("completion", "privileged_context", "chosen", "rejected") if name in row]
-    return row["prompt"], texts, [row.get("label"), *answers]
+def _check_row(row: Row, form: Format) -> None:
+    if "rationales" not in row.get("meta", {}) or set(row) - {"meta"} != set(form.columns):
+        raise UsageError(
+            f"a row of the format {form.name} with the columns {', '.join(row)}",
+            f"the format states {', '.join(form.columns)}, and every row says in `meta` where it comes from",
+            "state them in `columns`, and add meta=meta(view, rationale)",
+        )
 
 
-def _count(row: Row, done: Tally) -> None:
-    done.rows += 1
+def _count(row: Row, form: Format, counts: ExportCounts) -> None:
+    counts.rows += 1
     for rationale in row["meta"]["rationales"]:
-        done.authors[rationale["author"], rationale["role"]] += 1
-    kind = row.get("task", row["meta"].get("origin", row["meta"].get("context")))
-    if kind is None and "label" in row:
-        kind = "right" if row["label"] else "wrong"
+        counts.authors[rationale["author"], rationale["role"]] += 1
+    kind = form.kind(row)
     if kind is not None:
-        done.kinds[kind] += 1
+        counts.kinds[kind] += 1

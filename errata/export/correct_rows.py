@@ -5,69 +5,71 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from errata.export.transcript_view import TAUGHT, LeftOut, Row, Told, distinct, meta, unfit_to_teach
+from errata.export.format import PROMPT, Format, Likeness, likeness
+from errata.export.sequences import conversation, group_sequences, right_sequences, task_sequences
+from errata.export.transcript_view import LeftOut, Row, TranscriptView, distinct, meta, unfit_to_teach
 from errata.records import Explanation, Rationale
 
 
-def usable(told: Told) -> Iterator[Rationale | LeftOut]:
-    """What a student may learn from as right: by teachers, or rewritten by them."""
-    for rationale in told.rationales(*TAUGHT):
-        if told.options.grader_only and rationale.role == "revised":
+def usable(view: TranscriptView) -> Iterator[Rationale | LeftOut]:
+    """What a student may learn from as right: what the stages write for it, by teachers or rewritten by them."""
+    for rationale in view.targets():
+        if view.options.grader_only and rationale.role == "revised":
             yield LeftOut("owed_to_the_panel")  # without reviewers nobody would have revised it
         else:
-            fault = unfit_to_teach(rationale, told)
+            fault = unfit_to_teach(rationale, view)
             yield LeftOut(fault) if fault else rationale
 
 
-def sft_rows(told: Told) -> Iterator[Row | LeftOut]:
+def sft_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
     """prompt, completion."""
-    for each in usable(told):
+    for each in usable(view):
         if isinstance(each, LeftOut):
             yield each
         else:
-            yield {"prompt": told.prompt, "completion": each.text, "meta": meta(told, each)}
+            yield {"prompt": view.prompt, "completion": each.text, "meta": meta(view, each)}
 
 
-def messages_rows(told: Told) -> Iterator[Row | LeftOut]:
+def messages_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
     """The rows of sft as a conversation, with the student's system line where the recipe gives it one."""
-    asked = [{"role": message.role, "content": message.content} for message in told.asked]
-    for each in usable(told):
+    turns = [{"role": message.role, "content": message.content} for message in view.messages]
+    for each in usable(view):
         if isinstance(each, LeftOut):
             yield each
         else:
-            yield {"messages": [*asked, {"role": "assistant", "content": each.text}], "meta": meta(told, each)}
+            yield {"messages": [*turns, {"role": "assistant", "content": each.text}], "meta": meta(view, each)}
 
 
 # ---- MAPD ------------------------------------------------------------------------------------------------------------
 
 
-def mapd_rows(told: Told) -> Iterator[Row | LeftOut]:
+def mapd_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
     """task, prompt, completion: sft's rows as task `rationale`, explanations of the student's mistakes as `mistake`.
 
     An item may have several of either (`meta.problem_id` tells which belong together); the paper draws one of each.
     """
-    for each in usable(told):
+    for each in usable(view):
         if isinstance(each, LeftOut):
             yield each
         else:
-            row = {"task": "rationale", "prompt": told.prompt, "completion": each.text}
-            yield {**row, "meta": meta(told, each, more=of_explanation(None))}
-    for explanation in told.transcript.explanations:
-        yield _mistake_row(told, explanation, told.by_id[explanation.rationale_id])
+            row = {"task": "rationale", "prompt": view.prompt, "completion": each.text}
+            yield {**row, "meta": meta(view, each, more=of_explanation(None))}
+    for explanation in view.transcript.explanations:
+        yield _mistake_row(view, explanation, view.by_id[explanation.rationale_id])
 
 
-def _mistake_row(told: Told, explanation: Explanation, mistaken: Rationale) -> Row | LeftOut:
+def _mistake_row(view: TranscriptView, explanation: Explanation, mistaken: Rationale) -> Row | LeftOut:
     if mistaken.role != "student":
         return LeftOut("mistake_of_another")
-    if told.options.authors and explanation.author not in told.options.authors:
+    if view.options.authors and explanation.author not in view.options.authors:
         return LeftOut("not_asked_for")
     if mistaken.correct is not False or not explanation.text.strip():
         return LeftOut("right_after_all" if mistaken.correct else "empty")
     return {
         "task": "mistake",
-        "prompt": told.explain_prompt(mistaken),
+        "prompt": view.explain_prompt(mistaken),
         "completion": explanation.text,
-        "meta": meta(told, mistaken, explanation=explanation, more=of_explanation(explanation)),
+        "meta": meta(view, mistaken, explanation=explanation, more=of_explanation(explanation)),
     }
 
 
@@ -85,34 +87,105 @@ def of_explanation(explanation: Explanation | None) -> Row:
 # ---- MCC-KD ----------------------------------------------------------------------------------------------------------
 
 
-def mcc_kd_rows(told: Told) -> Iterator[Row | LeftOut]:
+def mcc_kd_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
     """prompt, completions, answer, answer_spans: all diverse usable rationales of one problem, at least two.
 
     `answer_spans` are the answers' characters in the completions; null where a completion writes its answer unlike
     most, since answers are compared token by token.
     """
-    found = list(usable(told))
-    yield from (each for each in found if isinstance(each, LeftOut))
-    kept, repeated = distinct([each for each in found if not isinstance(each, LeftOut)])
-    yield from (LeftOut("near_duplicate") for _ in range(repeated))
-    written = [_written_answer(each) for each in kept]
-    counts = Counter(answer for answer in written if answer)
+    candidates = list(usable(view))
+    yield from (each for each in candidates if isinstance(each, LeftOut))
+    group, repeats = distinct([each for each in candidates if not isinstance(each, LeftOut)])
+    yield from (LeftOut("near_duplicate") for _ in range(repeats))
+    answers = [_written_answer(each) for each in group]
+    counts = Counter(answer for answer in answers if answer)
     usual = max(counts, key=lambda answer: (counts[answer], answer), default=None)
     if usual is None or counts[usual] < 2:
-        yield from (LeftOut("alone_of_its_problem") for _ in kept)
+        yield from (LeftOut("alone_of_its_problem") for _ in group)
         return
     yield {
-        "prompt": told.prompt,
-        "completions": [each.text for each in kept],
-        "answer": told.problem.answer,
+        "prompt": view.prompt,
+        "completions": [each.text for each in group],
+        "answer": view.problem.answer,
         "answer_spans": [
             list(each.answer_span) if each.answer_span and answer == usual else None
-            for each, answer in zip(kept, written, strict=True)
+            for each, answer in zip(group, answers, strict=True)
         ],
-        "meta": meta(told, *kept),
+        "meta": meta(view, *group),
     }
 
 
 def _written_answer(rationale: Rationale) -> str | None:
     span = rationale.answer_span
     return rationale.text[span.start : span.end] if span else None
+
+
+# ---- the formats -----------------------------------------------------------------------------------------------------
+
+
+def _of_conversation(row: Row) -> Likeness:
+    *before, last = (turn["content"] for turn in row["messages"])
+    return Likeness("\n".join(before), [last], [each["answer"] for each in row["meta"]["rationales"]])
+
+
+def _of_group(row: Row) -> Likeness:
+    return Likeness(row["prompt"], ["\n".join(row["completions"])], [])
+
+
+_RIGHT = "right rationales by teachers, rectified or revised; accepted where a panel sat"
+_TARGETS = (("target",),)
+_GRADER = ("grader_only",)
+
+SFT = Format(
+    name="sft",
+    rows=sft_rows,
+    takes=_RIGHT,
+    columns={**PROMPT, "completion": "a rationale"},
+    needs=_TARGETS,
+    sequences=right_sequences,
+    options=_GRADER,
+)
+MESSAGES = Format(
+    name="messages",
+    rows=messages_rows,
+    takes=_RIGHT,
+    columns={"messages": "the exam's prompt and a rationale, as a conversation"},
+    needs=_TARGETS,
+    sequences=conversation,
+    reads=("messages",),
+    likeness=_of_conversation,
+    options=_GRADER,
+)
+MAPD = Format(
+    name="mapd",
+    rows=mapd_rows,
+    takes="the rows of sft, and explanations of the student's wrong rationales",
+    columns={
+        "task": "`rationale` or `mistake`",
+        "prompt": "what the student is asked: to answer, or to explain a mistake given the right answer",
+        "completion": "a rationale, or the explanation of a mistake",
+    },
+    needs=(*_TARGETS, ("mistake_explanation",)),
+    sequences=task_sequences,
+    reads=("task", "prompt", "completion"),
+    likeness=likeness("completion"),
+    kind=lambda row: str(row["task"]),
+    options=_GRADER,
+)
+MCC_KD = Format(
+    name="mcc-kd",
+    rows=mcc_kd_rows,
+    takes="problems with two or more right and diverse rationales, accepted where a panel sat",
+    columns={
+        **PROMPT,
+        "completions": "the rationales",
+        "answer": "the gold answer",
+        "answer_spans": "[start, end) characters of the answer in each completion; null where it is written "
+        "unlike in most",
+    },
+    needs=_TARGETS,
+    sequences=group_sequences,
+    reads=("prompt", "completions"),
+    likeness=_of_group,
+    options=_GRADER,
+)

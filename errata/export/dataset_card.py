@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 
 from errata.data.contamination import WORDS
-from errata.export.compile import Handling, Log, Tally
+from errata.export.compile import ExportCounts, Log, Selection
 from errata.export.dedup import MAX_SIMILARITY, NGRAM
-from errata.export.formats import Format
+from errata.export.format import Format
+from errata.export.formats import own_code
 from errata.export.transcript_view import Options
 from errata.runs.status import funnel_of, problems
 
@@ -30,37 +31,42 @@ _META = (
 )
 
 
-def card_text(file: str, logs: Sequence[Log], name: str, form: Format, asked: Handling, done: Tally) -> str:
+def card_text(file: str, logs: Sequence[Log], form: Format, selection: Selection, counts: ExportCounts) -> str:
     """The card of the data set in `file`, a name without folder."""
+    name = cell(form.name)
     names = list(dict.fromkeys(cell(log.source.recipe.name) for log in logs))
     licences = sorted({log.source.recipe.licence or "not stated" for log in logs})
-    head = yaml.safe_dump(_front_matter(file, licences, done), sort_keys=False, allow_unicode=True, width=10_000)
+    head = yaml.safe_dump(_front_matter(file, licences, counts), sort_keys=False, allow_unicode=True, width=10_000)
     lines = [
         "---",
         head.rstrip("\n"),
         "---",
         f"# {cell(file.removesuffix('.jsonl'))}: {name} from {', '.join(names)}",
         "",
-        f"{done.rows} rows of format `{name}`: {form.takes}.{_said(asked.options)}",
+        f"{counts.rows} rows of format `{name}`: {form.takes}.{_of_options(selection.options)}",
         f"Licence as the recipe states it: {', '.join(map(cell, licences))}.",
+        *(
+            f"Its rows are made by code of one's own, `{cell(part.file)}`, sha256 {part.sha256 or 'unknown'}."
+            for part in own_code(form).values()
+        ),
         "",
         "| column | what it is |",
         "|---|---|",
         *(f"| `{column}` | {meaning} |" for column, meaning in {**form.columns, "meta": _META}.items()),
         "",
-        *_counts(done, asked),
-        *_overlap(done, asked),
+        *_counts(counts, selection),
+        *_overlap(counts, selection),
         "",
         "| author | role | rationales in rows |",
         "|---|---|---|",
-        *(f"| {cell(author)} | {role} | {number} |" for (author, role), number in sorted(done.authors.items())),
+        *(f"| {cell(author)} | {role} | {number} |" for (author, role), number in sorted(counts.authors.items())),
     ]
     for log in logs:
         lines += ["", *_of_run(log)]
     return "\n".join(lines) + "\n"
 
 
-def _front_matter(file: str, licences: Sequence[str], done: Tally) -> dict[str, Any]:
+def _front_matter(file: str, licences: Sequence[str], counts: ExportCounts) -> dict[str, Any]:
     licence = licences[0].casefold() if len(licences) == 1 else ""
     if licence in LICENCES:
         stated: dict[str, str] = {"license": licence}
@@ -72,81 +78,81 @@ def _front_matter(file: str, licences: Sequence[str], done: Tally) -> dict[str, 
         **stated,
         "task_categories": ["text-generation"],
         "tags": ["errata", "synthetic", "reasoning"],
-        "size_categories": [_size(done.rows)],
+        "size_categories": [_size(counts.rows)],
         "configs": [{"config_name": "default", "data_files": file}],
     }
 
 
-def _said(options: Options) -> str:
-    said = [
+def _of_options(options: Options) -> str:
+    sentences = [
         f" Only the roles {', '.join(options.roles)}." if options.roles else "",
         f" Only what {', '.join(map(cell, options.authors))} wrote." if options.authors else "",
         " Right is what the answer grader finds right, whatever the panel says." if options.grader_only else "",
         f" Only pairs of edit ratio {options.max_edit_ratio:g} or less." if options.max_edit_ratio is not None else "",
         " Chosen is what the panel scores at least a point higher, whatever the grade." if options.by_scores else "",
     ]
-    return "".join(said)
+    return "".join(sentences)
 
 
-def _counts(done: Tally, asked: Handling) -> list[str]:
-    fate = "kept" if asked.keep_duplicates else "left out"
+def _counts(counts: ExportCounts, selection: Selection) -> list[str]:
+    fate, repeats = "kept" if selection.keep_duplicates else "left out", counts.repeated
     return [
-        f"- near-duplicates: {done.duplicates} rows repeat an earlier one and are {fate}: {done.repeated['same']} have "
-        f"its prompt and texts, letter case and white space ignored; {done.repeated['like']} more, of the same problem "
+        f"- near-duplicates: {counts.duplicates} rows repeat an earlier one and are {fate}: {repeats['same']} have "
+        f"its prompt and texts, letter case and white space ignored; {repeats['like']} more, of the same problem "
         f"in the same run, have its prompt, label and answers and texts whose word {NGRAM}-grams overlap by "
         f"{MAX_SIMILARITY:g} or more (Jaccard)",
-        f"- left out: {_told(done.left_out)}",
-        f"- problems without a row: {_told(done.skipped)}",
-        *([f"- rows by kind: {_told(done.kinds)}"] if done.kinds else []),
+        f"- left out: {_reasons(counts.left_out)}",
+        f"- problems without a row: {_reasons(counts.skipped)}",
+        *([f"- rows by kind: {_reasons(counts.kinds)}"] if counts.kinds else []),
     ]
 
 
-def _overlap(done: Tally, asked: Handling) -> list[str]:
-    if not done.overlap:
+def _overlap(counts: ExportCounts, selection: Selection) -> list[str]:
+    if not counts.overlap:
         return ["- overlap with evaluation sets: none was named"]
-    fate = "left out" if asked.exclude_overlap else "in the file"
+    fate = "left out" if selection.exclude_overlap else "in the file"
     lines = [
         f"- overlap with {cell(name)} ({met['size']} questions): {met['question'] + met['ngram']} problems; "
         f"{met['question']} ask a question of it, {met['ngram']} more share {WORDS} words in a row with one (a shorter "
         f"question counts as a whole); {met['rows']} rows of them are {fate}"
-        for name, met in done.overlap.items()
+        for name, met in counts.overlap.items()
     ]
-    return [*lines, *([f"- problems left out for overlap: {done.excluded}"] if asked.exclude_overlap else [])]
+    return [*lines, *([f"- problems left out for overlap: {counts.excluded}"] if selection.exclude_overlap else [])]
 
 
 def _of_run(log: Log) -> list[str]:
     recipe, funnel = log.source.recipe, funnel_of(log.run, log.index)
     manifest = log.run.manifest()
-    counted = problems(log.index, manifest.get("problems", {}).get("total"))
+    ended = problems(log.index, manifest.get("problems", {}).get("total"))
     rationales, logged, acceptance = funnel.rationales(), funnel.logged(), funnel.acceptance()
     usd = "unknown" if logged["usd"] is None else f"${logged['usd']:.4f}"
     used = sorted({f"{spec.name}: {spec.model}" for spec in recipe.agents.everyone})
-    told = manifest.get("prompts", {})
-    shown = [log.source.prompts[each] for each in ("student/solve", "student/explain")]
+    hashes = manifest.get("prompts", {})
+    prompts = [log.source.prompts[each] for each in ("student/solve", "student/explain")]
     return [
         f"## Run {cell(recipe.name)}",
         "",
         f"Graph `{recipe.graph}`, seed {recipe.seed}, problems from `{cell(recipe.problems.source)}`"
         f" (licence: {cell(recipe.licence or 'not stated')}).",
         "",
-        f"- problems: {counted['total']}, done {counted['done']}, rejected {_told(counted['rejected'])}, "
-        f"failed {_told(counted['failed'])}, pending {counted['pending']}",
+        f"- problems: {ended['total']}, done {ended['done']}, rejected {_reasons(ended['rejected'])}, "
+        f"failed {_reasons(ended['failed'])}, pending {ended['pending']}",
         f"- rationales: {rationales['written']} written, {rationales['correct']} right, "
         f"{rationales['accepted']} accepted; accepted though wrong: {acceptance['disagreements']['accepted_wrong']}",
         f"- calls: {logged['calls']}, {logged['prompt_tokens']} prompt and {logged['completion_tokens']} completion "
         f"tokens, {usd} at first payment",
         *(f"- agent {cell(each)}" for each in used),
         *(
-            f"- {number} replies of {cell(asked)} were given by {cell(spoke)}, its fallback: another run may differ"
-            for asked, counted in sorted(funnel.fallbacks.items())
-            for spoke, number in sorted(counted.items())
+            f"- {number} replies of {cell(agent)} were given by {cell(fallback)}, its fallback: another run may differ"
+            for agent, replies in sorted(funnel.fallbacks.items())
+            for fallback, number in sorted(replies.items())
         ),
-        *(f"- prompt `{cell(name)}` {told[name]}" for name in sorted(told)),
-        f"- prompts of the rows: {', '.join(f'`{prompt.id}` {prompt.hash}' for prompt in shown)}",
+        *(f"- prompt `{cell(name)}` {hashes[name]}" for name in sorted(hashes)),
+        f"- prompts of the rows: {', '.join(f'`{prompt.id}` {prompt.hash}' for prompt in prompts)}",
     ]
 
 
-def _told(reasons: dict[str, int] | Counter[str]) -> str:
+def _reasons(reasons: dict[str, int] | Counter[str]) -> str:
     if not reasons:
         return "0"
     return f"{sum(reasons.values())} ({', '.join(f'{n} {cell(reason)}' for reason, n in sorted(reasons.items()))})"

@@ -1,118 +1,96 @@
-"""The export formats by name: what makes their rows, what a log must hold to serve them, what their columns mean."""
+"""The export formats that are shipped, and how a format is chosen: by name, as a value, or in a file of one's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
 
+from errata.config.code import Code, Loader, code_of, is_reference
 from errata.errors import UsageError
-from errata.export.correct_rows import mapd_rows, mcc_kd_rows, messages_rows, sft_rows
-from errata.export.labeled_rows import PAIRS_A_PROBLEM, nat_rows, ranker_rows
-from errata.export.pair_rows import dpo_rows, edit_rows, privileged_rows
-from errata.export.transcript_view import ALL, LeftOut, Options, Row, Told
+from errata.export.correct_rows import MAPD, MCC_KD, MESSAGES, SFT
+from errata.export.format import Format
+from errata.export.labeled_rows import KTO, NAT, RANKER
+from errata.export.pair_rows import DPO, EDIT, PRIVILEGED
+from errata.export.transcript_view import ALL, Options
+
+FORMATS: tuple[Format, ...] = (SFT, MESSAGES, MAPD, EDIT, MCC_KD, NAT, KTO, RANKER, DPO, PRIVILEGED)
 
 
-@dataclass(frozen=True)
-class Format:
-    """`needs`: of each group of stages the logs must hold one. `columns` says what is in them, but for `meta`.
-    `heeds`: the options beside `roles` and `authors` that change its rows."""
+def format_of(choice: str | Format, loader: Loader | None = None, formats: Sequence[Format] = FORMATS) -> Format:
+    """The format that a person chose: a value, a name, or `my_format.py:FORMAT`.
 
-    rows: Callable[[Told], Iterator[Row | LeftOut]]
-    needs: tuple[tuple[str, ...], ...]
-    takes: str
-    columns: dict[str, str]
-    heeds: tuple[str, ...] = ()
+    Args:
+        loader: loads a format of one's own; by default from anywhere, as a person names it on the command line.
 
-
-_PROMPT = {"prompt": "what the student is asked in the exam"}
-_RIGHT = "right rationales by teachers, rectified or revised; accepted where a panel sat"
-_UNAIDED = "every graded rationale whose author was not shown the gold answer, teachers' and student's"
-_NAT = Format(
-    nat_rows,
-    (("rationales", "exam"),),
-    _UNAIDED,
-    {**_PROMPT, "completion": "a rationale", "label": "true where the answer grader finds it right"},
-)
-_SIDES = {**_PROMPT, "chosen": "a right rationale", "rejected": "a wrong one of the same problem"}
-
-_GRADER = ("grader_only",)
-
-FORMATS: dict[str, Format] = {
-    "sft": Format(sft_rows, (("rationales",),), _RIGHT, {**_PROMPT, "completion": "a rationale"}, _GRADER),
-    "messages": Format(
-        messages_rows,
-        (("rationales",),),
-        _RIGHT,
-        {"messages": "the exam's prompt and a rationale, as a conversation"},
-        _GRADER,
-    ),
-    "mapd": Format(
-        mapd_rows,
-        (("rationales",), ("mistake_explanation",)),
-        "the rows of sft, and explanations of the student's wrong rationales",
-        {
-            "task": "`rationale` or `mistake`",
-            "prompt": "what the student is asked: to answer, or to explain a mistake given the right answer",
-            "completion": "a rationale, or the explanation of a mistake",
-        },
-        _GRADER,
-    ),
-    "edit": Format(
-        edit_rows,
-        (("dual_cot",),),
-        "right and wrong sides of pairs inside the edit-ratio band, both graded, with different answers",
-        {**_SIDES, "spans": "`chosen` and `rejected`: [start, end) characters of the words that differ"},
-        ("max_edit_ratio",),
-    ),
-    "mcc-kd": Format(
-        mcc_kd_rows,
-        (("rationales",),),
-        "problems with two or more right and diverse rationales, accepted where a panel sat",
-        {
-            **_PROMPT,
-            "completions": "the rationales",
-            "answer": "the gold answer",
-            "answer_spans": "[start, end) characters of the answer in each completion; null where it is written "
-            "unlike in most",
-        },
-        _GRADER,
-    ),
-    "nat": _NAT,
-    "kto": _NAT,
-    "ranker": Format(
-        ranker_rows,
-        (("rationales", "exam"),),
-        f"right x wrong of one problem, not shown the gold answer, at most {PAIRS_A_PROBLEM} a problem, picked by hash",
-        _SIDES,
-        ("by_scores",),
-    ),
-    "dpo": Format(
-        dpo_rows,
-        (("rationales", "exam"),),
-        "the pairs of edit; of a problem without one, each author's right and wrong rationale that are least apart",
-        _SIDES,
-        ("max_edit_ratio",),
-    ),
-    "privileged": Format(
-        privileged_rows,
-        (("mistake_explanation", "dual_cot"),),
-        "wrong rationales, each beside an explanation of its mistake or its rectified text",
-        {
-            **_PROMPT,
-            "completion": "a wrong rationale: an attempt, not a target",
-            "privileged_context": "an explanation of its mistake, or the same text rectified",
-        },
-    ),
-}
-
-
-def refuse_idle(name: str, options: Options) -> None:
-    """Raises UsageError where an option is set that changes nothing in the format `name`."""
-    for option in ("grader_only", "max_edit_ratio", "by_scores"):
-        if getattr(options, option) != getattr(ALL, option) and option not in FORMATS[name].heeds:
-            heeding = ", ".join(each for each, form in FORMATS.items() if option in form.heeds)
+    Raises:
+        UsageError: no such format, with the nearest name; a reference to something else.
+    """
+    if isinstance(choice, Format):
+        return choice
+    for each in formats:
+        if each.name == choice:
+            return each
+    if is_reference(choice):
+        part = (loader or Loader(Path.cwd(), anywhere=True)).load(choice)
+        if not isinstance(part, Format):
             raise UsageError(
-                f"--{option.replace('_', '-')} with --format {name}",
-                "it would change no row",
-                f"leave it out, or choose one of {heeding}",
+                f"{choice} is a {type(part).__name__}",
+                "a format is a value of errata.Format",
+                "name one, e.g. FORMAT = Format(name=..., rows=..., ...)",
             )
+        return part
+    names = [each.name for each in formats]
+    near = get_close_matches(choice, names, n=1)
+    raise UsageError(
+        f"no format is called {choice}",
+        f"the formats are {', '.join(names)}; one's own is written my_format.py:FORMAT",
+        f"did you mean {near[0]}?" if near else "name one of them",
+    )
+
+
+def own_code(form: Format, formats: Sequence[Format] = FORMATS) -> dict[str, Code]:
+    """The file of a format of one's own with its hash, by the format's name; nothing for a shipped one."""
+    return {} if form in formats else {form.name: code_of(form.rows)}
+
+
+def check_options(form: Format, options: Options, formats: Sequence[Format] = FORMATS) -> None:
+    """Raises UsageError where an option is set that changes nothing in the format."""
+    for option in ("grader_only", "max_edit_ratio", "by_scores"):
+        if getattr(options, option) != getattr(ALL, option) and option not in form.options:
+            others = ", ".join(each.name for each in formats if option in each.options)
+            raise UsageError(
+                f"--{option.replace('_', '-')} with --format {form.name}",
+                "it would change no row",
+                f"leave it out, or choose one of {others}",
+            )
+
+
+def check_columns(place: str, columns: Any, form: Format, *, stated: bool, formats: Sequence[Format] = FORMATS) -> None:
+    """Raises UsageError for a row whose columns are those of another format, with its name.
+
+    Args:
+        columns: the names of the row's columns.
+        stated: the format was stated for this data, and not taken for granted by the method: further columns are then
+            of no meaning, as in data sets from elsewhere.
+    """
+    here, needed = set(columns), set(form.reads)
+    if needed <= here and stated:
+        return
+    fits = [each for each in formats if set(each.reads) <= here and set(each.reads) != needed]
+    if needed <= here:
+        fits = [each for each in fits if set(each.reads) > needed]
+    if not fits:
+        return  # what is missing is said where it is read
+    most = max(fits, key=lambda each: len(each.reads))
+    raise UsageError(
+        f"{place}: its columns are those of the format {most.name}, and {form.name} is read",
+        f"{form.name} reads {', '.join(form.reads)}",
+        f"state the data's format: --dataset_format {most.name}"
+        + (
+            f"; or {form.name}, if `{'`, `'.join(sorted(set(most.reads) - needed))}` is of no meaning"
+            if needed <= here
+            else ""
+        ),
+    )

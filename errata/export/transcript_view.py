@@ -1,11 +1,11 @@
 """One problem's transcript as the formats see it, what they make of it, and where each row comes from.
 
-Told --format--> Row, or LeftOut with the reason, in a fixed order
+TranscriptView --format--> Row, or LeftOut with the reason, in a fixed order
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -17,7 +17,7 @@ from errata.records import Explanation, Message, Pair, Problem, Rationale, Revie
 from errata.runs.recipe import SynthRecipe
 
 Row = dict[str, Any]
-TAUGHT: tuple[str, ...] = ("teacher", "revised", "rectified")
+"""One row of a data set, as JSON can hold it."""
 
 
 class LeftOut(NamedTuple):
@@ -28,7 +28,7 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """What a run's recipe asked for, and what it tells the student."""
+    """A run's recipe, with the prompts that its student is given and the stages that ran."""
 
     recipe: SynthRecipe
     prompts: Prompts
@@ -40,9 +40,14 @@ class Source:
     def stages(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.ran)
 
-    def roles(self, use: str) -> tuple[str, ...]:
-        """Roles that the stages write for this use."""
-        return tuple(dict.fromkeys(role for _, roles in self.ran for role, its in roles.items() if its == use))
+    def roles(self, *uses: str) -> tuple[str, ...]:
+        """Roles that the stages write for these uses; without one, all roles."""
+        every = [(role, use) for _, roles in self.ran for role, use in roles.items()]
+        return tuple(dict.fromkeys(role for role, use in every if not uses or use in uses))
+
+    def holds(self, need: str) -> bool:
+        """Whether a stage of this name ran, or one that writes rationales for this use."""
+        return need in self.stages or bool(self.roles(need))
 
     @property
     def has_panel(self) -> bool:
@@ -51,7 +56,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may ask of an export.
+    """Which rationales an export takes.
 
     roles: only rationales written in these roles, all by default. authors: only what these agents wrote, explanations
     too. grader_only: what the answer grader finds right, whatever the panel says of it (the control of peer review).
@@ -65,18 +70,18 @@ class Options:
     max_edit_ratio: float | None = None
     by_scores: bool = False
 
-    def want(self, rationale: Rationale) -> bool:
-        """Whether it was written in one of the roles and by one of the authors asked for."""
-        asked_role = not self.roles or rationale.role in self.roles
-        return asked_role and (not self.authors or rationale.author in self.authors)
+    def wants(self, rationale: Rationale) -> bool:
+        """Whether it was written in one of the roles and by one of the authors."""
+        in_role = not self.roles or rationale.role in self.roles
+        return in_role and (not self.authors or rationale.author in self.authors)
 
 
 ALL = Options()
 
 
 @dataclass(frozen=True)
-class Told:
-    """One problem's transcript with what it takes to read it."""
+class TranscriptView:
+    """One problem's transcript with what it takes to read it: the run's recipe and prompts, and the options."""
 
     transcript: Transcript
     source: Source
@@ -91,7 +96,7 @@ class Told:
         return self.source.recipe.seed
 
     @cached_property
-    def asked(self) -> tuple[Message, ...]:
+    def messages(self) -> tuple[Message, ...]:
         """The exam's messages, with the student's system line where the recipe gives it one."""
         student = self.source.recipe.agents.student
         return student_messages(self.source.prompts, self.problem, student.system if student else None)
@@ -99,7 +104,7 @@ class Told:
     @property
     def prompt(self) -> str:
         """What the student is asked in the exam."""
-        return self.asked[-1].content
+        return self.messages[-1].content
 
     def explain_prompt(self, mistaken: Rationale) -> str:
         """What the student is asked when it shall explain a mistake."""
@@ -117,17 +122,20 @@ class Told:
             return "none"
         return "mistaken" if False in grades else "right"
 
-    def rationales(self, *roles: str) -> list[Rationale]:
-        """Those of these roles (none given: of all) that the person asked for, in the transcript's order."""
-        return [
-            each for each in self.transcript.rationales if (not roles or each.role in roles) and self.options.want(each)
-        ]
+    def rationales(self, roles: Collection[str] | None = None) -> list[Rationale]:
+        """Those of these roles (None: of all) that the options want, in the transcript's order."""
+        every = self.transcript.rationales
+        return [each for each in every if (roles is None or each.role in roles) and self.options.wants(each)]
+
+    def targets(self) -> list[Rationale]:
+        """Those of the roles that a student may learn from, by what the run's stages say of them."""
+        return self.rationales(self.source.roles("target"))
 
 
 # ---- which rationales count ------------------------------------------------------------------------------------------
 
 
-def unfit_to_teach(rationale: Rationale, told: Told) -> str | None:
+def unfit_to_teach(rationale: Rationale, view: TranscriptView) -> str | None:
     """Why a student shall not learn from this as right; None where it may.
 
     Fit is what is right, not set aside by a filter and, where a panel sat, accepted. Of a failed problem, whose panel
@@ -137,11 +145,11 @@ def unfit_to_teach(rationale: Rationale, told: Told) -> str | None:
         return fault
     if not rationale.correct:
         return "wrong"
-    if told.options.grader_only or rationale.accepted:
+    if view.options.grader_only or rationale.accepted:
         return None
     if rationale.accepted is False:
         return "rejected_by_panel"
-    awaited = told.source.has_panel and told.transcript.outcome.status == "failed"
+    awaited = view.source.has_panel and view.transcript.outcome.status == "failed"
     return "no_verdict" if rationale.reviews or awaited else None
 
 
@@ -169,35 +177,37 @@ def unfit_as_wrong(rationale: Rationale) -> str | None:
 
 def distinct(rationales: Sequence[Rationale]) -> tuple[list[Rationale], int]:
     """Those that are no near-duplicates of one before them with its grade and answer, and how many are."""
-    kept: list[Rationale] = []
+    fresh: list[Rationale] = []
     for each in rationales:
-        like = (one for one in kept if one.correct == each.correct and one.answer == each.answer)
+        like = (one for one in fresh if one.correct == each.correct and one.answer == each.answer)
         if not any(alike(ngrams(each.text), ngrams(one.text)) for one in like):
-            kept.append(each)
-    return kept, len(rationales) - len(kept)
+            fresh.append(each)
+    return fresh, len(rationales) - len(fresh)
 
 
 # ---- lineage ---------------------------------------------------------------------------------------------------------
 
 
-def meta(told: Told, *rationales: Rationale, explanation: Explanation | None = None, more: Row | None = None) -> Row:
+def meta(
+    view: TranscriptView, *rationales: Rationale, explanation: Explanation | None = None, more: Row | None = None
+) -> Row:
     """Where a row comes from: problem, rationales, verdicts, calls, prompts, price.
 
     No value is null and no list empty, whatever the log: a reader that infers a column's type from the first rows of a
     large file must not be wrong about later ones.
     """
-    problem, wanted = told.problem, set(explanation.call_ids if explanation else ())
+    problem, wanted = view.problem, set(explanation.call_ids if explanation else ())
     for each in rationales:
         wanted.update(each.call_ids, *(review.call_ids for review in each.reviews))
-    calls = [call for call in told.transcript.calls if call.id in wanted]
+    calls = [call for call in view.transcript.calls if call.id in wanted]
     return {
-        "run": told.source.recipe.name,
-        "graph": told.transcript.graph,
+        "run": view.source.recipe.name,
+        "graph": view.transcript.graph,
         "problem_id": problem.id,
         "task": problem.task,
         "split": problem.split or "",
         "answer": problem.answer,
-        "exam": told.exam,
+        "exam": view.exam,
         "rationales": [_of_rationale(each) for each in rationales],
         **(more or {}),
         "calls": [call.id for call in calls],

@@ -7,7 +7,6 @@ same replies give the same bytes. Of a problem that stands in two runs the rows 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,26 +15,27 @@ from typing import NamedTuple
 from errata.data.contamination import load_eval_set
 from errata.data.source import ProblemSource
 from errata.errors import ErrataError, UsageError
-from errata.export.compile import Handling, Log, Tally, compile_rows, open_logs
+from errata.export.compile import ExportCounts, Log, Selection, compile_rows, no_row, open_logs
 from errata.export.dataset_card import card_text
-from errata.export.formats import FORMATS
+from errata.export.format import Format
+from errata.export.formats import format_of
 from errata.export.transcript_view import ALL, Options
 from errata.records import to_json
 from errata.runs.run_dir import write_whole
-from errata.runs.status import funnel_of
 
 
 class Exported(NamedTuple):
-    """What was written."""
+    """A data set that was written, with its card and its counts."""
 
     out: Path
     card: Path
-    tally: Tally
+    tally: ExportCounts
+    format: Format
 
 
 def export(
     runs: Sequence[str | Path],
-    format_name: str,
+    form: str | Format,
     out: str | Path,
     options: Options = ALL,
     *,
@@ -46,6 +46,7 @@ def export(
     """Writes the rows of all runs to `out` and the card beside it; each appears whole or not at all.
 
     Args:
+        form: a format by its name or as `my_format.py:FORMAT`, or as a value.
         against: evaluation sets to compare with, beside those that the runs' recipes name.
         exclude_overlap: leave out problems that overlap with one of them.
         keep_duplicates: write near-duplicates too.
@@ -54,11 +55,20 @@ def export(
         UsageError: a format the logs cannot serve, with the graph that could; an unreadable evaluation set.
         ErrataError: a full disk.
     """
-    out = Path(out)
-    form, card = FORMATS[format_name], out.with_suffix(".md")
+    out, form = Path(out), format_of(form)
+    card, counts = out.with_suffix(".md"), ExportCounts()
     if card == out:
         raise UsageError(f"--out {out}", "rows are JSON lines, and their card is the .md file", "name a .jsonl file")
-    logs = open_logs(runs, format_name, options)
+    logs = open_logs(runs, form, options)
+    sets = _eval_sets(logs, against, exclude_overlap)
+    selection = Selection(options, keep_duplicates, tuple(load_eval_set(each) for each in sets), exclude_overlap)
+    _write_rows(out, logs, form, selection, counts)
+    write_whole(card, card_text(out.name, logs, form, selection, counts).encode("utf-8", "replace"))
+    return Exported(out, card, counts, form)
+
+
+def _eval_sets(logs: Sequence[Log], against: Sequence[ProblemSource], exclude_overlap: bool) -> list[ProblemSource]:
+    """The evaluation sets to compare with, each once."""
     sets: list[ProblemSource] = []
     for each in (*against, *(each for log in logs for each in log.source.recipe.eval_sets)):
         if each not in sets:
@@ -69,37 +79,23 @@ def export(
             "there is nothing to exclude",
             "name it: --against, or eval_sets in the recipe",
         )
-    asked = Handling(options, keep_duplicates, tuple(load_eval_set(each) for each in sets), exclude_overlap)
-    tally = Tally()
+    return sets
+
+
+def _write_rows(out: Path, logs: Sequence[Log], form: Format, selection: Selection, counts: ExportCounts) -> None:
     draft = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb") as file:
-            for row in compile_rows(logs, form, asked, tally):
+            for row in compile_rows(logs, form, selection, counts):
                 file.write(to_json(row) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        if not tally.rows:
-            raise _nothing(logs, format_name, tally)
+        if not counts.rows:
+            raise no_row(logs, form, counts)
         draft.replace(out)
     except OSError as error:
         raise ErrataError(f"{out} cannot be written: {error.strerror or error}", do="free space or rights") from error
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-    write_whole(card, card_text(out.name, logs, format_name, form, asked, tally).encode("utf-8", "replace"))
-    return Exported(out, card, tally)
-
-
-def _nothing(logs: Sequence[Log], format_name: str, tally: Tally) -> UsageError:
-    counts: Counter[str] = Counter()
-    for log in logs:
-        counts.update(funnel_of(log.run, log.index).rationales())
-    why = ", ".join(f"{number} {reason}" for reason, number in tally.left_out.most_common(5))
-    if tally.excluded:
-        why = f"{tally.excluded} problems left out for overlap{', ' * bool(why)}{why}"
-    return UsageError(
-        f"no row: of {counts['written']} rationales {counts['correct']} are right, {counts['accepted']} accepted",
-        f"{format_name} takes {FORMATS[format_name].takes}; left out: {why or 'nothing, there was nothing to take'}",
-        "`errata status RUN` tells the reasons; let the run finish, or run the graph lesson for more to learn from",
-    )

@@ -62,8 +62,8 @@ class Finite(TrainerCallback):  # type: ignore[misc]
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """What may happen to a sound training, as a person can act on it."""
+def explained() -> Iterator[None]:
+    """Raises what may happen to a sound training as an error that a person can act on."""
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -24,21 +24,23 @@ from errata.runs.run_dir import write_whole
 MANIFEST = "manifest.json"
 KIND = "training"
 STATE = "trainer_state.json"
+STAGE_ONE = "stage1"
+"""The folder of NAT's first stage in its output."""
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors", "rapidfuzz")
-IDENTITY = ("method", "student", "data", "objective", "control", "rows", "seed")
+IDENTITY = ("method", "code", "student", "data", "objective", "control", "rows", "seed")
 """What may not change between the parts of one training."""
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
 def versions() -> dict[str, str]:
-    found = {"errata": __version__, "python": platform.python_version()}
+    versions = {"errata": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def write_manifest(output: Path, manifest: Mapping[str, Any]) -> None:
@@ -52,11 +54,11 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     places = [folder, folder.parent] if _CHECKPOINT.fullmatch(folder.name) else [folder]
     for place in places:
         try:
-            found = orjson.loads((place / MANIFEST).read_bytes())
+            manifest = orjson.loads((place / MANIFEST).read_bytes())
         except (OSError, orjson.JSONDecodeError):
             continue
-        if isinstance(found, dict) and found.get("kind") == KIND:
-            return found
+        if isinstance(manifest, dict) and manifest.get("kind") == KIND:
+            return manifest
     return {}
 
 
@@ -65,10 +67,10 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 def checkpoints(output: Path) -> list[Path]:
     """The folders of checkpoints, whole or not, latest first."""
-    found = [
+    numbered = [
         (int(match[1]), path) for path in output.glob("checkpoint-*") if (match := _CHECKPOINT.fullmatch(path.name))
     ]
-    return [path for _, path in sorted(found, reverse=True)]
+    return [path for _, path in sorted(numbered, reverse=True)]
 
 
 def fault_of(checkpoint: Path, processes: int = 1) -> str | None:
@@ -114,17 +116,17 @@ def _whole_safetensors(file: Path) -> bool:
         return False
 
 
-def resume_point(output: Path, asked: str | None, processes: int = 1) -> tuple[Path | None, list[str]]:
+def resume_point(output: Path, resume: str | None, processes: int = 1) -> tuple[Path | None, list[str]]:
     """The checkpoint to go on from, None to start anew, and what to tell of those passed over.
 
     Args:
-        asked: `auto` (the latest whole one in the output folder, if any), a folder, or None.
+        resume: `auto` (the latest whole one in the output folder, if any), a folder, or None.
 
     Raises:
-        UsageError: nothing asked where checkpoints lie, or a named one that is not whole.
+        UsageError: nothing named where checkpoints lie, or a named one that is not whole.
     """
     there = checkpoints(output)
-    match (asked or "").casefold():
+    match (resume or "").casefold():
         case "" | "none" | "false":
             if there or manifest_of(output):
                 raise UsageError(
@@ -141,7 +143,7 @@ def resume_point(output: Path, asked: str | None, processes: int = 1) -> tuple[P
                     return checkpoint, passed
                 passed.append(f"skipped {checkpoint}: {fault}")
             return None, passed
-    checkpoint = Path(asked or "")
+    checkpoint = Path(resume or "")
     fault = fault_of(checkpoint, processes) if checkpoint.is_dir() else "no such folder"
     if fault:
         raise UsageError(
@@ -156,8 +158,9 @@ def refuse_another(output: Path, manifest: Mapping[str, Any]) -> None:
     """Raises UsageError where the folder holds another training than the one about to go on."""
     before = manifest_of(output)
     for key in IDENTITY if before else ():
-        if canonical(before.get(key)) != canonical(manifest.get(key)):
-            old, new = (str(each.get(key))[:200] for each in (before, manifest))
+        there, here = (_identity(key, each.get(key)) for each in (before, manifest))
+        if canonical(there) != canonical(here):
+            old, new = str(there)[:200], str(here)[:200]
             raise UsageError(
                 f"{output} holds a training with another {key}: {old}; now {new}"
                 if old != new
@@ -165,3 +168,8 @@ def refuse_another(output: Path, manifest: Mapping[str, Any]) -> None:
                 "a resumed training goes on with the same student, data and objective",
                 "name another --output_dir",
             )
+
+
+def _identity(key: str, value: Any) -> Any:
+    """What of a manifest's entry may not change: of code the hashes, wherever its files lie now."""
+    return sorted(str(each["sha256"]) for each in value.values()) if key == "code" and value else value

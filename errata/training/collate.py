@@ -25,8 +25,9 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from errata.export.sequences import KINDS, Kind
 from errata.records import draw
-from errata.training.encode import KINDS, Kind, Member, Row
+from errata.training.encode import Group, Member
 
 Batch = dict[str, Tensor]
 IGNORED = -100
@@ -47,13 +48,13 @@ class Reading(NamedTuple):
     pairs: bool
     draws: Draws | None = None
 
-    def members(self, row: Row) -> set[int]:
+    def members(self, row: Group) -> set[int]:
         """Places of the members that are read, before any draw."""
         by_kind = {i for i, member in enumerate(row["members"]) if member["kind"] in self.kinds}
         return by_kind | (paired(row) if self.pairs else set())
 
 
-def paired(row: Row) -> set[int]:
+def paired(row: Group) -> set[int]:
     """Places of the members that are a side of a pair."""
     return {place for pair in row["pairs"] for place in (pair["right"], pair["wrong"])}
 
@@ -91,7 +92,7 @@ class Collator:
     def set_epoch(self, epoch: int) -> None:
         self._epoch.fill_(epoch)
 
-    def __call__(self, rows: Sequence[Row]) -> Batch:
+    def __call__(self, rows: Sequence[Group]) -> Batch:
         groups = [self._flatten(row) for row in rows]
         members = [member for group in groups for member in group.members]
         width = max(len(member["input_ids"]) for member in members)
@@ -105,7 +106,7 @@ class Collator:
         batch["share"] = torch.tensor([1 / row.count(kind) for row in kinds for kind in row])
         return batch
 
-    def _flatten(self, row: Row) -> Flat:
+    def _flatten(self, row: Group) -> Flat:
         members, draws = row["members"], self.reading.draws
         pairs = row["pairs"] if self.reading.pairs else []
         taken = self.reading.members(row)

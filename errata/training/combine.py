@@ -1,187 +1,141 @@
-"""An objective from a method's settings, or from the list of `terms` of a combination.
+"""A combination: the terms of several methods on the same rows, as the list `terms` of a config says.
 
 terms:
   - {kind: mapd, lambda: 1.0, alpha: 0.5}
   - {kind: edit, lambda: 0.5, data: runs/other}
+  - {kind: my_method.py:METHOD, lambda: 0.5}
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from errata.config.base import Settings
+from errata.config.code import Loader
+from errata.config.yaml_file import parse_yaml
 from errata.errors import UsageError
-from errata.training import objective
-from errata.training.align import AlignMode
-from errata.training.encode import Kind
-from errata.training.objective import Objective, Term
-from errata.training.terms import Consistency, Likelihood
+from errata.export.format import Format
+from errata.export.formats import format_of
+from errata.training.method import AnyMethod, Knobs, knob_names, method_of
+from errata.training.objective import Objective
+from errata.training.terms import Likelihood, Term
 
 
-class Entry(Settings):
-    """One part of a combination; `data` are the rows it reads, by default the command's."""
+class EntryKeys(Settings):
+    """The keys of an entry beside its method's knobs; `data` are the rows it reads, by default the command's."""
 
     model_config = ConfigDict(populate_by_name=True)
 
+    kind: str
     scale: float = Field(default=1.0, ge=0, alias="lambda")
     data: list[str] | None = None
+    format: str | None = None
+    """Of `data` that was made for another method."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One part of a combination."""
+
+    keys: EntryKeys
+    method: AnyMethod
+    knobs: Knobs
+    form: Format | None
+    """The format that `data` is stated to have."""
 
     def terms(self) -> tuple[Term, ...]:
-        raise NotImplementedError
+        """The method's terms with its knobs, before lambda."""
+        terms: tuple[Term, ...] = self.method.terms(self.knobs)
+        return terms
 
 
-class SftEntry(Entry):
-    kind: Literal["sft"]
+def parse_entries(entries: Sequence[Any], kinds: Sequence[AnyMethod], loader: Loader) -> list[Entry]:
+    """The `terms` of a config, or of the command line, where each is a YAML mapping in quotes.
 
-    def terms(self) -> tuple[Term, ...]:
-        return objective.sft()
-
-
-class MapdEntry(Entry):
-    kind: Literal["mapd"]
-    alpha: float = Field(default=0.5, ge=0, le=1)
-
-    def terms(self) -> tuple[Term, ...]:
-        return objective.mapd(self.alpha)
+    Raises UsageError naming the entry.
+    """
+    read = [parse_yaml(entry, "--terms") if isinstance(entry, str) else entry for entry in entries]
+    return [_entry(f"terms.{place}", entry, kinds, loader) for place, entry in enumerate(read)]
 
 
-class EditEntry(Entry):
-    kind: Literal["edit"]
-    alpha: float = 1.0
-    beta: float = 0.025
-    gamma: float = 0.0
-    bounded: bool = False
-    align: AlignMode = "edit"
-
-    def terms(self) -> tuple[Term, ...]:
-        return objective.edit(self.alpha, self.beta, self.gamma, self.bounded)
-
-
-class MccKdEntry(Entry):
-    kind: Literal["mcc-kd", "mcc_kd"]
-    alpha: float = 0.1
-    temperature: float = 1.0
-    pairs: int | None = 1
-    reads: tuple[Kind, ...] = ("right",)
-    """Whose answers are compared; anything but right rationales is refused."""
-
-    def terms(self) -> tuple[Term, ...]:
-        compared = Consistency(weight=self.alpha, temperature=self.temperature, pairs=self.pairs, reads=self.reads)
-        return Likelihood(), compared
-
-
-class UnlearnEntry(Entry):
-    kind: Literal["nt", "ul"]
-    strength: float = Field(default=0.05, ge=0)
-
-    def terms(self) -> tuple[Term, ...]:
-        make = objective.negative_training if self.kind == "nt" else objective.unlikelihood
-        return make(self.strength)
-
-
-AnyEntry = SftEntry | MapdEntry | EditEntry | MccKdEntry | UnlearnEntry
-FORMAT_OF = {
-    "sft": "sft",
-    "mapd": "mapd",
-    "edit": "edit",
-    "mcc-kd": "mcc-kd",
-    "mcc_kd": "mcc-kd",
-    "nt": "nat",
-    "ul": "nat",
-}
-_ENTRIES: TypeAdapter[list[AnyEntry]] = TypeAdapter(list[Annotated[AnyEntry, Field(discriminator="kind")]])
-
-
-def parse_entries(entries: Sequence[Any]) -> list[AnyEntry]:
-    """The `terms` of a config. Raises UsageError naming the entry."""
+def _entry(place: str, entry: Any, kinds: Sequence[AnyMethod], loader: Loader) -> Entry:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
+        raise UsageError(
+            f"{place}: {str(entry)[:200]}", "an entry is a mapping with a kind", "e.g. {kind: edit, lambda: 0.5}"
+        )
     try:
-        return _ENTRIES.validate_python([_listed(entry) for entry in entries])
+        method = method_of(entry["kind"], loader, kinds, "kind of terms")
+    except UsageError as error:
+        raise UsageError(f"{place}: {error.found}", error.why, error.do) from error
+    own = knob_names(method.knobs)
+    names = [*own, *(each.alias or name for name, each in EntryKeys.model_fields.items())]
+    for key in entry:
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, n=1)
+            do = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(names))}"
+            raise UsageError(f"{place}.{key} is not known", "it would have no effect", do)
+    rest = {key: value for key, value in entry.items() if key not in own}
+    if isinstance(rest.get("data"), str):
+        rest["data"] = [rest["data"]]
+    try:
+        keys = EntryKeys.model_validate(rest)
+        knobs: Knobs = TypeAdapter(method.knobs).validate_python({key: entry[key] for key in own if key in entry})
     except ValidationError as error:
-        raise settings_error(error, "terms.") from error
+        raise settings_error(error, f"{place}.") from error
+    return Entry(keys, method, knobs, format_of(keys.format, loader) if keys.format else None)
 
 
-def _listed(entry: Any) -> Any:
-    if isinstance(entry, dict) and isinstance(entry.get("data"), str):
-        return {**entry, "data": [entry["data"]]}
-    return entry
-
-
-def combine(entries: Sequence[AnyEntry]) -> Objective:
+def combine(entries: Sequence[Entry]) -> Objective:
     """All entries' terms, each times its lambda.
 
-    MCC-KD, NT and UL bring plain distillation with them; where another entry brings it too, it is there once, with the
-    weight that sft or mapd, else the first entry, gives it.
+    MCC-KD, NT and UL bring plain distillation with them, and one's own method may; where another entry brings it too,
+    it is there once, with the weight that sft or mapd, else the first entry, gives it. Raises UsageError.
     """
-    first = sorted(range(len(entries)), key=lambda i: (entries[i].kind not in ("sft", "mapd"), i))
-    told: dict[str, Term] = {}
-    for entry in (entries[i] for i in first):
-        own = entry.kind in ("sft", "mapd")
-        for term in entry.terms():
+    first = sorted(range(len(entries)), key=lambda place: (entries[place].method.gives_way, place))
+    terms: dict[str, Term] = {}
+    for entry in (entries[place] for place in first):
+        for term in entry_terms(entry):
             name = term.parts()[0].name
-            if name in told and not own and isinstance(term, Likelihood) and term.reads == ("right",):
+            if name in terms and entry.method.gives_way and isinstance(term, Likelihood) and term.reads == ("right",):
                 continue
-            if name in told:
+            if name in terms:
                 raise UsageError(
-                    f"terms: {entry.kind} and another entry both bring {name}",
+                    f"terms: {entry.keys.kind} and another entry both bring {name}",
                     "their shares could not be told apart",
                     "merge them into one with the sum of their lambdas",
                 )
-            told[name] = term.model_copy(update={"weight": term.weight * entry.scale})
-    return Objective(tuple(told.values()))
+            terms[name] = term.model_copy(update={"weight": term.weight * entry.keys.scale})
+    return Objective(tuple(terms.values()))
+
+
+def entry_terms(entry: Entry) -> tuple[Term, ...]:
+    """An entry's terms. Raises UsageError where its knobs cannot make them."""
+    try:
+        return entry.terms()
+    except ValidationError as error:
+        raise settings_error(error, f"terms: {entry.keys.kind}: ") from error
+
+
+def method_terms(method: AnyMethod, knobs: Knobs) -> tuple[Term, ...]:
+    """A method's own terms. Raises UsageError where its knobs cannot make them."""
+    try:
+        terms: tuple[Term, ...] = method.terms(knobs)
+    except ValidationError as error:
+        raise settings_error(error) from error
+    return terms
 
 
 def settings_error(error: ValidationError, prefix: str = "") -> UsageError:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    do = "see `errata train METHOD --help`"
-    if first["type"] == "extra_forbidden":
-        known = sorted({name for entry in get_args(AnyEntry) for name in entry.model_fields} | {"lambda"})
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        do = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-    found = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ")
     return UsageError(
-        f"{prefix}{place}: {found}" if place else f"{prefix}{found}", "the objective cannot be built from it", do
+        f"{prefix}{place}: {message}" if place else f"{prefix}{message}",
+        "the objective cannot be built from it",
+        "see `errata train METHOD --help`",
     )
-
-
-def method_objective(method: str, args: Any) -> Objective:
-    """The method's own objective with its control."""
-    try:
-        return Objective(_terms(method, args))
-    except ValidationError as error:
-        raise settings_error(error) from error
-
-
-def _terms(method: str, args: Any) -> tuple[Term, ...]:
-    if getattr(args, "control", "none") == "repeat_sft":
-        return objective.sft()
-    match method:
-        case "mapd":
-            if not 0 <= args.alpha <= 1:
-                raise UsageError(f"alpha {args.alpha}", "it is a share", "set it between 0 and 1")
-            return objective.mapd(args.alpha)
-        case "edit":
-            return objective.edit(args.alpha, args.beta, args.gamma, args.bounded)
-        case "mcc-kd":
-            alpha = 0.0 if args.control == "alpha_zero" else args.alpha
-            return objective.mcc_kd(alpha, args.temperature, args.pairs)
-        case "nce":
-            return objective.nce(args.a, args.temperature, calibrate=args.control != "weights_one")
-        case "nat":
-            return _nat_terms(args)
-    return objective.sft()
-
-
-def _nat_terms(args: Any) -> tuple[Term, ...]:
-    match args.variant:
-        case "mix":
-            return objective.mix()
-        case "nt":
-            return objective.negative_training(args.strength)
-        case "ul":
-            return objective.unlikelihood(args.strength)
-    return objective.sft()

@@ -1,28 +1,23 @@
-"""One row, one group: the sequences of one problem that are trained on together, as token ids.
+"""One group: the sequences of one problem that are trained on together, as token ids.
 
     member = prompt ids (from the one renderer) + completion ids (the text, then the end token once)
-    row    = the members of one problem + the pairs among them with their key tokens
+    group  = the members of one problem + the pairs among them with their key tokens
 
-A row is what a data set holds, a shuffle moves and a shard receives, so no sampler can part a group. Nothing is ever
-cut: a member that does not fit is refused or left out as a whole, because the end of a rationale is its answer.
+A group is one row of the trainer's data set, which a shuffle moves and a shard receives, so no sampler can part it.
+Nothing is ever cut: a member that does not fit is refused or left out as a whole, because the end of a rationale is its
+answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypedDict, get_args
+from typing import Any, Protocol, TypedDict
 
 from errata.errors import UsageError
+from errata.export.sequences import RIGHT_KINDS, WRONG_KINDS, Kind
 from errata.records import Span, digest
 from errata.training.align import AlignMode, select_keys
-
-Kind = Literal["right", "wrong", "mistake", "chosen", "rejected"]
-"""right, wrong: a rationale by its grade. mistake: the explanation of a student's mistake. chosen, rejected: the sides
-of a pair that are in the row for the pair alone; a pair may as well join a right and a wrong member."""
-KINDS: tuple[Kind, ...] = get_args(Kind)
-RIGHT_KINDS: tuple[Kind, ...] = ("right", "chosen")
-WRONG_KINDS: tuple[Kind, ...] = ("wrong", "rejected")
 
 
 class Member(TypedDict):
@@ -35,7 +30,7 @@ class Member(TypedDict):
     answer: list[int]
 
 
-class RowPair(TypedDict):
+class GroupPair(TypedDict):
     """Two members by their places in the row, and their key tokens as positions within `input_ids`."""
 
     right: int
@@ -44,13 +39,13 @@ class RowPair(TypedDict):
     wrong_keys: list[int]
 
 
-class Row(TypedDict):
+class Group(TypedDict):
     """One problem's group. `tokenizer` is the fingerprint of what made the ids."""
 
     id: str
     tokenizer: str
     members: list[Member]
-    pairs: list[RowPair]
+    pairs: list[GroupPair]
 
 
 @dataclass(frozen=True)
@@ -145,14 +140,14 @@ def token_span(offsets: Sequence[tuple[int, int]], span: Span) -> Span:
     return Span(inside[0], inside[-1] + 1) if inside else Span(0, 0)
 
 
-def make_row(
+def make_group(
     id: str,
     written: Sequence[Written],
     pairs: Sequence[tuple[int, int]],
     encoder: Encoder,
     align: AlignMode = "edit",
     seed: int = 0,
-) -> Row:
+) -> Group:
     """One problem's group as token ids; the key tokens of its pairs are found here, once, not at every step.
 
     Args:
@@ -166,7 +161,7 @@ def make_row(
     if not written:
         raise UsageError(f"row {id}: an empty group", "a group without a sequence trains nothing", "leave it out")
     members = [_member(id, one, encoder) for one in written]
-    return Row(
+    return Group(
         id=id,
         tokenizer=encoder.fingerprint,
         members=members,
@@ -186,7 +181,7 @@ def _member(id: str, written: Written, encoder: Encoder) -> Member:
     return Member(kind=written.kind, input_ids=[*written.prompt_ids, *ids], prompt=prompt, answer=answer)
 
 
-def _pair(id: str, members: Sequence[Member], right: int, wrong: int, align: AlignMode, seed: int) -> RowPair:
+def _pair(id: str, members: Sequence[Member], right: int, wrong: int, align: AlignMode, seed: int) -> GroupPair:
     one, other = members[right], members[wrong]
     if one["kind"] not in RIGHT_KINDS or other["kind"] not in WRONG_KINDS:
         raise UsageError(
@@ -200,7 +195,7 @@ def _pair(id: str, members: Sequence[Member], right: int, wrong: int, align: Ali
             f"row {id}: a pair whose sides are equal", "it has no key step", "leave it out, or grade it again"
         )
     keys = select_keys(align, right_ids, wrong_ids, seed, id, right, wrong)
-    return RowPair(
+    return GroupPair(
         right=right,
         wrong=wrong,
         right_keys=[one["prompt"] + key for key in keys.right],
@@ -212,7 +207,7 @@ def completion_ids(member: Member) -> list[int]:
     return member["input_ids"][member["prompt"] :]
 
 
-def refuse_truncation(rows: Iterable[Row], max_length: int) -> None:
+def refuse_truncation(rows: Iterable[Group], max_length: int) -> None:
     """Raises UsageError with the count if a member of any row is longer than `max_length` tokens."""
     lengths = [len(member["input_ids"]) for row in rows for member in row["members"]]
     over = [length for length in lengths if length > max_length]

@@ -1,64 +1,80 @@
 """Where rows come from: a run directory, an exported .jsonl file, a saved data set or a hub id.
 
-A run is exported for it, so that a run and the file exported from it give the same rows.
+A run's rows are compiled as an export of it would write them, so that both train the same.
 """
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from errata.errors import UsageError
-from errata.export.transcript_view import Options
-from errata.export.write import export
-from errata.records import canonical
-from errata.runs.run_dir import find_run
-from errata.runs.saved_recipe import load_saved_recipe
+from errata.export.compile import ExportCounts, Selection, compile_rows, no_row, open_logs
+from errata.export.format import Format
+from errata.export.formats import check_columns
+from errata.export.sequences import LabeledSequence, SourceRow
+from errata.export.transcript_view import ALL, Options
+from errata.records import canonical, to_json
 
 
-class Record(NamedTuple):
-    """A row as it was read; `place` names it in messages, `system` is what the run told its student."""
+class LoadedRow(NamedTuple):
+    """A row with the format that it is read in."""
 
-    place: str
-    data: dict[str, Any]
-    system: str | None = None
+    row: SourceRow
+    form: Format
+
+    def sequences(self) -> Iterable[LabeledSequence]:
+        """What is trained on. Raises UsageError naming the row's place."""
+        if self.form.sequences is None:
+            raise UsageError(
+                f"{self.row.place}: rows of the format {self.form.name}",
+                "they are for other trainers: no student of errata learns from them",
+                "take another format of the run",
+            )
+        return self.form.sequences(self.row)
 
 
-class Told(NamedTuple):
-    """Rows that were read, with what the manifest says of them."""
+@dataclass(frozen=True)
+class LoadedRows:
+    """The rows of one or more sources, with what the manifest says of them."""
 
-    records: list[Record]
+    rows: list[LoadedRow]
     name: str
     sha256: str
 
 
 class Where(NamedTuple):
-    """How hub data sets are opened, and what is taken of runs."""
+    """How rows are read: of runs in `form`, by the options; of anything else in `stated`, or by default in `form`."""
 
+    form: Format
+    stated: Format | None = None
+    options: Options = ALL
     config: str | None = None
+    """Configuration of a hub data set."""
     split: str = "train"
-    options: Options = Options()
+    """Split of a hub data set."""
 
 
-def read(names: Sequence[str], format_name: str, where: Where) -> Told:
-    """The rows of all sources in the order given; runs are exported in `format_name` for it.
+def read(names: Sequence[str], where: Where) -> LoadedRows:
+    """The rows of all sources in the order given.
 
-    Raises UsageError: a source that cannot be read or holds no row, or a file where the options ask for a run.
+    Raises UsageError: a source that cannot be read or holds no row, a row of another format, or a file where the
+    options ask for a run.
     """
     if not names:
         raise UsageError("no --dataset_name", "there is nothing to learn from", "name a run directory or a data set")
-    records = [record for name in names for record in _read(name, format_name, where)]
-    if not records:
+    rows = [row for name in names for row in _read(name, where)]
+    if not rows:
         raise UsageError(f"no row in {', '.join(names)}", "there is nothing to learn from", "name another data set")
-    told = hashlib.sha256()
-    for record in records:
-        told.update(canonical(record.data) + b"\n")
-    return Told(records, ", ".join(names), told.hexdigest())
+    content = hashlib.sha256()
+    for each in rows:
+        content.update(canonical(each.row.data) + b"\n")
+    return LoadedRows(rows, ", ".join(names), content.hexdigest())
 
 
 def is_run(name: str) -> bool:
@@ -66,16 +82,42 @@ def is_run(name: str) -> bool:
     return (folder / "transcripts.jsonl").is_file() or (folder / "recipe.yaml").is_file()
 
 
-def _read(name: str, format_name: str, where: Where) -> Iterator[Record]:
-    path = Path(name).expanduser()
+def _read(name: str, where: Where) -> Iterator[LoadedRow]:
     if is_run(name):
-        return _of_run(name, format_name, where.options)
-    if where.options != Options():
+        return _of_run(name, where)
+    if where.options != ALL:
         raise UsageError(
             f"{name} is no run directory",
             "roles, authors, grader_only, max_edit_ratio and by_scores choose from a log, not from an export of it",
             "name the run directory, or export it with these options",
         )
+    return _of_data(name, where)
+
+
+def _of_run(name: str, where: Where) -> Iterator[LoadedRow]:
+    """The rows that an export would write, as a file of them would hold them."""
+    logs, counts = open_logs([name], where.form, where.options), ExportCounts()
+    student = logs[0].source.recipe.agents.student
+    system = student.system if student else None
+    rows = compile_rows(logs, where.form, Selection(where.options), counts)
+    for number, row in enumerate(rows, 1):
+        yield LoadedRow(
+            SourceRow(f"{name}, {where.form.name} line {number}", orjson.loads(to_json(row)), system), where.form
+        )
+    if not counts.rows:
+        raise no_row(logs, where.form, counts)
+
+
+def _of_data(name: str, where: Where) -> Iterator[LoadedRow]:
+    form = where.stated or where.form
+    for place, data in _data_of(name, where):
+        check_columns(place, data, form, stated=where.stated is not None)
+        yield LoadedRow(SourceRow(place, data), form)
+
+
+def _data_of(name: str, where: Where) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each row with its place."""
+    path = Path(name).expanduser()
     if path.is_file():
         return _of_file(path)
     if path.suffix in (".jsonl", ".json") or (not path.is_dir() and name.count("/") > 1):
@@ -83,24 +125,14 @@ def _read(name: str, format_name: str, where: Where) -> Iterator[Record]:
     return _of_data_set(name, where)
 
 
-def _of_run(name: str, format_name: str, options: Options) -> Iterator[Record]:
-    student = load_saved_recipe(find_run(name).recipe).agents.student
-    system = student.system if student else None
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "rows.jsonl"
-        export([name], format_name, out, options)
-        for record in _of_file(out):
-            yield record._replace(place=f"{name}, {format_name} {record.place.rpartition(', ')[2]}", system=system)
-
-
-def _of_file(path: Path) -> Iterator[Record]:
+def _of_file(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     if path.suffix not in (".jsonl", ".ndjson", ".json"):
         raise UsageError(f"{path}: files of type {path.suffix or 'none'}", "rows are JSON lines", "export it as .jsonl")
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    yield Record(f"{path}, line {number}", _mapping(line, f"{path}, line {number}"))
+                    yield f"{path}, line {number}", _mapping(line, f"{path}, line {number}")
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}", "rows are read from it", "check the path") from error
 
@@ -115,19 +147,19 @@ def _mapping(line: bytes, place: str) -> dict[str, Any]:
     return value
 
 
-def _of_data_set(name: str, where: Where) -> Iterator[Record]:
+def _of_data_set(name: str, where: Where) -> Iterator[tuple[str, dict[str, Any]]]:
     import datasets
 
     try:
         if (Path(name) / "state.json").is_file():
-            found = datasets.load_from_disk(name)
+            rows = datasets.load_from_disk(name)
         else:
-            found = datasets.load_dataset(name, where.config, split=where.split)
+            rows = datasets.load_dataset(name, where.config, split=where.split)
     except Exception as error:  # the hub, its cache and every builder have errors of their own
         raise UsageError(
             f"the data set {name} cannot be opened: {type(error).__name__}: {error}"[:500],
             "it is no run directory, no .jsonl file and no data set of the hub that can be reached",
             "check the name; a private data set needs HF_TOKEN",
         ) from error
-    for number, row in enumerate(found, 1):
-        yield Record(f"{name}, row {number}", row)
+    for number, row in enumerate(rows, 1):
+        yield f"{name}, row {number}", row

@@ -36,8 +36,8 @@ class Student:
 
     @property
     def context(self) -> int | None:
-        found: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        return found
+        length: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return length
 
     def house(self, output: Path) -> Path | None:
         """Where an adapter on this student will look for its base; told to the model, written by `settle`."""

@@ -6,48 +6,98 @@ import difflib
 import os
 from argparse import Action
 from collections.abc import Sequence
+from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from trl import TrlParser
 
+from errata.config.code import Loader
 from errata.config.env import expand
-from errata.config.yaml_file import parse_yaml, read_mapping
+from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError
-from errata.training.arguments import TABLE, Lesson
+from errata.export.formats import format_of, own_code
+from errata.training.arguments import DataArguments
+from errata.training.combine import parse_entries
+from errata.training.method import AnyMethod, control_flag, method_of, with_control
+from errata.training.method import own_code as own_method_code
+from errata.training.method_arguments import Arguments
+from errata.training.methods.shipped import KINDS_OF_TERMS, METHODS
 
 
 class Parser(TrlParser):  # type: ignore[misc]
-    """Raises where argparse would print its usage and leave the process."""
+    """TRL's parser, which knows its flags, and raises where argparse would print its usage and leave the process."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.flags: dict[str, Action] = {}
+        """The first action of every destination: a switch has a second one that turns it off."""
+        self.spellings: list[str] = []
+        super().__init__(*args, **kwargs)
+
+    def add_argument(self, *names: Any, **settings: Any) -> Action:
+        action: Action = super().add_argument(*names, **settings)
+        self.flags.setdefault(action.dest, action)
+        self.spellings.extend(action.option_strings)
+        return action
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, "the flags cannot be read", f"see `{self.prog} --help`")
 
 
-def parse(method: str, words: Sequence[str]) -> tuple[Any, Any, Any]:
-    """(Lesson, the method's training flags, its model flags). A flag wins over the file, the file over the defaults.
+def parse(
+    choice: str | AnyMethod,
+    words: Sequence[str],
+    methods: Sequence[AnyMethod] = METHODS,
+    kinds: Sequence[AnyMethod] = KINDS_OF_TERMS,
+) -> Arguments:
+    """The flags of a training. A flag wins over the file, the file over the defaults.
 
-    Strings of the file may hold `${VAR:-default}`. Raises UsageError: an unknown flag or key with the nearest known
-    one, a value of the wrong kind, flags that exclude each other.
+    Strings of the file may hold `${VAR:-default}`; code that it names lies beside it, code that the command line names
+    may lie anywhere. Raises UsageError: an unknown flag or key with the nearest known one, a value of the wrong kind,
+    flags that exclude each other, a method, kind or format that is not there.
     """
-    spec = TABLE[method]
+    by_hand = Loader(Path.cwd(), anywhere=True)
+    method = method_of(choice, by_hand, methods)
+    code = own_method_code(method, methods) if isinstance(choice, type(method)) else {}
+    prog = f"errata train {choice if isinstance(choice, str) else method.name}"
     try:
-        parser = Parser((Lesson, spec.training, spec.model), prog=f"errata train {method}", allow_abbrev=False)
-        actions = {action.dest: action for action in reversed(parser._actions)}
-        file, words = _config_file(words)
-        _refuse_unknown(words, parser)
-        if file is not None:
-            parser.set_defaults_with_config(**_from_file(file, actions))
-        lesson, training, model = parser.parse_args_into_dataclasses(words, look_for_args_file=False)
+        parser = _parser(method, prog)
+        file, rest = _config_file(words)
+        _check_flags(rest, parser)
+        of_file = _from_file(file, parser.flags) if file is not None else {}
+        parser.set_defaults_with_config(**of_file)
+        data, knobs, chosen, training, model = parser.parse_args_into_dataclasses(rest, look_for_args_file=False)
     except UsageError:
         raise
     except (ValueError, TypeError, ImportError) as error:  # what the dataclasses say of values that do not go together
-        raise UsageError(
-            f"{error}"[:800], "these settings cannot be trained with", f"see `errata train {method} --help`"
-        ) from error
+        raise UsageError(f"{error}"[:800], "these settings cannot be trained with", f"see `{prog} --help`") from error
     if training.trust_remote_code:
         raise UsageError("--trust_remote_code", "no code that lies beside a model's weights is run", "leave it out")
-    return lesson, training, model
+    beside = Loader(file.parent) if file is not None else by_hand
+    loaders = {name: beside if name in of_file and f"--{name}" not in rest else by_hand for name in _CODE}
+    entries = parse_entries(data.terms, kinds, loaders["terms"]) if data.terms else []
+    form = format_of(data.dataset_format, loaders["dataset_format"]) if data.dataset_format else None
+    control = method.control_named(chosen.control)
+    code |= own_code(method.format) | by_hand.code | beside.code
+    return Arguments(method, data, with_control(knobs, control), control, training, model, entries, form, code)
+
+
+_CODE = ("terms", "dataset_format")
+"""Flags that may name code."""
+
+
+def _parser(method: AnyMethod, prog: str) -> Parser:
+    classes = [DataArguments, method.flags_class, make_dataclass("ControlFlag", [control_flag(method)], frozen=True)]
+    classes += [method.training, method.model]
+    names = [name for each in classes for name in each.__dataclass_fields__]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"the method {method.name} has a knob {twice[0]}",
+            "there is another flag of this name",
+            "call it otherwise; defaults of TRL's flags stand in a subclass of Training",
+        )
+    return Parser(classes, prog=prog, allow_abbrev=False)
 
 
 def _config_file(words: Sequence[str]) -> tuple[Path | None, list[str]]:
@@ -67,29 +117,28 @@ def _config_file(words: Sequence[str]) -> tuple[Path | None, list[str]]:
     return file, rest
 
 
-def _refuse_unknown(words: Sequence[str], parser: Parser) -> None:
-    known = parser._option_string_actions
+def _check_flags(words: Sequence[str], parser: Parser) -> None:
     for word in words:
         name = word.partition("=")[0]
-        if name.startswith("--") and name not in known:
-            raise _unknown(f"the flag {name}", name, list(known))
+        if name.startswith("--") and name not in parser.spellings:
+            raise _unknown(f"the flag {name}", name, parser.spellings)
 
 
-def _unknown(found: str, name: str, known: Sequence[str]) -> UsageError:
+def _unknown(what: str, name: str, known: Sequence[str]) -> UsageError:
     near = difflib.get_close_matches(name, known, n=1)
     return UsageError(
-        f"{found} is not known", "it would have no effect", f"did you mean {near[0]}?" if near else "leave it out"
+        f"{what} is not known", "it would have no effect", f"did you mean {near[0]}?" if near else "leave it out"
     )
 
 
-def _from_file(file: Path, actions: dict[str, Action]) -> dict[str, Any]:
+def _from_file(file: Path, flags: dict[str, Action]) -> dict[str, Any]:
     values = read_mapping(file)
     for name, value in (values.pop("env", None) or {}).items():  # as TRL's parser does
         os.environ[str(name)] = str(value)
     for key in values:
-        if key not in actions or key == "help":
-            raise _unknown(f"{file}: the key {key}", str(key), list(actions))
-    return {key: _as_flag(f"{file}: {key}", _expanded(value), actions[key]) for key, value in values.items()}
+        if key not in flags or key == "help":
+            raise _unknown(f"{file}: the key {key}", str(key), list(flags))
+    return {key: _as_flag(f"{file}: {key}", _expanded(value), flags[key]) for key, value in values.items()}
 
 
 def _expanded(value: Any) -> Any:
@@ -119,8 +168,3 @@ def _as_flag(place: str, value: Any, action: Action) -> Any:
         choices = ", ".join(str(choice) for choice in action.choices)
         raise UsageError(f"{place}: {value!r}", f"it is one of {choices}", "choose one")
     return read
-
-
-def listed(entries: Sequence[Any]) -> list[Any]:
-    """The entries of `terms`; on the command line each is a YAML mapping in quotes."""
-    return [parse_yaml(entry, "--terms") if isinstance(entry, str) else entry for entry in entries]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -16,8 +16,9 @@ from torch.utils.checkpoint import checkpoint
 
 from errata.config.base import Settings
 from errata.errors import UsageError
-from errata.training.collate import IGNORED, Batch
-from errata.training.encode import KINDS, RIGHT_KINDS, WRONG_KINDS, Kind, Row
+from errata.export.sequences import KINDS, RIGHT_KINDS, WRONG_KINDS, Kind
+from errata.training.collate import IGNORED, Batch, Draws
+from errata.training.encode import Group
 from errata.training.losses import calibrated_sum, consistency_sum, unlikelihood_sum, weighted_nll_sum
 
 
@@ -32,8 +33,8 @@ class Teacher(Protocol):
 
 
 @dataclass
-class Seen:
-    """One forward pass as the terms see it. `answer_NV` is there only if a term asked for it."""
+class ForwardPass:
+    """One forward pass as the terms read it. `answer_NV` is there only if a term reads answers."""
 
     logp_BT: Tensor
     """log p of label t + 1 at entry t; 0 where nothing is to be predicted."""
@@ -52,24 +53,55 @@ class Part(NamedTuple):
 
 
 class Term(Settings):
+    """One term of an objective: a weight, what it reads of a batch, its denominators and its sums.
+
+    One's own is a subclass with `parts`, `counts` and `sums`; its fields are its settings and stand in the manifest.
+    """
+
     weight: float = 1.0
     reads: tuple[Kind, ...] = ()
     """Which members it reads, beside the sides of pairs."""
 
+    reads_pairs: ClassVar[bool] = False
+    """It reads the sides of pairs and their key tokens: the columns `key` and `sides`."""
+    reads_answers: ClassVar[bool] = False
+    """It reads the logits of the answers' tokens: `answer_NV`, and the columns that point into it."""
+    reads_logits: ClassVar[bool] = False
+    """It reads whole distributions, by `project` or `answer_NV`."""
+    reads_teacher: ClassVar[bool] = False
+    """It compares the student with a frozen one."""
+
     def parts(self) -> tuple[Part, ...]:
+        """What is logged apart, and the factor of each in the loss."""
         raise NotImplementedError
 
     def counts(self, batch: Batch) -> list[Tensor]:
         """Each part's share of its denominator in this batch; scalars."""
         raise NotImplementedError
 
-    def sums(self, seen: Seen, batch: Batch) -> list[Tensor]:
+    def sums(self, forward: ForwardPass, batch: Batch) -> list[Tensor]:
         """Each part's sum over this batch, before division; scalars."""
         raise NotImplementedError
 
-    def found(self, row: Row) -> int:
-        """How much of the row the term reads; raises UsageError if it cannot read it."""
-        raise NotImplementedError
+    def amount(self, group: Group) -> int:
+        """How much of a group the term reads; raises UsageError if it cannot read it."""
+        return sum(member["kind"] in self.reads for member in group["members"])
+
+    def draws(self, seed: int) -> Draws | None:
+        """How it picks pairs of a group's members at every epoch; None where it does not."""
+        return None
+
+    def distils(self) -> bool:
+        """Whether it teaches to write right rationales."""
+        return False
+
+    def gathers(self) -> bool:
+        """Whether it needs all sequences of a problem in one group."""
+        return False
+
+    def settings(self) -> dict[str, Any]:
+        """As the manifest states it."""
+        return {"term": type(self).__name__, **self.model_dump(mode="json")}
 
 
 class Likelihood(Term):
@@ -107,12 +139,15 @@ class Likelihood(Term):
     def counts(self, batch: Batch) -> list[Tensor]:
         return [self._weights(batch).sum()]
 
-    def sums(self, seen: Seen, batch: Batch) -> list[Tensor]:
+    def sums(self, forward: ForwardPass, batch: Batch) -> list[Tensor]:
         loss = weighted_nll_sum if self.form == "nll" else unlikelihood_sum
-        return [loss(seen.logp_BT, self._weights(batch))]
+        return [loss(forward.logp_BT, self._weights(batch))]
 
-    def found(self, row: Row) -> int:
-        return sum(member["kind"] in self.reads for member in row["members"])
+    def distils(self) -> bool:
+        return "right" in self.reads
+
+    def gathers(self) -> bool:
+        return self.per_item
 
 
 class KeySteps(Term):
@@ -122,6 +157,8 @@ class KeySteps(Term):
     is 0 or more; `gamma` weighs the right side's other tokens. `bounded` puts -log(1 - p) in place of log p, which
     falls without end.
     """
+
+    reads_pairs: ClassVar[bool] = True
 
     term: Literal["key-steps"] = "key-steps"
     alpha: float = Field(default=1.0, ge=0)
@@ -137,21 +174,21 @@ class KeySteps(Term):
     def counts(self, batch: Batch) -> list[Tensor]:
         return [(reading(batch, kinds) * batch["sides"]).sum() for kinds in (RIGHT_KINDS, WRONG_KINDS)]
 
-    def sums(self, seen: Seen, batch: Batch) -> list[Tensor]:
-        told_BT = batch["labels"][:, 1:].ne(IGNORED)
-        per_length_BT = told_BT / told_BT.sum(1, keepdim=True).clamp(min=1)
+    def sums(self, forward: ForwardPass, batch: Batch) -> list[Tensor]:
+        mask_BT = batch["labels"][:, 1:].ne(IGNORED)
+        per_length_BT = mask_BT / mask_BT.sum(1, keepdim=True).clamp(min=1)
         key_BT = batch["key"][:, 1:]
         plain_BT = batch["sides"][:, None] - key_BT
         right_BT = reading(batch, RIGHT_KINDS)[:, None] * (self.alpha * key_BT + self.gamma * plain_BT)
         wrong_BT = reading(batch, WRONG_KINDS)[:, None] * key_BT
         push_down = unlikelihood_sum if self.bounded else weighted_nll_sum
         return [
-            weighted_nll_sum(seen.logp_BT, right_BT * per_length_BT),
-            push_down(seen.logp_BT, wrong_BT * per_length_BT),
+            weighted_nll_sum(forward.logp_BT, right_BT * per_length_BT),
+            push_down(forward.logp_BT, wrong_BT * per_length_BT),
         ]
 
-    def found(self, row: Row) -> int:
-        return len(row["pairs"])
+    def amount(self, group: Group) -> int:
+        return len(group["pairs"])
 
 
 class Consistency(Term):
@@ -160,6 +197,9 @@ class Consistency(Term):
     Bidirectional KL on the answers' positions, a mean over them, then over the pairs of the step. `pairs` of each
     row's rationales are drawn at every epoch, and only the drawn rationales are seen in that step; None takes all.
     """
+
+    reads_answers: ClassVar[bool] = True
+    reads_logits: ClassVar[bool] = True
 
     term: Literal["consistency"] = "consistency"
     weight: float = Field(default=0.1, ge=0)
@@ -180,17 +220,20 @@ class Consistency(Term):
     def counts(self, batch: Batch) -> list[Tensor]:
         return [batch["drawn"].sum()]
 
-    def sums(self, seen: Seen, batch: Batch) -> list[Tensor]:
-        assert seen.answer_NV is not None
+    def sums(self, forward: ForwardPass, batch: Batch) -> list[Tensor]:
+        assert forward.answer_NV is not None
         columns = batch["left"], batch["right"], batch["per_answer"]
-        return [consistency_sum(seen.answer_NV, *columns, temperature=self.temperature)]
+        return [consistency_sum(forward.answer_NV, *columns, temperature=self.temperature)]
 
-    def found(self, row: Row) -> int:
-        marked = [member for member in row["members"] if member["kind"] in self.reads and member["answer"][1]]
+    def draws(self, seed: int) -> Draws | None:
+        return Draws(self.reads, self.pairs, seed)
+
+    def amount(self, group: Group) -> int:
+        marked = [member for member in group["members"] if member["kind"] in self.reads and member["answer"][1]]
         answers = {tuple(member["input_ids"][slice(*member["answer"])]) for member in marked}
         if len(answers) > 1:
             raise UsageError(
-                f"row {row['id']}: {len(answers)} answers of different tokens within one group",
+                f"row {group['id']}: {len(answers)} answers of different tokens within one group",
                 "the consistency term compares answers token by token",
                 "group rationales by their answer and end each with the same sentence",
             )
@@ -202,6 +245,9 @@ class Calibrated(Term):
 
     A mean over completion tokens; the weight of a sequence is 0.5 + beta, or 1 without `calibrate`.
     """
+
+    reads_logits: ClassVar[bool] = True
+    reads_teacher: ClassVar[bool] = True
 
     term: Literal["calibrated"] = "calibrated"
     weight: float = Field(default=0.5, ge=0)
@@ -215,24 +261,21 @@ class Calibrated(Term):
     def counts(self, batch: Batch) -> list[Tensor]:
         return [(reading(batch, self.reads)[:, None] * batch["labels"][:, 1:].ne(IGNORED)).sum()]
 
-    def sums(self, seen: Seen, batch: Batch) -> list[Tensor]:
-        teacher = seen.teacher
+    def sums(self, forward: ForwardPass, batch: Batch) -> list[Tensor]:
+        teacher = forward.teacher
         assert teacher is not None
         mixed_BTD, negative_BTD = teacher.hidden("mixed", batch), teacher.hidden("negative", batch)
 
         def loss(student_ND: Tensor, mixed_ND: Tensor, negative_ND: Tensor) -> Tensor:
-            logits = seen.project(student_ND), teacher.project(mixed_ND), teacher.project(negative_ND)
+            logits = forward.project(student_ND), teacher.project(mixed_ND), teacher.project(negative_ND)
             return calibrated_sum(*logits, temperature=self.temperature, calibrate=self.calibrate)
 
-        told_BT = batch["labels"][:, 1:].ne(IGNORED)
-        total = seen.hidden_BTD.sum() * 0
+        mask_BT = batch["labels"][:, 1:].ne(IGNORED)
+        total = forward.hidden_BTD.sum() * 0
         for b in reading(batch, self.reads).nonzero().flatten().tolist():
-            rows = [hidden_BTD[b, :-1][told_BT[b]] for hidden_BTD in (seen.hidden_BTD, mixed_BTD, negative_BTD)]
+            rows = [hidden_BTD[b, :-1][mask_BT[b]] for hidden_BTD in (forward.hidden_BTD, mixed_BTD, negative_BTD)]
             total = total + checkpoint(loss, *rows, use_reentrant=False)  # one sequence's logits at a time, none kept
         return [total]
-
-    def found(self, row: Row) -> int:
-        return sum(member["kind"] in self.reads for member in row["members"])
 
 
 def reading(batch: Batch, kinds: Sequence[Kind]) -> Tensor:

@@ -12,21 +12,22 @@ from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from errata.errors import ErrataError, UsageError
+from errata.export.sequences import KINDS
 from errata.training.collate import IGNORED, Batch, Collator
-from errata.training.encode import KINDS, Row, fingerprint, refuse_truncation
+from errata.training.encode import Group, fingerprint, refuse_truncation
 from errata.training.hidden_states import add_readout, refuse_scaled_logits
 from errata.training.objective import Objective
-from errata.training.terms import Seen, Teacher
+from errata.training.terms import ForwardPass, Teacher
 
 MODEL_COLUMNS = ("input_ids", "attention_mask", "position_ids", "labels")
 
 
 class GroupTrainer(SFTTrainer):  # type: ignore[misc]
-    """Trains on rows (groups.Row) by an Objective.
+    """Trains on groups (encode.Group) by an Objective.
 
     Logged at every `logging_steps`, for each part of each term: `loss/NAME`, its value before its factor, and
     `grad_share/NAME`, the norm of its gradient at the last hidden state as a share of all parts' norms at that step; so
-    a term that does nothing shows. And for each kind of sequence `logp/KIND`, its mean log-probability a token.
+    a term that does nothing shows. And for each kind of sequence `logp/KIND`, its mean log-probability per token.
     """
 
     loss_is_scaled_for_ga = True  # by our own denominators, which count the whole step
@@ -40,7 +41,7 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
         if spread is not None and (spread.cp_enabled or spread.sp_enabled):
             raise _unknown_setting("context or sequence parallelism")
         base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
-        if objective.consistency or objective.calibrated:
+        if objective.reads_logits:
             refuse_scaled_logits(base)
         add_readout(base)
         self._sums: dict[str, Tensor] = {}
@@ -50,7 +51,7 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
     # ---- TRL's and transformers' hooks ----
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = list(Row.__annotations__)
+        self._signature_columns = list(Group.__annotations__)
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
         """The K denominators of the step: over all micro-batches and processes."""
@@ -65,32 +66,31 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
         training = self.model.training
         local_K = self.objective.counts(inputs)
         counts_K = local_K if num_items_in_batch is None else num_items_in_batch
-        outputs, seen = self._forward(model, inputs)
-        sums = self.objective.sums(seen, inputs)
+        outputs, forward = self._forward(model, inputs)
+        sums = self.objective.sums(forward, inputs)
         terms = [
             part.factor * value / count
             for part, value, count in zip(self.objective.parts, sums, counts_K.clamp(min=1e-8), strict=True)
         ]
-        shares = squared_norms(terms, seen) if training and self._share_due() else []
+        shares = squared_norms(terms, forward) if training and self._share_due() else []
         self._note(inputs, outputs, sums, local_K, shares)
         loss = torch.stack(terms).sum()
         if num_items_in_batch is not None:
             loss = loss * self.accelerator.num_processes  # gradients are averaged over processes
         return (loss, outputs) if return_outputs else loss
 
-    def _forward(self, model: Any, batch: Batch) -> tuple[Any, Seen]:
-        consistency = self.objective.consistency
-        read: dict[str, Any] = {}
+    def _forward(self, model: Any, batch: Batch) -> tuple[Any, ForwardPass]:
+        states: dict[str, Any] = {}
 
         def readout(hidden_BTD: Tensor, project: Any) -> None:
-            read.update(hidden_BTD=hidden_BTD, project=project)
-            if consistency is not None:
-                with torch.set_grad_enabled(torch.is_grad_enabled() and consistency.weight > 0):
-                    read["answer_NV"] = project(hidden_BTD.flatten(0, 1)[batch["answer_rows"]])
+            states.update(hidden_BTD=hidden_BTD, project=project)
+            if self.objective.reads_answers:
+                with torch.set_grad_enabled(torch.is_grad_enabled() and self.objective.trains_answers):
+                    states["answer_NV"] = project(hidden_BTD.flatten(0, 1)[batch["answer_rows"]])
 
         inputs = {name: batch[name] for name in MODEL_COLUMNS if name in batch}
         outputs = model(**inputs, use_cache=False, fused_lm_head=True, readout=readout)
-        return outputs, Seen(logp_BT=outputs.log_probs, teacher=self.teacher, **read)
+        return outputs, ForwardPass(logp_BT=outputs.log_probs, teacher=self.teacher, **states)
 
     # ---- what is logged ----
 
@@ -104,14 +104,14 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
     ) -> None:
         """Adds this micro-batch to the sums of its step (in evaluation: of the whole evaluation)."""
         with torch.no_grad():
-            told_B = outputs.label_mask.sum(1)
+            tokens_B = outputs.label_mask.sum(1)
             zeros = counts.new_zeros(len(KINDS))
-            noted = {
+            sums_of_batch = {
                 "value": torch.stack([value.detach().float() for value in sums]),
                 "count": counts,
                 "squared": torch.stack(list(shares)) if shares else torch.zeros_like(counts),
                 "logp": zeros.index_add(0, batch["kind"], outputs.log_probs.sum(1).float()),
-                "told": zeros.index_add(0, batch["kind"], told_B.float()),
+                "tokens": zeros.index_add(0, batch["kind"], tokens_B.float()),
                 "other": torch.stack(
                     [
                         outputs.entropy.sum().float(),
@@ -120,34 +120,34 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
                     ]
                 ),
             }
-        self._sums = {name: self._sums[name] + value if self._sums else value for name, value in noted.items()}
+        self._sums = {name: self._sums[name] + value if self._sums else value for name, value in sums_of_batch.items()}
         if self.model.training and self.accelerator.gradient_state.sync_gradients:
             self._flush("train", shared=bool(shares))
 
     def _flush(self, mode: str, shared: bool = False) -> None:
-        """One entry a step into TRL's metrics, which averages entries; raises if the loss is no number."""
+        """One entry per step into TRL's metrics, which averages entries; raises if the loss is no number."""
         names, sizes = list(self._sums), [len(value) for value in self._sums.values()]
         flat = torch.cat(list(self._sums.values()))
         flat = self.accelerator.reduce(flat, "sum") if self.accelerator.num_processes > 1 else flat
         self._sums = {}
-        found = dict(zip(names, (part.tolist() for part in flat.split(sizes)), strict=True))
-        metrics, told = self._metrics[mode], max(1.0, sum(found["told"]))
-        norm = sum(square**0.5 for square in found["squared"])
-        columns = zip(self.objective.parts, found["value"], found["count"], found["squared"], strict=True)
+        totals = dict(zip(names, (part.tolist() for part in flat.split(sizes)), strict=True))
+        metrics, tokens_read = self._metrics[mode], max(1.0, sum(totals["tokens"]))
+        norm = sum(square**0.5 for square in totals["squared"])
+        columns = zip(self.objective.parts, totals["value"], totals["count"], totals["squared"], strict=True)
         for part, value, count, squared in columns:
             if count:
                 metrics[f"loss/{part.name}"].append(value / count)
             if shared and norm:
                 metrics[f"grad_share/{part.name}"].append(squared**0.5 / norm)
-        for kind, logp, tokens in zip(KINDS, found["logp"], found["told"], strict=True):
+        for kind, logp, tokens in zip(KINDS, totals["logp"], totals["tokens"], strict=True):
             if tokens:
                 metrics[f"logp/{kind}"].append(logp / tokens)
-        entropy, right, seen = found["other"]
-        metrics["entropy"].append(entropy / told)
-        metrics["mean_token_accuracy"].append(right / told)
+        entropy, right, width = totals["other"]
+        metrics["entropy"].append(entropy / tokens_read)
+        metrics["mean_token_accuracy"].append(right / tokens_read)
         if mode == "train":
-            self._total_train_tokens += int(seen)
-            self._refuse_nan(found["value"])
+            self._total_train_tokens += int(width)
+            self._refuse_nan(totals["value"])
         metrics["num_tokens"] = [self._total_train_tokens]
 
     def _refuse_nan(self, values: Sequence[float]) -> None:
@@ -165,21 +165,21 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
         super().log(logs, start_time)
 
 
-def squared_norms(terms: Sequence[Tensor], seen: Seen) -> list[Tensor]:
+def squared_norms(terms: Sequence[Tensor], forward: ForwardPass) -> list[Tensor]:
     """Squared norm of each term's gradient at the last hidden state.
 
     A log-probability depends on the hidden state of its own position alone, so one pass back through the LM head serves
     all terms that are made of log-probabilities; the others read few positions, or the states themselves.
     """
-    states = seen.hidden_BTD
-    (slope_BTD,) = torch.autograd.grad(seen.logp_BT.sum(), states, retain_graph=True)
+    states = forward.hidden_BTD
+    (slope_BTD,) = torch.autograd.grad(forward.logp_BT.sum(), states, retain_graph=True)
     slope_BT = slope_BTD[:, :-1].float().square().sum(-1)
     norms = []
     for term in terms:
         if not term.requires_grad:
             norms.append(slope_BT.new_zeros(()))
             continue
-        (by_logp_BT,) = torch.autograd.grad(term, seen.logp_BT, retain_graph=True, allow_unused=True)
+        (by_logp_BT,) = torch.autograd.grad(term, forward.logp_BT, retain_graph=True, allow_unused=True)
         if by_logp_BT is None:
             (gradient_BTD,) = torch.autograd.grad(term, states, retain_graph=True)
             norms.append(gradient_BTD.float().square().sum())
@@ -212,7 +212,7 @@ def build_trainer(
     """The trainer for rows and an objective; TRL's own where packing is asked for, which plain distillation allows.
 
     Args:
-        rows: a datasets.Dataset whose rows are groups.Row.
+        rows: a datasets.Dataset whose rows are encode.Group.
         kwargs: passed on to SFTTrainer (`peft_config`, `callbacks`, ...).
 
     Raises:
@@ -220,9 +220,9 @@ def build_trainer(
     """
     objective.refuse(packing=args.packing, teacher=teacher is not None)
     _refuse_settings(args)
-    for told in (rows, eval_rows):
-        if told is not None:
-            check_rows(told, tokenizer, objective, args.max_length)
+    for data in (rows, eval_rows):
+        if data is not None:
+            check_rows(data, tokenizer, objective, args.max_length)
     args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
     if args.packing:
         return _packed(model, args, rows, eval_rows, tokenizer, **kwargs)
@@ -253,7 +253,7 @@ def _refuse_settings(args: SFTConfig) -> None:
         "padding_free": args.padding_free and not args.packing,
         "use_liger_kernel": args.use_liger_kernel,
     }
-    for name in (name for name, found in settings.items() if found):
+    for name in (name for name, value in settings.items() if value):
         raise _unknown_setting(name)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from errata.export.labeled_rows import PAIRS_A_PROBLEM
+from errata.export.labeled_rows import PAIRS_PER_PROBLEM
 from errata.export.transcript_view import Options
 from errata.export.write import Exported, export
 from errata.graphs.stages.word_diff import edit_ratio
@@ -161,7 +161,7 @@ def test_ranker(run: Path, tmp_path: Path) -> None:
         wrong = {each["text"] for each in unaided if not each["correct"] and each["answer"] is not None}
         pairs = by_problem.get(line["problem"]["id"], [])
         assert set(pairs) <= set(product(right, wrong))
-        assert len(set(pairs)) == len(pairs) == min(len(right) * len(wrong), PAIRS_A_PROBLEM)
+        assert len(set(pairs)) == len(pairs) == min(len(right) * len(wrong), PAIRS_PER_PROBLEM)
 
 
 def test_ranker_by_scores(run: Path, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from errata.agents.prompts import load_prompts
 from errata.export.correct_rows import mapd_rows, mcc_kd_rows, sft_rows
-from errata.export.labeled_rows import PAIRS_A_PROBLEM, nat_rows, ranker_rows
+from errata.export.labeled_rows import PAIRS_PER_PROBLEM, nat_rows, ranker_rows
 from errata.export.pair_rows import dpo_rows, edit_rows, privileged_rows
-from errata.export.transcript_view import LeftOut, Options, Source, Told
+from errata.export.transcript_view import LeftOut, Options, Source, TranscriptView
 from errata.records import Explanation, Outcome, Pair, Problem, Rationale, Review, Span, Transcript
 from tests.small_runs import small
 
@@ -41,15 +41,16 @@ def wrong(name: str, **changes: Any) -> Rationale:
 
 @cache
 def source_of(stages: str) -> Source:
-    return Source(small(Path("none"), *([f"settings.stages=[{stages}]"] if stages else [])), load_prompts())
+    recipe = small(Path("none"), *([f"stages=[{stages}]"] if stages else []))
+    return Source(recipe, load_prompts(), tuple((stage.name, stage.roles) for stage in recipe.pipeline))
 
 
-def told(*rationales: Rationale, status: str = "done", stages: str = "", **parts: Any) -> Told:
+def view(*rationales: Rationale, status: str = "done", stages: str = "", **parts: Any) -> TranscriptView:
     source = source_of(stages)
     options = parts.pop("options", Options())
     outcome = Outcome.model_validate({"status": status})
     transcript = Transcript(graph="lesson", problem=PROBLEM, rationales=rationales, outcome=outcome, **parts)
-    return Told(transcript, source, options)
+    return TranscriptView(transcript, source, options)
 
 
 def made(found: Any) -> tuple[list[str], list[str]]:
@@ -69,7 +70,7 @@ def made(found: Any) -> tuple[list[str], list[str]]:
 def test_what_is_fit_to_teach() -> None:
     rows, reasons = made(
         sft_rows(
-            told(
+            view(
                 rationale("accepted", accepted=True, reviews=FOUR),
                 rationale("rectified", role="rectified", saw_answer=True),
                 rationale("revised", role="revised", accepted=True, reviews=FOUR),
@@ -90,15 +91,15 @@ def test_what_is_fit_to_teach() -> None:
 
 def test_of_a_failed_problem_only_what_the_panel_accepted() -> None:
     waiting, accepted = rationale("waiting"), rationale("accepted", accepted=True)
-    assert made(sft_rows(told(waiting, accepted, status="failed"))) == (["accepted"], ["no_verdict"])
-    assert made(sft_rows(told(waiting, accepted, status="failed", stages="rationales")))[0] == ["waiting", "accepted"]
+    assert made(sft_rows(view(waiting, accepted, status="failed"))) == (["accepted"], ["no_verdict"])
+    assert made(sft_rows(view(waiting, accepted, status="failed", stages="rationales")))[0] == ["waiting", "accepted"]
 
 
 def test_the_graders_choice_owes_nothing_to_the_panel() -> None:
     options = Options(grader_only=True)
     rejected = rationale("rejected", accepted=False, reviews=FOUR)
     revised = rationale("revised", role="revised", accepted=True, reviews=FOUR)
-    found = made(sft_rows(told(rejected, revised, wrong("wrong", accepted=True), options=options)))
+    found = made(sft_rows(view(rejected, revised, wrong("wrong", accepted=True), options=options)))
     assert found == (["rejected"], ["owed_to_the_panel", "wrong"])
 
 
@@ -108,7 +109,7 @@ def test_only_the_students_mistakes_are_explained() -> None:
         Explanation(id=f"e-{name}", author="ben", rationale_id=name, text=text)
         for name, text in (("slip", "you lost one"), ("slip", " "), ("other", "x"), ("right", "x"))
     )
-    rows, reasons = made(mapd_rows(told(slip, other, right, explanations=explanations)))
+    rows, reasons = made(mapd_rows(view(slip, other, right, explanations=explanations)))
     assert rows == ["slip"]
     assert reasons == ["wrong", "empty", "mistake_of_another", "right_after_all"]
 
@@ -125,7 +126,7 @@ def test_a_group_marks_the_answers_that_are_written_alike() -> None:
         spelled("c", "so we say 2 and stop", "2"),
         rationale("d", text="no span of its own 2"),
     )
-    (row,) = mcc_kd_rows(told(*group))
+    (row,) = mcc_kd_rows(view(*group))
     assert not isinstance(row, LeftOut)
     assert row["answer_spans"] == [[12, 13], None, [10, 11], None]
     assert [text[slice(*span)] for text, span in zip(row["completions"], row["answer_spans"], strict=True) if span] == [
@@ -135,15 +136,15 @@ def test_a_group_marks_the_answers_that_are_written_alike() -> None:
 
 
 def test_a_group_needs_two_that_differ() -> None:
-    alone = told(spelled("a", "from one to 2 .", "2"), spelled("b", "From one  to 2 .", "2"))
+    alone = view(spelled("a", "from one to 2 .", "2"), spelled("b", "From one  to 2 .", "2"))
     assert made(mcc_kd_rows(alone)) == ([], ["near_duplicate", "alone_of_its_problem"])
-    unlike = told(spelled("a", "from one to 2 .", "2"), spelled("b", "this is 2.0", "2.0"))
+    unlike = view(spelled("a", "from one to 2 .", "2"), spelled("b", "this is 2.0", "2.0"))
     assert made(mcc_kd_rows(unlike)) == ([], ["alone_of_its_problem"] * 2)
 
 
 def test_rows_tell_how_the_exam_went() -> None:
     good, bad = rationale("good", role="student"), wrong("bad", role="student")
-    assert [told(*exam).exam for exam in ((), (good,), (good, bad))] == ["none", "right", "mistaken"]
+    assert [view(*exam).exam for exam in ((), (good,), (good, bad))] == ["none", "right", "mistaken"]
 
 
 # ---- graded ----------------------------------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ def test_rows_tell_how_the_exam_went() -> None:
 def test_what_counts_as_a_negative() -> None:
     rows, reasons = made(
         nat_rows(
-            told(
+            view(
                 rationale("right"),
                 rationale("judged", accepted=False, reviews=FOUR),
                 rationale("cut", truncated=True),
@@ -175,8 +176,8 @@ def test_what_counts_as_a_negative() -> None:
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_ranker_pairs_are_distinct_and_use_every_rationale_alike(right: int, wrong_: int) -> None:
     rationales = [rationale(f"r{i}") for i in range(right)] + [wrong(f"w{i}") for i in range(wrong_)]
-    pairs, _ = made(ranker_rows(told(*rationales)))
-    assert len(set(pairs)) == len(pairs) == min(right * wrong_, PAIRS_A_PROBLEM)
+    pairs, _ = made(ranker_rows(view(*rationales)))
+    assert len(set(pairs)) == len(pairs) == min(right * wrong_, PAIRS_PER_PROBLEM)
     for side, size in ((0, right), (1, wrong_)):
         names = [pair.split("+")[side] for pair in pairs]
         assert all(name.startswith("rw"[side]) for name in names)
@@ -185,9 +186,9 @@ def test_ranker_pairs_are_distinct_and_use_every_rationale_alike(right: int, wro
 
 
 def test_a_ranker_sees_each_text_once() -> None:
-    twice = told(rationale("a", text="x 2"), rationale("b", text="X  2"), wrong("w"))
+    twice = view(rationale("a", text="x 2"), rationale("b", text="X  2"), wrong("w"))
     assert made(ranker_rows(twice)) == (["a+w"], ["near_duplicate"])
-    assert made(ranker_rows(told(rationale("a")))) == ([], ["nothing_to_compare"])
+    assert made(ranker_rows(view(rationale("a")))) == ([], ["nothing_to_compare"])
 
 
 # ---- pairs -----------------------------------------------------------------------------------------------------------
@@ -211,7 +212,7 @@ def test_which_pairs_teach_key_steps() -> None:
         pair("r", "cut"),
         pair("w", "r"),
     )
-    rows, reasons = made(edit_rows(told(*both, pairs=pairs, options=Options(max_edit_ratio=0.3))))
+    rows, reasons = made(edit_rows(view(*both, pairs=pairs, options=Options(max_edit_ratio=0.3))))
     assert rows == ["r+w"]
     assert reasons == [
         "beyond_max_edit_ratio",
@@ -228,18 +229,18 @@ def test_natural_pairs_are_mined_where_nothing_was_rewritten() -> None:
     near, far = rationale("near", text="so 1 + 1 is 2"), rationale("far", text="it can only be 2")
     slip, other = wrong("slip", text="so 1 + 1 is 3"), wrong("other", author="ben", text="so 1 + 1 is 3")
     log = (near, far, slip, other)
-    mined = told(*log, stages="rationales", options=Options(max_edit_ratio=0.3))
+    mined = view(*log, stages="rationales", options=Options(max_edit_ratio=0.3))
     (row,) = edit_rows(mined)
     assert not isinstance(row, LeftOut)
     assert row["spans"] == {"chosen": [[12, 13]], "rejected": [[12, 13]]}
-    assert made(edit_rows(told(*log, stages="rationales", options=Options(max_edit_ratio=0.1))))[0] == []
-    assert made(dpo_rows(told(*log, stages="rationales")))[0] == ["near+slip"]
+    assert made(edit_rows(view(*log, stages="rationales", options=Options(max_edit_ratio=0.1))))[0] == []
+    assert made(dpo_rows(view(*log, stages="rationales")))[0] == ["near+slip"]
 
 
 def test_dpo_falls_back_on_natural_pairs_problem_by_problem() -> None:
     log = (rationale("r"), wrong("w"), wrong("c", role="corrupted", saw_answer=True, parent_id="r"))
-    assert made(dpo_rows(told(*log, pairs=(pair("r", "c"),))))[0] == ["r+c"]
-    assert made(dpo_rows(told(*log, pairs=(pair("r", "c", in_band=False),))))[0] == ["r+w"]
+    assert made(dpo_rows(view(*log, pairs=(pair("r", "c"),))))[0] == ["r+c"]
+    assert made(dpo_rows(view(*log, pairs=(pair("r", "c", in_band=False),))))[0] == ["r+w"]
 
 
 def test_privileged_contexts_speak_of_the_completion() -> None:
@@ -247,7 +248,7 @@ def test_privileged_contexts_speak_of_the_completion() -> None:
     mended = rationale("mended", role="rectified", parent_id="slip", saw_answer=True)
     failed = wrong("failed", role="rectified", parent_id="slip", saw_answer=True)
     explanation = Explanation(id="e", author="ben", rationale_id="slip", text="you lost one", kinds=("calculation",))
-    found = [*privileged_rows(told(slip, mended, failed, explanations=(explanation,)))]
+    found = [*privileged_rows(view(slip, mended, failed, explanations=(explanation,)))]
     first, second, third = found
     assert third == LeftOut("no_answer_read" if failed.answer is None else "not_rectified")
     assert not isinstance(first, LeftOut)
@@ -263,7 +264,7 @@ def test_authors_choose_whose_rationales_count() -> None:
     pairs = (pair("m", "w"), pair("m", "x"))
     slip = wrong("s", role="student", author="pupil")
     said = [Explanation(id=name, rationale_id="s", author=name, text="look") for name in ("ada", "ben")]
-    log = told(
+    log = view(
         *(mine, other, wrong("w", author="ada"), wrong("x", author="ben"), slip),
         pairs=pairs,
         explanations=tuple(said),
@@ -277,5 +278,5 @@ def test_authors_choose_whose_rationales_count() -> None:
 
 @pytest.mark.parametrize("role", ["student", "teacher"])
 def test_roles_choose_whose_rationales_count(role: Any) -> None:
-    log = told(rationale("t"), wrong("s", role="student"), options=Options(roles=(role,)))
+    log = view(rationale("t"), wrong("s", role="student"), options=Options(roles=(role,)))
     assert made(nat_rows(log))[0] == [role[0]]

@@ -16,11 +16,12 @@ from errata.cli import cli
 from errata.data.contamination import parse_against
 from errata.data.source import ProblemSource
 from errata.errors import ErrataError, UsageError
-from errata.export.compile import Handling, Tally
+from errata.export.compile import ExportCounts, Selection
+from errata.export.correct_rows import SFT
 from errata.export.dataset_card import card_text, cell
-from errata.export.formats import refuse_idle
+from errata.export.formats import FORMATS, check_options, format_of
 from errata.export.transcript_view import Options
-from errata.export.write import FORMATS, export
+from errata.export.write import export
 from errata.runs.runner import synthesize
 from tests.small_runs import lines, small
 
@@ -57,7 +58,7 @@ def test_rows_are_traced_and_in_input_order(run: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in done.out.parent.iterdir()) == ["sft.jsonl", "sft.md"]
 
 
-@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize("name", sorted(each.name for each in FORMATS))
 def test_the_same_log_gives_the_same_bytes_and_loads(run: Path, tmp_path: Path, name: str) -> None:
     done = export([run], name, tmp_path / "a.jsonl")
     again = export([run], name, tmp_path / "b" / "a.jsonl")
@@ -66,10 +67,10 @@ def test_the_same_log_gives_the_same_bytes_and_loads(run: Path, tmp_path: Path, 
 
     loaded = load_dataset("json", data_files=str(done.out), split="train", cache_dir=str(tmp_path / "cache"))
     assert len(loaded) == done.tally.rows > 0
-    assert set(loaded.column_names) == {*FORMATS[name].columns, "meta"}
+    assert set(loaded.column_names) == {*format_of(name).columns, "meta"}
 
 
-@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize("name", sorted(each.name for each in FORMATS))
 def test_no_value_leaves_its_type_open(run: Path, tmp_path: Path, name: str) -> None:
     """A reader infers types from a file's first megabytes: there must be no null and no empty list to mislead it."""
 
@@ -133,8 +134,8 @@ def test_a_run_given_twice_adds_only_duplicates(run: Path, tmp_path: Path) -> No
 
 async def test_runs_complete_each_other(tmp_path: Path) -> None:
     """MAPD's rationales from one run, its explanations from another."""
-    taught = (await synthesize(small(tmp_path, "name=taught", "settings.stages=[rationales]", problems=4))).run
-    told = (await synthesize(small(tmp_path, "name=told", "settings.stages=[mistake_explanation]", problems=4))).run
+    taught = (await synthesize(small(tmp_path, "name=taught", "stages=[rationales]", problems=4))).run
+    told = (await synthesize(small(tmp_path, "name=told", "stages=[mistake_explanation]", problems=4))).run
     with pytest.raises(UsageError, match="it needs mistake_explanation"):
         export([taught], "mapd", tmp_path / "x.jsonl")
     rows = rows_of(export([taught, told], "mapd", tmp_path / "mapd.jsonl").out)
@@ -152,7 +153,7 @@ async def test_runs_complete_each_other(tmp_path: Path) -> None:
         ("mcc-kd", "rationales, peer_review, dual_cot, lesson"),
         ("mapd", "rationales, peer_review, dual_cot, lesson"),
         ("edit", "dual_cot, lesson"),
-        ("privileged", "mistake_explanation, lesson, dual_cot"),
+        ("privileged", "mistake_explanation, dual_cot, lesson"),
     ],
 )
 async def test_a_log_that_cannot_serve_names_the_graph(tmp_path: Path, name: str, graphs: str) -> None:
@@ -205,7 +206,7 @@ def test_a_spoilt_line_is_told(run: Path, tmp_path: Path) -> None:
 )
 def test_an_option_that_would_change_nothing_is_refused(name: str, option: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f"with --format {name}"):
-        refuse_idle(name, Options(**option))
+        check_options(format_of(name), Options(**option))
 
 
 def test_the_command_line_offers_what_the_library_does(run: Path, tmp_path: Path) -> None:
@@ -313,7 +314,7 @@ def test_a_licence_of_its_own_is_no_hub_identifier(run: Path) -> None:
             (log,) = open_logs([run], "sft")
             object.__setattr__(log.source, "recipe", log.source.recipe.model_copy(update={"licence": licence}))
             logs.append(log)
-        text = card_text("x.jsonl", logs, "sft", FORMATS["sft"], Handling(), Tally())
+        text = card_text("x.jsonl", logs, SFT, Selection(), ExportCounts())
         value: dict[str, Any] = yaml.safe_load(text.split("---\n")[1])
         return value
 

@@ -31,7 +31,7 @@ from errata.config.yaml_file import parse_yaml
 from errata.data.problems import Problems
 from errata.data.source import ProblemSource
 from errata.errors import UsageError
-from errata.export.compile import Log, open_logs, transcripts
+from errata.export.compile import Log, open_logs
 from errata.grading.grader import Grader, read_answer
 from errata.grading.latex import alike, normal
 from errata.grading.normalize import canonical
@@ -331,7 +331,7 @@ def test_a_log_with_anything_anywhere_is_read_or_refused(
     with suppress(UsageError):
         assert status(log.run.path)["problems"]["total"] == 1
     with suppress(UsageError):
-        assert len([*transcripts(replace(log, index=index_log(log.run.log)))]) <= 1
+        assert len([*replace(log, index=index_log(log.run.log)).transcripts()]) <= 1
 
 
 # ---- grading ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,49 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from errata.records import Span
 from errata.training.align import AlignMode
-from errata.training.encode import Encoder, Row, Written, make_row
+from errata.training.encode import Encoder, Group, Written, make_group
+from errata.training.methods import edit as edit_method
+from errata.training.methods import mapd as mapd_method
+from errata.training.methods import mcc_kd as mcc_kd_method
+from errata.training.methods import nat as nat_method
+from errata.training.methods import nce as nce_method
+from errata.training.terms import Likelihood, Term
+
+# ---- the terms of the shipped methods --------------------------------------------------------------------------------
+
+
+def sft() -> tuple[Term, ...]:
+    return (Likelihood(),)
+
+
+def mapd(*knobs: Any, **more: Any) -> tuple[Term, ...]:
+    return mapd_method.terms(mapd_method.MapdKnobs(*knobs, **more))
+
+
+def edit(*knobs: Any, **more: Any) -> tuple[Term, ...]:
+    return edit_method.terms(edit_method.EditKnobs(*knobs, **more))
+
+
+def mcc_kd(*knobs: Any, **more: Any) -> tuple[Term, ...]:
+    return mcc_kd_method.terms(mcc_kd_method.MccKdKnobs(*knobs, **more))
+
+
+def nce(**knobs: Any) -> tuple[Term, ...]:
+    return nce_method.terms(nce_method.NceKnobs(**knobs))
+
+
+mix = nat_method.mix
+
+
+def negative_training(*knobs: Any) -> tuple[Term, ...]:
+    return nat_method.negative_training(nat_method.UnlearnKnobs(*knobs))
+
+
+def unlikelihood(*knobs: Any) -> tuple[Term, ...]:
+    return nat_method.unlikelihood(nat_method.UnlearnKnobs(*knobs))
+
+
+# ---- a student and its rows ------------------------------------------------------------------------------------------
 
 
 def byte_tokenizer(padding_side: str = "right") -> PreTrainedTokenizerFast:
@@ -86,15 +128,15 @@ STORIES: list[tuple[str, list[tuple[str, str]], list[tuple[int, int]]]] = [
 ]
 
 
-def sample_rows(align: AlignMode = "edit", tokenizer: Any = None) -> list[Row]:
+def sample_rows(align: AlignMode = "edit", tokenizer: Any = None) -> list[Group]:
     encoder = Encoder(tokenizer or byte_tokenizer())
     return [
-        make_row(f"p{i}", [written(encoder, kind, question, text) for kind, text in texts], pairs, encoder, align)
+        make_group(f"p{i}", [written(encoder, kind, question, text) for kind, text in texts], pairs, encoder, align)
         for i, (question, texts, pairs) in enumerate(STORIES)
     ]
 
 
-def dataset(rows: list[Row]) -> Dataset:
+def dataset(rows: list[Group]) -> Dataset:
     return Dataset.from_list([dict(row) for row in rows])
 
 

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
+from errata.export.sequences import KINDS
 from errata.training.collate import Collator, Draws, Reading, draw_pairs
-from errata.training.encode import KINDS, Row
-from errata.training.objective import Objective, edit, mapd, mcc_kd, sft
-from tests.training.lab import sample_rows
+from errata.training.encode import Group
+from errata.training.objective import Objective
+from tests.training.lab import edit, mapd, mcc_kd, sample_rows, sft
 
 ROWS = sample_rows()
 ALL = Reading(frozenset(KINDS), pairs=True)
@@ -111,7 +112,7 @@ def test_the_rationales_seen_change_with_the_epoch() -> None:
 
 
 def test_a_group_with_one_rationale_is_seen_without_a_pair() -> None:
-    row: Row = ROWS[2]
+    row: Group = ROWS[2]
 
     batch = Collator(0, Objective(mcc_kd()).reading())([row])
 

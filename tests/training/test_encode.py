@@ -14,7 +14,7 @@ from errata.training.encode import (
     Written,
     completion_ids,
     fingerprint,
-    make_row,
+    make_group,
     refuse_truncation,
     token_span,
 )
@@ -110,7 +110,7 @@ def test_token_spans_cover_exactly_the_tokens_that_overlap(widths: list[int], da
 def test_a_row_holds_its_members_and_the_key_tokens_of_its_pairs() -> None:
     texts = [("chosen", "3 + 4 = 7"), ("rejected", "3 + 4 = 8")]
 
-    row = make_row("p1", [written(BYTES, kind, "3 and 4?", text) for kind, text in texts], [(0, 1)], BYTES)
+    row = make_group("p1", [written(BYTES, kind, "3 and 4?", text) for kind, text in texts], [(0, 1)], BYTES)
 
     right, wrong = row["members"]
     prompt = len("3 and 4?")
@@ -134,7 +134,7 @@ def test_a_row_holds_its_members_and_the_key_tokens_of_its_pairs() -> None:
 )
 def test_a_bad_group_is_refused_by_name(texts: list, pairs: list, found: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(UsageError, match=f"row p9: .*{found}") as error:
-        make_row("p9", [written(BYTES, kind, "q?", text) for kind, text in texts], pairs, BYTES)
+        make_group("p9", [written(BYTES, kind, "q?", text) for kind, text in texts], pairs, BYTES)
 
     assert error.value.why
     assert error.value.do
@@ -142,11 +142,11 @@ def test_a_bad_group_is_refused_by_name(texts: list, pairs: list, found: str) ->
 
 def test_an_empty_prompt_is_refused() -> None:
     with pytest.raises(UsageError, match="an empty prompt"):
-        make_row("p9", [Written("right", [], "a")], [], BYTES)
+        make_group("p9", [Written("right", [], "a")], [], BYTES)
 
 
 def test_truncation_is_refused_with_the_count() -> None:
-    rows = [make_row(str(n), [written(BYTES, "right", "q?", "x" * n)], [], BYTES) for n in (5, 20, 30)]
+    rows = [make_group(str(n), [written(BYTES, "right", "q?", "x" * n)], [], BYTES) for n in (5, 20, 30)]
 
     refuse_truncation(rows, 33)
     with pytest.raises(UsageError, match=r"2 of 3 sequences are longer than 20 tokens \(the longest: 33\)"):

@@ -13,27 +13,25 @@ import pytest
 import torch
 
 from errata.training.collate import Batch
-from errata.training.objective import (
-    Objective,
+from errata.training.objective import Objective
+from errata.training.terms import Calibrated, Consistency, KeySteps, Likelihood
+from tests.training import twins
+from tests.training.lab import (
+    byte_tokenizer,
+    dataset,
     edit,
     mapd,
     mcc_kd,
     mix,
     nce,
     negative_training,
-    sft,
-    unlikelihood,
-)
-from errata.training.terms import Calibrated, Consistency, KeySteps, Likelihood
-from tests.training import twins
-from tests.training.lab import (
-    byte_tokenizer,
-    dataset,
     one_step,
     relative_error,
     sample_rows,
+    sft,
     step_gradients,
     tiny_llama,
+    unlikelihood,
 )
 
 CLOSE = 1e-5
@@ -140,7 +138,7 @@ def trained(terms: Any, folder: Path, side: str = "right", model: Any = None, ro
         dataset(rows),
         byte_tokenizer(side),
         objective,
-        teacher=VIEW if objective.calibrated else None,  # type: ignore[arg-type]
+        teacher=VIEW if objective.reads_teacher else None,  # type: ignore[arg-type]
     )
 
 

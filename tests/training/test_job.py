@@ -396,6 +396,7 @@ def test_the_first_signal_saves_and_stops(run: Path, tmp_path: Path) -> None:
 # ---- bad input -------------------------------------------------------------------------------------------------------
 
 ROW = {"prompt": "3 and 4 ?", "completion": "3 + 4 = 7 . the answer is 7 ."}
+BAD = {"prompt": "3 and 4 ?", "completion": "3 + 4 = 8 .", "label": False}
 PAIR = {"prompt": "3 and 4 ?", "chosen": "it is 7 .", "rejected": "it is 8 ."}
 GROUP = {"prompt": "3 and 4 ?", "completions": ["it is 7 .", "so 7 ."], "answer": "7"}
 BASE = ["--from_base", "true"]
@@ -419,13 +420,18 @@ BASE = ["--from_base", "true"]
         ("sft", [], [], "no row in"),
         ("sft", [{"prompt": "3 and 4 ?"}], [], "line 1: no text in `completion`"),
         ("sft", [ROW, {"completion": "7"}], [], "line 2: no text in `prompt`"),
-        ("sft", [PAIR], [], "nll/right"),
-        ("mapd", [ROW], [], "nll/mistake"),
+        ("sft", [PAIR], [], "columns are those of the format edit"),
+        ("sft", [PAIR], ["--dataset_format", "edit"], "nll/right"),
+        ("sft", [ROW], ["--dataset_format", "stf"], "did you mean sft"),
+        ("sft", [ROW], ["--dataset_format", "privileged"], "line 1: rows of the format privileged"),
+        ("mapd", [ROW], [], "columns are those of the format sft"),
+        ("mapd", [ROW | {"task": "rationale"}], [], "nll/mistake"),
         ("mapd", [ROW], ["--packing", "true"], "packing"),
         ("mapd", [ROW], ["--alpha", "2"], "alpha 2"),
         ("edit", [PAIR], [], "was not distilled"),
         ("edit", [PAIR], [*BASE, "--beta", "-1"], "beta"),
-        ("edit", [ROW], BASE, "key/right"),
+        ("edit", [ROW], BASE, "--dataset_format sft"),
+        ("edit", [ROW], [*BASE, "--dataset_format", "sft"], "key/right"),
         ("edit", [PAIR | {"rejected": PAIR["chosen"]}], BASE, "sides are equal"),
         ("edit", [PAIR | {"rejected": " "}], BASE, "no text in `rejected`"),
         ("mcc-kd", [GROUP | {"completions": []}], [], "an empty group"),
@@ -436,15 +442,22 @@ BASE = ["--from_base", "true"]
             [],
             "answers of different tokens",
         ),
-        ("nat", [ROW | {"label": False}], ["--use_peft", "false"], "NAT with full fine-tuning"),
-        ("nat", [ROW | {"label": False}, ROW], ["--negative_adapter", "nowhere"], "not the folder of an adapter"),
+        ("nat", [BAD], ["--use_peft", "false"], "NAT with full fine-tuning"),
+        (
+            "nat",
+            [BAD, ROW | {"label": True}],
+            ["--negative_adapter", "nowhere"],
+            "not the folder of an adapter",
+        ),
         ("nce", [ROW], [], "NCE without a NAT checkpoint"),
         ("nce", [ROW], ["--nat_checkpoint", "nowhere"], "not the folder of a NAT student"),
         ("ranker", [PAIR | {"rejected": PAIR["chosen"]}], [], "both sides are equal"),
         ("ranker", [PAIR], ["--max_length", "4"], "2 of 2 rationales"),
         ("sft", [ROW], ["--terms", "{kind: mcc-kd, reads: [wrong]}"], "among right rationales only"),
         ("sft", [ROW], ["--terms", "{kind: mcc-kd, alhpa: 1}"], "did you mean alpha"),
-        ("sft", [ROW], ["--terms", "{kind: nat}"], "terms.0"),
+        ("sft", [ROW], ["--terms", "{kind: nat}"], "terms.0: no kind of terms is called nat"),
+        ("sft", [ROW], ["--terms", "[sft]"], "terms.0"),
+        ("nat", [BAD], ["--variant", "nt", "--strength", "-1"], "strength -1"),
         ("sft", [ROW], ["--terms", "{kind: sft}", "{kind: mapd}"], "both bring nll/right"),
     ],
 )
@@ -477,7 +490,7 @@ def test_nce_refuses_the_base_of_another_student(nat: Path, run: Path, distilled
     data.write_text(json.dumps(ROW) + "\n")
 
     with pytest.raises(UsageError, match="tokenizer"):
-        go("nce", data, tmp_path / "out", "--nat_checkpoint", str(nat))
+        go("nce", data, tmp_path / "out", "--nat_checkpoint", str(nat), "--dataset_format", "sft")
 
 
 def test_a_config_file_is_read_as_the_flags_are(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

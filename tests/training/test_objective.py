@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from errata.errors import UsageError
-from errata.training.encode import Row
-from errata.training.objective import Objective, edit, mapd, mcc_kd, mix, nce, negative_training, sft
+from errata.training.encode import Group
+from errata.training.objective import Objective
 from errata.training.terms import Consistency, KeySteps, Likelihood
-from tests.training.lab import sample_rows
+from tests.training.lab import edit, mapd, mcc_kd, mix, nce, negative_training, sample_rows, sft
 
 
 def test_a_combination_is_a_list_of_terms_with_their_parts() -> None:
@@ -85,7 +85,7 @@ def test_rows_that_nothing_reads_are_refused_with_their_count() -> None:
 
 
 def test_answers_of_different_tokens_are_refused_in_one_group() -> None:
-    rows: list[Row] = sample_rows()
+    rows: list[Group] = sample_rows()
     other = rows[1]["members"][0]
     rows[0]["members"].append(other)
 

@@ -8,14 +8,17 @@ import pytest
 import torch
 
 from errata.errors import ErrataError, UsageError
-from errata.training.objective import Objective, edit, mcc_kd, sft
+from errata.training.objective import Objective
 from tests.training import twins
 from tests.training.lab import (
     byte_tokenizer,
     dataset,
+    edit,
+    mcc_kd,
     one_step,
     relative_error,
     sample_rows,
+    sft,
     step_gradients,
     tiny_llama,
 )

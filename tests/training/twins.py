@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from errata.export.sequences import RIGHT_KINDS
 from errata.training.collate import draw_pairs
-from errata.training.encode import RIGHT_KINDS, Row
+from errata.training.encode import Group
 
 
 def logits_of(model: Any, member: Any) -> Tensor:
@@ -28,7 +29,9 @@ def token_logps(model: Any, member: Any) -> Tensor:
     )
 
 
-def likelihood(model: Any, rows: list[Row], kinds: tuple[str, ...], per_item: bool = False, push: bool = False) -> Any:
+def likelihood(
+    model: Any, rows: list[Group], kinds: tuple[str, ...], per_item: bool = False, push: bool = False
+) -> Any:
     total, tokens = 0.0, 0.0
     for row in rows:
         for member in row["members"]:
@@ -41,14 +44,14 @@ def likelihood(model: Any, rows: list[Row], kinds: tuple[str, ...], per_item: bo
     return total / tokens
 
 
-def mapd(model: Any, rows: list[Row], alpha: float = 0.5) -> Any:
+def mapd(model: Any, rows: list[Group], alpha: float = 0.5) -> Any:
     right, mistake = (likelihood(model, rows, (kind,), per_item=True) for kind in ("right", "mistake"))
     return (1 - alpha) * right + alpha * mistake
 
 
 def edit(
     model: Any,
-    rows: list[Row],
+    rows: list[Group],
     alpha: float = 1.0,
     beta: float = 0.025,
     gamma: float = 0.0,
@@ -72,7 +75,7 @@ def edit(
 
 
 def consistency(
-    model: Any, rows: list[Row], drawn: list[list[tuple[int, int]]], temperature: float = 1.0, shift: int = 1
+    model: Any, rows: list[Group], drawn: list[list[tuple[int, int]]], temperature: float = 1.0, shift: int = 1
 ) -> Any:
     """`shift=0` is the unshifted span, wrong on purpose."""
     total, pairs = 0.0, 0
@@ -92,7 +95,9 @@ def consistency(
     return total / pairs
 
 
-def drawn_pairs(rows: list[Row], count: int | None, kinds: tuple[str, ...] = ("right",)) -> list[list[tuple[int, int]]]:
+def drawn_pairs(
+    rows: list[Group], count: int | None, kinds: tuple[str, ...] = ("right",)
+) -> list[list[tuple[int, int]]]:
     candidates = [[i for i, one in enumerate(row["members"]) if one["kind"] in kinds] for row in rows]
     return [
         list(combinations(some, 2)) if count is None else draw_pairs(0, 0, row["id"], some, count)
@@ -100,9 +105,9 @@ def drawn_pairs(rows: list[Row], count: int | None, kinds: tuple[str, ...] = ("r
     ]
 
 
-def only_drawn(rows: list[Row], drawn: list[list[tuple[int, int]]]) -> list[Row]:
+def only_drawn(rows: list[Group], drawn: list[list[tuple[int, int]]]) -> list[Group]:
     """The rows without the right rationales that this step does not see (those of a pair stay)."""
-    kept: list[Row] = []
+    kept: list[Group] = []
     for row, pairs in zip(rows, drawn, strict=True):
         seen = {place for pair in pairs for place in pair} | {pair["right"] for pair in row["pairs"]}
         members = [m for i, m in enumerate(row["members"]) if m["kind"] != "right" or i in seen or not pairs]
@@ -111,7 +116,7 @@ def only_drawn(rows: list[Row], drawn: list[list[tuple[int, int]]]) -> list[Row]
 
 
 def calibrated(
-    model: Any, rows: list[Row], mixed: Any, negative: Any, temperature: float = 1.0, calibrate: bool = True
+    model: Any, rows: list[Group], mixed: Any, negative: Any, temperature: float = 1.0, calibrate: bool = True
 ) -> Any:
     total, tokens = 0.0, 0
     for row in rows:

@@ -7,17 +7,124 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from transformers import TrainerCallback
-from trl import SFTConfig, SFTTrainer
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
+from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config
 
-from errata.errors import UsageError
-from errata.models.gate import NatModel
-from errata.training.objective import Objective, Term, sft
-from errata.training.terms import Likelihood
+from errata.errors import EXIT_DONE, UsageError
+from errata.export.labeled_rows import NAT as FORMAT
+from errata.models.gate import GateSettings, NatModel, new_nat
+from errata.training.arguments import Training, option
+from errata.training.checkpoints import STAGE_ONE, manifest_of
+from errata.training.load_student import open_student
+from errata.training.method import Control, Knobs, Method
+from errata.training.objective import Objective
+from errata.training.plain import run_plain
+from errata.training.prepare import Prepared, prepare
+from errata.training.terms import Likelihood, Term
 from errata.training.trainer import build_trainer
+from errata.training.training_run import TrainingRun
+
+# ---- knobs -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class UnlearnKnobs(Knobs):
+    strength: float = option(0.05, "Of nt and ul: the weight of wrong rationales.")
+
+
+@dataclass(frozen=True)
+class NatFlags(UnlearnKnobs):
+    variant: Literal["nat", "mix", "nt", "ul"] = option(
+        "nat", "nat, or a baseline: mix (wrong as right), nt (negative training), ul (unlikelihood)."
+    )
+    negative_adapter: str | None = option(None, "A negative adapter trained before; stage 1 is left out.")
+    gate: Literal["attention", "arithmetic"] = option("attention", "How both adapters are mixed.")
+    gate_width: int = option(128, "Of the gate's queries, keys and the values' middle layer.")
+    gate_beta: float = option(0.5, "Bounds the negative adapter's weight.")
+    gate_temperature: float = option(1.0, "Divides the gate's scores.")
+    gate_scaled: bool = option(False, "Divide the gate's scores by the square root of its width as well.")
+
+    @property
+    def gate_settings(self) -> GateSettings:
+        return GateSettings(
+            gate=self.gate,
+            width=self.gate_width,
+            beta=self.gate_beta,
+            temperature=self.gate_temperature,
+            scaled=self.gate_scaled,
+        )
+
+
+@dataclass
+class NatTraining(Training):
+    learning_rate: float = 3e-4
+    warmup_steps: float = 200
+    num_train_epochs: float = 20.0
+    per_device_train_batch_size: int = 16
+    gradient_accumulation_steps: int = 8
+
+
+@dataclass
+class NatModelConfig(ModelConfig):  # type: ignore[misc]
+    use_peft: bool = True
+    lora_r: int = 8
+    lora_alpha: int = 16
+    lora_target_modules: list[str] | None = field(default_factory=lambda: ["q_proj", "v_proj"])
+
+
+# ---- terms -----------------------------------------------------------------------------------------------------------
+
+
+def mix() -> tuple[Term, ...]:
+    """The baseline MIX of NAT's paper: wrong rationales learned as right ones."""
+    return (Likelihood(reads=("right", "wrong")),)
+
+
+def negative_training(knobs: UnlearnKnobs) -> tuple[Term, ...]:
+    """The baseline NT of NAT's paper."""
+    return Likelihood(), Likelihood(weight=-_strength(knobs), reads=("wrong",))
+
+
+def unlikelihood(knobs: UnlearnKnobs) -> tuple[Term, ...]:
+    """The baseline UL of NAT's paper."""
+    return Likelihood(), Likelihood(weight=_strength(knobs), reads=("wrong",), form="unlikelihood")
+
+
+def _strength(knobs: UnlearnKnobs) -> float:
+    if knobs.strength < 0:
+        raise UsageError(f"strength {knobs.strength}", "wrong rationales are pushed down by it", "set it to 0 or more")
+    return knobs.strength
+
+
+def terms(knobs: UnlearnKnobs) -> tuple[Term, ...]:
+    """Those of a baseline; of NAT itself those of its second stage."""
+    match knobs.variant if isinstance(knobs, NatFlags) else "nat":
+        case "mix":
+            return mix()
+        case "nt":
+            return negative_training(knobs)
+        case "ul":
+            return unlikelihood(knobs)
+    return (Likelihood(),)
+
+
+def reads(knobs: UnlearnKnobs) -> tuple[Term, ...]:
+    """Of NAT itself rows of either kind, for its two stages."""
+    return mix() if _is_nat(knobs) else terms(knobs)
+
+
+def _is_nat(knobs: Knobs) -> bool:
+    return isinstance(knobs, NatFlags) and knobs.variant == "nat"
+
+
+# ---- the two trainers ------------------------------------------------------------------------------------------------
 
 
 def wrong_only() -> tuple[Term, ...]:
@@ -26,7 +133,14 @@ def wrong_only() -> tuple[Term, ...]:
 
 
 def negative_trainer(
-    student: Any, args: SFTConfig, rows: Any, tokenizer: Any, lora: Any, *, eval_rows: Any = None, **kwargs: Any
+    student: PreTrainedModel,
+    args: SFTConfig,
+    rows: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
+    lora: LoraConfig | None,
+    *,
+    eval_rows: Dataset | None = None,
+    **kwargs: Any,
 ) -> SFTTrainer:
     """Stage 1. Rows without a wrong rationale are left out. What it saves is an ordinary LoRA adapter.
 
@@ -44,25 +158,31 @@ def negative_trainer(
             "set use_peft: true and the LoRA settings",
         )
     objective = Objective(wrong_only())
-    read, held = _read(rows, objective), _read(eval_rows, objective)
-    return build_trainer(student, args, read, tokenizer, objective, eval_rows=held, peft_config=lora, **kwargs)
+    rows, eval_rows = rows.filter(objective.takes), _taken(eval_rows, objective)
+    return build_trainer(student, args, rows, tokenizer, objective, eval_rows=eval_rows, peft_config=lora, **kwargs)
 
 
 def positive_trainer(
-    nat: NatModel, args: SFTConfig, rows: Any, tokenizer: Any, *, eval_rows: Any = None, **kwargs: Any
+    nat: NatModel,
+    args: SFTConfig,
+    rows: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    eval_rows: Dataset | None = None,
+    **kwargs: Any,
 ) -> SFTTrainer:
     """Stage 2, from `gate.new_nat`. Rows without a right rationale are left out. Saves the whole NAT student.
 
     `kwargs` and errors as in build_trainer.
     """
-    objective = Objective(sft())
-    read, held = _read(rows, objective), _read(eval_rows, objective)
-    trainer = build_trainer(nat, args, read, tokenizer, objective, eval_rows=held, **kwargs)
+    objective = Objective((Likelihood(),))
+    rows, eval_rows = rows.filter(objective.takes), _taken(eval_rows, objective)
+    trainer = build_trainer(nat, args, rows, tokenizer, objective, eval_rows=eval_rows, **kwargs)
     trainer.add_callback(_KeepBest())
     return trainer
 
 
-def _read(rows: Any, objective: Objective) -> Any:
+def _taken(rows: Dataset | None, objective: Objective) -> Dataset | None:
     return None if rows is None else rows.filter(objective.takes)
 
 
@@ -72,3 +192,97 @@ class _KeepBest(TrainerCallback):  # type: ignore[misc]
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         if args.load_best_model_at_end and state.best_model_checkpoint:
             model.load_weights(Path(state.best_model_checkpoint))
+
+
+# ---- how it is run ---------------------------------------------------------------------------------------------------
+
+
+def run(training: TrainingRun[UnlearnKnobs]) -> int:
+    """Stage 1 into OUTPUT/stage1, where it is not finished, then stage 2 into OUTPUT; of a baseline one trainer."""
+    knobs = training.arguments.knobs
+    if not isinstance(knobs, NatFlags) or knobs.variant != "nat":
+        return run_plain(training)
+    prepared = prepare(training.arguments)
+    house = prepared.student.house(training.output)
+    training.describe(prepared)
+    negative = Path(knobs.negative_adapter or training.output / STAGE_ONE)
+    if not knobs.negative_adapter and manifest_of(negative).get("status") != "finished":
+        code = _first_stage(training, prepared, negative, house)
+        if code != EXIT_DONE:
+            return code
+        prepared.student = open_student(training.arguments.model, prepared.texts, training.args.seed)
+        house = prepared.student.house(training.output)
+    control = training.arguments.control
+    shuffle = training.args.seed if control is not None and control.name == EQUAL_PARAMETERS.name else None
+    set_seed(training.args.seed)
+
+    def build() -> SFTTrainer:
+        nat = new_nat(prepared.student.model, negative, knobs.gate_settings, shuffle)
+        return positive_trainer(
+            nat,
+            training.args,
+            prepared.rows,
+            prepared.student.tokenizer,
+            eval_rows=prepared.eval_rows,
+            callbacks=training.callbacks,
+        )
+
+    return training.fit(training.built(prepared.student, house, build), training.output, training.resume)
+
+
+def _first_stage(training: TrainingRun[UnlearnKnobs], prepared: Prepared, where: Path, house: Path | None) -> int:
+    """Stage 1, in a folder of its own."""
+    args = copy.copy(training.args)
+    args.output_dir = str(where)
+    resume = training.resume_point(where)
+    trainer = training.built(
+        prepared.student,
+        house,
+        lambda: negative_trainer(
+            prepared.student.model,
+            args,
+            prepared.rows,
+            prepared.student.tokenizer,
+            get_peft_config(training.arguments.model),
+            eval_rows=prepared.eval_rows,
+            callbacks=training.callbacks,
+        ),
+    )
+    training.write(training.output, "training")
+    training.say("stage 1   the negative adapter learns wrong rationales")
+    code = training.fit(trainer, where, resume)
+    training.say("stage 2   the positive adapter and the gate learn right ones" if code == EXIT_DONE else "")
+    return code
+
+
+EQUAL_PARAMETERS = Control(
+    "equal_parameters", "the negative adapter's numbers shuffled, so that it knows of no wrong rationale"
+)
+
+NAT = Method(
+    name="nat",
+    help="A negative and a positive adapter with a gate (NAT), and its baselines.",
+    format=FORMAT,
+    terms=terms,
+    knobs=UnlearnKnobs,
+    flags=NatFlags,
+    training=NatTraining,
+    model=NatModelConfig,
+    controls=(EQUAL_PARAMETERS,),
+    reads=reads,
+    run=run,
+)
+NT = Method(
+    name="nt",
+    help="Negative training, a baseline of NAT's paper.",
+    format=FORMAT,
+    terms=negative_training,
+    knobs=UnlearnKnobs,
+)
+UL = Method(
+    name="ul",
+    help="Unlikelihood, a baseline of NAT's paper.",
+    format=FORMAT,
+    terms=unlikelihood,
+    knobs=UnlearnKnobs,
+)

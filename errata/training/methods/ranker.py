@@ -1,17 +1,51 @@
-"""Trains the ranker on pairs: the right rationale of a question shall score 1, the wrong one 0."""
+"""The ranker of ASC (arXiv 2312.12832), trained on pairs: right rationales shall score 1, wrong ones 0."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import Trainer, TrainingArguments
+from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
+from trl import get_peft_config
 
 from errata.errors import ErrataError, UsageError
-from errata.models.ranker import Ranker, Scored, encode, pad, pad_id
+from errata.export.labeled_rows import RANKER as FORMAT
+from errata.export.transcript_view import Options
+from errata.models.ranker import Ranker, RankerSettings, Scored, encode, new_ranker, pad, pad_id
+from errata.training.arguments import Training, option
+from errata.training.load_rows import LoadedRows, Where, read
+from errata.training.load_student import Texts, open_student
+from errata.training.method import Knobs, Method
+from errata.training.method_arguments import Arguments
+from errata.training.prepare import Prepared, limit_length, options_of
+from errata.training.terms import Term
+from errata.training.training_run import TrainingRun
+
+
+@dataclass(frozen=True)
+class RankerKnobs(Knobs):
+    exponent: float = option(3.0, "Of the pair loss.")
+    by_scores: bool = option(False, "Of a run: learn the panel's order in place of the grades.")
+
+    def options(self) -> Options:
+        return replace(super().options(), by_scores=self.by_scores)
+
+
+@dataclass
+class RankerTraining(Training):
+    """TRL's flags of text generation have no effect here."""
+
+    learning_rate: float = 2e-5
+    weight_decay: float = 1e-5
+    lr_scheduler_type: str = "cosine_with_min_lr"
+    lr_scheduler_kwargs: dict[str, Any] | str | None = field(default_factory=lambda: {"min_lr_rate": 0.02})
+    num_train_epochs: float = 5.0
+    per_device_train_batch_size: int = 1
+    max_length: int | None = 512
 
 
 class PairRow(TypedDict):
@@ -36,7 +70,7 @@ def pairwise_accuracy(scores_P2: Tensor) -> Tensor:
     return 0.5 + 0.5 * (scores_P2[:, 0] - scores_P2[:, 1]).sign()
 
 
-def pair_rows(pairs: Iterable[dict[str, Any]], tokenizer: Any, max_length: int) -> Dataset:
+def pair_rows(pairs: Iterable[Mapping[str, Any]], tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
     """Rows of `prompt, chosen, rejected` (texts) as token ids. Nothing is cut.
 
     Raises UsageError: no pair, an empty or equal side, or sides longer than `max_length` (with their count).
@@ -55,7 +89,7 @@ def pair_rows(pairs: Iterable[dict[str, Any]], tokenizer: Any, max_length: int) 
     return Dataset.from_list([dict(row) for row in rows])
 
 
-def _pair_row(number: int, pair: dict[str, Any], tokenizer: Any) -> PairRow:
+def _pair_row(number: int, pair: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> PairRow:
     for name in ("prompt", "chosen", "rejected"):
         if not isinstance(pair.get(name), str) or not pair[name].strip():
             raise UsageError(f"pair {number}: no text in `{name}`", "all three texts are needed", "leave the pair out")
@@ -79,9 +113,9 @@ class RankerTrainer(Trainer):  # type: ignore[misc]
         self,
         model: Ranker,
         args: TrainingArguments,
-        rows: Any,
-        tokenizer: Any,
-        eval_rows: Any = None,
+        rows: Dataset,
+        tokenizer: PreTrainedTokenizerBase,
+        eval_rows: Dataset | None = None,
         **kwargs: Any,
     ) -> None:
         args.remove_unused_columns = False
@@ -96,7 +130,7 @@ class RankerTrainer(Trainer):  # type: ignore[misc]
             compute_metrics=_metrics,
             **kwargs,
         )
-        self._seen: Tensor | None = None
+        self._sums: Tensor | None = None
 
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Tensor]], device: torch.device) -> Tensor:
         pairs = torch.tensor(sum(len(batch["input_ids"]) // 2 for batch in batch_samples), device=device)
@@ -125,14 +159,14 @@ class RankerTrainer(Trainer):  # type: ignore[misc]
             )
         columns = [pairwise_accuracy(scores_P2), *scores_P2.unbind(1), torch.ones_like(scores_P2[:, 0])]
         sums = torch.stack(columns).sum(1)
-        self._seen = sums if self._seen is None else self._seen + sums
+        self._sums = sums if self._sums is None else self._sums + sums
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if self._seen is not None and "loss" in logs:
-            sums = self.accelerator.reduce(self._seen, "sum") if self.accelerator.num_processes > 1 else self._seen
+        if self._sums is not None and "loss" in logs:
+            sums = self.accelerator.reduce(self._sums, "sum") if self.accelerator.num_processes > 1 else self._sums
             means = (sums[:3] / sums[3]).tolist()
             logs |= dict(zip(("accuracy", "score/right", "score/wrong"), means, strict=True))
-            self._seen = None
+            self._sums = None
         super().log(logs, start_time)
 
     def prediction_step(
@@ -161,7 +195,100 @@ def _collate(rows: Sequence[PairRow], fill: int) -> dict[str, Tensor]:
     return pad([Scored(row[side], row["prompt"]) for row in rows for side in ("chosen", "rejected")], fill)
 
 
-def _metrics(found: Any) -> dict[str, float]:
-    scores_P2 = torch.as_tensor(found.predictions)
+def _metrics(predictions: Any) -> dict[str, float]:
+    scores_P2 = torch.as_tensor(predictions.predictions)
     right, wrong = scores_P2.mean(0).tolist()
     return {"accuracy": float(pairwise_accuracy(scores_P2).mean()), "score/right": right, "score/wrong": wrong}
+
+
+# ---- how it is run ---------------------------------------------------------------------------------------------------
+
+
+def prepare_pairs(arguments: Arguments) -> Prepared:
+    """The ranker's student and its pairs. Raises UsageError; writes nothing."""
+    data, training = arguments.data, arguments.training
+    if arguments.entries:
+        raise UsageError("terms for a ranker", "it has one loss of its own", "leave them out")
+    where = Where(arguments.method.format, arguments.form, options_of(arguments), data.dataset_config)
+    loaded = [read(data.dataset_name or [], where._replace(split=data.dataset_train_split))]
+    if data.eval_dataset_name:
+        loaded.append(read(data.eval_dataset_name, where._replace(split=data.dataset_test_split)))
+    student = open_student(arguments.model, lambda: _texts(loaded), training.seed)
+    longest = limit_length(arguments, student)
+    left_out: dict[str, int] = {}
+    sets = []
+    for each in loaded:
+        pairs = [row.row.data for row in each.rows]
+        if data.too_long == "skip":
+            short = [pair for pair in pairs if _fits(pair, student.tokenizer, longest)]
+            left_out["too long"] = left_out.get("too long", 0) + len(pairs) - len(short)
+            pairs = short
+        sets.append(pair_rows(pairs, student.tokenizer, longest))
+    return Prepared(
+        student=student,
+        rows=sets[0],
+        eval_rows=sets[1] if len(sets) > 1 else None,
+        terms=(),
+        names=loaded[0].name,
+        sources=[{"name": each.name, "rows": len(each.rows), "sha256": each.sha256} for each in loaded],
+        sequences=2 * len(sets[0]),
+        left_out=left_out,
+    )
+
+
+def _texts(loaded: Sequence[LoadedRows]) -> Texts:
+    """Prompts and both sides of all pairs."""
+    rows = [row.row.data for each in loaded for row in each.rows]
+    prompts = [str(row.get("prompt")) for row in rows]
+    return prompts, [str(row.get(side)) for row in rows for side in ("chosen", "rejected")]
+
+
+def _fits(pair: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, longest: int) -> bool:
+    sides = [pair.get("chosen"), pair.get("rejected")]
+    return all(
+        isinstance(side, str) and len(encode(tokenizer, str(pair.get("prompt")), side).ids) <= longest for side in sides
+    )
+
+
+def run(training: TrainingRun[RankerKnobs]) -> int:
+    """Trains the ranker: a student's body with a head that scores."""
+    arguments = training.arguments
+    assert isinstance(arguments.knobs, RankerKnobs)
+    prepared = prepare_pairs(arguments)
+    student = prepared.student
+    lora = get_peft_config(arguments.model)
+    house = student.house(training.output) if lora else None
+    if lora:
+        lora.task_type = None  # a body without its head
+        student.model.base_model.name_or_path = student.model.name_or_path
+    training.describe(prepared)
+    settings = RankerSettings(exponent=arguments.knobs.exponent, max_length=training.args.max_length or 512)
+    trainer = training.built(
+        student,
+        house,
+        lambda: RankerTrainer(
+            new_ranker(student.model, settings, lora),
+            training.args,
+            prepared.rows,
+            student.tokenizer,
+            prepared.eval_rows,
+            callbacks=training.callbacks,
+        ),
+    )
+    return training.fit(trainer, training.output, training.resume)
+
+
+def terms(knobs: RankerKnobs) -> tuple[Term, ...]:
+    """None: its loss is `pair_loss_sum`, over pairs and not over tokens."""
+    return ()
+
+
+RANKER = Method(
+    name="ranker",
+    help="A ranker of rationales, for weighted votes (ASC).",
+    format=FORMAT,
+    terms=terms,
+    knobs=RankerKnobs,
+    training=RankerTraining,
+    run=run,
+)

@@ -12,11 +12,12 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from errata.errors import UsageError
 from errata.models.gate import GateSettings, load_nat, new_nat
 from errata.training.methods.nce import nat_teacher, nce_trainer
-from errata.training.objective import nce
+from errata.training.objective import Objective
 from tests.training import twins
 from tests.training.lab import (
     byte_tokenizer,
     dataset,
+    nce,
     one_step,
     relative_error,
     sample_rows,
@@ -48,7 +49,7 @@ def stage_three(nat_folder: Path, folder: Path, side: str = "right", terms: Any 
     base = tiny_llama()
     teacher = nat_teacher(base, nat_folder)
     args, lora = one_step(folder, **settings), LoraConfig(**PLAIN)
-    trainer = nce_trainer(base, teacher, args, dataset(ROWS), byte_tokenizer(side), lora, terms)
+    trainer = nce_trainer(base, teacher, args, dataset(ROWS), byte_tokenizer(side), lora, Objective(terms or nce()))
     fill(trainer.model, "lora_", 6)
     return trainer
 
@@ -165,8 +166,8 @@ def test_what_cannot_be_distilled_is_refused_by_name(nat_folder: Path, tmp_path:
     args, data, tokenizer = one_step(tmp_path), dataset(ROWS), byte_tokenizer()
 
     with pytest.raises(UsageError, match="NCE with full fine-tuning"):
-        nce_trainer(tiny_llama(), teacher, args, data, tokenizer, None)
+        nce_trainer(tiny_llama(), teacher, args, data, tokenizer, None, Objective(nce()))
     with pytest.raises(UsageError, match="300 tokens and a NAT student of 258"):
-        nce_trainer(tiny_llama(vocab_size=300), teacher, args, data, tokenizer, LoraConfig(**PLAIN))
+        nce_trainer(tiny_llama(vocab_size=300), teacher, args, data, tokenizer, LoraConfig(**PLAIN), Objective(nce()))
     with pytest.raises(UsageError, match="nat_config"):
         nat_teacher(tiny_llama(), nat_folder.parent / "stage1")

@@ -1,0 +1,163 @@
+"""One training: its arguments, its output folder, its manifest, and how a trainer is run in it.
+
+Whatever cannot be right is refused before OUTPUT is written.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import click
+from transformers import Trainer, TrainerCallback
+
+from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
+from errata.runs.manifest import git
+from errata.training.callbacks import Finite, Stopper, explained
+from errata.training.checkpoints import (
+    KIND,
+    STAGE_ONE,
+    manifest_of,
+    refuse_another,
+    resume_point,
+    versions,
+    write_manifest,
+)
+from errata.training.classroom_student.loop import threads_for
+from errata.training.load_student import BASE, Student
+from errata.training.method import Knobs
+from errata.training.method_arguments import Arguments
+from errata.training.prepare import Prepared
+
+K = TypeVar("K", bound=Knobs)
+
+
+class TrainingRun(Generic[K]):
+    """One training: its arguments, its output folder, and what its manifest says."""
+
+    def __init__(self, arguments: Arguments, callbacks: Sequence[TrainerCallback] = ()) -> None:
+        self.arguments = arguments
+        self.callbacks = list(callbacks)
+        self.args = arguments.training
+        self.output = Path(self.args.output_dir)
+        self.resume_from: str | None = self.args.resume_from_checkpoint
+        self.args.resume_from_checkpoint = None
+        self.resume = self.resume_point(self.output)
+        """The checkpoint that it goes on from."""
+        self.manifest: dict[str, Any] = {}
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the process that writes and speaks."""
+        return bool(self.args.process_index == 0)
+
+    def say(self, line: str) -> None:
+        if self.main:
+            click.echo(line, err=True)
+
+    def resume_point(self, output: Path) -> Path | None:
+        """The checkpoint in a folder to go on from; those passed over are said. Raises UsageError."""
+        resume, passed = resume_point(output, self.resume_from, self.args.world_size)
+        for line in passed:
+            self.say(line)
+        return resume
+
+    def built(self, student: Student, house: Path | None, build: Callable[[], Any]) -> Any:
+        """The trainer; what transformers, TRL and PEFT say of settings is wrong use, and leaves nothing behind.
+
+        `house`: where the student's weights are written first, for adapters rename them once they are in.
+        """
+        there = {folder: folder.exists() for folder in (self.output / BASE, self.output / STAGE_ONE, self.output)}
+        try:
+            if house and self.main:
+                student.settle(house)
+            return build()
+        except (ValueError, ImportError, AttributeError) as error:
+            for folder in (folder for folder, before in there.items() if self.main and not before):
+                shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(
+                f"{type(error).__name__}: {error}"[:800],
+                "the student cannot be trained with these settings",
+                f"see `errata train {self.arguments.method.name} --help`; --debug tells where it comes from",
+            ) from error
+
+    def describe(self, prepared: Prepared) -> None:
+        """Makes the manifest and says what is trained on. Raises UsageError where OUTPUT holds another training."""
+        arguments, student = self.arguments, prepared.student
+        start = manifest_of(Path(str(arguments.model.model_name_or_path)))
+        self.manifest = {
+            "schema": 1,
+            "kind": KIND,
+            "method": arguments.method.name,
+            "distilled": any(term.distils() for term in prepared.terms) or bool(start.get("distilled")),
+            "control": arguments.control.name if arguments.control else "none",
+            "student": {"name": student.name, "fingerprint": student.fingerprint},
+            "data": prepared.sources,
+            "rows": len(prepared.rows),
+            "sequences": prepared.sequences,
+            "left_out": prepared.left_out,
+            "target_tokens_an_epoch": prepared.target_tokens,
+            "objective": [term.settings() for term in prepared.terms],
+            "seed": self.args.seed,
+            "processes": self.args.world_size,
+            "config": {
+                "data": vars(arguments.data),
+                "method": vars(arguments.knobs),
+                "training": self.args.to_dict(),
+                "model": vars(arguments.model),
+            },
+            "versions": versions(),
+            "git": git(),
+        }
+        if arguments.code:
+            self.manifest["code"] = {name: code._asdict() for name, code in arguments.code.items()}
+        refuse_another(self.output, self.manifest)
+        out = ", ".join(f"{count} {reason}" for reason, count in prepared.left_out.items() if count)
+        self.say(f"student   {student.name}, {student.model.num_parameters():,} weights")
+        self.say(
+            f"data      {prepared.names}: {len(prepared.rows)} rows, {prepared.sequences} sequences"
+            + (f"; left out: {out}" if out else "")
+        )
+        if prepared.target_tokens:
+            self.say(f"tokens    {prepared.target_tokens:,} to be learned per epoch")
+
+    def write(self, where: Path, status: str, **more: Any) -> None:
+        """Writes the manifest into a folder."""
+        if self.main:
+            write_manifest(where, {**self.manifest, "status": status, **more})
+
+    def fit(self, trainer: Trainer, where: Path, resume: Path | None) -> int:
+        """Trains, saves and says how it ended; returns the exit code."""
+        trained = sum(value.numel() for value in trainer.model.parameters() if value.requires_grad)
+        self.manifest["trained_weights"] = trained
+        self.say(f"trains    {trained:,} weights" + (f", on from {resume}" if resume else ""))
+        self.write(where, "training")
+        stopper = Stopper()
+        trainer.add_callback(stopper)
+        trainer.add_callback(Finite())
+        try:
+            with stopper.listening(alone=self.args.world_size == 1), explained(), threads_for(trainer.model):
+                trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+                if not stopper.stopped:
+                    trainer.save_model()
+                    trainer.save_state()
+        except BaseException:
+            self.write(where, "broken off", step=trainer.state.global_step)
+            raise
+        if stopper.stopped:
+            self.write(where, "broken off", step=trainer.state.global_step)
+            self.say(f"stopped at step {trainer.state.global_step}; go on with --resume_from_checkpoint auto")
+            return EXIT_INTERRUPTED
+        last: dict[str, Any] = next((entry for entry in reversed(trainer.state.log_history) if "loss" in entry), {})
+        self.write(where, "finished", step=trainer.state.global_step, last=last)
+        terms = ", ".join(
+            f"{name} {value:.4g}" for name, value in last.items() if name.startswith(("loss", "accuracy"))
+        )
+        self.say(f"steps     {trainer.state.global_step}; {terms}")
+        if self.main:
+            click.echo(str(where))
+        return EXIT_DONE
