@@ -53,7 +53,7 @@ def test_the_command_writes_it_under_its_own_name(run: Path, tmp_path: Path) -> 
         ]
         assert len(row["output"]) == min(map(len, right))
     sha = hashlib.sha256(FILE.read_bytes()).hexdigest()[:16]
-    assert done.stderr.startswith(f"runs your code: alpaca ({FILE}, sha256 {sha})")
+    assert done.stderr.startswith(f"own code: alpaca from {FILE}, sha256 {sha})")
     card = (tmp_path / "x.md").read_text()
     assert f"{len(rows)} rows of format `alpaca`" in card
     assert f"`{FILE}`, sha256 {sha}" in card
