@@ -19,8 +19,9 @@ from typing import Any, Self
 from errata.errors import AgentRefused, UsageError
 from errata.llm.backends import api_base_of, backend_for, kind_of
 from errata.llm.budget import Budget, BudgetGuard, Payment, Reservation, Spent
+from errata.llm.callbacks import with_callbacks
 from errata.llm.fallback import Fallbacks
-from errata.llm.prices import cost, price_of
+from errata.llm.prices import cost, price_notes, price_of, unpriced
 from errata.llm.rate_limits import Clock, Limits, Sleep
 from errata.llm.request import Backend, ProviderFailure, Reply, Request
 from errata.llm.retries import RateLimited, repeated
@@ -73,7 +74,7 @@ class Gateway:
         self._budget = BudgetGuard(budget, store.paid)
         self._in_flight: dict[str, InFlightCall] = {}
         self._tasks: set[asyncio.Task[Answer]] = set()
-        self.notes = store.notes
+        self.notes = (*store.notes, *price_notes(specs))
         self._refused: dict[str, AgentRefused] = {}
         self._reached: set[str] = set()
         self._broken: StoreError | None = None
@@ -269,7 +270,7 @@ class Gateway:
 
     async def _ask(self, backend: Backend, request: Request) -> Reply:
         try:
-            reply = await backend.complete(request, seed_of(self._seed, request))
+            reply = await with_callbacks(request, partial(backend.complete, request, seed_of(self._seed, request)))
         except ProviderFailure as failure:
             if not failure.unreached:
                 self._reached.add(request.spec.name)
@@ -367,13 +368,13 @@ def check(agents: Agents, budget: Budget) -> None:
             from errata.llm.backends.litellm import check_provider
 
             check_provider(spec)
-    unknown = sorted(spec.name for spec in agents.everyone if price_of(spec) is None)
+    unknown = unpriced(agents.everyone)
     if unknown and any(amounts.usd is not None for amounts in (budget, *budget.stages.values())):
+        notes = price_notes(unknown)
         raise UsageError(
-            f"the price of {', '.join(unknown)} is unknown",
-            "a dollar budget cannot hold what it cannot count",
-            "give the agent a price: {prompt: ..., completion: ...} in dollars for a million tokens, "
-            "or budget tokens or calls",
+            f"the price of {', '.join(spec.name for spec in unknown)} is unknown",
+            "; ".join(("a dollar budget cannot hold what it cannot count", *notes)),
+            "give the agent a price: {prompt: ..., completion: ...} in USD per 1M tokens, or budget tokens or calls",
         )
 
 
