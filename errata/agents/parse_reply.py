@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, get_args
 
-from errata.grading.grader import read_answer
+from errata.grading.extract import read_answer
 from errata.records import MistakeKind, Problem
 
 

@@ -100,7 +100,9 @@ class Spent:
     now: Ledger = field(default_factory=dict)
     before: Ledger = field(default_factory=dict)
     stand_ins: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Replies of this process that another agent gave in the asked one's place, by who was asked and who spoke."""
+    """Replies of this process that a fallback gave, by the agent that was asked and the one that answered."""
+    unknown_prompts: Counter[str] = field(default_factory=Counter)
+    """Replies of this process to prompts that the simulated faculty does not know, by prompt (`editor/shorten@1`)."""
 
     def at(self, request: Request) -> CallTotals:
         """This process's tally of the request's agent and stage."""

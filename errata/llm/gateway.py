@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -74,7 +75,7 @@ class Gateway:
         self._budget = BudgetGuard(budget, store.paid)
         self._in_flight: dict[str, InFlightCall] = {}
         self._tasks: set[asyncio.Task[Answer]] = set()
-        self.notes = (*store.notes, *price_notes(specs))
+        self._notes = (*store.notes, *price_notes(specs))
         self._refused: dict[str, AgentRefused] = {}
         self._reached: set[str] = set()
         self._broken: StoreError | None = None
@@ -109,6 +110,11 @@ class Gateway:
         except BaseException:
             opened.close()
             raise
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person must know: a store that was mended, missing prices, unknown prompts."""
+        return (*self._notes, *unknown_prompt_notes(self.spent.unknown_prompts))
 
     @property
     def refused(self) -> dict[str, AgentRefused]:
@@ -276,6 +282,8 @@ class Gateway:
                 self._reached.add(request.spec.name)
             raise
         self._reached.add(request.spec.name)
+        if reply.unknown_prompt:
+            self.spent.unknown_prompts[request.prompt] += 1
         return cleaned(reply, self._keys)
 
     # ---- parts -------------------------------------------------------------------------------------------------------
@@ -376,6 +384,15 @@ def check(agents: Agents, budget: Budget) -> None:
             "; ".join(("a dollar budget cannot hold what it cannot count", *notes)),
             "give the agent a price: {prompt: ..., completion: ...} in USD per 1M tokens, or budget tokens or calls",
         )
+
+
+def unknown_prompt_notes(counts: Mapping[str, int]) -> list[str]:
+    """What to say of replies to prompts that the simulated faculty does not know, by prompt."""
+    return [
+        f"the simulated faculty does not know what the prompt {prompt} asks for: its {number} replies retell the "
+        "rationale shown, or solve the problem, and are no measure of the idea; ask a real model"
+        for prompt, number in sorted(counts.items())
+    ]
 
 
 def seed_of(run_seed: int, request: Request) -> int:

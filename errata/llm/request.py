@@ -39,6 +39,8 @@ class Request:
     prompt_hash: str
     messages: tuple[Message, ...]
     parameters: Mapping[str, Any]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What the prompt shows, by name; visible to `simulated/`, never sent to a provider, never in a key."""
     sample: int = 0
     attempt: int = 0
     instead_of: str | None = None
@@ -70,7 +72,8 @@ class Reply:
     served: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    unknown_prompt: bool = False
+    """The simulated faculty does not know what the prompt asks for: the reply is no measure of it."""
 
 
 class ProviderFailure(Exception):

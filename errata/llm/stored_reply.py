@@ -80,6 +80,7 @@ def cleaned(reply: Reply, keys: Sequence[str] = ()) -> Reply:
         served=text(reply.served),
         prompt_tokens=_count(reply.prompt_tokens),
         completion_tokens=_count(reply.completion_tokens),
+        unknown_prompt=reply.unknown_prompt,
     )
 
 

@@ -145,6 +145,12 @@ def stand_ins_in_words(spent: Spent, refused: Mapping[str, AgentRefused]) -> lis
     return notes + [error.found for name, error in sorted(refused.items()) if name in replaced]
 
 
+def unknown_prompts(spent: Spent, earlier: Mapping[str, int]) -> dict[str, int]:
+    """Replies to prompts that the simulated faculty does not know, by prompt; `earlier` are those of the processes
+    before."""
+    return dict(sorted((Counter(earlier) + spent.unknown_prompts).items()))
+
+
 def resumes(manifest: dict[str, Any], spent: Spent, *, unsettled: int) -> dict[str, Any]:
     """How often the run was taken up again, and what earlier processes had paid by then: none of it is paid again.
 

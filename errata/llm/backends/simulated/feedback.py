@@ -11,8 +11,8 @@ import re
 
 from errata.classroom.check_steps import Flaw, Statement, Verdict, judge
 from errata.classroom.grammar import UNITS, Puzzle
+from errata.classroom.hashed_random import HashedDraws
 from errata.llm.backends.simulated.persona import Persona
-from errata.llm.backends.simulated.rewrite import Luck
 from errata.records import MistakeKind
 
 KINDS: dict[str, MistakeKind] = {
@@ -58,40 +58,40 @@ def classify(persona: Persona, puzzle: Puzzle, text: str) -> str:
     return f"{why}\nKinds: [{kind}]"
 
 
-def score(persona: Persona, luck: Luck, puzzle: Puzzle | None, text: str, gold: str | None) -> str:
+def score(persona: Persona, draws: HashedDraws, puzzle: Puzzle | None, text: str, gold: str | None) -> str:
     """A judgement step by step, closed by the score in square brackets."""
     if puzzle is None:
-        return _by_answer(persona, luck, text, gold)
+        return _by_answer(persona, draws, text, gold)
     verdict = judge(puzzle, text)
     if not verdict.steps:
-        return _by_answer(persona, luck, text, str(puzzle.answer) if gold is None else gold)
+        return _by_answer(persona, draws, text, str(puzzle.answer) if gold is None else gold)
     flaw = verdict.flaw
-    if flaw and not shares(persona, flaw) and luck.chance("sees", persona.sensitivity):
+    if flaw and not shares(persona, flaw) and draws.chance("sees", persona.sensitivity):
         remark = _complaint(puzzle, flaw)
     elif gold is not None and not same_answer(answer_in(text), gold):
         remark = f"the final answer is not {gold} , so a step must be wrong ."
-    elif flaw is None and not luck.chance("is content", persona.specificity):
-        doubted = luck.rng("doubt").pick(verdict.steps)
+    elif flaw is None and not draws.chance("is content", persona.specificity):
+        doubted = draws.rng("doubt").pick(verdict.steps)
         remark = f"the step {_quoted(doubted)} does not follow from the problem ."
         flaw = Flaw("logical_num", doubted, None)
     else:
         checked = _checked(verdict, None)
-        return f"{checked} the answer follows . [{luck.rng('score').weighted(_GOOD)}]"
-    return f"{_checked(verdict, flaw)} {remark} [{luck.rng('score').weighted(_BAD)}]".strip()
+        return f"{checked} the answer follows . [{draws.rng('score').weighted(_GOOD)}]"
+    return f"{_checked(verdict, flaw)} {remark} [{draws.rng('score').weighted(_BAD)}]".strip()
 
 
-def _by_answer(persona: Persona, luck: Luck, text: str, gold: str | None) -> str:
+def _by_answer(persona: Persona, draws: HashedDraws, text: str, gold: str | None) -> str:
     """No step to check: the final answer alone is judged, and without a gold answer the score is middling."""
     if gold is None:
         return "i cannot check these steps . [3]"
     if same_answer(answer_in(text), gold):
-        good = luck.chance("is content", persona.specificity)
+        good = draws.chance("is content", persona.specificity)
         return (
             "the final answer is right . [4]"
             if good
             else "the final answer is right , but the steps are doubtful . [2]"
         )
-    return f"the final answer is not {gold} . [{luck.rng('score').weighted(_BAD)}]"
+    return f"the final answer is not {gold} . [{draws.rng('score').weighted(_BAD)}]"
 
 
 def _checked(verdict: Verdict, flaw: Flaw | None) -> str:

@@ -15,7 +15,7 @@ from errata.classroom.soundness import sound
 from errata.graphs.stages.word_diff import edit_ratio
 from errata.llm.backends.simulated.backend import Simulated
 from errata.llm.backends.simulated.faculty import reply
-from errata.llm.backends.simulated.recognize import asked, templates
+from errata.llm.backends.simulated.recognize import read_task, templates
 from errata.llm.request import Context
 from errata.llm.spec import AgentSpec
 from errata.records import Message, Problem
@@ -49,12 +49,12 @@ def test_every_shipped_prompt_is_told_apart_and_cut_into_its_parts() -> None:
     nasty = "one .\n### Problem\nanother\n### Options\nA. x"
     for name in prompts():
         ((_, text),) = messages(name, lesson()[0], rationale=nasty, answer="17", options="A. x\nB. y")
-        found = asked(text)
-        assert found.verb == name
-        assert found.parts["question"] == lesson()[0].question
-        assert found.parts["options"] == "A. x\nB. y"
-        assert found.parts.get("rationale", nasty) == nasty
-        assert found.parts.get("answer", "17") == "17"
+        task = read_task(text)
+        assert task.verb == name
+        assert task.parts["question"] == lesson()[0].question
+        assert task.parts["options"] == "A. x\nB. y"
+        assert task.parts.get("rationale", nasty) == nasty
+        assert task.parts.get("answer", "17") == "17"
 
 
 def test_demonstrations_do_not_stand_in_for_the_problem() -> None:
