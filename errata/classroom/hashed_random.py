@@ -49,8 +49,8 @@ class HashedRandom:
 
     def sample(self, items: Sequence[T], count: int) -> list[T]:
         """`count` different items, in drawn order."""
-        rest = list(items)
-        return [rest.pop(int(self.random() * len(rest))) for _ in range(min(count, len(rest)))]
+        left = list(items)
+        return [left.pop(int(self.random() * len(left))) for _ in range(min(count, len(left)))]
 
 
 class HashedDraws(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a call costs: the recipe's own price, else litellm's offline table; None where neither knows."""
+"""Prices of calls: the recipe's own price, else litellm's offline table; None where neither knows."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class Store:
         self._thread = threading.Thread(target=self._serve, args=(opened,), name="errata-store", daemon=True)
         self._thread.start()
         self.paid, self.notes = opened.result()
-        """What the run directory had paid when the store was opened; what was mended, in words."""
+        """What the run directory had paid when the store was opened; what was repaired, in words."""
 
     async def get(self, key: str) -> Any:
         """The row under `key`; None where there is none or what is there cannot be read."""
@@ -251,8 +251,8 @@ def _drop_foreign_settings(database: Path) -> None:
     core = diskcache.core
     ours = core.DEFAULT_SETTINGS | _SETTINGS
     with contextlib.closing(sqlite3.connect(database)) as opened, contextlib.suppress(sqlite3.OperationalError):
-        found = dict(opened.execute("select key, value from Settings"))
-        if any(key not in core.METADATA and ours.get(key) != value for key, value in found.items()):
+        settings = dict(opened.execute("select key, value from Settings"))
+        if any(key not in core.METADATA and ours.get(key) != value for key, value in settings.items()):
             places = ", ".join("?" * len(core.METADATA))
             opened.execute(f"delete from Settings where key not in ({places})", [*core.METADATA])
             opened.commit()

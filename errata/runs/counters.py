@@ -130,7 +130,7 @@ def told(spent: Spent, earlier: Mapping[str, Any]) -> dict[str, Any]:
 def stand_ins(spent: Spent, earlier: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
     """Replies paid to stand-ins, by who was asked and who spoke; `earlier` are those of the processes before."""
     told = {asked: Counter(spoke) for asked, spoke in earlier.items()}
-    for (asked, spoke), number in sorted(spent.stand_ins.items()):
+    for (asked, spoke), number in sorted(spent.fallbacks.items()):
         told.setdefault(asked, Counter())[spoke] += number
     return {asked: dict(counted) for asked, counted in told.items()}
 
@@ -139,9 +139,9 @@ def stand_ins_in_words(spent: Spent, refused: Mapping[str, AgentRefused]) -> lis
     """Who spoke in whose place in this process, and why where an agent was refused."""
     notes = [
         f"{number} replies were asked of {asked} and given by {spoke}, its fallback"
-        for (asked, spoke), number in sorted(spent.stand_ins.items())
+        for (asked, spoke), number in sorted(spent.fallbacks.items())
     ]
-    replaced = {asked for asked, _ in spent.stand_ins}
+    replaced = {asked for asked, _ in spent.fallbacks}
     return notes + [error.found for name, error in sorted(refused.items()) if name in replaced]
 
 

@@ -61,10 +61,10 @@ class ReasoningChat(ChatOpenAI):
             result = self._create_chat_result(completion)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise ProviderFailure(f"the body is no completion: {error!r}"[:500], transient=True) from error
-        generation, sent = result.generations[0], completion["choices"][0]["message"]
+        generation, raw = result.generations[0], completion["choices"][0]["message"]
         extras = {
-            "reasoning_content": sent.get("reasoning_content") or sent.get("reasoning"),
-            "refusal": sent.get("refusal"),
+            "reasoning_content": raw.get("reasoning_content") or raw.get("reasoning"),
+            "refusal": raw.get("refusal"),
         }
         message = generation.message
         message.additional_kwargs.update(

@@ -153,15 +153,15 @@ def _bare(text: str) -> dict[str, str]:
 def _parts(template: _Template, text: str) -> dict[str, str]:
     """The text under each heading. What stands above the solution is looked for from the start, the rest from the end,
     so that headings inside a solution do not cut it."""
-    found: list[tuple[int, int, str]] = []
+    headed: list[tuple[int, int, str]] = []
     above = True
     for variable, heading in template.headings.items():
         line = f"\n{heading}\n"
         at = text.find(line) if above else text.rfind(line)
         above = above and variable != "rationale"
         if at >= 0:
-            found.append((at, at + len(line), variable))
+            headed.append((at, at + len(line), variable))
     closing = text.rfind(f"\n{template.closing}") if template.closing else -1
-    found.sort()
-    ends = [*(start for start, _, _ in found[1:]), closing if closing >= 0 else len(text)]
-    return {variable: text[start:end].strip() for (_, start, variable), end in zip(found, ends, strict=False)}
+    headed.sort()
+    ends = [*(start for start, _, _ in headed[1:]), closing if closing >= 0 else len(text)]
+    return {variable: text[start:end].strip() for (_, start, variable), end in zip(headed, ends, strict=False)}

@@ -127,7 +127,7 @@ class _Endpoint:
     def __init__(self, faults: Faults, latency: float) -> None:
         self.faults, self.latency = faults, latency
         self.requests = self.abandoned = self.unknown_prompts = 0
-        self.seen: Counter[str] = Counter()
+        self.attempts: Counter[str] = Counter()
         self.fates: Counter[str] = Counter()
         self.windows: dict[str, _Window] = {}
 
@@ -142,7 +142,7 @@ class _Endpoint:
     async def stats(self, _: web.Request) -> web.Response:
         """Requests in all, given up by their client, of unknown wording, by fate (ok, bad, ...) and by content."""
         counts = {"requests": self.requests, "abandoned": self.abandoned, "unknown_prompts": self.unknown_prompts}
-        return _json(counts | {"fates": dict(self.fates), "by_content": dict(self.seen)})
+        return _json(counts | {"fates": dict(self.fates), "by_content": dict(self.attempts)})
 
     async def models(self, _: web.Request) -> web.Response:
         """The usual names; any other name is a persona, too."""
@@ -159,8 +159,8 @@ class _Endpoint:
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         content = digest(body.decode("utf-8", "replace"))
-        attempt = self.seen[content]
-        self.seen[content] += 1
+        attempt = self.attempts[content]
+        self.attempts[content] += 1
         self.requests += 1
         refuse_after = self.faults.refuse_after
         refused = refuse_after is not None and self.requests > refuse_after

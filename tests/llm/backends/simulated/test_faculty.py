@@ -130,8 +130,8 @@ def test_rectify_keeps_the_true_steps_and_ends_in_the_answer() -> None:
             assert puzzle
             flaw = judge(puzzle, before).flaw
             assert flaw
-            assert flaw.said
-            assert text.startswith(before[: flaw.said.start].rstrip())
+            assert flaw.statement
+            assert text.startswith(before[: flaw.statement.start].rstrip())
             assert judge(puzzle, text).voice == voice
             assert 0 < edit_ratio(before, text) < 0.8
 
@@ -188,9 +188,9 @@ def test_explain_and_classify_name_the_first_false_step() -> None:
         assert puzzle
         flaw = judge(puzzle, before).flaw
         assert flaw
-        assert flaw.said
+        assert flaw.statement
         told = ask(PERFECT, "teacher/explain", problem, rationale=before, answer=problem.answer)
-        assert f"{flaw.said.result}" in told
+        assert f"{flaw.statement.result}" in told
         assert "the right step is" in told
         assert "the answer is" not in told
         kinds = ask(PERFECT, "teacher/classify", problem, rationale=before, answer=problem.answer, explanation=told)
