@@ -1,4 +1,4 @@
-"""Calls a second and CPU a call, as a ratio to a bare aiohttp client in the same run.
+"""Calls per second and CPU per call, as a ratio to a bare aiohttp client in the same run.
 
 A stub server with 50 ms latency in a process of its own, 64 calls in flight, a fresh store. The rows take turns for
 several rounds; the medians are shown.
@@ -26,7 +26,7 @@ Work = Callable[[int], Awaitable[int]]
 
 
 async def _timed(work: Work, calls_each: int, first: int) -> tuple[float, float]:
-    """Calls a second and milliseconds of CPU a call."""
+    """Calls per second and milliseconds of CPU per call."""
     numbers = iter(range(first, first + CALLS // calls_each))
     made = 0
 
@@ -114,7 +114,7 @@ def main() -> bool:
     speeds = {name: statistics.median(speed for speed, _ in rounds) for name, rounds in measured.items()}
     bare = speeds["bare aiohttp client"]
     print(f"{IN_FLIGHT} calls in flight, {LATENCY_S * 1e3:g} ms stub, medians of {ROUNDS} rounds of {CALLS} calls\n")
-    print("| | calls/s | to bare | lowest-highest | CPU a call |\n|---|---|---|---|---|")
+    print("| | calls/s | to bare | lowest-highest | CPU per call |\n|---|---|---|---|---|")
     for name, rounds in measured.items():
         pairs = zip(rounds, measured["bare aiohttp client"], strict=True)
         ratios = sorted(speed / bare_speed for (speed, _), (bare_speed, _) in pairs)

@@ -19,11 +19,11 @@ def _seconds(*arguments: str) -> float:
 
 def main() -> bool:
     """Prints the table; True where the mark is reached."""
-    bare, told = [], []
+    bare, help_seconds = [], []
     for _ in range(ROUNDS):  # by turns, so that a busy moment strikes both
         bare.append(_seconds("-c", "pass"))
-        told.append(_seconds("-m", "errata", "--help"))
-    start, help_ = statistics.median(bare), statistics.median(told)
+        help_seconds.append(_seconds("-m", "errata", "--help"))
+    start, help_ = statistics.median(bare), statistics.median(help_seconds)
     starts = help_ / start
     print("| | ms | bare starts |\n|---|---|---|")
     print(f"| bare interpreter | {start * 1e3:.0f} | 1 |\n| `errata --help` | {help_ * 1e3:.0f} | {starts:.1f} |")

@@ -5,8 +5,8 @@
     killed   the same recipe, `kill -9` at 20 moments drawn from a seed, the same command after each; then to its end
 
 A third of the kills hit the moment in which the log is seen to grow, a third that in which the store's write-ahead log
-is written, the others fall anywhere, also on the start. In in_flight at a kill is what the server was asked and the store
-does not hold: abandoned with the server, or answered and not committed yet.
+is written, the others fall anywhere, also on the start. A call is in flight at a kill where the server was asked and
+the store does not hold the reply: abandoned with the server, or answered and not committed yet.
 """
 
 from __future__ import annotations
@@ -100,9 +100,9 @@ def synth(recipe: Path, runs: Path) -> subprocess.Popen[bytes]:
 def to_its_end(recipe: Path, runs: Path) -> Path:
     """Runs the recipe until it ends by itself; gives the run directory."""
     process = synth(recipe, runs)
-    _, said = process.communicate()
+    _, errors = process.communicate()
     if process.returncode:
-        raise SystemExit(f"the run ended with {process.returncode}:\n{said.decode()}")
+        raise SystemExit(f"the run ended with {process.returncode}:\n{errors.decode()}")
     return runs / recipe.stem
 
 
@@ -155,7 +155,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def committed(run: Path, folder: Path) -> int:
-    """Calls that the run's store holds as paid. Read from a copy: opening it would mend what the kill has left."""
+    """Calls that the run's store holds as paid. Read from a copy: opening it would repair what the kill has left."""
     from errata.llm.store import Store
 
     if not (run / "calls").is_dir():

@@ -1,7 +1,7 @@
 """What `errata demo` does beyond the lesson: a student is schooled, sits the exam, is taught in two ways, and judged.
 
     school --> student --exam--> lesson --log--+--> plain      one teacher's rationales, right answers only --+
-                  |                            +--> committee  peer-reviewed, rectified, several of a problem -+-> evals
+                  |                            +--> committee  peer-reviewed, rectified, several per problem -+-> evals
                   +-------------------------------> untouched -------------------------------------------------+
 
 Both are trained on as many target tokens, by the commands a person would type, at the same time.
@@ -119,7 +119,7 @@ def teach(run: Path, student: Path, tell: Tell, more: Sequence[str] = ()) -> dic
         more: further flags for both.
 
     Raises:
-        ErrataError: a training that failed, after what it said itself. KeyboardInterrupt if one was interrupted.
+        ErrataError: a training that failed, after its own last lines. KeyboardInterrupt if one was interrupted.
     """
     from errata.training.checkpoints import manifest_of
 
@@ -177,7 +177,7 @@ def report(run: Path, tell: Tell) -> str:
 
 
 class Child:
-    """`errata ...` in a process of its own; what it says is told under its name."""
+    """`errata ...` in a process of its own; its output is shown under its name."""
 
     def __init__(self, name: str, words: Sequence[str], tell: Tell) -> None:
         tell(f"{name:<10}errata {shlex.join(words)}")
@@ -192,7 +192,7 @@ class Child:
             env={**os.environ, **one_thread},
         )
         assert self.process.stdout is not None
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self._reader = threading.Thread(target=self._relay, args=(self.process.stdout,), daemon=True)
         self._reader.start()
 
@@ -202,7 +202,7 @@ class Child:
 
     def _relay(self, lines: IO[str]) -> None:
         for line in lines:
-            self.said.append(line.rstrip())
+            self.lines.append(line.rstrip())
             if short := shortened(line.rstrip()):
                 self.tell(f"{self.name:<10}{short}")
 
@@ -212,7 +212,7 @@ class Child:
         if code in (EXIT_INTERRUPTED, -2, -15):
             raise KeyboardInterrupt
         if code:
-            raise ErrataError("\n".join(self.said[-12:]), f"the training `{self.name}` ended with exit code {code}")
+            raise ErrataError("\n".join(self.lines[-12:]), f"the training `{self.name}` ended with exit code {code}")
 
     def stop(self) -> None:
         """As Ctrl-C, if it still runs: it keeps its last checkpoint."""

@@ -87,6 +87,7 @@ class PromptedModel:
             prompt_hash=prompt.hash,
             messages=prompt.messages(self.spec.system, call.inputs),
             parameters=self.spec.parameters(sampling),
+            inputs={name: call.inputs[name] for name in prompt.inputs},
             sample=sample,
         )
         parsed: Parsed[T] = Parsed(None, ())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, get_args
 
-from errata.grading.grader import read_answer
+from errata.grading.extract import read_answer
 from errata.records import MistakeKind, Problem
 
 
@@ -108,7 +108,7 @@ def read_kinds(text: str) -> tuple[MistakeKind, ...]:
     named = [match[1] if match[1] is not None else match[2] for match in _NAMED_KINDS.finditer(text)]
     for item in (*named[-1:], *_BRACKETED.findall(text)[-1:]):
         words = [word.strip(" \t\n.*_`'\"()").casefold() for word in re.split(r"[,;+/]|\band\b", item)]
-        said = {word.removesuffix(" mistake").removesuffix(" error") for word in words if word}
-        if said and said <= set(KINDS):
-            return tuple(kind for kind in KINDS if kind in said)
+        names = {word.removesuffix(" mistake").removesuffix(" error") for word in words if word}
+        if names and names <= set(KINDS):
+            return tuple(kind for kind in KINDS if kind in names)
     raise Unreadable("no kinds of mistake" if text.strip() else "empty")

@@ -19,7 +19,7 @@ FlawKind = Literal["logical_op", "logical_num", "knowledge", "calc", "final", "u
 
 
 class Statement(NamedTuple):
-    """One readable thing a text says, with the offsets of the sentence it stands in.
+    """A readable statement of a text, with the offsets of the sentence it stands in.
 
     fact: `unit = result`. step: `left op right = result`. final: the answer `result`, None where it is no number.
     """
@@ -40,22 +40,22 @@ class Flaw:
     """The first mistake. `step` is the true step it should have been, or None; `cause` the unit or verb misread."""
 
     kind: FlawKind
-    said: Statement | None
+    statement: Statement | None
     step: int | None
     cause: str = ""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a text says, its first flaw (None: sound) and the true steps done before that."""
+    """The statements of a text, its first flaw (None: sound) and the true steps done before that."""
 
-    said: tuple[Statement, ...]
+    statements: tuple[Statement, ...]
     flaw: Flaw | None
     done: tuple[Line, ...]
 
     @property
     def steps(self) -> tuple[Statement, ...]:
-        return tuple(one for one in self.said if one.what == "step")
+        return tuple(one for one in self.statements if one.what == "step")
 
     @property
     def voice(self) -> int | None:
@@ -64,7 +64,7 @@ class Verdict:
         return voices.most_common(1)[0][0] if voices else None
 
 
-_SAID = re.compile(
+_STATEMENT = re.compile(
     rf"\b(?P<unit>{'|'.join(UNITS)})\s*(?:=|are|is|means?)\s*(?P<fact>\d{{1,4}})"
     rf"|\badd\s+(?P<add>\d{{1,4}})\s+to\s+(?P<to>\d{{1,4}})\s+to\s+get\s+(?P<sum>-?\d{{1,4}})"
     rf"|\b(?:take|subtract)\s+(?P<take>\d{{1,4}})\s+from\s+(?P<of>\d{{1,4}})\s+to\s+get\s+(?P<rest>-?\d{{1,4}})"
@@ -82,17 +82,17 @@ _SO = re.compile(r"\bso\s*$", re.IGNORECASE)
 @lru_cache(maxsize=8192)
 def read(text: str) -> tuple[Statement, ...]:
     """Facts, steps and final sentences in order, up to the first final sentence."""
-    said: list[Statement] = []
+    statements: list[Statement] = []
     breaks = [0, *(match.end() for match in _BREAK.finditer(text)), len(text)]
     place = 0
-    for match in _SAID.finditer(text):
+    for match in _STATEMENT.finditer(text):
         while breaks[place + 1] <= match.start() and place + 2 < len(breaks):
             place += 1
         start, end = breaks[place], max(breaks[place + 1], match.end())
-        said.extend(_read(match, text, start, end))
-        if said and said[-1].what == "final":
+        statements.extend(_read(match, text, start, end))
+        if statements and statements[-1].what == "final":
             break
-    return tuple(said)
+    return tuple(statements)
 
 
 def _read(match: re.Match[str], text: str, start: int, end: int) -> list[Statement]:
@@ -130,30 +130,34 @@ def _chain(expression: str, value: int) -> list[tuple[int, str, int, int]]:
 @lru_cache(maxsize=8192)
 def judge(puzzle: Puzzle, text: str) -> Verdict:
     """The first flaw of a solution, where steps may come in any order that computes the same thing."""
-    said = read(text)
+    statements = read(text)
     pending = dict(enumerate(puzzle.steps))
     done: list[Line] = []
     flaw: Flaw | None = None
-    seen: set[tuple[int, str, int, int | None]] = set()
-    for one in said:
+    earlier: set[tuple[int, str, int, int | None]] = set()
+    for one in statements:
         if one.what == "fact":
             flaw = Flaw("knowledge", one, _unit_step(puzzle, one.unit), one.unit) if _false(one) else None
         elif one.what == "step":
             flaw = _settle(puzzle, one, pending, done)
-            # A step said twice is true twice.
-            if (key := (one.left, one.op, one.right, one.result)) in seen and flaw and flaw.kind.startswith("logical"):
+            # A step written twice is true twice.
+            if (
+                (key := (one.left, one.op, one.right, one.result)) in earlier
+                and flaw
+                and flaw.kind.startswith("logical")
+            ):
                 flaw = None
-            seen.add(key)
+            earlier.add(key)
         elif one.result != puzzle.answer or pending:
             flaw = Flaw("unfinished" if one.result == puzzle.answer else "final", one, min(pending, default=None))
         if flaw:
             break
     else:
-        if not said or said[-1].what != "final":
+        if not statements or statements[-1].what != "final":
             flaw = Flaw("unfinished", None, min(pending, default=None))
-    if flaw and flaw.kind.startswith(("logical", "unfinished")) and _equivalent(puzzle, said):
+    if flaw and flaw.kind.startswith(("logical", "unfinished")) and _equivalent(puzzle, statements):
         flaw, done = None, [Line(i, *_line(puzzle, i)) for i in range(len(puzzle.steps))]
-    return Verdict(said, flaw, tuple(done))
+    return Verdict(statements, flaw, tuple(done))
 
 
 def _false(fact: Statement) -> bool:
@@ -198,16 +202,16 @@ def _settle(puzzle: Puzzle, one: Statement, pending: dict[int, Step], done: list
 _PRIME = 2**61 - 1
 
 
-def _equivalent(puzzle: Puzzle, said: tuple[Statement, ...]) -> bool:
+def _equivalent(puzzle: Puzzle, statements: tuple[Statement, ...]) -> bool:
     """True steps that compute the puzzle's polynomial in its numbers, each number used once, in whatever order.
 
     The numbers of the question are unknowns here: each gets a large residue, and equal polynomials have equal residues
     (two different ones agree by chance in one of 10**18).
     """
-    steps = [one for one in said if one.what == "step"]
+    steps = [one for one in statements if one.what == "step"]
     if len(steps) > len(puzzle.steps):
         steps = list({one[4:]: one for one in reversed(steps)}.values())[::-1]
-    ended = bool(said) and said[-1].what == "final" and said[-1].result == puzzle.answer
+    ended = bool(statements) and statements[-1].what == "final" and statements[-1].result == puzzle.answer
     if not ended or len(steps) != len(puzzle.steps):
         return False
     if any(apply(one.op, one.left, one.right) != one.result for one in steps):

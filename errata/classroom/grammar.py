@@ -146,8 +146,8 @@ class Puzzle:
     def numbers(self) -> tuple[int, ...]:
         """The numbers the question shows, distractors' first."""
         amounts = [self.start, *(event.amount for event in self.events)]
-        shown = [n for a in amounts for n in ((a.number, a.each) if a.form == "group" else (a.number,))]
-        return tuple(dict.fromkeys([d.number for d in self.distractors] + shown))
+        numbers = [n for a in amounts for n in ((a.number, a.each) if a.form == "group" else (a.number,))]
+        return tuple(dict.fromkeys([d.number for d in self.distractors] + numbers))
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -192,7 +192,7 @@ class Puzzle:
 
 _TOKEN = re.compile(r"[^\W\d_]+|\d{1,4}|[^\w\s]")
 _NAME, _THING = f"({'|'.join(NAMES)})", f"({'|'.join(OBJECTS)})"
-_ASKED = re.compile(rf"how many {_THING} does {_NAME} have")
+_QUESTION = re.compile(rf"how many {_THING} does {_NAME} have")
 _AMOUNT = rf"(\d+) (?:({'|'.join(CONTAINERS)}) with (\d+) {_THING} each|({'|'.join(UNITS)}) of {_THING}|{_THING})"
 _HAS = re.compile(rf"{_NAME} (has|{'|'.join(VERBS)}) {_AMOUNT}")
 _CHANGE = re.compile(rf"{_NAME} (?:({'|'.join(GAINS)}) (\d+) more|({'|'.join(LOSSES)}) (\d+) of them)")
@@ -206,17 +206,17 @@ def parse(question: str) -> Puzzle | None:
         return None
     sentences = " ".join(_TOKEN.findall(question)).replace("?", ".").split(" .")
     sentences = [sentence.strip() for sentence in sentences if sentence.strip()]
-    asked = _ASKED.fullmatch(sentences[-1]) if sentences else None
-    if not asked:
+    closing = _QUESTION.fullmatch(sentences[-1]) if sentences else None
+    if not closing:
         return None
-    puzzle = _assemble(sentences[:-1], asked[1], asked[2])
+    puzzle = _assemble(sentences[:-1], closing[1], closing[2])
     # A text that merely resembles the grammar (a second start, a verb of someone else) does not survive the way back.
     if puzzle is None or _TOKEN.findall(puzzle.question) != _TOKEN.findall(question):
         return None
     return puzzle
 
 
-def _assemble(sentences: list[str], thing: str, asked: str) -> Puzzle | None:
+def _assemble(sentences: list[str], thing: str, subject: str) -> Puzzle | None:
     start: tuple[str, Amount] | None = None
     events: list[Event] = []
     distractors: list[Distractor] = []
@@ -239,7 +239,7 @@ def _assemble(sentences: list[str], thing: str, asked: str) -> Puzzle | None:
             events.append(Event(kind, person, Amount(int(count))))
         else:
             return None
-    if start is None or not events or events[-1].person != asked:
+    if start is None or not events or events[-1].person != subject:
         return None
     actors = [start[0], *(event.person for event in events)]
     if any(event.verb and event.person != before for event, before in zip(events, actors, strict=False)):

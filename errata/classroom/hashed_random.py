@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from errata.records import canonical
+from errata.records import canonical, draw
 
 T = TypeVar("T")
 
@@ -49,5 +49,18 @@ class HashedRandom:
 
     def sample(self, items: Sequence[T], count: int) -> list[T]:
         """`count` different items, in drawn order."""
-        rest = list(items)
-        return [rest.pop(int(self.random() * len(rest))) for _ in range(min(count, len(rest)))]
+        left = list(items)
+        return [left.pop(int(self.random() * len(left))) for _ in range(min(count, len(left)))]
+
+
+class HashedDraws(NamedTuple):
+    """The random choices of one request: `key` is a hash of it, and every purpose has its own draw."""
+
+    key: str
+
+    def chance(self, purpose: str, probability: float) -> bool:
+        """True in a share `probability` of all keys."""
+        return draw(self.key, purpose) < probability
+
+    def rng(self, purpose: str) -> HashedRandom:
+        return HashedRandom(self.key, purpose)

@@ -1,4 +1,4 @@
-"""What may be paid and what was: reservations before a call, payments after it, by agent and graph stage.
+"""Budgets and payments: reservations before a call, payments after it, by agent and stage.
 
     reserve (upper cost) -> the call -> settle (what it cost)
 
@@ -28,7 +28,7 @@ class Amounts(Settings):
 
 
 class Budget(Amounts):
-    """What may be paid in total, and by graph stage; a run directory's earlier payments count."""
+    """What may be paid in total, and by stage; a run directory's earlier payments count."""
 
     stages: dict[str, Amounts] = Field(default_factory=dict)
 
@@ -99,8 +99,10 @@ class Spent:
 
     now: Ledger = field(default_factory=dict)
     before: Ledger = field(default_factory=dict)
-    stand_ins: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Replies of this process that another agent gave in the asked one's place, by who was asked and who spoke."""
+    fallbacks: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Replies of this process that a fallback gave, by the agent that was asked and the one that answered."""
+    unknown_prompts: Counter[str] = field(default_factory=Counter)
+    """Replies of this process to prompts that the simulated faculty does not know, by prompt (`editor/shorten@1`)."""
 
     def at(self, request: Request) -> CallTotals:
         """This process's tally of the request's agent and stage."""
@@ -121,7 +123,7 @@ class Spent:
         return self._by(0)
 
     def by_stage(self) -> dict[str, CallTotals]:
-        """The run directory's tallies by graph stage."""
+        """The run directory's tallies by stage."""
         return self._by(1)
 
     def _by(self, place: int) -> dict[str, CallTotals]:
@@ -169,9 +171,9 @@ class _Account:
 
     def release(self, need: Reservation) -> None:
         self.in_flight -= 1
-        # exactly nothing when nothing is in flight: a rounding rest would let the next call wait for ever
-        kept = self.held if self.in_flight else need
-        self.held = [held - more for held, more in zip(kept, need, strict=True)]
+        # exactly nothing when nothing is in flight: a rounding remainder would let the next call wait for ever
+        before = self.held if self.in_flight else need
+        self.held = [held - more for held, more in zip(before, need, strict=True)]
 
     def pay(self, tally: CallTotals) -> None:
         for unit, more in enumerate((tally.usd, tally.tokens, tally.paid)):

@@ -1,4 +1,4 @@
-"""Who speaks in an agent's place while that agent is refused or out of reach, by the recipe's `fallback`.
+"""The agents that answer in another's place while that one is refused or out of reach, by the recipe's `fallback`.
 
     ada is asked -> refused, or failed after all retries -> ben is asked in ada's place -> ...
 
@@ -18,24 +18,24 @@ from errata.llm.request import Request
 from errata.llm.spec import AgentSpec, Sampling
 
 COOLDOWN_S = 60.0
-"""Seconds that an agent rests after an outage."""
+"""Seconds of an agent's cooldown after an outage."""
 
 
 class Fallbacks:
-    """The stand-ins of all agents of a run, and which of them have spoken."""
+    """The fallbacks of all agents of a run, and the replies that they gave."""
 
     def __init__(self, specs: Sequence[AgentSpec], clock: Clock) -> None:
         self._specs = {spec.name: spec for spec in specs}
         self._clock = clock
         self._until: dict[str, float] = {}
-        self.fired: Counter[tuple[str, str]] = Counter()
-        """Replies that were paid to a stand-in, by who was asked and who spoke."""
+        self.replies: Counter[tuple[str, str]] = Counter()
+        """Replies that were paid to a fallback, by the agent that was asked and the one that answered."""
 
     def requests(self, request: Request) -> list[Request]:
-        """The request itself and, in the order in which they are tried, the same for each stand-in."""
-        return [request, *(in_place(request, spec) for spec in self._stand_ins(request))]
+        """The request itself and, in the order in which they are tried, the same for each fallback."""
+        return [request, *(in_place(request, spec) for spec in self._fallbacks_of(request))]
 
-    def _stand_ins(self, request: Request) -> Iterator[AgentSpec]:
+    def _fallbacks_of(self, request: Request) -> Iterator[AgentSpec]:
         name = request.spec.fallback
         while name is not None:
             spec = self._specs[name]
@@ -45,18 +45,18 @@ class Fallbacks:
             name = spec.fallback
 
     def cooling_down(self, name: str) -> bool:
-        """Whether the agent is not to be asked now; after its rest one caller is told that it may be tried."""
+        """Whether the agent is not to be asked now; after its cooldown one caller may try it."""
         if name not in self._until:
             return False
         now = self._clock()
-        # a clock that stepped back must not make the rest longer
+        # a clock that stepped back must not make the cooldown longer
         if self._until[name] - COOLDOWN_S <= now < self._until[name]:
             return True
         self._until[name] = now + COOLDOWN_S
         return False
 
     def tried(self, request: Request) -> Request:
-        """The request as it is made of an agent that has stand-ins: without retries where its last call was lost."""
+        """The request as it is made of an agent that has fallbacks: without retries where its last call was lost."""
         if request.spec.name not in self._until:
             return request
         return replace(request, spec=request.spec.model_copy(update={"retries": 0}))
@@ -69,7 +69,7 @@ class Fallbacks:
 
 
 def in_place(request: Request, spec: AgentSpec) -> Request:
-    """The request as a stand-in is asked: its own extra settings, and its own sampling where it sets any."""
-    asked = {name: value for name, value in request.parameters.items() if name in Sampling.model_fields}
-    parameters = spec.parameters(Sampling.model_validate(asked))
+    """The request as a fallback is asked: its own extra settings, and its own sampling where it sets any."""
+    sampling = {name: value for name, value in request.parameters.items() if name in Sampling.model_fields}
+    parameters = spec.parameters(Sampling.model_validate(sampling))
     return replace(request, spec=spec, parameters=parameters, instead_of=request.agent)

@@ -1,6 +1,6 @@
 """Where every call to a model goes through: paid for once, within budget and limits, logged.
 
-    store -> join a call in flight -> budget -> retries ( limits -> backend -> store ) -> stand-ins
+    store -> join a call in flight -> budget -> retries ( limits -> backend -> store ) -> fallbacks
 
 The gateway owns its calls: a graph that is cancelled stops waiting, while a call that was sent runs to its end and its
 reply is stored. A call that nobody waits for and that was not sent yet is given up, as is one that costs nothing to
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,21 +20,22 @@ from typing import Any, Self
 from errata.errors import AgentRefused, UsageError
 from errata.llm.backends import api_base_of, backend_for, kind_of
 from errata.llm.budget import Budget, BudgetGuard, Payment, Reservation, Spent
+from errata.llm.callbacks import with_callbacks
 from errata.llm.fallback import Fallbacks
-from errata.llm.prices import cost, price_of
+from errata.llm.prices import cost, price_notes, price_of, unpriced
 from errata.llm.rate_limits import Clock, Limits, Sleep
 from errata.llm.request import Backend, ProviderFailure, Reply, Request
 from errata.llm.retries import RateLimited, repeated
 from errata.llm.spec import Agents, AgentSpec
 from errata.llm.store import Store, StoreError
 from errata.llm.stored_reply import (
-    Answer,
-    answer_of,
+    CallResult,
     call_of,
     cleaned,
     hidden,
     keys_in,
     public,
+    result_of,
     row_of,
     secrets_of,
     surrogate_free,
@@ -50,7 +52,7 @@ RESERVED = {"model", "messages", "stream", "n"}
 class InFlightCall:
     """One call under way, with those who wait for it."""
 
-    task: asyncio.Task[Answer] | None = None
+    task: asyncio.Task[CallResult] | None = None
     waiting: int = 0
     sent: bool = False
     """The provider has it or its reply is being stored: it runs to its end."""
@@ -72,14 +74,14 @@ class Gateway:
         self._fallbacks = Fallbacks(specs, clock)
         self._budget = BudgetGuard(budget, store.paid)
         self._in_flight: dict[str, InFlightCall] = {}
-        self._tasks: set[asyncio.Task[Answer]] = set()
-        self.notes = store.notes
+        self._tasks: set[asyncio.Task[CallResult]] = set()
+        self._notes = (*store.notes, *price_notes(specs))
         self._refused: dict[str, AgentRefused] = {}
         self._reached: set[str] = set()
         self._broken: StoreError | None = None
         self._secrets = secrets_of(specs)
         self._keys = keys_in(self._secrets)
-        self.spent = Spent(before=store.paid, stand_ins=self._fallbacks.fired)
+        self.spent = Spent(before=store.paid, fallbacks=self._fallbacks.replies)
 
     @classmethod
     def open(
@@ -110,8 +112,13 @@ class Gateway:
             raise
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person must know: a store that was repaired, missing prices, unknown prompts."""
+        return (*self._notes, *unknown_prompt_notes(self.spent.unknown_prompts))
+
+    @property
     def refused(self) -> dict[str, AgentRefused]:
-        """The refusals so far, by agent: also those of agents in whose place another has spoken."""
+        """The refusals so far, by agent: also those of agents in whose place a fallback has answered."""
         return dict(self._refused)
 
     async def __aenter__(self) -> Self:
@@ -140,44 +147,44 @@ class Gateway:
         if not backend.paid:
             return call_of(request, await self._replay(backend, request), {})
         if request.spec.fallback is None:
-            answer = await self._answer(request)
+            result = await self._result(request)
         else:
-            request, answer = await self._answer_or_stand_in(self._fallbacks.requests(request))
+            request, result = await self._result_or_fallback(self._fallbacks.requests(request))
         parameters = public(request.parameters)
         if "seed" not in request.spec.extra:
             parameters["seed"] = seed_of(self._seed, request)
-        return call_of(request, answer, parameters)
+        return call_of(request, result, parameters)
 
-    async def _answer_or_stand_in(self, requests: list[Request]) -> tuple[Request, Answer]:
-        """The first answer there is, and to which request. What is stored goes first: it is paid for."""
+    async def _result_or_fallback(self, requests: list[Request]) -> tuple[Request, CallResult]:
+        """The first result there is, and of which request. What is stored goes first: it is paid for."""
         for request in requests:
-            if answer_of(await self._store.get(self._key(request))) is not None:
-                return request, await self._answer(request)
+            if result_of(await self._store.get(self._key(request))) is not None:
+                return request, await self._result(request)
         *first, last = requests
         for request in first:
             name = request.spec.name
             if self._fallbacks.cooling_down(name):
                 continue
             try:
-                answer = await self._answer(self._fallbacks.tried(request))
+                result = await self._result(self._fallbacks.tried(request))
             except AgentRefused:
                 continue
-            if not answer.outage:
+            if not result.outage:
                 self._fallbacks.back(name)
-                return request, answer
+                return request, result
             self._fallbacks.out(name)
-        return last, await self._answer(last)
+        return last, await self._result(last)
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _result(self, request: Request) -> CallResult:
         key = self._key(request)
         in_flight = self._in_flight.get(key)
         joined = in_flight is not None
         if in_flight is None:
             in_flight = self._launch(key, request)
-        answer = await self._await(key, in_flight)
+        result = await self._await(key, in_flight)
         if joined:
-            self._count(request, answer)
-        return answer
+            self._count(request, result)
+        return result
 
     # ---- calls under way ---------------------------------------------------------------------------------------------
 
@@ -187,17 +194,17 @@ class Gateway:
         self._in_flight[key] = in_flight
         self._tasks.add(task)
 
-        def on_done(task: asyncio.Task[Answer]) -> None:
+        def on_done(task: asyncio.Task[CallResult]) -> None:
             self._tasks.discard(task)
             if self._in_flight.get(key) is in_flight:
                 del self._in_flight[key]
             if not task.cancelled():
-                task.exception()  # seen, also where everyone who waited was cancelled
+                task.exception()  # retrieved, also where everyone who waited was cancelled
 
         task.add_done_callback(on_done)
         return in_flight
 
-    async def _await(self, key: str, in_flight: InFlightCall) -> Answer:
+    async def _await(self, key: str, in_flight: InFlightCall) -> CallResult:
         assert in_flight.task is not None
         in_flight.waiting += 1
         try:
@@ -208,12 +215,12 @@ class Gateway:
                 del self._in_flight[key]
                 in_flight.task.cancel()
 
-    async def _complete(self, in_flight: InFlightCall, key: str, request: Request) -> Answer:
+    async def _complete(self, in_flight: InFlightCall, key: str, request: Request) -> CallResult:
         """One call, from the store or the provider; counted here, since whoever asked may be gone."""
-        answer = answer_of(await self._store.get(key))
-        if answer is not None:
-            self._count(request, answer)
-            return answer
+        result = result_of(await self._store.get(key))
+        if result is not None:
+            self._count(request, result)
+            return result
         self._check_open(request.spec)
         need = self._need(request)
         await self._budget.reserve(request.stage, need)
@@ -221,13 +228,13 @@ class Gateway:
             attempt = partial(self._attempt, in_flight, key, request, need)
             return await repeated(attempt, request.spec.retries, key, self._sleep)
         except ProviderFailure as failure:
-            answer = self._failed(request.spec, failure)
-            self._count(request, answer)
-            return answer
+            result = self._failed(request.spec, failure)
+            self._count(request, result)
+            return result
         finally:
             self._budget.settle(request.stage, need, in_flight.payment)
 
-    async def _attempt(self, in_flight: InFlightCall, key: str, request: Request, need: Reservation) -> Answer:
+    async def _attempt(self, in_flight: InFlightCall, key: str, request: Request, need: Reservation) -> CallResult:
         """Asks once and commits the reply. Its place is free only then: a kill loses no more calls than are places."""
         async with self._limits.slot(request.spec.name, need.tokens) as settle:
             self._check_open(request.spec)
@@ -248,9 +255,9 @@ class Gateway:
             price, in_flight.payment = self._paid(request, reply, need)
             self.spent.at(request).pay(in_flight.payment)
             if request.instead_of:
-                self._fallbacks.fired[request.instead_of, request.spec.name] += 1
+                self._fallbacks.replies[request.instead_of, request.spec.name] += 1
             await self._commit(key, reply, price, in_flight.payment)
-            return Answer(reply, price)
+            return CallResult(reply, price)
 
     async def _commit(self, key: str, reply: Reply, price: float | None, payment: Payment) -> None:
         try:
@@ -259,22 +266,24 @@ class Gateway:
             self._broken = error  # later calls would be paid and lost as well
             raise
 
-    async def _replay(self, backend: Backend, request: Request) -> Answer:
+    async def _replay(self, backend: Backend, request: Request) -> CallResult:
         try:
-            return Answer(await self._ask(backend, request))
+            return CallResult(await self._ask(backend, request))
         except ProviderFailure as failure:
-            answer = self._failed(request.spec, failure)
-            self._count(request, answer)
-            return answer
+            result = self._failed(request.spec, failure)
+            self._count(request, result)
+            return result
 
     async def _ask(self, backend: Backend, request: Request) -> Reply:
         try:
-            reply = await backend.complete(request, seed_of(self._seed, request))
+            reply = await with_callbacks(request, partial(backend.complete, request, seed_of(self._seed, request)))
         except ProviderFailure as failure:
             if not failure.unreached:
                 self._reached.add(request.spec.name)
             raise
         self._reached.add(request.spec.name)
+        if reply.unknown_prompt:
+            self.spent.unknown_prompts[request.prompt] += 1
         return cleaned(reply, self._keys)
 
     # ---- parts -------------------------------------------------------------------------------------------------------
@@ -299,7 +308,7 @@ class Gateway:
             "fingerprint": self._fingerprints[spec.name],
         }
         if request.instead_of:
-            call["stand-in"] = spec.name
+            call["stand-in"] = spec.name  # as it stands in the keys of stores that were filled before
         return digest(call, length=64)
 
     def _need(self, request: Request) -> Reservation:
@@ -315,18 +324,18 @@ class Gateway:
         A provider that does not say how many tokens it took is booked with the reservation.
         """
         agent, stage, price = request.spec.name, request.stage, self._prices[request.spec.name]
-        told = reply.prompt_tokens + reply.completion_tokens > 0
-        if price is not None and (told or price.prompt == price.completion == 0):
+        counted = reply.prompt_tokens + reply.completion_tokens > 0
+        if price is not None and (counted or price.prompt == price.completion == 0):
             usd = cost(price, reply.prompt_tokens, reply.completion_tokens)
             return usd, Payment(agent, stage, reply.prompt_tokens, reply.completion_tokens, usd)
-        if told:
+        if counted:
             return None, Payment(agent, stage, reply.prompt_tokens, reply.completion_tokens, 0.0, priced=False)
         prompt = estimate(request.messages)
         return None, Payment(agent, stage, prompt, need.tokens - prompt, need.usd, priced=False)
 
-    def _count(self, request: Request, answer: Answer) -> None:
+    def _count(self, request: Request, result: CallResult) -> None:
         tally = self.spent.at(request)
-        if answer.failure is None:
+        if result.failure is None:
             tally.cached += 1
         else:
             tally.failed += 1
@@ -337,7 +346,7 @@ class Gateway:
         if spec.name in self._refused:
             raise self._refused[spec.name].with_traceback(None)  # raised many times: else it grows
 
-    def _failed(self, spec: AgentSpec, failure: ProviderFailure) -> Answer:
+    def _failed(self, spec: AgentSpec, failure: ProviderFailure) -> CallResult:
         """The failure, without secrets. Raises AgentRefused where it would hit every call of the agent."""
         text = hidden(surrogate_free(failure.message), self._secrets)
         unreached = failure.unreached and spec.name not in self._reached
@@ -350,7 +359,7 @@ class Gateway:
                 "check its model, api_base and key, then run the same command again: what was paid is stored",
             )
             raise self._refused.setdefault(spec.name, refused) from None  # the failure may quote the key
-        return Answer(failure=text, outage=failure.transient)
+        return CallResult(failure=text, outage=failure.transient)
 
 
 def check(agents: Agents, budget: Budget) -> None:
@@ -360,21 +369,30 @@ def check(agents: Agents, budget: Budget) -> None:
         if wrong:
             raise UsageError(
                 f"agent {spec.name}: extra sets {', '.join(wrong)}",
-                "errata sets these itself: one reply a call, not streamed",
+                "errata sets these itself: one reply per call, not streamed",
                 "leave them out; more samples are asked for by the graph's settings",
             )
         if kind_of(spec.model) == "litellm":
             from errata.llm.backends.litellm import check_provider
 
             check_provider(spec)
-    unknown = sorted(spec.name for spec in agents.everyone if price_of(spec) is None)
+    unknown = unpriced(agents.everyone)
     if unknown and any(amounts.usd is not None for amounts in (budget, *budget.stages.values())):
+        notes = price_notes(unknown)
         raise UsageError(
-            f"the price of {', '.join(unknown)} is unknown",
-            "a dollar budget cannot hold what it cannot count",
-            "give the agent a price: {prompt: ..., completion: ...} in dollars for a million tokens, "
-            "or budget tokens or calls",
+            f"the price of {', '.join(spec.name for spec in unknown)} is unknown",
+            "; ".join(("a dollar budget cannot hold what it cannot count", *notes)),
+            "give the agent a price: {prompt: ..., completion: ...} in USD per 1M tokens, or budget tokens or calls",
         )
+
+
+def unknown_prompt_notes(counts: Mapping[str, int]) -> list[str]:
+    """What to say of replies to prompts that the simulated faculty does not know, by prompt."""
+    return [
+        f"the simulated faculty does not know what the prompt {prompt} asks for: its {number} replies retell the "
+        "rationale shown, or solve the problem, and are no measure of the idea; ask a real model"
+        for prompt, number in sorted(counts.items())
+    ]
 
 
 def seed_of(run_seed: int, request: Request) -> int:

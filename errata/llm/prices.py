@@ -1,9 +1,11 @@
-"""What a call costs: the recipe's own price, else litellm's offline table; None where neither knows."""
+"""Prices of calls: the recipe's own price, else litellm's offline table; None where neither knows."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +20,7 @@ TABLE = "model_prices_and_context_window_backup.json"
 
 
 def price_of(spec: AgentSpec) -> Price | None:
-    """US dollars for a million tokens of this agent, None where the price is unknown.
+    """USD per 1M tokens of this agent, None where the price is unknown.
 
     Raises UsageError for a model string without a provider.
     """
@@ -29,14 +31,23 @@ def price_of(spec: AgentSpec) -> Price | None:
         return spec.price
     if kind in {"simulated", "local"}:
         return FREE
-    base = api_base_of(spec)
-    if kind == "openai" and base and not (urlsplit(base).hostname or "").endswith("openai.com"):
-        return None  # somebody's own server: the model's name says nothing of its price
+    if _own_server(spec):
+        return None  # the model's name says nothing of its price
     return _listed(spec.model.removeprefix("litellm/"))
 
 
+def _own_server(spec: AgentSpec) -> bool:
+    """Whether an `openai/` model is served by somebody else than OpenAI."""
+    base = api_base_of(spec)
+    return kind_of(spec.model) == "openai" and bool(base) and not _host(base).endswith("openai.com")
+
+
+def _host(url: str | None) -> str:
+    return urlsplit(url or "").hostname or ""
+
+
 def cost(price: Price, prompt_tokens: int, completion_tokens: int) -> float:
-    """US dollars for so many tokens."""
+    """The price of so many tokens in USD."""
     return (price.prompt * prompt_tokens + price.completion * completion_tokens) / 1e6
 
 
@@ -54,13 +65,40 @@ def _listed(model: str) -> Price | None:
     return Price(prompt=prompt * 1e6, completion=completion * 1e6)
 
 
+def missing_table() -> str | None:
+    """Why no listed price is known at all, in words; None where litellm's table is there."""
+    path = _table_path()
+    if path is not None and path.is_file():
+        return None
+    if path is None:
+        return "litellm, whose table of prices is read, is not installed"
+    return f"litellm {version('litellm')} has no table of prices at {path}, where other versions have it"
+
+
+def unpriced(specs: Iterable[AgentSpec]) -> list[AgentSpec]:
+    """The agents whose price is unknown, by name. Raises UsageError for a model string without a provider."""
+    return sorted((spec for spec in specs if price_of(spec) is None), key=lambda spec: spec.name)
+
+
+def price_notes(specs: Iterable[AgentSpec]) -> tuple[str, ...]:
+    """What a person must know of unknown prices: that they are unknown because the table is missing."""
+    missing = missing_table()
+    lost = [spec.name for spec in unpriced(specs) if not _own_server(spec)] if missing else []
+    return (f"no price is known for {', '.join(lost)}: {missing}",) if lost else ()
+
+
 @cache
 def _table() -> dict[str, Any]:
-    """litellm's price table, read as a file: importing the package takes seconds."""
-    found = importlib.util.find_spec("litellm")
-    for folder in (found.submodule_search_locations or ()) if found else ():
-        path = Path(folder) / TABLE
-        if path.is_file():
-            table: dict[str, Any] = orjson.loads(path.read_bytes())
-            return table
-    return {}
+    """litellm's price table, read as a file: importing the package takes seconds. Empty where it is missing."""
+    path = _table_path()
+    if path is None or not path.is_file():
+        return {}
+    table: dict[str, Any] = orjson.loads(path.read_bytes())
+    return table
+
+
+def _table_path() -> Path | None:
+    """Where litellm's table should be; None where litellm is not installed."""
+    package = importlib.util.find_spec("litellm")
+    folders = list(package.submodule_search_locations or ()) if package else []
+    return Path(folders[0]) / TABLE if folders else None

@@ -1,4 +1,4 @@
-"""Limits that wait and never drop: requests and tokens a minute, calls in flight, by agent and over all.
+"""Limits that wait and never drop: requests and tokens per minute, calls in flight, by agent and over all.
 
 Requests are spaced evenly, so that also a provider that looks at single seconds is content; tokens are counted from
 the reservation until a minute after the reply. No window of 60 s holds more than the limit, and an agent that waits
@@ -27,7 +27,7 @@ LOOK = 0.1
 RECENT, MANY = 10, 8
 """Of so many last answers of an agent, how many must say 429 for it to pause; at random hardly ever so many do."""
 LEAST = 0.001
-"""Seconds slept at least, so that a rest by rounding does not spin."""
+"""Seconds slept at least, so that a remainder of rounding does not spin."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, MINUTE
 """Seconds of a pause; each is twice the one before, and the provider's Retry-After where that is longer."""
 
@@ -47,7 +47,7 @@ class Limits:
     async def slot(self, agent: str, tokens: int) -> AsyncIterator[Callable[[int], None]]:
         """A place for one request of `agent` that may take `tokens`; waits for it.
 
-        Gives a function to be told the tokens really taken. Without it the reservation stands, as a failed request
+        Gives a function that takes the tokens really used. Without it the reservation stands, as a failed request
         may have been counted by the provider.
         """
         lane, taken = self._lanes[agent], tokens

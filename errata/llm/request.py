@@ -1,4 +1,4 @@
-"""What an agent asks of the gateway, what a backend answers, and how a provider fails."""
+"""The requests of agents, the replies of backends, and the failures of providers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from errata.records import AnswerKind, Call, Message
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who and what a call is about. Logged, and visible to `recorded/`; never sent to a provider, never in a key."""
+    """The problem and the rationale that a call is about.
+
+    Logged, and visible to `recorded/`; never sent to a provider, never in a key.
+    """
 
     problem_id: str
     question: str
@@ -24,7 +27,7 @@ class Context:
     """The agent that wrote it in the author's place, if one did."""
     kind: AnswerKind | None = None
     choices: tuple[str, ...] = ()
-    """Of the problem's answer: where a local model may stop. Both are told in the messages too."""
+    """Of the problem's answer: where a local model may stop. Both stand in the messages too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,12 @@ class Request:
     prompt_hash: str
     messages: tuple[Message, ...]
     parameters: Mapping[str, Any]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What the prompt shows, by name; visible to `simulated/`, never sent to a provider, never in a key."""
     sample: int = 0
     attempt: int = 0
     instead_of: str | None = None
-    """The agent asked, where `spec` speaks in its place."""
+    """The agent asked, where `spec` answers in its place."""
 
     @property
     def agent(self) -> str:
@@ -70,7 +75,8 @@ class Reply:
     served: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    unknown_prompt: bool = False
+    """The simulated faculty does not know what the prompt asks for: the reply is no measure of it."""
 
 
 class ProviderFailure(Exception):

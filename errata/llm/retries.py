@@ -1,4 +1,4 @@
-"""How long a failed call is repeated, and how long to wait in between."""
+"""Retries of a failed call, and the waits in between."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ async def repeated(attempt: Callable[[], Awaitable[T]], retries: int, key: str, 
             raise failed.pop()
         return await attempt()
 
-    told: T = await _retrying(retries, key, sleep)(again)
-    return told
+    result: T = await _retrying(retries, key, sleep)(again)
+    return result
 
 
 def _retrying(retries: int, key: str, sleep: Sleep) -> AsyncRetrying:

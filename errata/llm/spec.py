@@ -1,4 +1,4 @@
-"""What a recipe says of its agents: who they are, which model speaks, how it is reached and what it costs."""
+"""The agents of a recipe: their names and models, how each is reached and what it costs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sampling(Settings):
 
 
 class Price(Settings):
-    """US dollars for a million tokens."""
+    """USD per 1M tokens."""
 
     prompt: float = Field(ge=0)
     completion: float = Field(ge=0)
@@ -48,7 +48,7 @@ class Recording(Settings):
 
 
 class AgentSpec(Settings):
-    """One voice. Three teachers with one model string are three voices: the name is part of every call's key."""
+    """One agent. Three teachers with one model string are three agents: the name is part of every call's key."""
 
     name: str = Field(min_length=1)
     model: str
@@ -85,8 +85,8 @@ class AgentSpec(Settings):
 
     def parameters(self, stage: Sampling) -> dict[str, Any]:
         """The stage's sampling, overruled by what this agent sets; an explicit null here means: do not send it."""
-        mine = {key: getattr(self, key) for key in Sampling.model_fields if key in self.model_fields_set}
-        merged = stage.parameters() | mine | self.extra
+        own = {key: getattr(self, key) for key in Sampling.model_fields if key in self.model_fields_set}
+        merged = stage.parameters() | own | self.extra
         return {key: value for key, value in merged.items() if value is not None}
 
 
@@ -96,7 +96,7 @@ class Agents(Settings):
     """Who scores rationales; by default the teachers, never of their own."""
     student: AgentSpec | None = None
     standby: tuple[AgentSpec, ...] = ()
-    """Agents that speak only as the `fallback` of another."""
+    """Agents that answer only as the `fallback` of another."""
     others: dict[str, AgentSpec | tuple[AgentSpec, ...]] = Field(default_factory=dict)
     """Agents of one's own stages, by the key that the stage asks for."""
 
@@ -120,7 +120,7 @@ class Agents(Settings):
 
     @property
     def everyone(self) -> tuple[AgentSpec, ...]:
-        """Every distinct voice; a reviewer given again under a teacher's name must be the same."""
+        """Every distinct agent; a reviewer given again under a teacher's name must be the same."""
         named: dict[str, AgentSpec] = {}
         for spec in (*self.speaking, *self.standby):
             named.setdefault(spec.name, spec)
@@ -132,7 +132,7 @@ class Agents(Settings):
             names = [spec.name for spec in group]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise ValueError(f"two agents are named {', '.join(twice)}: each voice needs its own name")
+                raise ValueError(f"two agents are named {', '.join(twice)}: each agent needs its own name")
         if self.student and self.student.name in {spec.name for spec in (*self.teachers, *self.panel)}:
             raise ValueError(f"student and teacher are both named {self.student.name}")
         by_name = {spec.name: spec for spec in self.teachers}
@@ -148,15 +148,17 @@ class Agents(Settings):
     def _fallbacks_lead_to_agents(self) -> Self:
         named = {spec.name: spec for spec in self.everyone}
         for spec in named.values():
-            seen = [spec.name]
-            while (follower := named[seen[-1]].fallback) is not None:
+            chain = [spec.name]
+            while (follower := named[chain[-1]].fallback) is not None:
                 if follower not in named:
-                    raise ValueError(f"agent {seen[-1]}: no agent is named {follower}, its fallback")
-                if follower in seen:
-                    raise ValueError(f"the fallbacks {' -> '.join([*seen, follower])} lead in a circle")
-                if named[follower].recorded or named[seen[-1]].recorded:
-                    raise ValueError(f"agent {seen[-1]}: fallback: is for models that can be asked, not for recordings")
-                seen.append(follower)
+                    raise ValueError(f"agent {chain[-1]}: no agent is named {follower}, its fallback")
+                if follower in chain:
+                    raise ValueError(f"the fallbacks {' -> '.join([*chain, follower])} lead in a circle")
+                if named[follower].recorded or named[chain[-1]].recorded:
+                    raise ValueError(
+                        f"agent {chain[-1]}: fallback: is for models that can be asked, not for recordings"
+                    )
+                chain.append(follower)
         return self
 
 

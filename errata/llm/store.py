@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 import diskcache
 import orjson
-from diskcache.core import DEFAULT_SETTINGS, METADATA, MODE_RAW
 
+from errata.config.hooks import check_hooks
 from errata.errors import ErrataError
 from errata.llm.budget import CallTotals, Ledger, Payment
 
@@ -39,6 +39,18 @@ _FAULTS = (sqlite3.Error, diskcache.Timeout, OSError)
 _DAMAGE = (ValueError, TypeError, zlib.error)
 
 
+_MODE_RAW = 1
+"""How diskcache marks a value of plain bytes inside the database; what an existing store holds cannot change."""
+_CONSTANTS: dict[str, tuple[str, ...]] = {"DEFAULT_SETTINGS": (), "METADATA": (), "DBNAME": ()}
+_HOOKS = {
+    "get": ("key", "raw"),
+    "store": ("value", "read", "key"),
+    "fetch": ("mode", "filename", "value", "read"),
+    "remove": ("file_path",),
+}
+"""Methods of JSONDisk that JSONRows overrides: one that is renamed would let pickles and foreign files in again."""
+
+
 class JSONRows(diskcache.JSONDisk):  # type: ignore[misc]
     """Compressed JSON inside the database: no pickle (CVE-2025-69872), no files beside it to be pointed elsewhere."""
 
@@ -48,10 +60,10 @@ class JSONRows(diskcache.JSONDisk):  # type: ignore[misc]
         return super().get(key, raw)
 
     def store(self, value: Any, read: bool, key: Any = None) -> tuple[int, int, None, sqlite3.Binary]:
-        return 0, MODE_RAW, None, sqlite3.Binary(zlib.compress(orjson.dumps(value), self.compress_level))
+        return 0, _MODE_RAW, None, sqlite3.Binary(zlib.compress(orjson.dumps(value), self.compress_level))
 
     def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-        if mode != MODE_RAW or not isinstance(value, bytes):
+        if mode != _MODE_RAW or not isinstance(value, bytes):
             raise ValueError("a row that is no compressed JSON was refused")
         unpacker = zlib.decompressobj()
         text = unpacker.decompress(value, LARGEST)
@@ -91,7 +103,7 @@ class Store:
         self._thread = threading.Thread(target=self._serve, args=(opened,), name="errata-store", daemon=True)
         self._thread.start()
         self.paid, self.notes = opened.result()
-        """What the run directory had paid when the store was opened; what was mended, in words."""
+        """What the run directory had paid when the store was opened; what was repaired, in words."""
 
     async def get(self, key: str) -> Any:
         """The row under `key`; None where there is none or what is there cannot be read."""
@@ -211,6 +223,8 @@ _SETTINGS = {
 
 
 def _open(directory: Path) -> Any:
+    check_hooks("diskcache", diskcache.core, _CONSTANTS)
+    check_hooks("diskcache", diskcache.JSONDisk, _HOOKS)
     _refuse_links(directory)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
@@ -234,11 +248,13 @@ def _drop_foreign_settings(database: Path) -> None:
     """The library sets as attributes and pragmas whatever the database's table of settings holds."""
     if not database.exists():
         return
-    ours = DEFAULT_SETTINGS | _SETTINGS
+    core = diskcache.core
+    ours = core.DEFAULT_SETTINGS | _SETTINGS
     with contextlib.closing(sqlite3.connect(database)) as opened, contextlib.suppress(sqlite3.OperationalError):
-        found = dict(opened.execute("select key, value from Settings"))
-        if any(key not in METADATA and ours.get(key) != value for key, value in found.items()):
-            opened.execute(f"delete from Settings where key not in ({', '.join('?' * len(METADATA))})", [*METADATA])
+        settings = dict(opened.execute("select key, value from Settings"))
+        if any(key not in core.METADATA and ours.get(key) != value for key, value in settings.items()):
+            places = ", ".join("?" * len(core.METADATA))
+            opened.execute(f"delete from Settings where key not in ({places})", [*core.METADATA])
             opened.commit()
 
 

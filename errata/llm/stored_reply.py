@@ -19,8 +19,8 @@ _SHORTEST_PART = 6
 _SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
 
-class Answer(NamedTuple):
-    """What came of one call, whoever asked: a reply with its price in US dollars (None: unknown), or a failure."""
+class CallResult(NamedTuple):
+    """The result of one call, whoever asked: a reply with its price in USD (None: unknown), or a failure."""
 
     reply: Reply | None = None
     price: float | None = 0.0
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 
 def row_of(reply: Reply, price: float | None) -> dict[str, Any]:
-    """What is stored of a reply."""
+    """The row that is stored of a reply."""
     return {
         "text": reply.text,
         "reasoning": reply.reasoning,
@@ -42,7 +42,7 @@ def row_of(reply: Reply, price: float | None) -> dict[str, Any]:
     }
 
 
-def answer_of(row: Any) -> Answer | None:
+def result_of(row: Any) -> CallResult | None:
     """The stored reply; None where the row is not one."""
     if not isinstance(row, dict) or not isinstance(row.get("text"), str):
         return None
@@ -55,7 +55,7 @@ def answer_of(row: Any) -> Answer | None:
     texts = (reply.reasoning, reply.finish_reason, reply.served)
     counts = (reply.prompt_tokens, reply.completion_tokens)
     sound = all(text is None or isinstance(text, str) for text in texts) and all(isinstance(n, int) for n in counts)
-    return Answer(reply, price) if sound and isinstance(price, float | int | None) else None
+    return CallResult(reply, price) if sound and isinstance(price, float | int | None) else None
 
 
 def cleaned(reply: Reply, keys: Sequence[str] = ()) -> Reply:
@@ -80,13 +80,14 @@ def cleaned(reply: Reply, keys: Sequence[str] = ()) -> Reply:
         served=text(reply.served),
         prompt_tokens=_count(reply.prompt_tokens),
         completion_tokens=_count(reply.completion_tokens),
+        unknown_prompt=reply.unknown_prompt,
     )
 
 
-def _count(said: object) -> int:
+def _count(tokens: object) -> int:
     """Tokens as a provider counts them; 0, which means unknown, where that is no number a store can hold."""
-    known = isinstance(said, int | float) and 0 < said < 2**53
-    return int(said) if known else 0  # type: ignore[call-overload]
+    known = isinstance(tokens, int | float) and 0 < tokens < 2**53
+    return int(tokens) if known else 0  # type: ignore[call-overload]
 
 
 def surrogate_free(text: str) -> str:
@@ -116,10 +117,10 @@ def secrets_of(specs: Sequence[AgentSpec]) -> list[str]:
     """What must stand in no log: the values of the agents' and the usual secret variables, longest first."""
     named = {spec.api_key_env for spec in specs}
     named.update(name for spec in specs for name in re.findall(r"\$\{(\w+)", str(spec.extra.get("extra_headers"))))
-    found = {value for name, value in os.environ.items() if name in named or _SECRET_VARIABLE.search(name)}
-    found.update(in_env_file(_SECRET_VARIABLE).values())
-    found.update(filter(None, (variable(name) for name in named if name)))
-    return sorted((value for value in found if len(value) >= 8), key=len, reverse=True)
+    values = {value for name, value in os.environ.items() if name in named or _SECRET_VARIABLE.search(name)}
+    values.update(in_env_file(_SECRET_VARIABLE).values())
+    values.update(filter(None, (variable(name) for name in named if name)))
+    return sorted((value for value in values if len(value) >= 8), key=len, reverse=True)
 
 
 def keys_in(secrets: Sequence[str]) -> list[str]:
@@ -139,9 +140,9 @@ def hidden(text: str, secrets: Sequence[str]) -> str:
     return text
 
 
-def call_of(request: Request, answer: Answer, parameters: dict[str, Any]) -> Call:
+def call_of(request: Request, result: CallResult, parameters: dict[str, Any]) -> Call:
     """The call as it is logged, with the parameters that were sent."""
-    context, reply = request.context, answer.reply
+    context, reply = request.context, result.reply
     identity = (context.problem_id, request.agent, request.stage, request.verb, request.prompt, context.about)
     return Call(
         id=digest("call", *identity, request.sample, request.attempt),
@@ -162,7 +163,7 @@ def call_of(request: Request, answer: Answer, parameters: dict[str, Any]) -> Cal
         finish_reason=reply.finish_reason if reply else None,
         prompt_tokens=reply.prompt_tokens if reply else 0,
         completion_tokens=reply.completion_tokens if reply else 0,
-        price_usd=answer.price,
-        failure=answer.failure,
+        price_usd=result.price,
+        failure=result.failure,
         fallback=request.spec.name if request.instead_of else None,
     )

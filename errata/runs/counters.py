@@ -134,7 +134,7 @@ def spending(spent: Spent, earlier: Mapping[str, Any]) -> dict[str, Any]:
 def fallback_counts(spent: Spent, earlier: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
     """Replies paid to fallbacks, by the agent and who spoke for it; `earlier` are those of the processes before."""
     counts = {agent: Counter(speakers) for agent, speakers in earlier.items()}
-    for (agent, speaker), number in sorted(spent.stand_ins.items()):
+    for (agent, speaker), number in sorted(spent.fallbacks.items()):
         counts.setdefault(agent, Counter())[speaker] += number
     return {agent: dict(by_speaker) for agent, by_speaker in counts.items()}
 
@@ -143,10 +143,16 @@ def fallbacks_in_words(spent: Spent, refused: Mapping[str, AgentRefused]) -> lis
     """Who spoke in whose place in this process, and why where an agent was refused."""
     notes = [
         f"{number} replies were asked of {agent} and given by {speaker}, its fallback"
-        for (agent, speaker), number in sorted(spent.stand_ins.items())
+        for (agent, speaker), number in sorted(spent.fallbacks.items())
     ]
-    replaced = {agent for agent, _ in spent.stand_ins}
+    replaced = {agent for agent, _ in spent.fallbacks}
     return notes + [error.found for name, error in sorted(refused.items()) if name in replaced]
+
+
+def unknown_prompts(spent: Spent, earlier: Mapping[str, int]) -> dict[str, int]:
+    """Replies to prompts that the simulated faculty does not know, by prompt; `earlier` are those of the processes
+    before."""
+    return dict(sorted((Counter(earlier) + spent.unknown_prompts).items()))
 
 
 def resumes(manifest: dict[str, Any], spent: Spent, *, unsettled: int) -> dict[str, Any]:

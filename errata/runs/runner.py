@@ -47,6 +47,7 @@ from errata.runs.counters import (
     fallbacks_in_words,
     resumes,
     spending,
+    unknown_prompts,
 )
 from errata.runs.drive import Driver, ticking
 from errata.runs.manifest import provenance
@@ -148,7 +149,9 @@ class Run:
 
     def manifest(self) -> dict[str, Any]:
         fallbacks = fallback_counts(self.accounts, self._earlier.get("fallbacks", {}))
-        return {**self.about, "problems": self.tally.to_json(), "spent": self.spent(), "fallbacks": fallbacks}
+        unknown = unknown_prompts(self.accounts, self._earlier.get("unknown_prompts", {}))
+        sums = {"problems": self.tally.to_json(), "spent": self.spent()}
+        return {**self.about, **sums, "fallbacks": fallbacks, "unknown_prompts": unknown}
 
     def save(self, manifest: dict[str, Any]) -> None:
         self.log.sync()

@@ -311,6 +311,7 @@ def notes(index: LogIndex, manifest: dict[str, Any], funnel: Funnel) -> list[str
         lines.append(f"the log ends in a torn line of {index.torn} bytes: the next run cuts it off")
     if index.unreadable:
         lines.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
+    lines += unknown_prompt_notes(manifest.get("unknown_prompts", {}))
     lines += [
         f"{number} calls were answered by {speaker} in the place of {agent}: another run may not give the same bytes"
         for agent, counted in sorted(funnel.fallbacks.items())

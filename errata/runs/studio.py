@@ -27,7 +27,7 @@ from errata.llm.backends.simulated.persona import COMMITTEE, STUDENT
 from errata.llm.gateway import Gateway, seed_of
 from errata.llm.request import Ask, Backend, ProviderFailure, Request
 from errata.llm.spec import Agents, AgentSpec
-from errata.llm.stored_reply import Answer, call_of
+from errata.llm.stored_reply import CallResult, call_of
 from errata.records import Call, Problem
 from errata.runs.recipe import SynthRecipe, load_recipe
 
@@ -47,10 +47,10 @@ class InProcess:
 
     async def __call__(self, request: Request) -> Call:
         try:
-            answer = Answer(await self.backend.complete(request, seed_of(SEED, request)))
+            result = CallResult(await self.backend.complete(request, seed_of(SEED, request)))
         except ProviderFailure as failure:
-            answer = Answer(failure=failure.message)
-        return call_of(request, answer, dict(request.parameters))
+            result = CallResult(failure=failure.message)
+        return call_of(request, result, dict(request.parameters))
 
 
 def faculty_agents() -> Agents:

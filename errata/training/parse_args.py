@@ -6,7 +6,7 @@ import difflib
 import os
 from argparse import Action
 from collections.abc import Sequence
-from dataclasses import make_dataclass
+from dataclasses import fields, make_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -87,9 +87,13 @@ _CODE = ("terms", "dataset_format")
 
 
 def _parser(method: AnyMethod, prog: str) -> Parser:
-    classes = [DataArguments, method.flags_class, make_dataclass("ControlFlag", [control_flag(method)], frozen=True)]
+    classes: list[type[Any]] = [
+        DataArguments,
+        method.flags_class,
+        make_dataclass("ControlFlag", [control_flag(method)], frozen=True),
+    ]
     classes += [method.training, method.model]
-    names = [name for each in classes for name in each.__dataclass_fields__]
+    names = [each.name for flags in classes for each in fields(flags)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(

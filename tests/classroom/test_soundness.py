@@ -136,5 +136,5 @@ words = st.sampled_from(sorted({*_SAYINGS.split(), "\n"}))
 def test_judging_any_text_is_safe(text: str) -> None:
     assert PUZZLE
     verdict = judge(PUZZLE, text)
-    assert all(0 <= one.start < one.end <= len(text) for one in verdict.said)
+    assert all(0 <= one.start < one.end <= len(text) for one in verdict.statements)
     assert sound(QUESTION, text) in (True, False, None)

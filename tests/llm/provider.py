@@ -69,6 +69,8 @@ class Provider:
     script: list[Act] = field(default_factory=list)
     then: Act = field(default_factory=ok)
     latency: float = 0.0
+    raw: list[bytes] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     in_flight: int = 0
@@ -80,7 +82,9 @@ class Provider:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            self.bodies.append(json.loads(await request.text()))
+            self.raw.append(await request.read())
+            self.headers.append(dict(request.headers))
+            self.bodies.append(json.loads(self.raw[-1]))
             self.asked.set()
             self.keys.append(request.headers.get("Authorization"))
             act = self.script.pop(0) if self.script else self.then

@@ -37,7 +37,7 @@ async def test_another_speaks_where_the_asked_one_is_refused_or_out(tmp_path: Pa
             assert (call.agent, call.fallback, call.reply) == ("ada", "ben", "from ben")
             assert (call.model, call.served, call.failure) == ("openai/other", "served-model", None)
             assert ask.spent.by_agent()["ben"].paid == 1
-            assert ask.spent.stand_ins == {("ada", "ben"): 1}
+            assert ask.spent.fallbacks == {("ada", "ben"): 1}
     sent = two.bodies[0]
     assert (sent["temperature"], sent["max_tokens"], sent["top_k"]) == (0.1, 9, 5)  # ben's own where it has any
     assert "frequency" not in sent

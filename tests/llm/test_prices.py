@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from errata.errors import UsageError
-from errata.llm.prices import FREE, cost, price_of
-from errata.llm.spec import AgentSpec, Price, Recording
+from errata.llm.budget import Budget
+from errata.llm.gateway import check
+from errata.llm.prices import FREE, _table, cost, price_notes, price_of
+from errata.llm.spec import Agents, AgentSpec, Price, Recording
+from tests.llm.provider import gateway
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +63,46 @@ def test_a_bare_name_is_wrong_use() -> None:
     for model in ("gpt-4o", "", "/x", "openai/"):
         with pytest.raises(UsageError):
             price_of(agent(model))
+
+
+@pytest.fixture(params=["renamed", "not installed"])
+def no_table(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A litellm that holds its prices under another name, or none at all; gives what is said of it."""
+    folder = tmp_path / "litellm"
+    folder.mkdir()
+    (folder / "prices.json").write_text("{}")
+    module = ModuleSpec("litellm", None, is_package=True)
+    module.submodule_search_locations = [str(folder)]
+    package = module if request.param == "renamed" else None
+    monkeypatch.setattr("errata.llm.prices.importlib.util.find_spec", lambda name: package)
+    _table.cache_clear()
+    yield f"litellm {version('litellm')} has no table of prices at {folder}" if package else "is not installed"
+    _table.cache_clear()
+
+
+def test_a_missing_table_is_told_where_a_budget_needs_it(no_table: str) -> None:
+    agents = Agents(teachers=(agent("openai/gpt-4o-mini"),))
+    with pytest.raises(UsageError) as refusal:
+        check(agents, Budget(usd=1))
+    assert no_table in refusal.value.why
+    check(agents, Budget(calls=10))
+
+
+def test_a_missing_table_is_noted_where_no_budget_needs_it(no_table: str) -> None:
+    own, listed = agent("openai/llama", api_base="http://127.0.0.1:8000/v1"), agent("openai/gpt-4o-mini")
+    (note,) = price_notes([own, listed])
+    assert note.startswith("no price is known for ada: ")
+    assert no_table in note
+    assert price_notes([own, agent("simulated/ada")]) == ()
+
+
+async def test_the_note_reaches_whoever_runs_it(no_table: str, tmp_path: Path) -> None:
+    async with gateway(tmp_path, agent("openai/gpt-4o-mini")) as opened:
+        assert any(no_table in note for note in opened.notes)
+
+
+def test_with_the_table_there_is_no_note() -> None:
+    assert price_notes([agent("openai/no-such-model")]) == ()
 
 
 def test_reading_the_table_imports_no_litellm() -> None:

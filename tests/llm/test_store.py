@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from errata.errors import UsageError
 from errata.llm.budget import Payment
 from errata.llm.store import Store, StoreError
 
@@ -169,6 +170,22 @@ async def test_a_full_disk_is_told_to_everyone_who_waits(tmp_path: Path) -> None
     assert all(isinstance(error, StoreError) and "disk full" in str(error) for error in done)
     assert await store.get("1") is None
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("library", "missing"),
+    [
+        ("diskcache.JSONDisk", "no get, no store, no fetch"),
+        ("diskcache.core", "no DEFAULT_SETTINGS, no METADATA, no DBNAME"),
+    ],
+)
+def test_a_library_without_the_methods_overridden_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, missing: str
+) -> None:
+    monkeypatch.setattr(library, type("Renamed", (), {}))
+    with pytest.raises(UsageError, match=rf"diskcache 5\.6\.3: Renamed has {missing}(.|\n)*constraints\.txt"):
+        Store(tmp_path / "calls", "run")
+    assert not (tmp_path / "calls").exists()
 
 
 async def test_what_json_cannot_hold_is_told_and_the_store_lives_on(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ from errata.llm.backends.failures import completion_of, failure_of_response, ret
 from errata.llm.backends.openai import OpenAI, ReasoningChat, _reply
 from errata.llm.request import ProviderFailure
 from errata.llm.spec import AgentSpec
-from errata.llm.stored_reply import answer_of, cleaned, row_of
+from errata.llm.stored_reply import cleaned, result_of, row_of
 from errata.records import Problem
 from errata.runs.recipe import load_recipe
 from errata.runs.run_dir import RunDir, index_log, repair
@@ -154,7 +154,7 @@ def test_every_body_is_a_reply_that_can_be_stored_or_a_provider_failure(chat: Re
 
     row = orjson.loads(orjson.dumps(row_of(reply, 0.5)))
 
-    answer = answer_of(row)
+    answer = result_of(row)
     assert answer is not None
     assert answer.reply == reply
 

@@ -50,12 +50,12 @@ def failure_of_response(status: int, headers: Mapping[str, str], body: bytes) ->
 
 
 def lost_connection(error: BaseException) -> ProviderFailure:
-    """A request that got no response: told by the innermost error that knows the address, not by its wrappings."""
+    """A request that got no response: described by the innermost error that knows the address, not by its wrappings."""
     known = [each for each in _chain(error) if isinstance(each, aiohttp.ClientError | httpx.HTTPError)]
     inner = known[-1] if known else error
-    said = f"{type(inner).__name__}: {inner}" if str(inner) else type(inner).__name__
+    description = f"{type(inner).__name__}: {inner}" if str(inner) else type(inner).__name__
     unreached = any(isinstance(each, _UNREACHED) for each in known)
-    return ProviderFailure(_cut(f"no connection: {said}"), transient=True, unreached=unreached)
+    return ProviderFailure(_cut(f"no connection: {description}"), transient=True, unreached=unreached)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -103,8 +103,8 @@ def completion_of(body: bytes) -> dict[str, Any]:
         except orjson.JSONDecodeError:
             completion = json.loads(body)  # takes lone surrogates and NaN as well
     except (ValueError, RecursionError) as error:
-        shown = body[:200].decode("utf-8", "replace")
-        raise ProviderFailure(f"the body is no JSON: {shown!r}", transient=True) from error
+        start = body[:200].decode("utf-8", "replace")
+        raise ProviderFailure(f"the body is no JSON: {start!r}", transient=True) from error
     if not isinstance(completion, dict):
         raise ProviderFailure(f"the body is no completion but {type(completion).__name__}", transient=True)
     if completion.get("error"):

@@ -42,11 +42,11 @@ class LiteLLM:
     async def complete(self, request: Request, seed: int) -> Reply:
         spec = request.spec
         model = spec.model.removeprefix("litellm/")
-        sent = _access(spec) | dict(request.parameters)
-        if "extra_headers" in sent:
-            sent["extra_headers"] = filled_in(sent["extra_headers"])
+        arguments = _access(spec) | dict(request.parameters)
+        if "extra_headers" in arguments:
+            arguments["extra_headers"] = filled_in(arguments["extra_headers"])
         if "seed" not in spec.extra and self._takes_seed(model):
-            sent["seed"] = seed
+            arguments["seed"] = seed
         try:
             async with asyncio.timeout(spec.timeout):
                 answer = await litellm.acompletion(
@@ -55,7 +55,7 @@ class LiteLLM:
                     num_retries=0,
                     max_retries=0,
                     timeout=spec.timeout,
-                    **sent,
+                    **arguments,
                 )
         except TimeoutError as error:
             raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True) from error

@@ -28,7 +28,7 @@ WINDOW = 0.02
 
 
 @dataclass(slots=True)
-class Asked:
+class PendingRequest:
     """One request and where its answer goes; an answer that is done is not wanted any more."""
 
     job: Job
@@ -40,8 +40,8 @@ class Engine:
     """One checkpoint with the requests that wait for it and those being decoded."""
 
     checkpoint: asyncio.Future[Checkpoint]
-    waiting: list[Asked] = field(default_factory=list)
-    running: list[Asked] = field(default_factory=list)
+    waiting: list[PendingRequest] = field(default_factory=list)
+    running: list[PendingRequest] = field(default_factory=list)
     worker: asyncio.Task[None] | None = None
 
 
@@ -75,11 +75,11 @@ class Local:
             raise ProviderFailure(str(error)) from error
         except UsageError as error:
             raise ProviderFailure(str(error), fatal=True) from error
-        asked = Asked(job, asyncio.get_running_loop().create_future())
-        engine.waiting.append(asked)
+        pending = PendingRequest(job, asyncio.get_running_loop().create_future())
+        engine.waiting.append(pending)
         if engine.worker is None or engine.worker.done():
             engine.worker = asyncio.create_task(self._work(engine, checkpoint))
-        generated = await asked.answer
+        generated = await pending.answer
         return Reply(
             text=generated.text,
             finish_reason=generated.finish_reason,
@@ -91,8 +91,8 @@ class Local:
     async def close(self) -> None:
         """Ends what is waiting or running: a batch stops at its next token."""
         for engine in self._engines.values():
-            for asked in (*engine.waiting, *engine.running):
-                _fail(asked.answer, ProviderFailure("the local model was closed"))
+            for pending in (*engine.waiting, *engine.running):
+                _fail(pending.answer, ProviderFailure("the local model was closed"))
         workers = [engine.worker for engine in self._engines.values() if engine.worker is not None]
         await asyncio.gather(*workers, return_exceptions=True)
         await asyncio.to_thread(self._thread.shutdown)
@@ -115,11 +115,11 @@ class Local:
             engine.running = []
 
 
-def _decode(checkpoint: Checkpoint, batch: Sequence[Asked], loop: asyncio.AbstractEventLoop) -> None:
+def _decode(checkpoint: Checkpoint, batch: Sequence[PendingRequest], loop: asyncio.AbstractEventLoop) -> None:
     """Runs in the worker thread. Each answer is handed over as soon as it is finished."""
     import torch
 
-    jobs = [asked.job for asked in batch]
+    jobs = [pending.job for pending in batch]
     try:
         for place, generated in stream(checkpoint, jobs, unwanted=lambda place: batch[place].answer.done()):
             loop.call_soon_threadsafe(_deliver, batch[place].answer, generated)
@@ -132,9 +132,9 @@ def _decode(checkpoint: Checkpoint, batch: Sequence[Asked], loop: asyncio.Abstra
         _fail_all(batch, error, loop)
 
 
-def _fail_all(batch: Sequence[Asked], error: Exception, loop: asyncio.AbstractEventLoop) -> None:
-    for asked in batch:
-        loop.call_soon_threadsafe(_fail, asked.answer, error)
+def _fail_all(batch: Sequence[PendingRequest], error: Exception, loop: asyncio.AbstractEventLoop) -> None:
+    for pending in batch:
+        loop.call_soon_threadsafe(_fail, pending.answer, error)
 
 
 def _deliver(answer: asyncio.Future[Generated], generated: Generated) -> None:
@@ -150,19 +150,19 @@ def _fail(answer: asyncio.Future[Generated], error: Exception) -> None:
 def _job(checkpoint: Checkpoint, request: Request, seed: int) -> Job:
     prompt = prompt_ids(checkpoint.tokenizer, request.messages)
     check_length(checkpoint, prompt)
-    given, context = request.parameters.get("seed", seed), request.context
+    own_seed, context = request.parameters.get("seed", seed), request.context
     decoding = _decoding(request.spec.name, request.parameters)
     end = partial(settled, context.kind, choices=context.choices) if decoding.stop_at_answer and context.kind else None
     # the prompt is in it, or all problems of a run would be decided by the same numbers
-    return Job(prompt, decoding, int(digest("local", given, prompt, length=15), 16), end)
+    return Job(prompt, decoding, int(digest("local", own_seed, prompt, length=15), 16), end)
 
 
 def _decoding(agent: str, parameters: Mapping[str, Any]) -> Decoding:
-    given = {name: value for name, value in parameters.items() if name != "seed"}
-    if isinstance(given.get("stop"), str):
-        given["stop"] = (given["stop"],)
+    settings = {name: value for name, value in parameters.items() if name != "seed"}
+    if isinstance(settings.get("stop"), str):
+        settings["stop"] = (settings["stop"],)
     try:
-        return Decoding.model_validate(given)
+        return Decoding.model_validate(settings)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise UsageError(

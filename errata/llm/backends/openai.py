@@ -9,14 +9,12 @@ from urllib.request import getproxies
 
 import aiohttp
 import httpx
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
-from langsmith.utils import tracing_is_enabled
 from pydantic import PrivateAttr, SecretStr
 
 from errata.config.env import variable
+from errata.config.hooks import check_hooks
 from errata.llm.backends import api_base_of, filled_in
 from errata.llm.backends.failures import completion_of, failure_of_response, lost_connection
 from errata.llm.request import ProviderFailure, Reply, Request
@@ -27,23 +25,25 @@ OPENAI = "https://api.openai.com/v1"
 _LANGCHAIN = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
 
+_HOOKS = {"_get_request_payload": ("input_", "stop", "kwargs"), "_create_chat_result": ("response",)}
+"""What errata overrides or calls of ChatOpenAI beyond its public interface, with the parameters that it uses."""
+
+
 class ReasoningChat(ChatOpenAI):
-    """ChatOpenAI that keeps a provider's separate thinking and does its own request.
+    """A ChatOpenAI that keeps a provider's separate thinking and sends its requests itself.
 
     The stock class drops `reasoning_content`. It also spends most of its time on typed objects for requests and bodies:
-    1.2 ms of CPU a call; httpx between it and aiohttp took another third of a millisecond. Raises ProviderFailure.
+    1.2 ms of CPU per call; httpx between it and aiohttp took another third of a millisecond, callbacks a quarter.
     """
 
     _session: aiohttp.ClientSession = PrivateAttr()
 
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        payload = self._get_request_payload(messages, stop=stop, **kwargs)
+    async def complete(self, messages: list[BaseMessage], parameters: dict[str, Any]) -> BaseMessage:
+        """The model's message, with finish reason and served model in its `response_metadata`.
+
+        Raises ProviderFailure.
+        """
+        payload = self._get_request_payload(messages, **parameters)
         payload |= payload.pop("extra_body", {})
         headers = self._headers | filled_in(payload.pop("extra_headers", {}))
         url = f"{self.openai_api_base}/chat/completions"
@@ -54,25 +54,31 @@ class ReasoningChat(ChatOpenAI):
             raise lost_connection(error) from error
         if response.status >= 400:
             raise failure_of_response(response.status, response.headers, body)
-        completion = completion_of(body)
+        return self._message_of(completion_of(body))
+
+    def _message_of(self, completion: dict[str, Any]) -> BaseMessage:
         try:
             result = self._create_chat_result(completion)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise ProviderFailure(f"the body is no completion: {error!r}"[:500], transient=True) from error
-        message = completion["choices"][0]["message"]
-        reasoning = message.get("reasoning_content") or message.get("reasoning")
-        kept = {"reasoning_content": reasoning, "refusal": message.get("refusal")}
-        result.generations[0].message.additional_kwargs.update(
-            {name: text for name, text in kept.items() if isinstance(text, str) and text}
+        generation, raw = result.generations[0], completion["choices"][0]["message"]
+        extras = {
+            "reasoning_content": raw.get("reasoning_content") or raw.get("reasoning"),
+            "refusal": raw.get("refusal"),
+        }
+        message = generation.message
+        message.additional_kwargs.update(
+            {name: text for name, text in extras.items() if isinstance(text, str) and text}
         )
-        return result
+        message.response_metadata = {**(result.llm_output or {}), **(generation.generation_info or {})}
+        return message
 
     @cached_property
     def _headers(self) -> dict[str, str]:
         """What the openai client would send: the key, the organisation, its name and version."""
         client = self.root_async_client
-        sent = {**client.default_headers, **client.auth_headers}
-        return {name: value for name, value in sent.items() if isinstance(value, str)}
+        headers = {**client.default_headers, **client.auth_headers}
+        return {name: value for name, value in headers.items() if isinstance(value, str)}
 
     def _get_request_payload(self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         payload: dict[str, Any] = super()._get_request_payload(input_, stop=stop, **kwargs)
@@ -82,35 +88,31 @@ class ReasoningChat(ChatOpenAI):
 
 
 class OpenAI:
-    """The backend of `openai/NAME`."""
+    """The backend of `openai/NAME`. Raises UsageError where langchain-openai is not as errata needs it."""
 
     paid = True
     remote = True
 
     def __init__(self) -> None:
+        check_hooks("langchain-openai", ChatOpenAI, _HOOKS)
         self._session: aiohttp.ClientSession | None = None
         self._chats: dict[str, ReasoningChat] = {}
 
     async def complete(self, request: Request, seed: int) -> Reply:
         spec = request.spec
         chat = self._chats.get(spec.name) or self._connect(spec)
-        asked = [_LANGCHAIN[message.role](content=message.content) for message in request.messages]
+        messages = [_LANGCHAIN[message.role](content=message.content) for message in request.messages]
         # `seed: null` in the agent's extra settings is for servers that refuse the field
-        sent = dict(request.parameters) if "seed" in spec.extra else {**request.parameters, "seed": seed}
+        parameters = dict(request.parameters) if "seed" in spec.extra else {**request.parameters, "seed": seed}
         try:
             async with asyncio.timeout(spec.timeout):
-                answer = await self._ask(chat, asked, sent)
+                answer = await self._ask(chat, messages, parameters)
         except TimeoutError as error:
             raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True) from error
         return _reply(answer)
 
-    async def _ask(self, chat: ReasoningChat, messages: list[BaseMessage], sent: dict[str, Any]) -> AIMessage:
-        if tracing_is_enabled():
-            answer: BaseMessage = await chat.ainvoke(messages, **sent)
-        else:  # ainvoke's callbacks, which nobody would hear, cost a quarter of a millisecond a call
-            result = await chat._agenerate(messages, **sent)
-            answer = result.generations[0].message
-            answer.response_metadata = {**(result.llm_output or {}), **(result.generations[0].generation_info or {})}
+    async def _ask(self, chat: ReasoningChat, messages: list[BaseMessage], parameters: dict[str, Any]) -> AIMessage:
+        answer = await chat.complete(messages, parameters)
         if not isinstance(answer, AIMessage):
             raise ProviderFailure(f"the reply is a message of role {answer.type}, not assistant", transient=True)
         return answer

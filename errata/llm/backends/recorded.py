@@ -36,8 +36,8 @@ class Recorded:
 
     def _row(self, recording: Recording, context: Context) -> Any:
         file, index = self._index(recording)
-        asked = context.question if recording.by == "question" else context.problem_id
-        marks = _marks(asked)
+        wanted = context.question if recording.by == "question" else context.problem_id
+        marks = _marks(wanted)
         number = next((index[mark] for mark in marks if mark in index), None)
         if number is None:
             raise ProviderFailure(
@@ -110,7 +110,7 @@ class _Array:
 
 
 class _Lines:
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def __init__(self, path: Path, content: mmap.mmap, sha256: str) -> None:
         self.path, self.sha256, self._content = path, sha256, content

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from errata.errors import UsageError
 from errata.llm.backends.openai import OpenAI
 from errata.llm.request import Context, ProviderFailure, Reply
 from errata.llm.spec import AgentSpec
@@ -76,13 +77,45 @@ async def test_a_message_without_a_role_is_the_assistants(backend: OpenAI) -> No
     assert (reply.text, reply.finish_reason, reply.prompt_tokens) == ("42", None, 0)
 
 
-async def test_a_traced_call_reads_the_same(backend: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_thinking_tokens_and_served_model_are_read(backend: OpenAI) -> None:
     async with Provider(then=ok("42", reasoning_content="6*7")) as provider:
-        plain = await complete(backend, provider.agent())
-        monkeypatch.setattr("errata.llm.backends.openai.tracing_is_enabled", lambda: True)
-        traced = await complete(backend, provider.agent())
-    assert traced == plain
-    assert plain == Reply("42", "stop", "6*7", "served-model", 10, 5)
+        assert await complete(backend, provider.agent()) == Reply("42", "stop", "6*7", "served-model", 10, 5)
+
+
+async def test_the_very_bytes_that_are_sent(backend: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADA_KEY", "sk-of-ada")
+    monkeypatch.setenv("TEAM", "red")
+    given = {"temperature": 0.2, "max_tokens": 9, "extra_headers": {"X-Team": "${TEAM}"}, "extra_body": {"top_k": 5}}
+    async with Provider() as provider:
+        await complete(backend, provider.agent(api_key_env="ADA_KEY"), **given)
+    raw, headers = provider.raw[0], provider.headers[0]
+    assert raw == (
+        b'{"model":"stub","stream":false,"temperature":0.2,"seed":7,'
+        b'"messages":[{"content":"Be brief.","role":"system"},{"content":"6 times 7?","role":"user"}],'
+        b'"max_tokens":9,"top_k":5}'
+    )
+    assert headers["Authorization"] == "Bearer sk-of-ada"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["X-Team"] == "red"
+    assert headers["User-Agent"].startswith("AsyncOpenAI/Python ")
+    assert "secret" not in str(headers)
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        ({"_create_chat_result"}, "no _get_request_payload"),
+        ({"_get_request_payload"}, "no _create_chat_result"),
+        ({"_get_request_payload", "_create_chat_result"}, r"_get_request_payload\(input_, stop, kwargs\)"),
+    ],
+)
+def test_a_parent_without_the_methods_relied_on_is_refused_before_the_first_call(
+    monkeypatch: pytest.MonkeyPatch, names: set[str], missing: str
+) -> None:
+    renamed = type("ChatOpenAI", (), {name: lambda self, response: None for name in names})
+    monkeypatch.setattr("errata.llm.backends.openai.ChatOpenAI", renamed)
+    with pytest.raises(UsageError, match=rf"langchain-openai \d.*: ChatOpenAI has .*{missing}(.|\n)*constraints.txt"):
+        OpenAI()
 
 
 async def test_a_name_that_does_not_resolve(backend: OpenAI) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from errata.llm.backends.simulated import faculty
+from errata.llm.backends.simulated.recognize import NamedPrompt
 from errata.llm.request import Reply, Request
 from errata.llm.spec import AgentSpec
 
 
 class Simulated:
-    """The faculty sees what a server would be sent: model string, messages, parameters and seed."""
+    """The faculty sees what a server would be sent, and beside it the name and the inputs of the prompt."""
 
     paid = True
     remote = False
@@ -16,9 +17,10 @@ class Simulated:
     async def complete(self, request: Request, seed: int) -> Reply:
         spec, parameters = request.spec, request.parameters
         # As over HTTP, an agent's own seed goes first, and `seed: null` sends none.
-        sent = parameters.get("seed", None if "seed" in spec.extra else seed)
+        own_seed = parameters.get("seed", None if "seed" in spec.extra else seed)
         pairs = [(message.role, message.content) for message in request.messages]
-        return faculty.reply(spec.model, pairs, parameters, sent)
+        prompt = NamedPrompt(request.prompt.rpartition("@")[0], request.inputs)
+        return faculty.reply(spec.model, pairs, parameters, own_seed, prompt)
 
     def fingerprint(self, spec: AgentSpec) -> None:
         return None

@@ -1,11 +1,13 @@
 """The simulated faculty: one function from a request to a reply.
 
-It reads nothing but the request. The problem is found by parsing its question, the verb by the wording of the shipped
-prompts (`asked.py`), the persona in the model string (`persona.py`, whose table lists the settings). Every draw is a
-hash of (faculty seed, model string, messages, parameters, request seed): order, retries and transport do not matter.
+It reads nothing but the request. The problem is found by parsing its question, the verb by the prompt's name or wording
+(`recognize.py`), the persona in the model string (`persona.py`, whose table lists the settings). Every draw is a hash
+of (faculty seed, model string, messages, parameters, request seed): order, retries and transport do not matter.
 
-A request that no shipped prompt made, or about a problem outside the classroom, gets a plain wrong solution; a
-reviewer then judges by the final answer alone.
+A prompt that it does not know is answered so that no idea is punished: the rationale that it shows is retold in the
+persona's own voice, right or wrong as it was, or else the problem solved; the reply says that the prompt is unknown.
+Over HTTP, where only the wording is there, such a request gets a plain wrong solution. About a problem outside the
+classroom a solution is a guess, and a reviewer judges by the final answer alone.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from errata.classroom.grammar import Puzzle, parse
+from errata.classroom.hashed_random import HashedDraws
 from errata.llm.backends.simulated.feedback import answer_in, classify, explain, score
 from errata.llm.backends.simulated.persona import Persona, persona
-from errata.llm.backends.simulated.recognize import Asked, asked
-from errata.llm.backends.simulated.rewrite import Luck, blunder, corrupt, rectify, revise, solve
+from errata.llm.backends.simulated.recognize import VERBS, NamedPrompt, Task, task_of
+from errata.llm.backends.simulated.rewrite import blunder, corrupt, rectify, retell, revise, solve
 from errata.llm.request import Reply
 from errata.records import digest
 
@@ -28,26 +31,41 @@ IGNORED = frozenset(
 """Fields of a request that are no parameters of the draw; the two limits count as one."""
 
 
-def reply(model: str, messages: Sequence[tuple[str, str]], parameters: Mapping[str, Any], seed: int | None) -> Reply:
-    """What the persona `model` (with or without `simulated/`) answers.
+def reply(
+    model: str,
+    messages: Sequence[tuple[str, str]],
+    parameters: Mapping[str, Any],
+    seed: int | None,
+    prompt: NamedPrompt | None = None,
+) -> Reply:
+    """The reply of the persona `model` (with or without `simulated/`).
 
     Args:
         messages: (role, content) pairs.
         parameters: the request's other fields; those named in IGNORED do not enter the draws.
         seed: the request's seed.
+        prompt: what the last user message was made from, where the request comes from this process.
 
     Raises ProviderFailure (fatal) on a model string it cannot read.
     """
     model = model.removeprefix("simulated/")
-    who = persona(model)
+    speaker = persona(model)
     limit = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
-    sent = {key: _plain(value) for key, value in parameters.items() if key not in IGNORED and value is not None}
-    luck = Luck(digest("faculty", who.seed, model, messages, sent, _plain(limit), seed, length=32))
+    drawn_by = {key: _plain(value) for key, value in parameters.items() if key not in IGNORED and value is not None}
+    draws = HashedDraws(digest("faculty", speaker.seed, model, messages, drawn_by, _plain(limit), seed, length=32))
     text = next((content for role, content in reversed(messages) if role == "user"), "")
-    spoken = _garbled(luck) if luck.chance("garble", who.garble) else _spoken(who, luck, asked(text))
-    spoken, finish, words = _cut(spoken, limit)
+    task = task_of(text, prompt)
+    answer = _garbled(draws) if draws.chance("garble", speaker.garble) else _answer(speaker, draws, task)
+    answer, finish, words = _cut(answer, limit)
     prompt_words = sum(len(content.split()) for _, content in messages)
-    return Reply(spoken, finish, served=model, prompt_tokens=prompt_words, completion_tokens=words)
+    return Reply(
+        answer,
+        finish,
+        served=model,
+        prompt_tokens=prompt_words,
+        completion_tokens=words,
+        unknown_prompt=task.verb not in VERBS,
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -55,31 +73,33 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _spoken(who: Persona, luck: Luck, request: Asked) -> str:
-    parts = request.parts
+def _answer(speaker: Persona, draws: HashedDraws, task: Task) -> str:
+    parts = task.parts
     puzzle = parse(parts.get("question", ""))
     text = parts.get("rationale", "")
     gold = parts.get("answer")
-    if request.verb == "reviewer/score":
-        return score(who, luck, puzzle, text, gold)
+    if task.verb == "reviewer/score":
+        return score(speaker, draws, puzzle, text, gold)
     if puzzle is None:
-        return _elsewhere(luck, request)
-    match request.verb:
+        return _elsewhere(draws, task)
+    match task.verb:
         case "teacher/solve":
-            return solve(who, luck, puzzle, who.slips)
+            return solve(speaker, draws, puzzle, speaker.slips)
         case "student/solve":
-            return solve(who, luck, puzzle, 1 - who.skill)
+            return solve(speaker, draws, puzzle, 1 - speaker.skill)
         case "teacher/explain":
-            return explain(who, puzzle, text, gold or str(puzzle.answer))
+            return explain(speaker, puzzle, text, gold or str(puzzle.answer))
         case "teacher/classify":
-            return classify(who, puzzle, text)
+            return classify(speaker, puzzle, text)
         case "teacher/rectify":
-            return rectify(who, luck, puzzle, text, _number(gold, puzzle))
+            return rectify(speaker, draws, puzzle, text, _number(gold, puzzle))
         case "teacher/corrupt":
-            return corrupt(who, luck, puzzle, text)
+            return corrupt(speaker, draws, puzzle, text)
         case "teacher/revise":
-            return revise(who, luck, puzzle, text, parts.get("critique", ""))
-    return blunder(who, luck, puzzle)
+            return revise(speaker, draws, puzzle, text, parts.get("critique", ""))
+    if not task.named:
+        return blunder(speaker, draws, puzzle)
+    return retell(speaker, puzzle, text) if text else solve(speaker, draws, puzzle, speaker.slips)
 
 
 def _number(gold: str | None, puzzle: Puzzle) -> int:
@@ -90,37 +110,39 @@ def _number(gold: str | None, puzzle: Puzzle) -> int:
 # ---- outside the classroom -------------------------------------------------------------------------------------------
 
 
-def _elsewhere(luck: Luck, request: Asked) -> str:
-    """What the faculty says about a problem it does not know."""
-    text, gold = request.parts.get("rationale", ""), request.parts.get("answer")
-    match request.verb:
+def _elsewhere(draws: HashedDraws, task: Task) -> str:
+    """The reply about a problem that the faculty does not know."""
+    text, gold = task.parts.get("rationale", ""), task.parts.get("answer")
+    match task.verb:
         case "teacher/explain":
             return f"the final answer is not {gold} . read the problem again and check every step ."
         case "teacher/classify":
             return "the final answer is wrong .\nKinds: [other]"
         case "teacher/rectify":
-            return _ended(text, _closing(request.form, gold or ""))
+            return _ended(text, _closing(task.form, gold or ""))
         case "teacher/corrupt":
-            return _ended(text, _closing(request.form, _guess(luck, request, unlike=answer_in(text))))
+            return _ended(text, _closing(task.form, _guess(draws, task, unlike=answer_in(text))))
+        case "" if text:
+            return text
         case "teacher/revise":
-            return text or _closing(request.form, _guess(luck, request))
-    numbers = re.findall(r"\d{1,6}", request.parts.get("question", ""), re.ASCII)[:2]
-    guess = _guess(luck, request)
+            return text or _closing(task.form, _guess(draws, task))
+    numbers = re.findall(r"\d{1,6}", task.parts.get("question", ""), re.ASCII)[:2]
+    guess = _guess(draws, task)
     if len(numbers) < 2:
-        return _closing(request.form, guess)
+        return _closing(task.form, guess)
     total = str(int(numbers[0]) + int(numbers[1]))
     step = f"{numbers[0]} + {numbers[1]} = {total} ."
-    free = not request.parts.get("options") and "(or:" not in request.form
-    return f"{step} {_closing(request.form, total if free else guess)}"
+    free = not task.parts.get("options") and "(or:" not in task.form
+    return f"{step} {_closing(task.form, total if free else guess)}"
 
 
-def _guess(luck: Luck, request: Asked, unlike: str | None = None) -> str:
+def _guess(draws: HashedDraws, task: Task, unlike: str | None = None) -> str:
     """An answer of the kind asked for, other than `unlike`."""
-    letters = re.findall(r"^([A-Z])[.):] ", request.parts.get("options", ""), re.MULTILINE)
-    either = re.findall(r"answer is (\w+)", request.form) if "(or:" in request.form else []
+    letters = re.findall(r"^([A-Z])[.):] ", task.parts.get("options", ""), re.MULTILINE)
+    either = re.findall(r"answer is (\w+)", task.form) if "(or:" in task.form else []
     choices: list[str] = letters or either or [str(n) for n in range(2, 61)]
     others = [choice for choice in choices if choice.casefold() != (unlike or "").strip(" .()").casefold()]
-    return luck.rng("guess").pick(others or choices)
+    return draws.rng("guess").pick(others or choices)
 
 
 def _closing(form: str, answer: str) -> str:
@@ -145,8 +167,8 @@ _GARBLES = (
 )
 
 
-def _garbled(luck: Luck) -> str:
-    return luck.rng("garbled").pick(_GARBLES)
+def _garbled(draws: HashedDraws) -> str:
+    return draws.rng("garbled").pick(_GARBLES)
 
 
 def _cut(text: str, limit: Any) -> tuple[str, str, int]:

@@ -1,4 +1,4 @@
-"""How a persona speaks of another's solution: explains its mistake, names the kinds, scores it.
+"""A persona's feedback on another's solution: explains its mistake, names the kinds, scores it.
 
 A flaw that the speaker shares as a misconception goes unseen. Seen by sensitivity, a flaw costs the solution its
 score; by 1 - specificity fault is found with a sound one. A final answer that differs from a gold answer shown is
@@ -11,8 +11,8 @@ import re
 
 from errata.classroom.check_steps import Flaw, Statement, Verdict, judge
 from errata.classroom.grammar import UNITS, Puzzle
+from errata.classroom.hashed_random import HashedDraws
 from errata.llm.backends.simulated.persona import Persona
-from errata.llm.backends.simulated.rewrite import Luck
 from errata.records import MistakeKind
 
 KINDS: dict[str, MistakeKind] = {
@@ -29,8 +29,8 @@ _ORDERS = {"+": "add", "-": "take away", "*": "multiply"}
 
 def shares(persona: Persona, flaw: Flaw) -> bool:
     """Whether the persona would have made this mistake itself."""
-    if flaw.kind == "knowledge" and flaw.said:
-        stated = flaw.said.result if flaw.said.what == "fact" else flaw.said.right
+    if flaw.kind == "knowledge" and flaw.statement:
+        stated = flaw.statement.result if flaw.statement.what == "fact" else flaw.statement.right
         return persona.facts.get(flaw.cause) == stated
     return flaw.kind == "logical_op" and flaw.cause in persona.verbs
 
@@ -54,59 +54,59 @@ def classify(persona: Persona, puzzle: Puzzle, text: str) -> str:
     if flaw is None:
         return "there is no mistake .\nKinds: [other]"
     kind: MistakeKind = "calculation" if shares(persona, flaw) else KINDS[flaw.kind]
-    why = f"the first mistake is {_quoted(flaw.said)} ." if flaw.said else "the solution stops too early ."
+    why = f"the first mistake is {_quoted(flaw.statement)} ." if flaw.statement else "the solution stops too early ."
     return f"{why}\nKinds: [{kind}]"
 
 
-def score(persona: Persona, luck: Luck, puzzle: Puzzle | None, text: str, gold: str | None) -> str:
+def score(persona: Persona, draws: HashedDraws, puzzle: Puzzle | None, text: str, gold: str | None) -> str:
     """A judgement step by step, closed by the score in square brackets."""
     if puzzle is None:
-        return _by_answer(persona, luck, text, gold)
+        return _by_answer(persona, draws, text, gold)
     verdict = judge(puzzle, text)
     if not verdict.steps:
-        return _by_answer(persona, luck, text, str(puzzle.answer) if gold is None else gold)
+        return _by_answer(persona, draws, text, str(puzzle.answer) if gold is None else gold)
     flaw = verdict.flaw
-    if flaw and not shares(persona, flaw) and luck.chance("sees", persona.sensitivity):
+    if flaw and not shares(persona, flaw) and draws.chance("sees", persona.sensitivity):
         remark = _complaint(puzzle, flaw)
     elif gold is not None and not same_answer(answer_in(text), gold):
         remark = f"the final answer is not {gold} , so a step must be wrong ."
-    elif flaw is None and not luck.chance("is content", persona.specificity):
-        doubted = luck.rng("doubt").pick(verdict.steps)
+    elif flaw is None and not draws.chance("is content", persona.specificity):
+        doubted = draws.rng("doubt").pick(verdict.steps)
         remark = f"the step {_quoted(doubted)} does not follow from the problem ."
         flaw = Flaw("logical_num", doubted, None)
     else:
         checked = _checked(verdict, None)
-        return f"{checked} the answer follows . [{luck.rng('score').weighted(_GOOD)}]"
-    return f"{_checked(verdict, flaw)} {remark} [{luck.rng('score').weighted(_BAD)}]".strip()
+        return f"{checked} the answer follows . [{draws.rng('score').weighted(_GOOD)}]"
+    return f"{_checked(verdict, flaw)} {remark} [{draws.rng('score').weighted(_BAD)}]".strip()
 
 
-def _by_answer(persona: Persona, luck: Luck, text: str, gold: str | None) -> str:
+def _by_answer(persona: Persona, draws: HashedDraws, text: str, gold: str | None) -> str:
     """No step to check: the final answer alone is judged, and without a gold answer the score is middling."""
     if gold is None:
         return "i cannot check these steps . [3]"
     if same_answer(answer_in(text), gold):
-        good = luck.chance("is content", persona.specificity)
+        good = draws.chance("is content", persona.specificity)
         return (
             "the final answer is right . [4]"
             if good
             else "the final answer is right , but the steps are doubtful . [2]"
         )
-    return f"the final answer is not {gold} . [{luck.rng('score').weighted(_BAD)}]"
+    return f"the final answer is not {gold} . [{draws.rng('score').weighted(_BAD)}]"
 
 
 def _checked(verdict: Verdict, flaw: Flaw | None) -> str:
     """What was found true before the flaw."""
-    stop = flaw.said.start if flaw and flaw.said else None
+    stop = flaw.statement.start if flaw and flaw.statement else None
     true = [one for one in verdict.steps if stop is None or one.start < stop]
     return " ".join(f"step {i} : {_quoted(one)} is true ." for i, one in enumerate(true, 1))
 
 
 def _complaint(puzzle: Puzzle, flaw: Flaw) -> str:
     """What is wrong and what the right step would have been."""
-    said = flaw.said
-    if said is None or flaw.kind == "unfinished":
+    statement = flaw.statement
+    if statement is None or flaw.kind == "unfinished":
         return f"the solution stops too early . the right step is {_true_step(puzzle, flaw.step or 0)} ."
-    wrote = f"the first mistake is {_quoted(said)} ."
+    wrote = f"the first mistake is {_quoted(statement)} ."
     if flaw.kind == "final":
         if flaw.step is None:
             return f"the steps lead to {puzzle.answer} , so the final answer is wrong ."
@@ -127,10 +127,12 @@ def _complaint(puzzle: Puzzle, flaw: Flaw) -> str:
     return f"{wrote} {why} the right step is {_true_step(puzzle, flaw.step)} ."
 
 
-def _quoted(said: Statement) -> str:
-    if said.what == "fact":
-        return f"{said.unit} = {said.result}"
-    return f"{said.left} {said.op} {said.right} = {said.result}" if said.what == "step" else f"answer {said.result}"
+def _quoted(statement: Statement) -> str:
+    if statement.what == "fact":
+        return f"{statement.unit} = {statement.result}"
+    if statement.what == "step":
+        return f"{statement.left} {statement.op} {statement.right} = {statement.result}"
+    return f"answer {statement.result}"
 
 
 def _true_step(puzzle: Puzzle, i: int) -> str:
@@ -148,16 +150,16 @@ def answer_in(text: str) -> str | None:
     if match := _ANSWER.search(text):
         boxed = _BOXED.search(match[1])
         return boxed[1] if boxed else match[1]
-    found = _BOXED.findall(text) or _NUMBER.findall(text)
-    return found[-1] if found else None
+    matches = _BOXED.findall(text) or _NUMBER.findall(text)
+    return matches[-1] if matches else None
 
 
-def same_answer(given: str | None, gold: str) -> bool:
+def same_answer(answer: str | None, gold: str) -> bool:
     """A rough equality: numbers by value, an option by its letter, anything else by its letters and digits."""
-    if given is None:
+    if answer is None:
         return False
-    given, gold = given.strip(" .$()[]").casefold(), gold.strip(" .$()[]").casefold()
+    answer, gold = answer.strip(" .$()[]").casefold(), gold.strip(" .$()[]").casefold()
     try:
-        return float(given.replace(",", "")) == float(gold.replace(",", ""))
+        return float(answer.replace(",", "")) == float(gold.replace(",", ""))
     except ValueError:
-        return given == gold or (len(given) == 1 and gold.startswith(f"{given}. ")) or given.startswith(f"{gold}. ")
+        return answer == gold or (len(answer) == 1 and gold.startswith(f"{answer}. ")) or answer.startswith(f"{gold}. ")

@@ -1,4 +1,4 @@
-"""Who a simulated teacher is: a voice, a few persistent misconceptions and set rates, all from the model string.
+"""The personas of the faculty: a voice, a few persistent misconceptions and set rates, all from the model string.
 
 `simulated/NAME?key=value&key=value`: the name fixes the persona by hash, the keys override it.
 
@@ -52,7 +52,7 @@ STUDENT = "pupil"
 
 @dataclass(frozen=True)
 class Persona:
-    """One simulated voice; the rates are shares from 0 to 1, described in the module's table."""
+    """A simulated teacher; the rates are shares from 0 to 1, described in the module's table."""
 
     name: str
     seed: int
@@ -94,30 +94,30 @@ def persona(model: str) -> Persona:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
     except ValueError:
         raise _refusal(model, f"settings {query!r}", "they are key=value, joined by &") from None
-    given: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for key, value in pairs:
         if key not in KEYS:
             near = get_close_matches(key, KEYS, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise _refusal(model, f"unknown setting {key!r}", f"the faculty knows {', '.join(KEYS)}{hint}")
-        if key in given:
+        if key in settings:
             raise _refusal(model, f"setting {key} twice", "one value is meant")
-        given[key] = value
-    return _persona(model, name, given)
+        settings[key] = value
+    return _persona(model, name, settings)
 
 
-def _persona(model: str, name: str, given: dict[str, str]) -> Persona:
-    seed = _whole(model, "seed", given.pop("seed", str(FACULTY_SEED)))
+def _persona(model: str, name: str, settings: dict[str, str]) -> Persona:
+    seed = _whole(model, "seed", settings.pop("seed", str(FACULTY_SEED)))
     rng = HashedRandom("faculty", seed, name)
     voice = rng.between(0, len(VOICES) - 1)
     sensitivity, specificity = 0.85 + 0.1 * rng.random(), 0.9 + 0.05 * rng.random()
-    if (wanted := given.pop("voice", None)) is not None:
-        if wanted not in VOICES:
-            raise _refusal(model, f"voice={wanted}", f"the voices are {', '.join(VOICES)}")
-        voice = VOICES.index(wanted)
-    facts, verbs = _misconceptions(model, given.pop("misconceptions", "2"), rng)
+    if (chosen := settings.pop("voice", None)) is not None:
+        if chosen not in VOICES:
+            raise _refusal(model, f"voice={chosen}", f"the voices are {', '.join(VOICES)}")
+        voice = VOICES.index(chosen)
+    facts, verbs = _misconceptions(model, settings.pop("misconceptions", "2"), rng)
     rates = {"sensitivity": sensitivity, "specificity": specificity}
-    rates |= {key: _rate(model, key, value) for key, value in given.items()}
+    rates |= {key: _rate(model, key, value) for key, value in settings.items()}
     return Persona(name, seed, voice, facts, verbs, **rates)
 
 

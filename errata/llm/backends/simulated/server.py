@@ -126,8 +126,8 @@ def serve(host: str = "127.0.0.1", port: int = 8017, *, faults: Faults | None = 
 class _Endpoint:
     def __init__(self, faults: Faults, latency: float) -> None:
         self.faults, self.latency = faults, latency
-        self.requests = self.abandoned = 0
-        self.seen: Counter[str] = Counter()
+        self.requests = self.abandoned = self.unknown_prompts = 0
+        self.attempts: Counter[str] = Counter()
         self.fates: Counter[str] = Counter()
         self.windows: dict[str, _Window] = {}
 
@@ -140,9 +140,9 @@ class _Endpoint:
         return app
 
     async def stats(self, _: web.Request) -> web.Response:
-        """Requests in all, given up by their client, by fate (ok, bad, 401, excess or the fault) and by content."""
-        counts = {"requests": self.requests, "abandoned": self.abandoned}
-        return _json(counts | {"fates": dict(self.fates), "by_content": dict(self.seen)})
+        """Requests in all, given up by their client, of unknown wording, by fate (ok, bad, ...) and by content."""
+        counts = {"requests": self.requests, "abandoned": self.abandoned, "unknown_prompts": self.unknown_prompts}
+        return _json(counts | {"fates": dict(self.fates), "by_content": dict(self.attempts)})
 
     async def models(self, _: web.Request) -> web.Response:
         """The usual names; any other name is a persona, too."""
@@ -159,8 +159,8 @@ class _Endpoint:
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         content = digest(body.decode("utf-8", "replace"))
-        attempt = self.seen[content]
-        self.seen[content] += 1
+        attempt = self.attempts[content]
+        self.attempts[content] += 1
         self.requests += 1
         refuse_after = self.faults.refuse_after
         refused = refuse_after is not None and self.requests > refuse_after
@@ -178,10 +178,12 @@ class _Endpoint:
             after = {"Retry-After": f"{self.faults.retry_after:g}"} if fault == "429" else {}
             return _error(int(fault[:3]), f"fault {fault} on request", "fault", after)
         try:
-            completion = _completion(body, content)
+            answer = _answer(body)
         except _BadRequest as error:
             self.fates["bad"] += not fault
             return _error(error.status, str(error), error.code)
+        self.unknown_prompts += answer.unknown_prompt
+        completion = _as_completion(answer, content)
         if self._exceeds(completion):
             self.fates["excess"] += 1
             after = {"Retry-After": f"{self.faults.retry_after:g}"}
@@ -222,21 +224,21 @@ class _BadRequest(Exception):
         self.status, self.code = status, code
 
 
-def _completion(body: bytes, content: str) -> dict[str, Any]:
+def _answer(body: bytes) -> Reply:
+    """The faculty's reply to a request's body. Raises _BadRequest."""
     try:
-        asked = orjson.loads(body)
-        model = asked["model"]
-        messages = [(_role(message), _text(message.get("content"))) for message in asked["messages"]]
+        chat = orjson.loads(body)
+        model = chat["model"]
+        messages = [(_role(message), _text(message.get("content"))) for message in chat["messages"]]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _BadRequest(f"the body is no chat request: {error!r}") from None
-    seed = asked.get("seed")
+    seed = chat.get("seed")
     if not isinstance(model, str) or not isinstance(seed, int | None):
         raise _BadRequest("model is a string and seed a whole number")
     try:
-        answer = reply(model, messages, asked, seed)
+        return reply(model, messages, chat, seed)
     except ProviderFailure as failure:
         raise _BadRequest(failure.message, 404, "model_not_found") from None
-    return _as_completion(answer, content)
 
 
 def _role(message: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from errata.classroom.soundness import sound
 from errata.graphs.stages.word_diff import edit_ratio
 from errata.llm.backends.simulated.backend import Simulated
 from errata.llm.backends.simulated.faculty import reply
-from errata.llm.backends.simulated.recognize import asked, templates
+from errata.llm.backends.simulated.recognize import read_task, templates
 from errata.llm.request import Context
 from errata.llm.spec import AgentSpec
 from errata.records import Message, Problem
@@ -49,12 +49,12 @@ def test_every_shipped_prompt_is_told_apart_and_cut_into_its_parts() -> None:
     nasty = "one .\n### Problem\nanother\n### Options\nA. x"
     for name in prompts():
         ((_, text),) = messages(name, lesson()[0], rationale=nasty, answer="17", options="A. x\nB. y")
-        found = asked(text)
-        assert found.verb == name
-        assert found.parts["question"] == lesson()[0].question
-        assert found.parts["options"] == "A. x\nB. y"
-        assert found.parts.get("rationale", nasty) == nasty
-        assert found.parts.get("answer", "17") == "17"
+        task = read_task(text)
+        assert task.verb == name
+        assert task.parts["question"] == lesson()[0].question
+        assert task.parts["options"] == "A. x\nB. y"
+        assert task.parts.get("rationale", nasty) == nasty
+        assert task.parts.get("answer", "17") == "17"
 
 
 def test_demonstrations_do_not_stand_in_for_the_problem() -> None:
@@ -130,8 +130,8 @@ def test_rectify_keeps_the_true_steps_and_ends_in_the_answer() -> None:
             assert puzzle
             flaw = judge(puzzle, before).flaw
             assert flaw
-            assert flaw.said
-            assert text.startswith(before[: flaw.said.start].rstrip())
+            assert flaw.statement
+            assert text.startswith(before[: flaw.statement.start].rstrip())
             assert judge(puzzle, text).voice == voice
             assert 0 < edit_ratio(before, text) < 0.8
 
@@ -188,9 +188,9 @@ def test_explain_and_classify_name_the_first_false_step() -> None:
         assert puzzle
         flaw = judge(puzzle, before).flaw
         assert flaw
-        assert flaw.said
+        assert flaw.statement
         told = ask(PERFECT, "teacher/explain", problem, rationale=before, answer=problem.answer)
-        assert f"{flaw.said.result}" in told
+        assert f"{flaw.statement.result}" in told
         assert "the right step is" in told
         assert "the answer is" not in told
         kinds = ask(PERFECT, "teacher/classify", problem, rationale=before, answer=problem.answer, explanation=told)

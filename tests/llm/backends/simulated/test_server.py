@@ -77,6 +77,17 @@ async def test_models_and_unknown_settings() -> None:
             await client.chat.completions.create(model="ada?voise=1", messages=[{"role": "user", "content": "x"}])
 
 
+async def test_requests_of_unknown_wording_are_counted() -> None:
+    texts = ["Psst! How much is it?", messages("teacher/solve", lesson()[0])[0][1]]
+    async with serving() as url, aiohttp.ClientSession() as session:
+        for text in texts:
+            chat = {"model": "ada", "messages": [{"role": "user", "content": text}]}
+            async with session.post(f"{url}/chat/completions", json=chat) as response:
+                assert response.status == 200
+        counts = await stats(url)
+    assert (counts["requests"], counts["unknown_prompts"]) == (2, 1)
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"model": "ada"}', b'{"model": 1, "messages": []}'])
 async def test_a_body_that_is_no_request_is_refused(body: bytes) -> None:
     async with serving() as url, aiohttp.ClientSession() as session:
