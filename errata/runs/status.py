@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from errata.llm.gateway import unknown_prompt_notes
 from errata.records import Call, Rationale, Transcript
 from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log
 from errata.runs.transcripts import in_file_order, read_transcripts
