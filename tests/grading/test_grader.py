@@ -12,7 +12,7 @@ import pytest
 
 from errata.errors import ErrataError
 from errata.grading.grader import Grader
-from errata.grading.math_pool import Verifier
+from errata.grading.math_pool import MathPool
 from errata.grading.math_worker import CPU_SECONDS
 from errata.records import AnswerKind, Problem
 
@@ -152,22 +152,22 @@ async def test_verdicts_are_remembered(grader: Grader) -> None:
 
 
 def test_a_worker_killed_from_outside_is_a_timeout_and_the_next_check_has_a_new_one() -> None:
-    verifier = Verifier()
-    assert verifier.check("x+1", "1+x") == "equal"
-    worker = verifier._idle.queue[0]
+    pool = MathPool()
+    assert pool.check("x+1", "1+x") == "equal"
+    worker = pool._idle.queue[0]
     os.kill(worker._process.pid, signal.SIGKILL)
     worker._process.wait()
 
-    assert verifier.check("x+1", "1+x") == "timeout"
-    assert verifier.check("x+1", "1+x") == "equal"
-    verifier.close()
+    assert pool.check("x+1", "1+x") == "timeout"
+    assert pool.check("x+1", "1+x") == "equal"
+    pool.close()
 
 
 async def test_a_grader_that_never_needs_algebra_starts_nothing(grader: Grader) -> None:
     await grader.grade(problem("latex", "5"), r"\boxed{5}")
 
     assert grader._threads is None
-    assert grader._verifier._idle.empty()
+    assert grader._pool._idle.empty()
 
 
 def test_a_script_without_a_main_guard_can_grade(tmp_path: os.PathLike[str]) -> None:
