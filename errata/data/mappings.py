@@ -1,6 +1,6 @@
 """Which parts of a record make a problem: ready mappings for the known data sets, and the recipe's own.
 
-A mapping is a pure function from a record to `Fields`. What a record lacks is told as `BadField`; whoever knows the
+A mapping is a pure function from a record to `Fields`. What a record lacks is a `BadField`; whoever knows the
 file and the line adds them.
 """
 
@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from errata.data.fields import (
     BadField,
@@ -20,10 +21,11 @@ from errata.data.fields import (
     letter,
     options_at,
     plain_number,
-    shown,
+    preview,
     text_at,
     truth,
 )
+from errata.data.golds import fits, kind_of
 from errata.data.source import Mapping
 from errata.errors import UsageError
 from errata.grading.latex import last_box
@@ -112,12 +114,12 @@ def logiqa(record: Record) -> Fields:
     file: a few labels are misplaced within the text ("Professor C.Lin quit"), which is left as it is.
     """
     lines = at(record, "options")
-    found = [_LABEL.match(line) for line in lines]
-    names = [match[1].upper() if match else None for match in found]
+    marks = [_LABEL.match(line) for line in lines]
+    names = [match[1].upper() if match else None for match in marks]
     if sorted(name or "" for name in names) != list("ABCD"):
         names = [name if name == own else own for name, own in zip(names, "ABCD", strict=True)]
-        found = [m if m and m[1].upper() == own else None for m, own in zip(found, "ABCD", strict=True)]
-    texts = [line[match.end() if match else 0 :].strip() for line, match in zip(lines, found, strict=True)]
+        marks = [m if m and m[1].upper() == own else None for m, own in zip(marks, "ABCD", strict=True)]
+    texts = [line[match.end() if match else 0 :].strip() for line, match in zip(lines, marks, strict=True)]
     choices = [text for _, text in sorted(zip(names, texts, strict=True), key=lambda pair: str(pair[0]))]
     return Fields(
         question=joined_at(record, "{context}\n{question}"),
@@ -165,19 +167,19 @@ def bbh(task: str, record: Record) -> Fields:
     movie_recommendation and ruin_names have options cut apart at commas and a text as target: they stay strings. There
     is no split, so a hash makes one: four fifths of a task are train, the share EDIT takes (arXiv 2405.19737).
     """
-    asked, target, kind = text_at(record, "input"), text_at(record, "target"), BBH[task]
-    stem, mark, listed = asked.rpartition("\nOptions:\n")
+    question, target, kind = text_at(record, "input"), text_at(record, "target"), BBH[task]
+    stem, mark, listed = question.rpartition("\nOptions:\n")
     options = [re.sub(r"^(?:\([A-Z]\)|-)\s*", "", line).strip() for line in listed.splitlines()]
-    name = digest("bbh", task, asked, target)
+    name = digest("bbh", task, question, target)
     split = "train" if draw("bbh split", name) < 0.8 else "test"
     if kind == "choice" and re.fullmatch(r"\([A-Z]\)|valid|invalid", target) and mark:
         answer = letter(target, (), options, "target")
         return Fields(stem.strip(), answer, "choice", name, tuple(options), split=split)
     if kind == "boolean":
-        return Fields(stem.strip() if mark else asked, truth(target, "target"), "boolean", name, split=split)
+        return Fields(stem.strip() if mark else question, truth(target, "target"), "boolean", name, split=split)
     if kind == "number":
-        return Fields(asked, plain_number(target, "target"), "number", name, split=split)
-    return Fields(asked, target, "string", name, split=split)
+        return Fields(question, plain_number(target, "target"), "number", name, split=split)
+    return Fields(question, target, "string", name, split=split)
 
 
 _EMPTY_BOXES = (r"Therefore there are $\boxed{}$ primes in that range.", r"for any $n$, so the answer is $\boxed{}$.")
@@ -255,6 +257,7 @@ def own(mapping: Mapping, record: Record) -> Fields:
     return Fields(
         question=question,
         answer=_own_answer(mapping, record, labels, choices),
+        answers=_own_answers(mapping, record, labels, choices),
         kind=mapping.kind,
         id=_own_id(mapping, record),
         choices=tuple(choices),
@@ -267,6 +270,22 @@ def own(mapping: Mapping, record: Record) -> Fields:
 def _own_answer(mapping: Mapping, record: Record, labels: Sequence[str], choices: Sequence[str]) -> str:
     path = mapping.answer
     value = joined_at(record, path) if "{" in path else at(record, path)
+    return _gold(mapping, value, path, labels, choices)
+
+
+def _own_answers(mapping: Mapping, record: Record, labels: Sequence[str], choices: Sequence[str]) -> tuple[str, ...]:
+    if mapping.answers is None:
+        return ()
+    values = at(record, mapping.answers)
+    if not isinstance(values, list | tuple):
+        raise BadField(mapping.answers, f"it is {preview(values)}", "a list of further gold answers is expected")
+    golds = [_gold(mapping, value, mapping.answers, labels, choices) for value in values]
+    first = _own_answer(mapping, record, labels, choices)
+    return tuple(dict.fromkeys(gold for gold in golds if gold != first))
+
+
+def _gold(mapping: Mapping, value: Any, path: str, labels: Sequence[str], choices: Sequence[str]) -> str:
+    """A gold answer in the form of the mapping's kind. BadField where this kind cannot hold it."""
     if value is None or (isinstance(value, str) and not value.strip()):
         raise BadField(path, "it is empty", "without a gold answer nothing can be graded")
     match mapping.kind:
@@ -278,13 +297,39 @@ def _own_answer(mapping: Mapping, record: Record, labels: Sequence[str], choices
             return letter(value, labels, choices, path)
         case "choice":
             if not re.fullmatch(r"\(?[A-Za-z][).]?", str(value).strip()):
-                raise BadField(path, f"it is {shown(value)}", "a letter is expected", "name the options as choices?")
+                raise BadField(path, f"it is {preview(value)}", "a letter is expected", "name the options as choices?")
             return str(value).strip("(). ").upper()
         case "latex" if isinstance(value, str) and re.search(r"\\f?box", value):
             return boxed(value, path)
+        case "list" | "set" | "ratio" | "interval":
+            return _parts(mapping.kind, value, path, labels, choices)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise BadField(path, f"it is {shown(value)}", "a text or a number is expected")
+        raise BadField(path, f"it is {preview(value)}", "a text or a number is expected")
     return plain_number(value, path) if isinstance(value, float) else str(value).strip()
+
+
+def _parts(kind: AnswerKind, value: Any, path: str, labels: Sequence[str], choices: Sequence[str]) -> str:
+    """A gold of several parts, from a text or a list of them; with options, the letters of those it names."""
+    items = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(item, bool) or not isinstance(item, str | int | float) for item in items) or not items:
+        raise BadField(path, f"it is {preview(value)}", f"a {kind} of texts or numbers is expected")
+    if choices and kind in ("list", "set"):
+        names = [
+            part
+            for item in items
+            for part in (re.split(r"[,;\s]+", item) if isinstance(item, str) and item not in choices else [item])
+            if part != ""
+        ]
+        return "; ".join(letter(name, labels, choices, path) for name in names)
+    text = (":" if kind == "ratio" else "; ").join(str(item).strip() for item in items)
+    if not fits(kind, text):
+        raise BadField(
+            path,
+            f"it is {preview(value)}",
+            f"a gold of kind {kind} is expected",
+            f"set the mapping's kind to {kind_of(text)}?",
+        )
+    return text
 
 
 def _own_id(mapping: Mapping, record: Record) -> str | None:
@@ -292,7 +337,7 @@ def _own_id(mapping: Mapping, record: Record) -> str | None:
         return None
     value = at(record, mapping.id)
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise BadField(mapping.id, f"it is {shown(value)}", "an id is a text or a whole number")
+        raise BadField(mapping.id, f"it is {preview(value)}", "an id is a text or a whole number")
     return str(value).strip()
 
 

@@ -20,7 +20,7 @@ def find(kind: AnswerKind, text: str, start: int, end: int, choices: Sequence[st
     """The answer of this kind that text[start:end] states, in the form of its kind."""
     match kind:
         case "number":
-            return find_number(text, start, end)
+            return find_number(text, start, end, reasons=True)
         case "choice":
             return find_choice(text, start, end, choices)
         case "boolean":

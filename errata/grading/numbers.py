@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import islice
 from math import factorial
@@ -27,13 +28,14 @@ _EQUALS = re.compile(r"[=≈]")
 _MOST_DIGITS = 300
 
 
-def find_number(text: str, start: int, end: int, *, last: bool = False) -> Hit | None:
+def find_number(text: str, start: int, end: int, *, last: bool = False, reasons: bool = False) -> Hit | None:
     """The number a sentence states: the first after its last equals sign, else its first (or `last`) one.
 
-    A number word (`fifteen`) counts where there are no digits. What explains the number (`4, because 4 x 4 = 16`) is
-    passed over. A hedge between two numbers (`between 16 and 36`, `10-12`) is neither of them: `16 or 36`.
+    A number word (`fifteen`) counts where there are no digits. With `reasons`, what explains the number (`4, because
+    4 x 4 = 16`) is passed over. A hedge between two numbers (`between 16 and 36`, `10-12`) is neither of
+    them: `16 or 36`.
     """
-    end = end if last else _before_reason(text, start, end)
+    end = _before_reason(text, start, end) if reasons else end
     hit: Hit | None = None
     signs = [match.end() for match in _EQUALS.finditer(text, start, end)]
     for begin in (*signs[-1:], start):
@@ -94,8 +96,16 @@ def _hedge(text: str, start: int, end: int, first: Hit, match: re.Match[str]) ->
         at = hit.span.end
     if len(set(values)) < 2 or not _is_hedge(words, between is not None):
         return None
+    if choice := _settled_on(text, at, end, values):
+        return choice
     begin = between.start() if between else first.span.start
     return Hit(" or ".join(dict.fromkeys(values)), Span(begin, at))
+
+
+def _settled_on(text: str, start: int, end: int, values: Sequence[str]) -> Hit | None:
+    """The one of several numbers that the sentence names again: `from 3 to 9, but only 3 fits`."""
+    hits = (_number(text, match) for match in _NUMBER.finditer(text, start, end))
+    return next((hit for hit in hits if hit and hit.answer in values), None)
 
 
 def _offers(text: str, join: re.Match[str], before: str, number: re.Match[str], hit: Hit) -> bool:

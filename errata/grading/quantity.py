@@ -94,4 +94,6 @@ def same_quantity(gold: str, answer: str) -> bool:
         if one.unit and one.unit.measure == "share" and one.value / 100 == other.value:
             return True
     dotted = _DOTTED.match(answer)
-    return bool(dotted) and abs(left.value) >= 1_000 and dotted[0].replace(".", "").replace("−", "-") == str(left.value)
+    if dotted is None or abs(left.value) < 1_000:
+        return False
+    return dotted[0].replace(".", "").replace("−", "-") == str(left.value)

@@ -97,12 +97,13 @@ def _rounded(gold: str, answer: str, left: Valued, right: Valued) -> Answer:
 
 
 class _Shape(NamedTuple):
-    """An answer's outer form: its name, whether order counts, its parts and the length of each row of a matrix."""
+    """An answer's outer form: its name, whether order counts, its parts, the rows of a matrix, its brackets."""
 
     name: str
     ordered: bool
     parts: tuple[str, ...]
     rows: tuple[int, ...] = ()
+    brackets: str = ""
 
 
 _MATRIX = re.compile(r"\\begin\{pmatrix\}(.*)\\end\{pmatrix\}")
@@ -124,7 +125,7 @@ def _shape(form: str) -> _Shape:
         if form.startswith(opened) and form.endswith(closed) and len(inside := split(form[1:-1])) > 1:
             if _closed_inside(form):
                 break  # (a,b)=(1,2)
-            return _Shape(name, True, tuple(inside))
+            return _Shape(name, True, tuple(inside), brackets=opened + closed)
     return _Shape("interval" if r"\cup" in form else "scalar", True, (form,))
 
 
@@ -153,7 +154,7 @@ def split(text: str, separator: str = ",") -> list[str]:
 
 
 def _in_order(left: _Shape, right: _Shape) -> Answer:
-    if (len(left.parts), left.rows) != (len(right.parts), right.rows):
+    if (len(left.parts), left.rows, left.brackets) != (len(right.parts), right.rows, right.brackets):
         return False
     return _all(map(_scalars, left.parts, right.parts))
 

@@ -166,7 +166,7 @@ def _last_line(text: str, start: int, end: int) -> tuple[int, int]:
 def _whole(kind: AnswerKind, text: str, start: int, end: int) -> Reading | None:
     if end - start > 2 * _LONGEST_WHOLE:
         return None
-    hit = find_trimmed(text, start, end)
+    hit = find(kind, text, start, end)
     if not hit or "\n" in hit.answer or len(hit.answer) > _LONGEST_WHOLE:
         return None
     if kind == "latex" and _WORDY.search(hit.answer):
@@ -183,15 +183,14 @@ _IS = re.compile(r"\b(?:is|are|be|equals)\s+(?=[-\d\\])|=\s*(?=[-\d\\])")
 def _last_formula(text: str, start: int, end: int) -> Reading | None:
     """What the last line's last formula comes to, or what follows its last "is"."""
     begin, stop = _last_line(text, start, end)
-    formulas = [*_FORMULA.finditer(text, begin, stop)]
+    verbs, formulas = [*_IS.finditer(text, begin, stop)], [*_FORMULA.finditer(text, begin, stop)]
+    after = [(verbs[-1].end(), stop)] if verbs else []
     if formulas:
-        begin, stop = formulas[-1].span(formulas[-1].lastindex or 0)
-        begin = text.rfind("=", begin, stop) + 1 or begin
-    elif verbs := [*_IS.finditer(text, begin, stop)]:
-        begin = verbs[-1].end()
-    else:
-        return None
-    hit = find_trimmed(text, begin, stop)
-    if not hit or not _VALUED.search(hit.answer) or (formulas and _WORDY.search(hit.answer)):
-        return None
-    return Reading(*hit, "closing")
+        inside = formulas[-1].span(formulas[-1].lastindex or 0)
+        last = text.rfind("=", *inside) + 1 or inside[0], inside[1]
+        after = [*(after if verbs and verbs[-1].start() >= formulas[-1].end() else []), last]
+    for span in after:
+        hit = find_trimmed(text, *span)
+        if hit and _VALUED.search(hit.answer) and not (formulas and _WORDY.search(hit.answer)):
+            return Reading(*hit, "closing")
+    return None
