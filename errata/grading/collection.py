@@ -121,6 +121,11 @@ def _plain(text: str) -> str:
 def _sides(part: str) -> str:
     for infinite in ("inf", "infinity", "∞"):
         part = re.sub(rf"(?<![\\a-z]){infinite}(?![a-z])", r"\\infty", part)
-    if re.search(r"[<>≤≥]|\\(?:[lg]e|leq|geq|lt|gt|in)(?![a-z])", part):
-        return re.sub(r"\\([lg])eq(?![a-z])", r"\\\1e", "".join(part.replace(r"\left", "").split()))
+    for command, sign in _SIGNS:
+        part = re.sub(rf"\\(?:{command})(?![a-z])", sign, part)
+    if re.search(r"[<>≤≥]|\\in(?![a-z])", part):
+        return "".join(part.replace(r"\left", "").replace(r"\right", "").split())
     return normal(part)
+
+
+_SIGNS = (("leqslant|leq|le", "≤"), ("geqslant|geq|ge", "≥"), ("lt", "<"), ("gt", ">"))
