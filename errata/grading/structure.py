@@ -51,6 +51,8 @@ def symbols(form: str) -> frozenset[str]:
 
 
 def _scalars(gold: str, answer: str) -> Answer:
+    if "=" in answer and "=" not in gold:
+        return _sides(gold, answer)
     verdicts = []
     for point in range(POINTS):
         left, right = evaluate(gold, point), evaluate(answer, point)
@@ -64,6 +66,12 @@ def _scalars(gold: str, answer: str) -> Answer:
         if not left.symbols | right.symbols:
             return True
     return True
+
+
+def _sides(gold: str, answer: str) -> Answer:
+    """An equation is no answer where none of its sides is; which side counts where one is, algebra decides."""
+    verdicts = [_scalars(gold, side) for side in answer.split("=")]
+    return False if all(verdict is False for verdict in verdicts) else None
 
 
 def _near(left: Valued, right: Valued) -> Answer:
@@ -99,6 +107,7 @@ def _rounded(gold: str, answer: str, left: Valued, right: Valued) -> Answer:
 class _Shape(NamedTuple):
     """An answer's outer form: its name, whether order counts, its parts, the rows of a matrix, its brackets."""
 
+    form: str
     name: str
     ordered: bool
     parts: tuple[str, ...]
@@ -115,18 +124,18 @@ def _shape(form: str) -> _Shape:
         rows = [row.split("&") for row in matrix[1].split(r"\\") if row]
         if not any("{pmatrix}" in cell for row in rows for cell in row):
             lengths = tuple(len(row) for row in rows)
-            return _Shape("matrix", True, tuple(cell for row in rows for cell in row), lengths)
+            return _Shape(form, "matrix", True, tuple(cell for row in rows for cell in row), lengths)
     if form.startswith(r"\{") and form.endswith(r"\}"):
-        return _Shape("set", False, tuple(split(form[2:-2])))
+        return _Shape(form, "set", False, tuple(split(form[2:-2])))
     parts = split(form)
     if len(parts) > 1:
-        return _Shape("set", False, tuple(parts))
+        return _Shape(form, "set", False, tuple(parts))
     for opened, closed, name in _PAIRS:
         if form.startswith(opened) and form.endswith(closed) and len(inside := split(form[1:-1])) > 1:
             if _closed_inside(form):
                 break  # (a,b)=(1,2)
-            return _Shape(name, True, tuple(inside), brackets=opened + closed)
-    return _Shape("interval" if r"\cup" in form else "scalar", True, (form,))
+            return _Shape(form, name, True, tuple(inside), brackets=opened + closed)
+    return _Shape(form, "interval" if r"\cup" in form else "scalar", True, (form,))
 
 
 def _closed_inside(form: str) -> bool:
@@ -167,14 +176,19 @@ def _in_any_order(left: Sequence[str], right: Sequence[str]) -> Answer:
 
 
 def _other_shapes(left: _Shape, right: _Shape) -> Answer:
-    """A scalar is no tuple or matrix; a set of one element is that element."""
-    names = {left.name, right.name}
-    if "set" in names and "scalar" in names:
+    """Different shapes differ where their parts do; a set of one element is that element."""
+    if {left.name, right.name} == {"set", "scalar"}:
         return _in_any_order(left.parts, right.parts)
-    if names in ({"scalar", "tuple"}, {"scalar", "matrix"}):
-        single = left if left.name == "scalar" else right
-        return False if evaluate(single.parts[0], 0) else None
-    return None
+    for one, other in ((left, right), (right, left)):
+        if one.name == "interval" and other.name != "tuple" and read_union(one.form):
+            return False if _readable(other) else None
+    if {left.name, right.name} in ({"scalar", "tuple"}, {"scalar", "matrix"}):
+        return False if _readable(left if left.name == "scalar" else right) else None
+    return False if _in_any_order(left.parts, right.parts) is False else None
+
+
+def _readable(shape: _Shape) -> bool:
+    return all(evaluate(part, 0) for part in shape.parts)
 
 
 def _all(verdicts: Iterable[Answer]) -> Answer:
