@@ -11,6 +11,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from errata.data.golds import is_number, kind_of
+from errata.grading.latex import last_box
 from errata.records import AnswerKind
 
 Record = Mapping[str, Any]
@@ -162,3 +163,12 @@ def _options(value: Any, path: str) -> tuple[list[str], list[str]]:
 def preview(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def boxed(solution: str, path: str) -> str:
+    r"""What the last \boxed{} of a solution holds."""
+    span = last_box(solution)
+    answer = solution[span.start : span.end].strip().rstrip(".") if span else ""
+    if not answer:
+        raise BadField(path, r"it has no \boxed{}", "the gold answer stands in the solution's last box")
+    return answer

@@ -49,8 +49,8 @@ class Problems:
         if self._name == "classroom":
             return
         if source.options:
-            found = f"problems.options is set for {self._name}"
-            raise UsageError(found, "options belong to the classroom", "remove problems.options")
+            what = f"problems.options is set for {self._name}"
+            raise UsageError(what, "options belong to the classroom", "remove problems.options")
         for name in _files(self._name):
             self._reader(name)
 

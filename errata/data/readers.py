@@ -92,8 +92,8 @@ def _decoded(line: bytes, path: Path, number: int) -> str:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
-        found = f"{path}, line {number}: byte {error.start + 1} of it is not UTF-8"
-        raise UsageError(found, "data sets are read as UTF-8 text", "convert the file to UTF-8") from None
+        what = f"{path}, line {number}: byte {error.start + 1} of it is not UTF-8"
+        raise UsageError(what, "data sets are read as UTF-8 text", "convert the file to UTF-8") from None
 
 
 def _lines(path: Path) -> Iterator[Row]:
@@ -143,9 +143,9 @@ def _records(value: Any, path: Path) -> list[Any]:
     }
     if len(lists) == 1:
         return next(iter(lists.values()))
-    found = f"lists of records under {', '.join(lists)}" if lists else "no list of records"
+    what = f"lists of records under {', '.join(lists)}" if lists else "no list of records"
     raise UsageError(
-        f"{path} holds {found}",
+        f"{path} holds {what}",
         "one is expected: an array, or an object with one array of records",
         "write one record per line (JSON lines)",
     )
@@ -154,8 +154,8 @@ def _records(value: Any, path: Path) -> list[Any]:
 def _row(place: str, value: Any, where: str) -> Row:
     if isinstance(value, dict):
         return Row(place, value)
-    found = f"{where}: {json.dumps(value)[:60]}"
-    return Row(place, {}, UsageError(found, "every record is an object with named fields", 'write {"question": ...}'))
+    what = f"{where}: {json.dumps(value)[:60]}"
+    return Row(place, {}, UsageError(what, "every record is an object with named fields", 'write {"question": ...}'))
 
 
 def _no_json(where: str, error: Exception) -> UsageError:
@@ -198,8 +198,8 @@ def _table(path: Path) -> Iterator[Row]:
             if len(columns) and columns[0].startswith("\ufeff"):
                 columns[0] = columns[0].removeprefix("\ufeff").strip('"')
             if len(set(columns)) < len(columns) or (columns and not all(columns)):
-                found = f"{path}, line 1: its columns are {', '.join(columns)[:200]}"
-                raise UsageError(found, "every column has a name of its own", "name the columns in the first line")
+                what = f"{path}, line 1: its columns are {', '.join(columns)[:200]}"
+                raise UsageError(what, "every column has a name of its own", "name the columns in the first line")
             for cells in rows:
                 if cells:
                     yield _cells(path, rows.line_num, columns, cells)
@@ -214,8 +214,8 @@ def _cells(path: Path, number: int, columns: list[str], cells: list[str]) -> Row
     place = f"line {number}"
     if len(cells) == len(columns):
         return Row(place, dict(zip(columns, cells, strict=True)))
-    found = f"{path}, {place}: {len(cells)} cells for {len(columns)} columns"
-    return Row(place, {}, UsageError(found, "every row has a cell per column", "quote cells that hold commas"))
+    what = f"{path}, {place}: {len(cells)} cells for {len(columns)} columns"
+    return Row(place, {}, UsageError(what, "every row has a cell per column", "quote cells that hold commas"))
 
 
 def _parquet(path: Path) -> Iterator[Row]:

@@ -12,7 +12,7 @@ from errata.grading.collection import items_of
 from errata.grading.latex import alike, normal
 from errata.grading.normalize import canonical
 from errata.grading.quantity import same_quantity
-from errata.grading.structure import equal_values, symbols
+from errata.grading.structure import equal_values, same_factors, symbols
 from errata.records import AnswerKind
 
 _ASKS_FORM = re.compile(r"\b(?:factor|expand)", re.IGNORECASE)
@@ -59,7 +59,7 @@ def compare_latex(gold: str, answer: str, question: str = "") -> Comparison:
     left, right = normal(gold), normal(answer)
     if correct is None:
         correct, rule = equal_values(left, right), "value"
-        if correct and asks_form(question) and symbols(left):
+        if correct and asks_form(question) and symbols(left) and not same_factors(left, right):
             correct = None
     if correct and left != right and restates(question, right):
         return Comparison(False, "restated")

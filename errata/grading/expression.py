@@ -186,6 +186,8 @@ class _Parser:
 
     def _command(self, token: str) -> Value:
         match token:
+            case r"\alpha" | r"\beta" | r"\gamma" | r"\delta" | r"\theta" | r"\lambda" | r"\mu" | r"\phi" | r"\omega":
+                return self._letter(token)
             case r"\pi":
                 return math.pi + 0j
             case r"\infty":

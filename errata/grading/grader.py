@@ -54,7 +54,7 @@ class Grade(NamedTuple):
 
 
 class Grades(Protocol):
-    """Says whether a text answers a problem rightly: `Grader`, or a grader of one's own."""
+    """A grader says whether a text answers a problem rightly: `Grader`, or one of one's own."""
 
     async def grade(self, problem: Problem, text: str) -> Grade: ...
 

@@ -107,6 +107,8 @@ def normal(answer: str) -> str:
     text = answer.strip()
     if len(text) > _LONGEST_BOX:
         return text
+    if text.endswith("}") and not text.endswith(r"\}") and text.count("}") == text.count("{") + 1:
+        text = text[:-1]  # the formula's own end
     for spelling, plain in _SPELLINGS:
         text = text.replace(spelling, plain)
     text = _THOUSANDS.sub(_joined, text)
@@ -191,11 +193,28 @@ def alike(gold: str, answer: str) -> tuple[bool | None, Literal["string", "numbe
     for marked, pattern in ((_BASE, _BASED), (_CLOCK, _HOUR)):  # algebra ignores bases and takes 8:34 for a ratio
         if marked.search(left) or marked.search(right):
             return _same_parts(pattern.fullmatch(left), pattern.fullmatch(right)), "string"
-    if any(_PROSE.fullmatch(side) for side in (left, right)):
+    if (
+        any(_PROSE.fullmatch(side) for side in (left, right))
+        or _is_word(left, numbers[1])
+        or _is_word(right, numbers[0])
+    ):
+        return False, "string"
+    if _has_words(right) and not _has_words(left):
         return False, "string"
     return None, "math_verify"
 
 
+def _is_word(form: str, other: Fraction | None) -> bool:
+    """Whether one side is a word where the other one is a number."""
+    return other is not None and len(form) > 2 and form.isalpha()
+
+
+def _has_words(form: str) -> bool:
+    """Whether words stand in a formula, their blanks gone: a run of letters too long for a product of variables."""
+    return r"\begin" not in form and any(len(run) > 5 and run[0] != "\\" for run in _LETTERS.findall(form))
+
+
+_LETTERS = re.compile(r"\\?[a-zA-Z]+")
 _LETTERED = re.compile(
     r"\s*(?:\$|\\\()?\s*(?:\\(?:text(?:bf|rm)?|mbox|mathrm)\s*\{)?\s*\(\s*(?:\\\w+\s*\{)?([A-Z])\}?\s*\)"
 )

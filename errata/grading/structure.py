@@ -41,6 +41,18 @@ def equal_values(gold: str, answer: str) -> Answer:
     return _other_shapes(left, right)
 
 
+_FACTOR = re.compile(r"\([^()]*\)(?:\^\w)?|[^()]+")
+
+
+def same_factors(one: str, other: str) -> bool:
+    """Whether two normal forms are products of the same factors, in any order: equal in form as well as in value."""
+    left, right = (
+        sorted(factor.strip("()") if factor.strip("()").isdigit() else factor for factor in _FACTOR.findall(form))
+        for form in (one, other)
+    )
+    return left == right and "(" in one
+
+
 def symbols(form: str) -> frozenset[str]:
     """The variables of a normal form that can be evaluated; none where it cannot."""
     valued = evaluate(form, 0)
