@@ -537,7 +537,11 @@ def test_golds_that_are_numbers(tmp_path: Path, gold: str) -> None:
     ("record", "mapping", "wanted"),
     [
         ({"a": 8, "more": ["9", 10, 8]}, {"kind": "number", "answers": "more"}, ("8", ("9", "10"))),
-        ({"a": "A", "more": ["C"], "c": ["x", "y", "z"]}, {"kind": "choice", "answers": "more", "choices": "c"}, ("A", ("C",))),
+        (
+            {"a": "A", "more": ["C"], "c": ["x", "y", "z"]},
+            {"kind": "choice", "answers": "more", "choices": "c"},
+            ("A", ("C",)),
+        ),
         ({"a": [3, 1]}, {"kind": "list"}, ("3; 1", ())),
         ({"a": "A, C", "c": ["x", "y", "z"]}, {"kind": "set", "choices": "c"}, ("A; C", ())),
         ({"a": ["x", "z"], "c": ["x", "y", "z"]}, {"kind": "set", "choices": "c"}, ("A; C", ())),
@@ -561,7 +565,8 @@ def test_golds_that_their_kind_cannot_hold_are_refused(tmp_path: Path, gold: Any
 
 
 def test_bad_records_are_skipped_counted_and_listed_where_asked(tmp_path: Path) -> None:
-    bad = '{"question": "x"}\nprose\n[1]\n{"question": "y", "answer": "5:6"}\n{"question": "What is 0 + 1?", "answer": 7}\n'
+    clash = '{"question": "What is 0 + 1?", "answer": 7}\n'
+    bad = '{"question": "x"}\nprose\n[1]\n{"question": "y", "answer": "5:6"}\n' + clash
     path = tmp_path / "set.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS) + bad)
     problems = Problems(ProblemSource(source=str(path), mapping=PLAIN, on_bad_record="skip"))
