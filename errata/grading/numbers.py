@@ -91,7 +91,8 @@ def _hedge(text: str, start: int, end: int, first: Hit, match: re.Match[str]) ->
         hit = _number(text, number) if number else None
         if not join or not number or not hit or not _offers(text, join, values[-1], number, hit):
             break
-        values.append(hit.answer)
+        if not _same_share(text, values[-1], hit):
+            values.append(hit.answer)
         words.add(", " if join["comma"] else "-" if join["dash"] else join["or"].casefold())
         at = hit.span.end
     if len(set(values)) < 2 or not _is_hedge(words, between is not None):
@@ -100,6 +101,12 @@ def _hedge(text: str, start: int, end: int, first: Hit, match: re.Match[str]) ->
         return choice
     begin = between.start() if between else first.span.start
     return Hit(" or ".join(dict.fromkeys(values)), Span(begin, at))
+
+
+def _same_share(text: str, before: str, hit: Hit) -> bool:
+    """Whether a percentage says again what stands before it: 0.6 or 60%."""
+    percent = re.compile(r"\s?(?:\\?%|percent\b)").match(text, hit.span.end)
+    return bool(percent) and Fraction(before) == Fraction(hit.answer) / 100
 
 
 def _settled_on(text: str, start: int, end: int, values: Sequence[str]) -> Hit | None:

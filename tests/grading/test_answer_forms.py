@@ -141,6 +141,7 @@ async def test_the_question_restated_is_no_answer(
         ("The answer is three or four.", [], ["3", "4"]),
         ("The answer is 3 hours or 180 minutes.", ["3"], []),
         ("The answer is 1/2 or 0.5.", ["0.5"], []),
+        ("The answer is 0.6 or 60%.", ["0.6"], ["60"]),
         ("It ranges from 3 to 9, but the answer is 3.", ["3"], ["9"]),
         ("The answer is 10 - 3 = 7.", ["7"], ["10"]),
         ("The answer is 10, since 4 - 12 is negative.", ["10"], ["4"]),
