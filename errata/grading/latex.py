@@ -183,7 +183,7 @@ def alike(gold: str, answer: str) -> tuple[bool | None, Literal["string", "numbe
     left, right = normal(gold), normal(answer)
     if not left or not right:
         return False, "string"
-    if left == right or _same_option(gold, answer):
+    if left == right or _same_option(gold, answer) or _same_option(answer, gold):
         return True, "string"
     numbers = rational(left), rational(right)
     if None not in numbers:
@@ -199,7 +199,7 @@ def alike(gold: str, answer: str) -> tuple[bool | None, Literal["string", "numbe
         or _is_word(right, numbers[0])
     ):
         return False, "string"
-    if _has_words(right) and not _has_words(left):
+    if _has_words(right) != _has_words(left):
         return False, "string"
     return None, "math_verify"
 
