@@ -64,7 +64,7 @@ async def test_grades(grader: Grader, asked: Problem, text: str, correct: bool, 
 @pytest.mark.parametrize(
     ("question", "gold", "answer", "rule"),
     [
-        ("Factor $t^2-49$.", "(t-7)(t+7)", "(t+7)(t-7)", "box+math_verify"),
+        ("Factor $t^2-49$.", "(t-7)(t+7)", "(t+7)(t-7)", "box+value"),
         ("Factor $t^2-49$.", "(t-7)(t+7)", "t^2-49", "box+math_verify_form"),
         ("Factor $x^4-16$.", "(x-2)(x+2)(x^2+4)", "(x^2-4)(x^2+4)", "box+math_verify_form"),
         ("Expand $2x(13x+15)$.", "26x^2+30x", "2x(13x+15)", "box+math_verify_form"),
