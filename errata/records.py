@@ -15,13 +15,13 @@ import hashlib
 from typing import Any, Literal, NamedTuple
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import PydanticSerializationError
 
 SCHEMA = 1
 """Version of the transcript line. Raised when a reader of the old lines would misread the new ones."""
 
-AnswerKind = Literal["number", "latex", "choice", "boolean", "string"]
+AnswerKind = Literal["number", "latex", "choice", "boolean", "string", "list", "set", "ratio", "interval"]
 MistakeKind = Literal["logical", "knowledge", "calculation", "other"]
 Origin = Literal["rectified", "corrupted", "natural", "student"]
 Status = Literal["done", "rejected", "failed"]
@@ -53,6 +53,15 @@ class Problem(Record):
     rationale: str | None = None
     """The data set's own worked solution."""
     meta: dict[str, Any] = Field(default_factory=dict)
+    answers: tuple[str, ...] = ()
+    """Further golds: each is as right as `answer`. Written only where there are some."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty_answers(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = write(self)
+        if not self.answers:
+            fields.pop("answers", None)
+        return fields
 
 
 class Message(Record):

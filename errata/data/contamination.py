@@ -24,7 +24,7 @@ Meeting = Literal["question", "ngram"]
 
 
 class EvalSet:
-    """An evaluation set as sorted 64-bit hashes: 8 bytes a question and 8 bytes a 13-gram. `name` is for messages."""
+    """An evaluation set as sorted 64-bit hashes: 8 bytes per question and per 13-gram. `name` is for messages."""
 
     def __init__(self, name: str, problems: Iterable[Problem]) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Reading one field of a record: texts, numbers, truth values, options; told as `BadField` where it is unfit."""
+"""Reading one field of a record: texts, numbers, truth values, options; `BadField` where it is unfit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from string import ascii_uppercase
 from typing import Any
 
+from errata.data.golds import is_number, kind_of
+from errata.grading.latex import last_box
 from errata.records import AnswerKind
 
 Record = Mapping[str, Any]
@@ -26,6 +28,7 @@ class Fields:
     kind: AnswerKind
     id: str | None = None
     choices: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
     rationale: str | None = None
     split: str | None = None
     meta: dict[str, Any] = field(default_factory=dict)
@@ -63,7 +66,7 @@ def text_at(record: Record, path: str) -> str:
     """The text at a path, without the white space around it. BadField where it is empty or no text."""
     value = at(record, path)
     if not isinstance(value, str):
-        raise BadField(path, f"it is {shown(value)}", "a text is expected")
+        raise BadField(path, f"it is {preview(value)}", "a text is expected")
     if not value.strip():
         raise BadField(path, "it is empty", "a problem needs it")
     if _HALF_PAIR.search(value):
@@ -81,15 +84,16 @@ def joined_at(record: Record, template: str) -> str:
 def plain_number(value: Any, path: str) -> str:
     """A number as it is written by hand: 51.0 is 51, "1,080" is 1080. BadField where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise BadField(path, f"it is {shown(value)}", "a number is expected")
+        raise BadField(path, f"it is {preview(value)}", "a number is expected")
     if isinstance(value, float):
         if not math.isfinite(value):
             raise BadField(path, f"it is {value}", "a finite number is expected")
         return str(int(value)) if value.is_integer() else repr(value)
-    written = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", str(value).strip())
-    if not re.search(r"\d", written):
-        raise BadField(path, f"it is {shown(value)}", "a number is expected", "set the mapping's kind to string?")
-    return re.sub(r"^(-?\d+)\.0+$", r"\1", written)
+    digits = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", str(value).strip())
+    if not is_number(digits):
+        kind = kind_of(str(value))
+        raise BadField(path, f"it is {preview(value)}", "a number is expected", f"set the mapping's kind to {kind}?")
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", digits)
 
 
 def truth(value: Any, path: str) -> str:
@@ -98,30 +102,47 @@ def truth(value: Any, path: str) -> str:
         return "yes" if value else "no"
     word = value.strip().casefold() if isinstance(value, str) else ""
     if word not in {"yes", "no", "true", "false"}:
-        raise BadField(path, f"it is {shown(value)}", "yes, no, true or false is expected")
+        raise BadField(path, f"it is {preview(value)}", "yes, no, true or false is expected")
     return word
 
 
 def letter(value: Any, labels: Sequence[str], choices: Sequence[str], path: str) -> str:
     """The letter of the right option, from its label, its place counted from 0, or its text."""
-    said = str(value).strip()
-    label = re.sub(r"^\(?(\w+)[).]?$", r"\1", said).casefold()
+    word = str(value).strip()
+    label = re.sub(r"^\(?(\w+)[).]?$", r"\1", word).casefold()
     for known in (labels, ascii_uppercase[: len(choices)]):
         for place, name in enumerate(known):
             if name.casefold() == label:
                 return ascii_uppercase[place]
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(choices):
         return ascii_uppercase[value]
-    if said in choices:
-        return ascii_uppercase[list(choices).index(said)]
+    if word in choices:
+        return ascii_uppercase[list(choices).index(word)]
     raise BadField(
-        path, f"it is {shown(value)}", f"it names none of the options: {'; '.join(choices)[:200]}", "mend the record"
+        path, f"it is {preview(value)}", f"it names none of the options: {'; '.join(choices)[:200]}", "mend the record"
     )
 
 
-def options_at(record: Record, path: str) -> tuple[list[str], list[str]]:
-    """Labels and texts of a choice: a list of texts, of {label, text}, or {label: [...], text: [...]}."""
-    value = at(record, path)
+def options_at(record: Record, path: str | Sequence[str]) -> tuple[list[str], list[str]]:
+    """Labels and texts of a choice: a list of texts, of {label, text}, or {label: [...], text: [...]}.
+
+    Several paths are fields with one option each; fields at the end that are empty are no options.
+    """
+    if not isinstance(path, str):
+        return _columns(record, path)
+    return _options(at(record, path), path)
+
+
+def _columns(record: Record, paths: Sequence[str]) -> tuple[list[str], list[str]]:
+    values = [at(record, path) for path in paths]
+    texts = [str(value).strip() if isinstance(value, str | int | float) else "" for value in values]
+    while texts and not texts[-1]:
+        texts.pop()
+    labels, choices = _options(texts, ", ".join(paths))
+    return labels or [path.rpartition(".")[2] for path in paths[: len(choices)]], choices
+
+
+def _options(value: Any, path: str) -> tuple[list[str], list[str]]:
     if isinstance(value, Mapping) and isinstance(value.get("text"), list | tuple):
         value = [
             {"label": name, "text": text} for name, text in zip(value.get("label", ()), value["text"], strict=False)
@@ -129,16 +150,25 @@ def options_at(record: Record, path: str) -> tuple[list[str], list[str]]:
     items = list(value) if isinstance(value, list | tuple) else []
     labels = [str(item["label"]) for item in items if isinstance(item, Mapping) and "label" in item]
     texts = [item.get("text") if isinstance(item, Mapping) else item for item in items]
-    written = [text.strip() for text in texts if isinstance(text, str) and text.strip()]
-    if len(written) < len(texts) or not 2 <= len(written) <= len(ascii_uppercase):
-        raise BadField(path, f"it is {shown(value)}", "two to 26 option texts are expected")
+    options = [text.strip() for text in texts if isinstance(text, str) and text.strip()]
+    if len(options) < len(texts) or not 2 <= len(options) <= len(ascii_uppercase):
+        raise BadField(path, f"it is {preview(value)}", "two to 26 option texts are expected")
     bare = [
-        re.sub(rf"^\(?{name}[).:]\s*(?=\S)", "", text) for name, text in zip(ascii_uppercase, written, strict=False)
+        re.sub(rf"^\(?{name}[).:]\s*(?=\S)", "", text) for name, text in zip(ascii_uppercase, options, strict=False)
     ]
-    lettered = all(before != after for before, after in zip(written, bare, strict=True))
-    return labels, bare if lettered else written  # A)32400 B)6000: the letters are shown with the options anyway
+    lettered = all(before != after for before, after in zip(options, bare, strict=True))
+    return labels, bare if lettered else options  # A)32400 B)6000: the letters are shown with the options anyway
 
 
-def shown(value: Any) -> str:
+def preview(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def boxed(solution: str, path: str) -> str:
+    r"""What the last \boxed{} of a solution holds."""
+    span = last_box(solution)
+    answer = solution[span.start : span.end].strip().rstrip(".") if span else ""
+    if not answer:
+        raise BadField(path, r"it has no \boxed{}", "the gold answer stands in the solution's last box")
+    return answer

@@ -1,6 +1,6 @@
 """Which parts of a record make a problem: ready mappings for the known data sets, and the recipe's own.
 
-A mapping is a pure function from a record to `Fields`. What a record lacks is told as `BadField`; whoever knows the
+A mapping is a pure function from a record to `Fields`. What a record lacks is a `BadField`; whoever knows the
 file and the line adds them.
 """
 
@@ -16,17 +16,17 @@ from errata.data.fields import (
     Fields,
     Record,
     at,
+    boxed,
     joined_at,
     letter,
     options_at,
     plain_number,
-    shown,
     text_at,
     truth,
 )
+from errata.data.own_mapping import own
 from errata.data.source import Mapping
 from errata.errors import UsageError
-from errata.grading.latex import last_box
 from errata.records import AnswerKind, digest, draw
 
 Reader = Callable[[Record], Fields]
@@ -112,12 +112,12 @@ def logiqa(record: Record) -> Fields:
     file: a few labels are misplaced within the text ("Professor C.Lin quit"), which is left as it is.
     """
     lines = at(record, "options")
-    found = [_LABEL.match(line) for line in lines]
-    names = [match[1].upper() if match else None for match in found]
+    marks = [_LABEL.match(line) for line in lines]
+    names = [match[1].upper() if match else None for match in marks]
     if sorted(name or "" for name in names) != list("ABCD"):
         names = [name if name == own else own for name, own in zip(names, "ABCD", strict=True)]
-        found = [m if m and m[1].upper() == own else None for m, own in zip(found, "ABCD", strict=True)]
-    texts = [line[match.end() if match else 0 :].strip() for line, match in zip(lines, found, strict=True)]
+        marks = [m if m and m[1].upper() == own else None for m, own in zip(marks, "ABCD", strict=True)]
+    texts = [line[match.end() if match else 0 :].strip() for line, match in zip(lines, marks, strict=True)]
     choices = [text for _, text in sorted(zip(names, texts, strict=True), key=lambda pair: str(pair[0]))]
     return Fields(
         question=joined_at(record, "{context}\n{question}"),
@@ -165,19 +165,19 @@ def bbh(task: str, record: Record) -> Fields:
     movie_recommendation and ruin_names have options cut apart at commas and a text as target: they stay strings. There
     is no split, so a hash makes one: four fifths of a task are train, the share EDIT takes (arXiv 2405.19737).
     """
-    asked, target, kind = text_at(record, "input"), text_at(record, "target"), BBH[task]
-    stem, mark, listed = asked.rpartition("\nOptions:\n")
+    question, target, kind = text_at(record, "input"), text_at(record, "target"), BBH[task]
+    stem, mark, listed = question.rpartition("\nOptions:\n")
     options = [re.sub(r"^(?:\([A-Z]\)|-)\s*", "", line).strip() for line in listed.splitlines()]
-    name = digest("bbh", task, asked, target)
+    name = digest("bbh", task, question, target)
     split = "train" if draw("bbh split", name) < 0.8 else "test"
     if kind == "choice" and re.fullmatch(r"\([A-Z]\)|valid|invalid", target) and mark:
         answer = letter(target, (), options, "target")
         return Fields(stem.strip(), answer, "choice", name, tuple(options), split=split)
     if kind == "boolean":
-        return Fields(stem.strip() if mark else asked, truth(target, "target"), "boolean", name, split=split)
+        return Fields(stem.strip() if mark else question, truth(target, "target"), "boolean", name, split=split)
     if kind == "number":
-        return Fields(asked, plain_number(target, "target"), "number", name, split=split)
-    return Fields(asked, target, "string", name, split=split)
+        return Fields(question, plain_number(target, "target"), "number", name, split=split)
+    return Fields(question, target, "string", name, split=split)
 
 
 _EMPTY_BOXES = (r"Therefore there are $\boxed{}$ primes in that range.", r"for any $n$, so the answer is $\boxed{}$.")
@@ -197,15 +197,6 @@ def tdg_math(record: Record) -> Fields:
         split="train",
         meta={"level": text_at(record, "level"), "type": text_at(record, "type")},
     )
-
-
-def boxed(solution: str, path: str) -> str:
-    r"""What the last \boxed{} of a solution holds."""
-    span = last_box(solution)
-    answer = solution[span.start : span.end].strip().rstrip(".") if span else ""
-    if not answer:
-        raise BadField(path, r"it has no \boxed{}", "the gold answer stands in the solution's last box")
-    return answer
 
 
 def mcc_kd_svamp(record: Record) -> Fields:
@@ -241,59 +232,6 @@ READY: dict[str, Reader] = {
     "committee_strategyqa": committee_strategyqa,
 }
 """By name; `bbh` comes on top, which needs to know the task."""
-
-
-# ---- the recipe's own ------------------------------------------------------------------------------------------------
-
-
-def own(mapping: Mapping, record: Record) -> Fields:
-    """A mapping written in the recipe. A worked solution as the answer is read by its #### or its last box."""
-    labels, choices = options_at(record, mapping.choices) if mapping.choices else ([], [])
-    question = joined_at(record, mapping.question).removeprefix(mapping.prefix.strip()).strip()
-    if not question:
-        raise BadField(mapping.question, "it is empty but for the prefix", "a problem needs it")
-    return Fields(
-        question=question,
-        answer=_own_answer(mapping, record, labels, choices),
-        kind=mapping.kind,
-        id=_own_id(mapping, record),
-        choices=tuple(choices),
-        rationale=joined_at(record, mapping.rationale) if mapping.rationale else None,
-        split=text_at(record, mapping.split) if mapping.split else None,
-        meta={path: at(record, path) for path in mapping.meta},
-    )
-
-
-def _own_answer(mapping: Mapping, record: Record, labels: Sequence[str], choices: Sequence[str]) -> str:
-    path = mapping.answer
-    value = joined_at(record, path) if "{" in path else at(record, path)
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise BadField(path, "it is empty", "without a gold answer nothing can be graded")
-    match mapping.kind:
-        case "number":
-            return plain_number(value.rpartition("####")[2] if isinstance(value, str) else value, path)
-        case "boolean":
-            return truth(value, path)
-        case "choice" if choices:
-            return letter(value, labels, choices, path)
-        case "choice":
-            if not re.fullmatch(r"\(?[A-Za-z][).]?", str(value).strip()):
-                raise BadField(path, f"it is {shown(value)}", "a letter is expected", "name the options as choices?")
-            return str(value).strip("(). ").upper()
-        case "latex" if isinstance(value, str) and re.search(r"\\f?box", value):
-            return boxed(value, path)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise BadField(path, f"it is {shown(value)}", "a text or a number is expected")
-    return plain_number(value, path) if isinstance(value, float) else str(value).strip()
-
-
-def _own_id(mapping: Mapping, record: Record) -> str | None:
-    if mapping.id is None:
-        return None
-    value = at(record, mapping.id)
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise BadField(mapping.id, f"it is {shown(value)}", "an id is a text or a whole number")
-    return str(value).strip()
 
 
 def reader(mapping: str | Mapping | None, names: Sequence[str]) -> tuple[Reader, str]:

@@ -1,9 +1,9 @@
 """A file, hub id or the classroom becomes problems: a stream that can be begun again, each problem once.
 
-    rows (rows.py) -> where -> mapping (mappings.py) -> split -> exclude -> duplicates out -> Problem
+    rows (readers.py) -> where -> mapping (mappings.py) -> split -> exclude -> duplicates out -> Problem
 
 Ids are `task:ID` from the data's own ids, else `task:` and a hash of the question and its options. Memory is that of
-one row (of a whole JSON array, its file), plus at most 80 bytes for each problem seen.
+one row (of a whole JSON array, its file), plus at most 80 bytes per problem.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from errata.config.env import expand
-from errata.data.fields import BadField, Fields, at, shown
+from errata.data.fields import BadField, Fields, at, preview
 from errata.data.mappings import Reader, reader
 from errata.data.readers import rows_of
 from errata.data.source import ProblemSource
@@ -49,8 +49,8 @@ class Problems:
         if self._name == "classroom":
             return
         if source.options:
-            found = f"problems.options is set for {self._name}"
-            raise UsageError(found, "options belong to the classroom", "remove problems.options")
+            what = f"problems.options is set for {self._name}"
+            raise UsageError(what, "options belong to the classroom", "remove problems.options")
         for name in _files(self._name):
             self._reader(name)
 
@@ -65,19 +65,22 @@ class Problems:
         """Records left out because they stood there before, the same in id and content."""
         self.repeated = 0
         """Problems kept whose question and options stood there before under another id."""
+        self.skipped = 0
+        """Records left out because they are no problem, where `on_bad_record` is skip."""
         self.excluded = 0
         """Problems left out because a source in `exclude` asks the same question."""
-        self._examples: dict[str, list[str]] = {"duplicates": [], "repeated": [], "excluded": []}
+        self._examples: dict[str, list[str]] = {"duplicates": [], "repeated": [], "skipped": [], "excluded": []}
 
     def notes(self) -> list[str]:
         """What was left out or looks twice, in words, with the places of the first few."""
-        said = {
+        reasons = {
             "duplicates": "left out: the same record stood there before",
             "repeated": "kept: the same question stood there before under another id",
+            "skipped": "left out: the record is no problem",
             "excluded": "left out: an excluded source asks the same question",
         }
         notes = []
-        for what, words in said.items():
+        for what, words in reasons.items():
             if count := getattr(self, what):
                 places = ", ".join(self._examples[what]) + (", ..." if count > EXAMPLES else "")
                 notes.append(f"{count} {what}, {words} ({places})")
@@ -89,18 +92,19 @@ class Problems:
         banned = self._banned_questions()
         position = 0
         for place, problem, own_id in self._mapped():
-            asked = fingerprint(overlap_key(problem))
-            if banned is not None and banned.get(asked) is not None:
+            question = fingerprint(overlap_key(problem))
+            if banned is not None and banned.get(question) is not None:
                 self._count("excluded", place)
                 continue
-            content = fingerprint(canonical([problem.question, problem.answer, problem.choices, problem.kind]))
+            content = _content(problem)
             before = contents.add(fingerprint(problem.id), content)
             if before == content:
                 self._count("duplicates", place)
                 continue
             if before is not None:
-                raise self._clash(place, problem, own_id)
-            if own_id and questions.add(asked, 1) is not None:
+                self._bad(place, self._clash(place, problem, own_id))
+                continue
+            if own_id and questions.add(question, 1) is not None:
                 self._count("repeated", place)
             yield problem.model_copy(update={"position": position})
             position += 1
@@ -112,7 +116,14 @@ class Problems:
     def _count(self, what: str, place: str) -> None:
         setattr(self, what, getattr(self, what) + 1)
         if len(self._examples[what]) < EXAMPLES:
-            self._examples[what].append(place.rpartition("/")[2])
+            file, _, rest = place.partition(", ")
+            self._examples[what].append(", ".join(filter(None, (file.rpartition("/")[2], rest))))
+
+    def _bad(self, place: str, error: UsageError) -> None:
+        """Count a record that is no problem, with the reason; raise where bad records are refused."""
+        if self._source.on_bad_record == "refuse":
+            raise error from None
+        self._count("skipped", f"{place}: {error.found.removeprefix(f'{place}').lstrip(', :')[:80]}")
 
     def _mapped(self) -> Iterator[tuple[str, Problem, bool]]:
         """Place, problem, and whether its id is the data's own."""
@@ -133,6 +144,9 @@ class Problems:
         presumed = _presumed_split(name, source)
         for row in rows_of(name, source):
             place = f"{name}, {row.place}"
+            if row.error:
+                self._bad(place, row.error)
+                continue
             try:
                 if any(at(row.data, path) != wanted for path, wanted in source.where.items()):
                     continue
@@ -144,7 +158,7 @@ class Problems:
                 if split is None or belongs == split:
                     yield place, _problem(fields, task, belongs), fields.id is not None
             except BadField as bad:
-                raise UsageError(f"{place}, field {bad.path}: {bad.found}", bad.why, bad.do) from None
+                self._bad(place, UsageError(f"{place}, field {bad.path}: {bad.found}", bad.why, bad.do))
 
     def _banned_questions(self) -> Fingerprints | None:
         if self._banned is None and self._source.exclude:
@@ -194,12 +208,18 @@ def _problem(fields: Fields, task: str, split: str | None) -> Problem:
             kind=fields.kind,
             split=split,
             choices=fields.choices,
+            answers=fields.answers,
             rationale=fields.rationale,
             meta=_plain(fields.meta),
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise BadField(".".join(map(str, first["loc"])), shown(first.get("input")), first["msg"]) from None
+        raise BadField(".".join(map(str, first["loc"])), preview(first.get("input")), first["msg"]) from None
+
+
+def _content(problem: Problem) -> int:
+    parts = [problem.question, problem.answer, problem.choices, problem.kind, *problem.answers]
+    return fingerprint(canonical(parts))
 
 
 def _presumed_split(name: str, source: ProblemSource) -> str | None:
@@ -243,7 +263,7 @@ def fingerprint(text: str | bytes) -> int:
 
 
 class Fingerprints:
-    """A map from fingerprints to fingerprints, at most 30 bytes an entry, 50 while it grows; a dict takes over 100.
+    """A map from fingerprints to fingerprints, at most 30 bytes per entry, 50 while it grows; a dict takes over 100.
 
     Open addressing with linear probing, at most four fifths full; key 0 marks an empty slot.
     """

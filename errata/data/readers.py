@@ -1,11 +1,12 @@
 """Files and data sets as rows, each with the place it came from, read as a stream wherever the format allows it.
 
-*.jsonl  *.json (array, object with a list, or lines)  *.parquet  *.txt (LogiQA's blocks)
+*.jsonl  *.csv  *.tsv  *.json (array, object with a list, or lines)  *.parquet  *.txt (LogiQA's blocks)
 a folder (a saved data set, or data files)  owner/name (Hugging Face hub)
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -18,7 +19,8 @@ from errata.data.source import ProblemSource
 from errata.errors import UsageError
 
 LINES = (".jsonl", ".ndjson")
-KNOWN = (*LINES, ".json", ".parquet", ".txt")
+TABLES = (".csv", ".tsv")
+KNOWN = (*LINES, *TABLES, ".json", ".parquet", ".txt")
 BATCH = 512
 """Rows of a Parquet file held at a time."""
 LONGEST_REASON = 300
@@ -30,6 +32,8 @@ class Row(NamedTuple):
     place: str
     """Where in the file: `line 12`, `record 3`, `row 7`."""
     data: dict[str, Any]
+    error: UsageError | None = None
+    """Why there is no record at this place, though others may follow."""
 
 
 def rows_of(name: str, source: ProblemSource) -> Iterator[Row]:
@@ -45,7 +49,7 @@ def rows_of(name: str, source: ProblemSource) -> Iterator[Row]:
         elif suffix == ".parquet" and path.exists():
             yield from _parquet(path)
         elif suffix in KNOWN and path.exists():
-            yield from {".json": _json, ".txt": _blocks}.get(suffix, _lines)(path)
+            yield from {".json": _json, ".txt": _blocks, ".csv": _table, ".tsv": _table}.get(suffix, _lines)(path)
         elif path.exists():
             raise UsageError(
                 f"{name}: {f'files of type {suffix}' if suffix else 'files without a type'} are not read",
@@ -88,8 +92,8 @@ def _decoded(line: bytes, path: Path, number: int) -> str:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
-        found = f"{path}, line {number}: byte {error.start + 1} of it is not UTF-8"
-        raise UsageError(found, "data sets are read as UTF-8 text", "convert the file to UTF-8") from None
+        what = f"{path}, line {number}: byte {error.start + 1} of it is not UTF-8"
+        raise UsageError(what, "data sets are read as UTF-8 text", "convert the file to UTF-8") from None
 
 
 def _lines(path: Path) -> Iterator[Row]:
@@ -98,8 +102,9 @@ def _lines(path: Path) -> Iterator[Row]:
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise _no_json(f"{path}, {place}", error) from None
-        yield Row(place, _object(value, f"{path}, {place}"))
+            yield Row(place, {}, _no_json(f"{path}, {place}", error))
+        else:
+            yield _row(place, value, f"{path}, {place}")
 
 
 def _json(path: Path) -> Iterator[Row]:
@@ -116,7 +121,7 @@ def _json(path: Path) -> Iterator[Row]:
     except (ValueError, RecursionError) as error:
         raise _no_json(str(path), error) from None
     for number, record in enumerate(_records(value, path), 1):
-        yield Row(f"record {number}", _object(record, f"{path}, record {number}"))
+        yield _row(f"record {number}", record, f"{path}, record {number}")
 
 
 def _holds_lines(path: Path) -> bool:
@@ -138,20 +143,19 @@ def _records(value: Any, path: Path) -> list[Any]:
     }
     if len(lists) == 1:
         return next(iter(lists.values()))
-    found = f"lists of records under {', '.join(lists)}" if lists else "no list of records"
+    what = f"lists of records under {', '.join(lists)}" if lists else "no list of records"
     raise UsageError(
-        f"{path} holds {found}",
+        f"{path} holds {what}",
         "one is expected: an array, or an object with one array of records",
-        "write one record a line (JSON lines)",
+        "write one record per line (JSON lines)",
     )
 
 
-def _object(value: Any, where: str) -> dict[str, Any]:
+def _row(place: str, value: Any, where: str) -> Row:
     if isinstance(value, dict):
-        return value
-    raise UsageError(
-        f"{where}: {json.dumps(value)[:60]}", "every record is an object with named fields", 'write {"question": ...}'
-    )
+        return Row(place, value)
+    what = f"{where}: {json.dumps(value)[:60]}"
+    return Row(place, {}, UsageError(what, "every record is an object with named fields", 'write {"question": ...}'))
 
 
 def _no_json(where: str, error: Exception) -> UsageError:
@@ -182,6 +186,36 @@ def _blocks(path: Path) -> Iterator[Row]:
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def _table(path: Path) -> Iterator[Row]:
+    """A CSV or TSV file whose first line names its columns; every cell is a text."""
+    with path.open("rb") as file:
+        lines = (_decoded(line, path, number) for number, line in enumerate(file, 1))
+        rows = csv.reader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+        try:
+            columns = [name.strip() for name in next(rows, [])]
+            if len(columns) and columns[0].startswith("\ufeff"):
+                columns[0] = columns[0].removeprefix("\ufeff").strip('"')
+            if len(set(columns)) < len(columns) or (columns and not all(columns)):
+                what = f"{path}, line 1: its columns are {', '.join(columns)[:200]}"
+                raise UsageError(what, "every column has a name of its own", "name the columns in the first line")
+            for cells in rows:
+                if cells:
+                    yield _cells(path, rows.line_num, columns, cells)
+        except csv.Error as error:
+            where = f"{path}, line {rows.line_num}"
+            raise UsageError(
+                f"{where}: {error}", "it is read as CSV", "quote cells that hold quotes or breaks"
+            ) from None
+
+
+def _cells(path: Path, number: int, columns: list[str], cells: list[str]) -> Row:
+    place = f"line {number}"
+    if len(cells) == len(columns):
+        return Row(place, dict(zip(columns, cells, strict=True)))
+    what = f"{path}, {place}: {len(cells)} cells for {len(columns)} columns"
+    return Row(place, {}, UsageError(what, "every row has a cell per column", "quote cells that hold commas"))
 
 
 def _parquet(path: Path) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -17,8 +17,11 @@ class Mapping(Settings):
     question: str
     answer: str
     kind: AnswerKind
+    answers: str | None = None
+    """The field with a list of further golds, each as right as `answer`."""
     id: str | None = None
-    choices: str | None = None
+    choices: str | tuple[str, ...] | None = None
+    """The field with the options, or the fields that hold one option each: [A, B, C, D]."""
     rationale: str | None = None
     split: str | None = None
     meta: tuple[str, ...] = ()
@@ -44,5 +47,7 @@ class ProblemSource(Settings):
     """For the classroom: count, seed, level, split."""
     exclude: tuple[ProblemSource, ...] = ()
     """Problems whose normalised question stands in one of these are left out and counted."""
+    on_bad_record: Literal["refuse", "skip"] = "refuse"
+    """What a record that is no problem does: end the reading, or be left out, counted and listed."""
     where: dict[str, Any] = Field(default_factory=dict)
     """Only rows whose field (dotted path) equals the value."""

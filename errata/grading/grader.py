@@ -1,12 +1,15 @@
-"""Is this answer right, and by which rule.
+"""Grader: whether an answer is right, and by which rule.
 
-    text --read--> answer --compare--> strings, numbers --undecided--> math-verify in a worker process
+    text --read--> answer --compare--> strings, numbers, values --undecided--> math-verify in a worker process
 
 `Grade.rule` joins how the answer was read and how it was compared: `box+string`, `final_line+number`,
 `box+math_verify`, `none`. The readings are those of errata.grading.extract. The comparisons:
 
     string               equal in the form of the kind, or words that cannot be equal otherwise
-    number               as exact rational numbers
+    number               as exact rational numbers, with their units (errata.grading.quantity)
+    choice, boolean, list, set, ratio, interval    equal in the form of the kind
+    value                by value at points of the variables, part by part (errata.grading.structure)
+    restated             equal, yet the very expression that the question asks to work out: wrong
     math_verify          by algebra; math_verify_timeout where that did not end in time, which counts as wrong
     math_verify_form     equal, yet not factored or expanded as the question asks: wrong
     too_long             wrong: different strings, too long for algebra
@@ -16,34 +19,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from string import ascii_uppercase
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
 from errata.errors import UsageError
+from errata.grading.compare import Comparison, asks_form, compare, compare_latex, restates
 from errata.grading.extract import NOTHING, Reading, read_answer, readings
-from errata.grading.latex import alike, normal
-from errata.grading.math_pool import Verdict, Verifier
-from errata.grading.normalize import canonical
+from errata.grading.latex import normal
+from errata.grading.math_pool import MathPool, Verdict
+from errata.grading.quantity import with_unit
 from errata.records import AnswerKind, Problem, Span
 
 __all__ = ["Grade", "Grader", "Reading", "read_answer"]
 
 _MOST_VERDICTS = 10_000
 _MOST_WORKERS = 8
-_ASKS_FORM = re.compile(r"\b(?:factor|expand)", re.IGNORECASE)
-_ASKS_ORDER = re.compile(
-    r"\b(?:greatest|largest|least|smallest) to\b|\b(?:ascending|descending|in) order\b", re.IGNORECASE
-)
-_RULES: dict[Verdict, tuple[bool, str]] = {
-    "equal": (True, "math_verify"),
-    "different": (False, "math_verify"),
-    "form": (False, "math_verify_form"),
-    "timeout": (False, "math_verify_timeout"),
+_RULES: dict[Verdict, Comparison] = {
+    "equal": Comparison(True, "math_verify"),
+    "different": Comparison(False, "math_verify"),
+    "form": Comparison(False, "math_verify_form"),
+    "timeout": Comparison(False, "math_verify_timeout"),
 }
 
 
@@ -57,7 +54,7 @@ class Grade(NamedTuple):
 
 
 class Grades(Protocol):
-    """Says whether a text answers a problem rightly: `Grader`, or a grader of one's own."""
+    """A grader says whether a text answers a problem rightly: `Grader`, or one of one's own."""
 
     async def grade(self, problem: Problem, text: str) -> Grade: ...
 
@@ -97,9 +94,9 @@ class Grader:
     """
 
     def __init__(self) -> None:
-        self._verifier = Verifier()
+        self._pool = MathPool()
         self._threads: ThreadPoolExecutor | None = None
-        self._verdicts: dict[tuple[str, str, bool], tuple[bool, str]] = {}
+        self._verdicts: dict[tuple[str, str, bool], Comparison] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,7 +108,7 @@ class Grader:
 
     async def close(self) -> None:
         """End the workers, also those in the middle of a check."""
-        self._verifier.close()
+        self._pool.close()
         if self._threads:
             await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
             self._threads = None
@@ -122,63 +119,47 @@ class Grader:
         For LaTeX the box and the final sentence both count: the grade is that of the first of them that is right.
         ErrataError if no math-verify worker can be started.
         """
-        found = [*readings(problem.kind, text, problem.choices)]
-        grades: list[Grade] = []
-        for reading in found:
-            correct, rule = await self._compare(
-                problem.kind, problem.answer, reading.answer or "", problem.choices, problem.question
-            )
-            grades.append(Grade(correct, reading.answer, reading.span, f"{reading.rule}+{rule}"))
-            if correct:
-                return grades[-1]
-        return grades[0] if grades else Grade(False, *NOTHING)
+        first: Grade | None = None
+        for reading in readings(problem.kind, text, problem.choices):
+            for gold in (problem.answer, *problem.answers):
+                comparison = await self._compare(problem, gold, reading, text)
+                rule = f"{reading.rule}+{comparison.rule}"
+                grade = Grade(bool(comparison.correct), reading.answer, reading.span, rule)
+                if grade.correct:
+                    return grade
+                first = first or grade
+        return first or Grade(False, *NOTHING)
 
     async def same(self, kind: AnswerKind, a: str, b: str, choices: Sequence[str] = ()) -> bool:
         """Whether two bare answers are the same. ErrataError if no math-verify worker can be started."""
-        return (await self._compare(kind, a, b, choices))[0]
-
-    async def _compare(
-        self, kind: AnswerKind, gold: str, answer: str, choices: Sequence[str], question: str = ""
-    ) -> tuple[bool, str]:
         if kind != "latex":
-            return _equal(kind, gold, answer, tuple(choices))
-        correct, rule = alike(gold, answer)
-        if correct is not None:
-            return correct, rule
-        if "," in gold and _ASKS_ORDER.search(question):
-            return False, "string"
-        key = normal(gold), normal(answer), bool(_ASKS_FORM.search(question))
+            return bool(compare(kind, a, b, tuple(choices)).correct)
+        return bool((await self._compare_latex(a, b)).correct)
+
+    async def _compare(self, problem: Problem, gold: str, reading: Reading, text: str) -> Comparison:
+        answer, span = reading.answer or "", reading.span
+        if problem.kind == "latex":
+            return await self._compare_latex(gold, answer, problem.question)
+        if problem.kind == "number" and span:
+            answer = with_unit(text, span)
+        return compare(problem.kind, gold, answer, problem.choices)
+
+    async def _compare_latex(self, gold: str, answer: str, question: str = "") -> Comparison:
+        comparison = compare_latex(gold, answer, question)
+        if comparison.correct is not None:
+            return comparison
+        key = normal(gold), normal(answer), asks_form(question)
         if key not in self._verdicts:
             verdict = await self._verify(*key)
             if len(self._verdicts) >= _MOST_VERDICTS:
                 self._verdicts.clear()
             self._verdicts[key] = verdict
-        return self._verdicts[key]
+        verdict = self._verdicts[key]
+        return Comparison(False, "restated") if verdict.correct and restates(question, key[1]) else verdict
 
-    async def _verify(self, gold: str, answer: str, form: bool) -> tuple[bool, str]:
+    async def _verify(self, gold: str, answer: str, form: bool) -> Comparison:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(min(_MOST_WORKERS, os.cpu_count() or 1), thread_name_prefix="grading")
         loop = asyncio.get_running_loop()
-        verdict = await loop.run_in_executor(self._threads, self._verifier.check, gold, answer, form)
+        verdict = await loop.run_in_executor(self._threads, self._pool.check, gold, answer, form)
         return _RULES[verdict]
-
-
-@lru_cache(maxsize=4_096)
-def _equal(kind: AnswerKind, gold: str, answer: str, choices: tuple[str, ...]) -> tuple[bool, str]:
-    """Compare two answers of any kind but LaTeX."""
-    left, right = canonical(kind, gold, choices), canonical(kind, answer, choices)
-    if kind == "string":
-        return _folded(left) == _folded(right), "string"
-    return left == right or (kind == "choice" and _option(left, choices) == _option(right, choices)), kind
-
-
-def _option(letter: str, choices: tuple[str, ...]) -> str:
-    """The option's text, since two options may read the same; the letter itself where it is none."""
-    place = ascii_uppercase.find(letter) if len(letter) == 1 else -1
-    return choices[place].strip().casefold() if 0 <= place < len(choices) else letter
-
-
-def _folded(text: str) -> str:
-    """Case, commas between words and white space do not count; brackets may be written apart or together."""
-    words = text.casefold().replace(",", " ").split()
-    return ("" if not any(char.isalnum() for char in text) else " ").join(words)

@@ -12,14 +12,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
+from errata.grading.number_words import NUMBER_WORDS
 from errata.records import Span
-
-NUMBER_WORDS = {
-    word: str(number)
-    for number, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-    )
-}
 
 LONGEST = 400
 """Characters of an answer beyond which no algebra is tried."""
@@ -71,11 +65,18 @@ _SPELLINGS = (
     ("–", "-"),
     ("\n", " "),
 )
+_BRACKETS = re.compile(r"(?:[(\[]|\\\{)[-+\s]*$"), re.compile(r"\s*(?:[)\]]|\\\})")
 _THOUSANDS = re.compile(r"(?<![\d,])\d{1,3}(?:,(?:\\!)?\d{3})++(?![\d,]|(?:\\!)?,)")
 _GONE = re.compile(
-    r"\\[!,;:> ]|\\q?quad(?![a-z])|~|\\(?:left|right|displaystyle|big|Big|bigg|Bigg)(?![a-zA-Z])|\\?[$%]"
-    r"|\^\{?\\(?:circ|degree)\}?|\\(?:degree|approx)(?![a-z])|°|^\s*(?:approximately|about|exactly)\b"
+    r"(?P<row>\\\\)(?:\[-?[\d.]+\s*(?:ex|em|pt|mm|cm|in)\])?"  # a row break is no space
+    r"|\\[!,;:> ]|\\q?quad(?![a-z])|~|\\(?:left|right|displaystyle|big|Big|bigg|Bigg)(?![a-zA-Z])|\\?[$%]"
+    r"|(?:\{\})?\^\s*(?:\\(?:circ|degree)(?![a-z])"
+    r"|\{[\s~]*(?:\\[,!;: ])*(?:\\(?:circ|degree)|\\(?:text|mathrm)\{o\})\s*\})"
+    r"|\\(?:degree|approx)(?![a-z])|°|^\s*(?:approximately|about|exactly)\b"
 )
+_MATRIX = re.compile(r"\\(begin|end)\s*\{(?:[bB]|small)?matrix\}")
+_ARRAY = re.compile(r"([(\[])\s*\\begin\{array\}\s*\{[lcr ]*\}(.*)\\end\{array\}\s*([)\]])", re.DOTALL)
+_LAST_BREAK = re.compile(r"(?:\\\\\s*)+(?=\\end\{)")
 _TEXT = r"\\(?:text(?:bf|it|rm|normal)?|mbox|mathrm|mathbf|mathit|operatorname|hbox)\s*\{([^{}]*)\}"
 _HALF_DAY = re.compile(
     r"(?:\\(?:text|mbox|mathrm|textnormal)\{\s*)?(?<=[\d\s{])([ap])\.?\s?m\b\.?\s*\}?", re.IGNORECASE
@@ -86,6 +87,10 @@ _UNWRAP = re.compile(_TEXT)
 _OPTION = re.compile(r"^\(([A-Z])\)\.?\s*|^([A-E])[.)]\s*(?=\S)")
 _UNIT_WORDS = re.compile(
     r"^(-?(?:\d[\d.,]*+|\\frac\{\d+\}\{\d+\}))\s+[a-zA-Z][a-zA-Z /'’.-]{0,80}(?:,[a-zA-Z ]{0,40})?$"
+)
+_UNIT_AFTER_FORMULA = re.compile(
+    r"^((?:[^a-zA-Z\\]|\\(?:frac|sqrt|pi|cdot|times)(?![a-zA-Z]))*(?:\d|\\pi|\}))\s+(?!and\b|or\b|if\b|for\b|with\b)"
+    r"[a-zA-Z]{2}[a-zA-Z /'’.-]{0,80}$"
 )
 _ORDINAL = re.compile(r"(?<=\d)\^?\{?(?:st|nd|rd|th)\}?$")
 _LEFT_SIDE = re.compile(r"^\s*[a-zA-Z]\w?\s*(?:=|\\in(?![a-z]))")
@@ -102,15 +107,19 @@ def normal(answer: str) -> str:
     text = answer.strip()
     if len(text) > _LONGEST_BOX:
         return text
+    if text.endswith("}") and not text.endswith(r"\}") and text.count("}") == text.count("{") + 1:
+        text = text[:-1]  # the formula's own end
     for spelling, plain in _SPELLINGS:
         text = text.replace(spelling, plain)
-    text = _THOUSANDS.sub(lambda match: re.sub(r"[^\d]", "", match[0]), text)
+    text = _THOUSANDS.sub(_joined, text)
     text = _HALF_DAY.sub(lambda match: f" {match[1].lower()}m ", text)
-    text = _GONE.sub(" ", text).strip(" ,;:*").rstrip(" .,;:*")
+    text = _GONE.sub(lambda match: match["row"] or " ", text).strip(" ,;:*").rstrip(" .,;:*")
+    if "\\begin" in text:
+        text = _matrix(text)
     text = _AND.sub(",", _UNIT.sub("", text))
     text = _UNWRAP.sub(r"\1", text).strip(" ,;:").rstrip(" .,;:")
     text = _OPTION.sub(lambda match: "" if match.end() < len(text) else match[1], text)
-    words = _UNIT_WORDS.match(text)
+    words = _UNIT_WORDS.match(text) or _UNIT_AFTER_FORMULA.match(text)
     text = words[1] if words and not text.lower().endswith((" am", " pm")) else _ORDINAL.sub("", text)
     text = _LEFT_SIDE.sub("", text)
     text = _FRACTION.sub(lambda match: rf"\frac{_braced(match[1])}{_braced(match[2])}", text)
@@ -119,6 +128,20 @@ def normal(answer: str) -> str:
     if len(text) > 2 and text.replace(",", "").isalpha():
         text = text.casefold()
     return _SLASH.sub(r"\1\\frac{\2}{\3}", NUMBER_WORDS.get(text, text))
+
+
+def _joined(match: re.Match[str]) -> str:
+    """A number without its thousands commas; in brackets of its own, (3,100), it is a pair of numbers."""
+    opened, closed = _BRACKETS
+    before = match.string[max(0, match.start() - 9) : match.start()]
+    alone = opened.search(before) and closed.match(match.string, match.end())
+    return match[0] if alone else re.sub(r"[^\d]", "", match[0])
+
+
+def _matrix(text: str) -> str:
+    """Brackets of every kind around a matrix, and the line break after its last row, do not count."""
+    text = _ARRAY.sub(r"\\begin{pmatrix}\2\\end{pmatrix}", text)
+    return _LAST_BREAK.sub("", _MATRIX.sub(r"\\\1{pmatrix}", text))
 
 
 def _braced(argument: str) -> str:
@@ -160,7 +183,7 @@ def alike(gold: str, answer: str) -> tuple[bool | None, Literal["string", "numbe
     left, right = normal(gold), normal(answer)
     if not left or not right:
         return False, "string"
-    if left == right:
+    if left == right or _same_option(gold, answer) or _same_option(answer, gold):
         return True, "string"
     numbers = rational(left), rational(right)
     if None not in numbers:
@@ -170,9 +193,39 @@ def alike(gold: str, answer: str) -> tuple[bool | None, Literal["string", "numbe
     for marked, pattern in ((_BASE, _BASED), (_CLOCK, _HOUR)):  # algebra ignores bases and takes 8:34 for a ratio
         if marked.search(left) or marked.search(right):
             return _same_parts(pattern.fullmatch(left), pattern.fullmatch(right)), "string"
-    if any(_PROSE.fullmatch(side) for side in (left, right)):
+    if (
+        any(_PROSE.fullmatch(side) for side in (left, right))
+        or _is_word(left, numbers[1])
+        or _is_word(right, numbers[0])
+    ):
+        return False, "string"
+    if _has_words(right) != _has_words(left):
         return False, "string"
     return None, "math_verify"
+
+
+def _is_word(form: str, other: Fraction | None) -> bool:
+    """Whether one side is a word where the other one is a number."""
+    return other is not None and len(form) > 2 and form.isalpha()
+
+
+def _has_words(form: str) -> bool:
+    """Whether words stand in a formula, their blanks gone: a run of letters too long for a product of variables."""
+    return r"\begin" not in form and any(len(run) > 5 and run[0] != "\\" for run in _LETTERS.findall(form))
+
+
+_LETTERS = re.compile(r"\\?[a-zA-Z]+")
+_LETTERED = re.compile(
+    r"\s*(?:\$|\\\()?\s*(?:\\(?:text(?:bf|rm)?|mbox|mathrm)\s*\{)?\s*\(\s*(?:\\\w+\s*\{)?([A-Z])\}?\s*\)"
+)
+
+
+def _same_option(gold: str, answer: str) -> bool:
+    """The letter of an option beside the same letter with the option's text: (F) and (F) Cone."""
+    if not (normal(gold).isupper() and len(normal(gold)) == 1):
+        return False
+    lettered = _LETTERED.match(answer)
+    return lettered is not None and lettered[1] == normal(gold)
 
 
 def _same_parts(left: re.Match[str] | None, right: re.Match[str] | None) -> bool:

@@ -1,12 +1,13 @@
 """math-verify in killable processes: algebra on text that strangers wrote, bounded in time and memory.
 
-    Verifier -- a line of JSON --> worker process (errata/grading/math_worker.py) -- a verdict --> Verifier
+    MathPool -- a line of JSON --> worker process (errata/grading/math_worker.py) -- a verdict --> MathPool
 
 math-verify raises outside the main thread and never ends on some input (a power tower), often inside one C call that no
 Python signal can interrupt. So every worker is a process of its own, and the kernel ends it when one check has used up
 its processor time: that bound, unlike a clock, gives the same verdict on a busy machine. A worker that has ended is
-replaced. It is started by its file's path and not through multiprocessing, which would run the caller's main script
-again in every worker.
+replaced; a check whose worker somebody else ended is made again. Workers are given none of the caller's environment but
+what `_PASSED_ON` names, since a file of settings may have set the rest. They are started by their file's path and not
+through multiprocessing, which would run the caller's main script again in every worker.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import os
 import queue
 import selectors
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,13 +28,16 @@ from errata.errors import ErrataError
 _WALL_SECONDS = 30.0
 """Clock time after which a check is given up that uses no processor time; far above CPU_SECONDS for busy machines."""
 _START_SECONDS = 120.0
+_TRIES = 2
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SYSTEMROOT")
+"""Variables of the environment that a worker is given."""
 _SCRIPT = Path(__file__).with_name("math_worker.py")
 
 Verdict = Literal["equal", "different", "form", "timeout"]
 _VERDICTS: dict[bytes, Verdict] = {b"equal\n": "equal", b"different\n": "different", b"form\n": "form"}
 
 
-class Verifier:
+class MathPool:
     """Workers for as many checks as are asked for at a time. Thread-safe; a worker starts when it is first needed."""
 
     def __init__(self) -> None:
@@ -46,20 +51,33 @@ class Verifier:
         With `form`, equal expressions are `form` where one is factored or expanded further than the other.
         ErrataError if no worker can start, or the verifier is closed meanwhile.
         """
-        try:
-            worker = self._idle.get_nowait()
-        except queue.Empty:
-            worker = _Worker()
-            self._running.add(worker)
-        verdict = worker.check(gold, answer, form)
-        if self._closed:
+        for _ in range(_TRIES):
+            worker = self._worker()
+            verdict = worker.check(gold, answer, form)
+            if self._closed:
+                worker.kill()
+                raise ErrataError("a check was cut off", "the grader was closed meanwhile")
+            if worker.ended:
+                self._running.discard(worker)
+            else:
+                self._idle.put(worker)
+            if verdict:
+                return verdict
+        return "timeout"
+
+    def _worker(self) -> _Worker:
+        """An idle worker that is alive, else a new one."""
+        while True:
+            try:
+                worker = self._idle.get_nowait()
+            except queue.Empty:
+                worker = _Worker()
+                self._running.add(worker)
+                return worker
+            if worker.alive:
+                return worker
             worker.kill()
-            raise ErrataError("a check was cut off", "the grader was closed meanwhile")
-        if worker.ended:
             self._running.discard(worker)
-        else:
-            self._idle.put(worker)
-        return verdict
 
     def close(self) -> None:
         """End all workers, also those in the middle of a check."""
@@ -73,12 +91,13 @@ class Verifier:
 class _Worker:
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_SCRIPT)],  # -P: the package's own modules must not shadow others
+            # -E: no PYTHONPATH; -P: the package's own modules must not shadow others
+            [sys.executable, "-E", "-P", "-W", "ignore", str(_SCRIPT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for the run, not for its workers
-            env={**os.environ, "PYTHONWARNINGS": "ignore"},
+            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         )
         self.ended = False
         if self._line(_START_SECONDS) != b"ready\n":
@@ -89,7 +108,12 @@ class _Worker:
                 "see what `python -c 'import math_verify'` says",
             )
 
-    def check(self, gold: str, answer: str, form: bool) -> Verdict:
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def check(self, gold: str, answer: str, form: bool) -> Verdict | None:
+        """The verdict; None where the worker was ended by somebody else."""
         try:
             stdin: IO[bytes] = self._process.stdin  # type: ignore[assignment]
             stdin.write(json.dumps([gold, answer, form]).encode() + b"\n")
@@ -99,8 +123,15 @@ class _Worker:
             line = b""
         if verdict := _VERDICTS.get(line):
             return verdict
+        timed_out = self._ended_by_itself() or self.alive
         self.kill()
-        return "timeout"
+        return "timeout" if timed_out else None
+
+    def _ended_by_itself(self) -> bool:
+        """Whether the worker's own limits ended it: its timer, or a library that ran out of memory."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout=1) not in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, 0)
+        return False
 
     def _line(self, seconds: float) -> bytes:
         stdout: IO[bytes] = self._process.stdout  # type: ignore[assignment]

@@ -278,8 +278,8 @@ def test_bad_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "no such file" in refusal("a\0b.jsonl")
     monkeypatch.delenv("ERRATA_DATA", raising=False)
     assert "set ERRATA_DATA" in refusal("${ERRATA_DATA:-nowhere}/gsm8k/train.jsonl", "gsm8k")
-    (tmp_path / "set.csv").write_text("question,answer\n")
-    assert "files of type .csv are not read" in refusal(str(tmp_path / "set.csv"))
+    (tmp_path / "set.xlsx").write_text("question,answer\n")
+    assert "files of type .xlsx are not read" in refusal(str(tmp_path / "set.xlsx"))
     (tmp_path / "latin.jsonl").write_bytes(GOOD.encode() + b'\n{"question": "caf\xe9", "answer": 1}\n')
     assert "line 2: byte 18 of it is not UTF-8" in refusal(str(tmp_path / "latin.jsonl"))
     (tmp_path / "set.parquet").write_bytes(b"PAR1 no more")
@@ -466,3 +466,116 @@ def test_memory_for_each_problem_is_bounded(tmp_path: Path) -> None:
 
     peak(10)
     assert (peak(count) - peak(10)) / count < 90
+
+
+# ---- tables, golds and bad records -----------------------------------------------------------------------------------
+
+CSV = 'question,A,B,C,answer\n"Which, then?",red,"blue, dark",,B\nWho?,Ann,Ben,"Cy ""C""",a\n'
+COLUMNS = Mapping(question="question", answer="answer", kind="choice", choices=("A", "B", "C"))
+
+
+@pytest.mark.parametrize(("suffix", "text"), [("csv", CSV), ("csv", "\ufeff" + CSV), ("tsv", None)])
+def test_tables_with_options_in_columns(tmp_path: Path, suffix: str, text: str | None) -> None:
+    if text is None:
+        text = 'question\tA\tB\tC\tanswer\nWhich, then?\tred\tblue, dark\t\tB\nWho?\tAnn\tBen\t"Cy ""C"""\ta\n'
+    (tmp_path / f"set.{suffix}").write_text(text, encoding="utf-8")
+
+    found = read(str(tmp_path / f"set.{suffix}"), COLUMNS)
+
+    assert [problem.question for problem in found] == ["Which, then?", "Who?"]
+    assert [problem.choices for problem in found] == [("red", "blue, dark"), ("Ann", "Ben", 'Cy "C"')]
+    assert [problem.answer for problem in found] == ["B", "A"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("question,question\nx,1\n", "line 1: its columns are question, question"),
+        ("question,\nx,1\n", "line 1: its columns are question, "),
+        ("question,answer\nx,1,2\n", "line 2: 3 cells for 2 columns"),
+        ('question,answer\n"x,1\n', "line 2: unexpected end of data"),
+        ("question,answer\nx,none\n", "line 2, field answer"),
+        ("question,answer\n", "holds no problem"),
+        ("", "holds no problem"),
+    ],
+)
+def test_bad_tables_are_named(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "set.csv").write_text(text)
+    assert told in refusal(str(tmp_path / "set.csv"))
+
+
+@pytest.mark.parametrize(
+    ("gold", "kind"),
+    [
+        ("5:6", "ratio"),
+        ("11; 12; 13", "list"),
+        ("-(1/3)", "latex"),
+        ("[0, 5)", "interval"),
+        ("x > 2", "interval"),
+        ("3 or 4", "string"),
+        ("2x + 1", "string"),
+        ("none", "string"),
+        (r"\sqrt{2}", "latex"),
+    ],
+)
+def test_a_gold_that_is_no_number_is_refused_with_the_kind_that_would_do(tmp_path: Path, gold: str, kind: str) -> None:
+    message = refusal(lines(tmp_path / "set.jsonl", [{"question": "x", "answer": gold}]))
+    assert "a number is expected" in message
+    assert f"kind to {kind}?" in message
+
+
+@pytest.mark.parametrize(
+    "gold",
+    ["5", "-3.5", "1,080", "$1,080.50", "25%", "25 percent", "1/3", "2 1/2", "5 km", "3e4", "18 dollars per day"],
+)
+def test_golds_that_are_numbers(tmp_path: Path, gold: str) -> None:
+    (problem,) = read(lines(tmp_path / "set.jsonl", [{"question": "x", "answer": gold}]))
+    assert problem.answer.replace(",", "") == gold.replace(",", "")
+
+
+@pytest.mark.parametrize(
+    ("record", "mapping", "wanted"),
+    [
+        ({"a": 8, "more": ["9", 10, 8]}, {"kind": "number", "answers": "more"}, ("8", ("9", "10"))),
+        (
+            {"a": "A", "more": ["C"], "c": ["x", "y", "z"]},
+            {"kind": "choice", "answers": "more", "choices": "c"},
+            ("A", ("C",)),
+        ),
+        ({"a": [3, 1]}, {"kind": "list"}, ("3; 1", ())),
+        ({"a": "A, C", "c": ["x", "y", "z"]}, {"kind": "set", "choices": "c"}, ("A; C", ())),
+        ({"a": ["x", "z"], "c": ["x", "y", "z"]}, {"kind": "set", "choices": "c"}, ("A; C", ())),
+        ({"a": [5, 6]}, {"kind": "ratio"}, ("5:6", ())),
+        ({"a": "x > 2"}, {"kind": "interval"}, ("x > 2", ())),
+    ],
+)  # fmt: skip
+def test_golds_of_several_parts(tmp_path: Path, record: dict[str, Any], mapping: dict[str, Any], wanted: Any) -> None:
+    path = lines(tmp_path / "set.jsonl", [{"q": "?", **record}])
+    (problem,) = read(path, Mapping(question="q", answer="a", **mapping))
+    assert (problem.answer, problem.answers) == wanted
+
+
+@pytest.mark.parametrize(
+    ("gold", "kind", "told"),
+    [("5 and 6", "ratio", "of kind ratio"), ("much", "interval", "of kind interval"), ([], "list", "it is []")],
+)
+def test_golds_that_their_kind_cannot_hold_are_refused(tmp_path: Path, gold: Any, kind: Any, told: str) -> None:
+    path = lines(tmp_path / "set.jsonl", [{"q": "?", "a": gold}])
+    assert told in refusal(path, Mapping(question="q", answer="a", kind=kind))
+
+
+def test_bad_records_are_skipped_counted_and_listed_where_asked(tmp_path: Path) -> None:
+    clash = '{"question": "What is 0 + 1?", "answer": 7}\n'
+    bad = '{"question": "x"}\nprose\n[1]\n{"question": "y", "answer": "5:6"}\n' + clash
+    path = tmp_path / "set.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS) + bad)
+    problems = Problems(ProblemSource(source=str(path), mapping=PLAIN, on_bad_record="skip"))
+
+    assert [problem.answer for problem in problems] == ["1", "2", "3", "4", "5", "6"]
+    assert problems.skipped == 5
+    (note,) = problems.notes()
+    assert note.startswith("5 skipped, left out: the record is no problem")
+    assert "set.jsonl, line 7: field answer: it is missing" in note
+    assert "line 8: not JSON" in note
+    with pytest.raises(UsageError, match="line 7"):
+        list(Problems(ProblemSource(source=str(path), mapping=PLAIN)))

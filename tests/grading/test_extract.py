@@ -1,6 +1,7 @@
 """Reading answers: which rule reads what, where the answer stands, and that nothing breaks it."""
 
 import time
+from typing import get_args
 
 import pytest
 from hypothesis import example, given, settings
@@ -141,11 +142,18 @@ def test_choices_bound_the_letters() -> None:
     assert read_answer("choice", "The answer is E.").answer == "E"
 
 
-KINDS = st.sampled_from(["number", "latex", "choice", "boolean", "string"])
+KINDS = st.sampled_from(get_args(AnswerKind))
 PIECES = st.sampled_from(
     [
         *(
             "The answer is ",
+            " or ",
+            "between 3 and ",
+            "!",
+            ";",
+            "3:4",
+            "[0, 1)",
+            "x > ",
             "Answer: ",
             "#### ",
             "Therefore, ",
@@ -241,7 +249,7 @@ def test_a_number_is_read_back_however_it_is_written(number: int, form: str) -> 
     ],
     ids=lambda text: text[:12],
 )
-@pytest.mark.parametrize("kind", ["number", "latex", "choice", "boolean"])
+@pytest.mark.parametrize("kind", get_args(AnswerKind))
 def test_ten_megabytes_of_anything_are_read_at_once(kind: AnswerKind, text: str) -> None:
     start = time.process_time()
 
