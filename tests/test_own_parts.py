@@ -80,7 +80,7 @@ def test_an_own_stage_grader_and_accept_rule_run_by_the_plain_commands(folder: P
     rows = [orjson.loads(row) for row in (folder / "short.jsonl").read_bytes().splitlines()]
     assert {row["meta"]["rationales"][0]["role"] for row in rows} == {"shortened"}
     assert "| ed | shortened |" in (folder / "short.md").read_text()
-    assert "shorten:shorten" in errata(folder, "graph", "recipe.yaml")
+    assert "subgraph shorten" in errata(folder, "graph", "recipe.yaml")
 
 
 def _json(output: str) -> str:

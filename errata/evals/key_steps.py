@@ -8,13 +8,15 @@ done           the student's text holds the equation, its operands in either ord
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
-from errata.classroom.check_steps import Statement, read
+from errata.classroom.check_steps import read
+from errata.classroom.equations import equations
 from errata.data.problems import normalised
 from errata.errors import UsageError
 from errata.evals.results import SUMMARY, Item
@@ -79,36 +81,35 @@ def pairs_of(run: str | Path) -> list[DualPair]:
     return pairs
 
 
-Equation = tuple[int, str, int, int]
+Key = tuple[Fraction, str, Fraction, Fraction]
+"""`left op right = result`, the operands of + and * in either order."""
 
 
-def key_steps(pair: DualPair) -> frozenset[Equation]:
+def key_steps(pair: DualPair) -> frozenset[Key]:
     """The pair's key steps; empty where its key sentences hold no equation."""
-    keys = [
-        statement for statement in read(pair.right) if statement.what == "step" and _holds(statement, pair.right_spans)
-    ]
-    return frozenset(_equation(statement) for statement in keys) - _equations(pair.wrong)
+    right = {key for key, place in _equations(pair.right) if any(_overlap(place, span) for span in pair.right_spans)}
+    return frozenset(right) - {key for key, _ in _equations(pair.wrong)}
 
 
 def done(pair: DualPair, text: str) -> float | None:
     """The share of the pair's key steps that a student's text does; None where it has none."""
-    wanted = key_steps(pair)
-    return len(wanted & _equations(text)) / len(wanted) if wanted else None
+    keys = key_steps(pair)
+    return len(keys & {key for key, _ in _equations(text)}) / len(keys) if keys else None
 
 
-def _holds(statement: Statement, spans: Iterable[Span]) -> bool:
-    return any(statement.start < span.end and span.start < statement.end for span in spans)
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
-def _equations(text: str) -> frozenset[Equation]:
-    return frozenset(_equation(statement) for statement in read(text) if statement.what == "step")
-
-
-def _equation(statement: Statement) -> Equation:
-    left, right = (
-        (statement.left, statement.right) if statement.op == "-" else sorted((statement.left, statement.right))
-    )
-    return left, statement.op, right, statement.result or 0
+def _equations(text: str) -> Iterator[tuple[Key, Span]]:
+    """What a text calculates and where: equations as they are usually written, and the classroom's own voices."""
+    for each in equations(text):
+        yield each.key, Span(each.start, each.end)
+    for step in read(text):
+        if step.what == "step":
+            left, right = (step.left, step.right) if step.op == "-" else sorted((step.left, step.right))
+            key = Fraction(left), step.op, Fraction(right), Fraction(step.result or 0)
+            yield key, Span(step.start, step.end)
 
 
 def key_steps_done(pairs: Sequence[DualPair], items: Sequence[Item]) -> dict[str, Any] | None:

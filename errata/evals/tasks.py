@@ -120,7 +120,7 @@ def content_hash(problems: Iterable[Problem]) -> str:
     """Of questions, options and gold answers, in order."""
     content = hashlib.sha256()
     for each in problems:
-        content.update(canonical([each.id, each.question, each.choices, each.answer]))
+        content.update(canonical([each.id, each.question, each.choices, each.answer, *each.answers]))
     return content.hexdigest()[:16]
 
 

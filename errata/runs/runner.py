@@ -225,7 +225,7 @@ async def synthesize(
         tally = survey(problems, index)
         before = tally.logged - tally.failed.total()
         about = provenance(recipe, prompts)
-        about["input"] = {"duplicates": problems.duplicates, "excluded": problems.excluded}
+        about["input"] = {name: getattr(problems, name) for name in ("duplicates", "excluded", "skipped")}
         log = Log(directory.log)
         listening = ExitStack()
         try:
@@ -252,7 +252,7 @@ async def synthesize(
             resumed,
             before,
             torn,
-            (*gateway.notes, *fallbacks_in_words(gateway.spent, gateway.refused)),
+            (*problems.notes(), *gateway.notes, *fallbacks_in_words(gateway.spent, gateway.refused)),
         )
 
 
