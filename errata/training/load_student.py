@@ -44,7 +44,7 @@ class Student:
         if not self.homeless:
             return None
         where = (output / BASE).absolute()
-        self.model.name_or_path = self.model.config._name_or_path = str(where)
+        self.model.name_or_path = self.model.config.name_or_path = str(where)
         return where
 
     def settle(self, where: Path) -> None:
@@ -100,7 +100,7 @@ def _open(files: Files, config: ModelConfig) -> Student:
     if adapted:
         model = model.merge_and_unload()
     if files.kind == "gguf":
-        model.name_or_path = model.config._name_or_path = str(files.path.absolute())
+        model.name_or_path = model.config.name_or_path = str(files.path.absolute())
     model.config.use_cache = False
     return Student(model, tokenizer, str(files.path), files.fingerprint(), homeless=adapted)
 

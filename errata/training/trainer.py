@@ -16,9 +16,19 @@ from errata.export.sequences import KINDS
 from errata.training.collate import IGNORED, Batch, Collator
 from errata.training.encode import Group, fingerprint, refuse_truncation
 from errata.training.hidden_states import add_readout, refuse_scaled_logits
+from errata.training.hooks import Hooks, check_attributes, check_hooks
 from errata.training.objective import Objective
 from errata.training.terms import ForwardPass, Teacher
 
+HOOKS: Hooks = {
+    "_set_signature_columns_if_needed": (),
+    "_get_num_items_in_batch": ("batch_samples", "device"),
+    "compute_loss": ("model", "inputs", "return_outputs", "num_items_in_batch"),
+    "log": ("logs", "start_time"),
+}
+"""What GroupTrainer overrides of TRL's trainer."""
+ATTRIBUTES = ("_metrics", "_total_train_tokens", "_signature_columns", "aux_loss_enabled")
+"""What it reads and sets of it."""
 MODEL_COLUMNS = ("input_ids", "attention_mask", "position_ids", "labels")
 
 
@@ -33,7 +43,9 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
     loss_is_scaled_for_ga = True  # by our own denominators, which count the whole step
 
     def __init__(self, *args: Any, objective: Objective, teacher: Teacher | None = None, **kwargs: Any) -> None:
+        check_hooks(SFTTrainer, HOOKS)
         super().__init__(*args, **kwargs)
+        check_attributes(self, SFTTrainer, ATTRIBUTES)
         self.objective, self.teacher = objective, teacher
         spread = self.accelerator.parallelism_config
         if self.aux_loss_enabled:

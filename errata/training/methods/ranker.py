@@ -17,6 +17,7 @@ from errata.export.labeled_rows import RANKER as FORMAT
 from errata.export.transcript_view import Options
 from errata.models.ranker import Ranker, RankerSettings, Scored, encode, new_ranker, pad, pad_id
 from errata.training.arguments import Training, option
+from errata.training.hooks import Hooks, check_hooks
 from errata.training.load_rows import LoadedRows, Where, read
 from errata.training.load_student import Texts, open_student
 from errata.training.method import Knobs, Method
@@ -101,6 +102,19 @@ def _pair_row(number: int, pair: Mapping[str, Any], tokenizer: PreTrainedTokeniz
     return PairRow(chosen=chosen.ids, rejected=rejected.ids, prompt=chosen.prompt)
 
 
+HOOKS: Hooks = {
+    "_get_num_items_in_batch": ("batch_samples", "device"),
+    "_save": ("output_dir", "state_dict"),
+    "_load_from_checkpoint": ("resume_from_checkpoint", "model"),
+    "_load_best_model": (),
+    "_prepare_inputs": ("inputs",),
+    "compute_loss": ("model", "inputs", "return_outputs", "num_items_in_batch"),
+    "prediction_step": ("model", "inputs", "prediction_loss_only", "ignore_keys"),
+    "log": ("logs", "start_time"),
+}
+"""What RankerTrainer overrides or calls of transformers' trainer."""
+
+
 class RankerTrainer(Trainer):  # type: ignore[misc]
     """Trains on `pair_rows`; evaluates the pairwise accuracy on held-out ones.
 
@@ -118,6 +132,7 @@ class RankerTrainer(Trainer):  # type: ignore[misc]
         eval_rows: Dataset | None = None,
         **kwargs: Any,
     ) -> None:
+        check_hooks(Trainer, HOOKS)
         args.remove_unused_columns = False
         fill = pad_id(tokenizer)
         super().__init__(
