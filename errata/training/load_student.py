@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState  # type: ignore[import-untyped]
-from trl import ModelConfig, get_quantization_config
+from accelerate import PartialState
+from peft import LoraConfig
+from trl import ModelConfig, get_peft_config, get_quantization_config
 
 from errata.errors import UsageError
 from errata.models.files import Files, find
@@ -22,6 +23,13 @@ BASE = "base"
 """Folder in the output that holds the weights an adapter stands on, where they are nowhere else on disk."""
 
 Texts = tuple[list[str], list[str]]
+
+
+def lora_of(config: ModelConfig) -> LoraConfig | None:
+    """The adapter that the flags ask for; None: all weights are trained."""
+    lora = get_peft_config(config)
+    assert lora is None or isinstance(lora, LoraConfig)
+    return lora
 
 
 @dataclass

@@ -128,7 +128,7 @@ def control_flag(method: AnyMethod) -> tuple[str, Any, Any]:
     """The flag `--control` of a method, as dataclasses.make_dataclass takes a field."""
     names = ("none", *(each.name for each in method.controls))
     text = " ".join(f"{each.name}: {each.help}." for each in method.controls) or "This method has none."
-    return "control", Literal[names], field(default="none", metadata={"help": text})  # type: ignore[valid-type]
+    return "control", Literal[names], field(default="none", metadata={"help": text})
 
 
 def method_of(choice: str | AnyMethod, loader: Loader, methods: Sequence[AnyMethod], what: str = "method") -> AnyMethod:

@@ -74,8 +74,9 @@ def make(
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast, seed: int = 0, context: int = CONTEXT) -> LlamaForCausalLM:
+    shape: dict[str, Any] = dict(SHAPE)
     config = LlamaConfig(
-        **SHAPE,
+        **shape,
         vocab_size=len(tokenizer),
         max_position_embeddings=context,
         pad_token_id=tokenizer.pad_token_id,
@@ -100,7 +101,8 @@ def _place_numbers(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) 
         return
     angles = 2 * torch.pi * torch.arange(NUMBERS)[:, None] / torch.tensor(PERIODS)
     waves = torch.cat([angles.cos(), angles.sin()], dim=1) * (NUMBER_SCALE * SHAPE["initializer_range"] * 2**0.5)
-    model.get_input_embeddings().weight.data[ids, : waves.shape[1]] = waves
+    embeddings: Any = model.get_input_embeddings()
+    embeddings.weight.data[ids, : waves.shape[1]] = waves
 
 
 def make_tokenizer(

@@ -10,7 +10,6 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
-from trl import get_peft_config
 
 from errata.errors import ErrataError, UsageError
 from errata.export.labeled_rows import RANKER as FORMAT
@@ -19,7 +18,7 @@ from errata.models.ranker import Ranker, RankerSettings, Scored, encode, new_ran
 from errata.training.arguments import Training, option
 from errata.training.hooks import Hooks, check_hooks
 from errata.training.load_rows import LoadedRows, Where, read
-from errata.training.load_student import Texts, open_student
+from errata.training.load_student import Texts, lora_of, open_student
 from errata.training.method import Knobs, Method
 from errata.training.method_arguments import Arguments
 from errata.training.prepare import Prepared, limit_length, options_of
@@ -115,7 +114,7 @@ HOOKS: Hooks = {
 """What RankerTrainer overrides or calls of transformers' trainer."""
 
 
-class RankerTrainer(Trainer):  # type: ignore[misc]
+class RankerTrainer(Trainer):
     """Trains on `pair_rows`; evaluates the pairwise accuracy on held-out ones.
 
     Logs, of the pairs since the last log, `accuracy` and the mean scores of right and wrong rationales.
@@ -133,6 +132,7 @@ class RankerTrainer(Trainer):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         check_hooks(Trainer, HOOKS)
+        self.ranker, self.tokenizer = model, tokenizer
         args.remove_unused_columns = False
         fill = pad_id(tokenizer)
         super().__init__(
@@ -155,13 +155,13 @@ class RankerTrainer(Trainer):  # type: ignore[misc]
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         logits_P2 = model(**inputs).unflatten(0, (-1, 2))
-        loss = pair_loss_sum(logits_P2, self.model.settings.exponent)
+        loss = pair_loss_sum(logits_P2, self.ranker.settings.exponent)
         if num_items_in_batch is None:
             loss = loss / len(logits_P2)
         else:
             loss = loss / num_items_in_batch * self.accelerator.num_processes  # gradients are averaged over processes
         scores_P2 = logits_P2.detach().sigmoid()
-        if self.model.training:
+        if self.ranker.training:
             self._note(scores_P2)
         return (loss, scores_P2) if return_outputs else loss
 
@@ -194,15 +194,15 @@ class RankerTrainer(Trainer):  # type: ignore[misc]
     # ---- checkpoints are folders that load_ranker reads ----
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        where = output_dir or self.args.output_dir
-        self.model.save(where)
-        self.processing_class.save_pretrained(where)
+        where = str(output_dir or self.args.output_dir)
+        self.ranker.save(where)
+        self.tokenizer.save_pretrained(where)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        self.model.restore(resume_from_checkpoint)
+        self.ranker.restore(resume_from_checkpoint)
 
     def _load_best_model(self) -> None:
-        self._load_from_checkpoint(self.state.best_model_checkpoint)
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
 
 def _collate(rows: Sequence[PairRow], fill: int) -> dict[str, Tensor]:
@@ -271,7 +271,7 @@ def run(training: TrainingRun[RankerKnobs]) -> int:
     assert isinstance(arguments.knobs, RankerKnobs)
     prepared = prepare_pairs(arguments)
     student = prepared.student
-    lora = get_peft_config(arguments.model)
+    lora = lora_of(arguments.model)
     house = student.house(training.output) if lora else None
     if lora:
         lora.task_type = None  # a body without its head
