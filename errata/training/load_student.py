@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from peft import LoraConfig
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import ModelConfig, get_peft_config, get_quantization_config
 
 from errata.errors import UsageError
@@ -36,8 +37,8 @@ def lora_of(config: ModelConfig) -> LoraConfig | None:
 class Student:
     """A model to be trained with its tokenizer. `homeless`: its weights lie nowhere on disk as they are."""
 
-    model: Any
-    tokenizer: Any
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
     name: str
     fingerprint: str | None
     homeless: bool

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from datasets import Dataset
 from peft import PeftModel
 from torch import Tensor
-from transformers import TrainerCallback
+from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from errata.errors import ErrataError, UsageError
@@ -220,11 +221,11 @@ class _TellEpoch(TrainerCallback):
 def build_trainer(
     model: Any,
     args: SFTConfig,
-    rows: Any,
-    tokenizer: Any,
+    rows: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
     objective: Objective,
     *,
-    eval_rows: Any = None,
+    eval_rows: Dataset | None = None,
     teacher: Teacher | None = None,
     **kwargs: Any,
 ) -> SFTTrainer:
@@ -280,7 +281,7 @@ def _unknown_setting(name: str) -> UsageError:
     return UsageError(f"the setting {name}", "the objective's terms do not know it", "leave it at its default")
 
 
-def check_rows(rows: Any, tokenizer: Any, objective: Objective, max_length: int | None) -> None:
+def check_rows(rows: Dataset, tokenizer: PreTrainedTokenizerBase, objective: Objective, max_length: int | None) -> None:
     """Raises UsageError for rows that this tokenizer, context and objective cannot be trained with."""
     if rows.unique("tokenizer") not in ([], [fingerprint(tokenizer)]):
         raise UsageError(
@@ -298,7 +299,14 @@ def _mapping(value: dict[str, Any] | str | None) -> dict[str, Any]:
     return json.loads(value) if isinstance(value, str) else dict(value or {})
 
 
-def _packed(model: Any, args: SFTConfig, rows: Any, eval_rows: Any, tokenizer: Any, **kwargs: Any) -> SFTTrainer:
+def _packed(
+    model: Any,
+    args: SFTConfig,
+    rows: Dataset,
+    eval_rows: Dataset | None,
+    tokenizer: PreTrainedTokenizerBase,
+    **kwargs: Any,
+) -> SFTTrainer:
     args.dataset_kwargs = {
         **_mapping(args.dataset_kwargs),
         "skip_prepare_dataset": False,

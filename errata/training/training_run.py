@@ -32,6 +32,7 @@ from errata.training.method_arguments import Arguments
 from errata.training.prepare import Prepared
 
 K = TypeVar("K", bound=Knobs)
+T = TypeVar("T", bound=Trainer)
 
 
 class TrainingRun(Generic[K]):
@@ -64,7 +65,7 @@ class TrainingRun(Generic[K]):
             self.say(line)
         return resume
 
-    def built(self, student: Student, house: Path | None, build: Callable[[], Any]) -> Any:
+    def built(self, student: Student, house: Path | None, build: Callable[[], T]) -> T:
         """The trainer; what transformers, TRL and PEFT say of settings is wrong use, and leaves nothing behind.
 
         `house`: where the student's weights are written first, for adapters rename them once they are in.

@@ -275,7 +275,8 @@ def run(training: TrainingRun[RankerKnobs]) -> int:
     house = student.house(training.output) if lora else None
     if lora:
         lora.task_type = None  # a body without its head
-        student.model.base_model.name_or_path = student.model.name_or_path
+        body: Any = student.model.base_model
+        body.name_or_path = student.model.name_or_path
     training.describe(prepared)
     settings = RankerSettings(exponent=arguments.knobs.exponent, max_length=training.args.max_length or 512)
     trainer = training.built(
