@@ -124,4 +124,5 @@ def _nll(checkpoint: Checkpoint, rows: Sequence[Side]) -> Tensor:
     ids_BT, mask_BT = ids_BT.to(checkpoint.device), mask_BT.to(checkpoint.device)
     logits_BTV = checkpoint.model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).logits[:, :-1].float()
     picked_BT = logits_BTV.gather(-1, ids_BT[:, 1:, None]).squeeze(-1)
-    return (logits_BTV.logsumexp(-1) - picked_BT).cpu()
+    nll_BT: Tensor = (logits_BTV.logsumexp(-1) - picked_BT).cpu()
+    return nll_BT

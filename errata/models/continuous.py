@@ -45,7 +45,8 @@ def decode(
 
     settings = GenerationConfig(do_sample=False, eos_token_id=sorted(checkpoint.ends) or -1, max_new_tokens=max(rooms))
     config = config or ContinuousBatchingConfig(max_memory_percent=MEMORY)
-    with checkpoint.model.continuous_batching_context_manager(
+    model: Any = checkpoint.model
+    with model.continuous_batching_context_manager(
         generation_config=settings, continuous_batching_config=config, block=True, timeout=30, warmup=False
     ) as manager:
         waiting = set(range(len(jobs)))

@@ -54,7 +54,7 @@ class GateSettings(Settings):
     scaled: bool = False
 
 
-class Gate(nn.Module):  # type: ignore[misc]
+class Gate(nn.Module):
     """One layer's gate. Keys and values are read from the layer's output, which may be narrower than its input."""
 
     def __init__(self, in_features: int, out_features: int, settings: GateSettings) -> None:
@@ -79,10 +79,11 @@ class Gate(nn.Module):  # type: ignore[misc]
         """What is added to the base layer's output; BTO, with O features."""
         alpha_n = self.alpha_n(x_BTD, positive_BTO, negative_BTO)
         positive, negative = (self.value_out(gelu(self.value_in(h))) for h in (positive_BTO, negative_BTO))
-        return (1 - alpha_n) * positive + alpha_n * negative
+        mixed: Tensor = (1 - alpha_n) * positive + alpha_n * negative
+        return mixed
 
 
-class _Mixing(LoraVariant):  # type: ignore[misc]
+class _Mixing(LoraVariant):
     """PEFT calls this in place of the positive adapter's own addition; one for all layers, so it holds the view."""
 
     def __init__(self, settings: GateSettings) -> None:
@@ -91,21 +92,24 @@ class _Mixing(LoraVariant):  # type: ignore[misc]
     def supports_lora_conversion(self) -> bool:
         return False
 
-    def forward(self, module: Any, active_adapter: str, x: Tensor, result: Tensor, **_: Any) -> Tensor:
+    def forward(  # type: ignore[override]  # PEFT declares it static and calls it on the value
+        self, module: Any, active_adapter: str, x: Tensor, result: Tensor, **_: Any
+    ) -> Tensor:
         if self.view != "mixed":
             return result + _delta(module, self.view, x)
         positive, negative = _delta(module, POSITIVE, x), _delta(module, NEGATIVE, x)
         if self.settings.gate == "arithmetic":
             return result + 2 * positive - negative
-        return result + getattr(module, GATE)(x, result + positive, result + negative)
+        gated: Tensor = getattr(module, GATE)(x, result + positive, result + negative)
+        return result + gated
 
-    def merge_safe(self, module: Any, active_adapter: str, orig_weight: Tensor) -> Tensor:
+    def merge_safe(self, module: Any, active_adapter: str, orig_weight: Tensor) -> Tensor:  # type: ignore[override]
         return orig_weight + self._constant(module).to(orig_weight.dtype)
 
-    def merge_unsafe(self, module: Any, active_adapter: str, orig_weight: Tensor) -> None:
+    def merge_unsafe(self, module: Any, active_adapter: str, orig_weight: Tensor) -> None:  # type: ignore[override]
         orig_weight.data += self._constant(module).to(orig_weight.dtype)
 
-    def unmerge(self, module: Any, active_adapter: str, orig_weight: Tensor) -> Tensor:
+    def unmerge(self, module: Any, active_adapter: str, orig_weight: Tensor) -> Tensor:  # type: ignore[override]
         return orig_weight - self._constant(module).to(orig_weight.dtype)
 
     def _constant(self, module: Any) -> Tensor:
@@ -115,7 +119,8 @@ class _Mixing(LoraVariant):  # type: ignore[misc]
                 "its gate depends on the input, so no single weight matrix stands for it",
                 "distil it into a plain adapter with `errata train nce`",
             )
-        return 2 * module.get_delta_weight(POSITIVE) - module.get_delta_weight(NEGATIVE)
+        constant: Tensor = 2 * module.get_delta_weight(POSITIVE) - module.get_delta_weight(NEGATIVE)
+        return constant
 
 
 def _delta(module: Any, name: str, x: Tensor) -> Tensor:
@@ -123,7 +128,7 @@ def _delta(module: Any, name: str, x: Tensor) -> Tensor:
     return out
 
 
-class NatModel(PeftModelForCausalLM):  # type: ignore[misc]
+class NatModel(PeftModelForCausalLM):
     """Base, negative adapter (frozen), positive adapter and gates (trained); sees through both unless told otherwise.
 
     For PEFT the positive adapter is the active one and the negative one merely present, so whoever sets the active
@@ -171,7 +176,7 @@ class NatModel(PeftModelForCausalLM):  # type: ignore[misc]
     # ---- disk ----
 
     def save_pretrained(self, save_directory: str, *args: Any, is_main_process: bool = True, **kwargs: Any) -> None:
-        super().save_pretrained(save_directory, *args, is_main_process=is_main_process, **kwargs)
+        super().save_pretrained(save_directory, *args, is_main_process=is_main_process, **kwargs)  # type: ignore[misc]
         if is_main_process:
             weights = kwargs.get("state_dict") or self.state_dict()
             gates = {name: value.contiguous() for name, value in weights.items() if f".{GATE}." in name}
@@ -194,7 +199,7 @@ class NatModel(PeftModelForCausalLM):  # type: ignore[misc]
     def load_lora(self, name: str, weights: dict[str, Tensor], where: Path) -> None:
         """One adapter's weights, by the names under which PEFT saves them."""
         try:
-            loaded = set_peft_model_state_dict(self, weights, adapter_name=name)
+            loaded: Any = set_peft_model_state_dict(self, weights, adapter_name=name)
         except RuntimeError as error:
             raise _unfit(where, str(error)) from error
         missing = [key for key in loaded.missing_keys if "lora_" in key and f".{name}." in key]

@@ -213,8 +213,8 @@ class _Row:
         return Generated(text, tuple(self.tokens), reason)
 
     def _text(self, tokens: list[int]) -> str:
-        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return text
+        text = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(text)
 
 
 def _padded(prompts: Sequence[Sequence[int]], checkpoint: Checkpoint) -> tuple[Tensor, Tensor]:

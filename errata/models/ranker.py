@@ -49,7 +49,7 @@ class Scored(NamedTuple):
     prompt: int
 
 
-class Head(nn.Module):  # type: ignore[misc]
+class Head(nn.Module):
     """Two residual ELU layers, then one number."""
 
     def __init__(self, width: int) -> None:
@@ -64,7 +64,7 @@ class Head(nn.Module):  # type: ignore[misc]
         return logits_B
 
 
-class Ranker(nn.Module):  # type: ignore[misc]
+class Ranker(nn.Module):
     """A backbone without language-model head and a new head. `new_ranker` makes one of a student."""
 
     def __init__(self, backbone: Any, settings: RankerSettings | None = None) -> None:
@@ -77,7 +77,8 @@ class Ranker(nn.Module):  # type: ignore[misc]
         """Logits of the scores, B values; `rationale` BT is 1 on the tokens that are pooled."""
         hidden_BTD = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         weight_BT = rationale / rationale.sum(1, keepdim=True).clamp(min=1)
-        return self.head((hidden_BTD.float() * weight_BT[..., None]).sum(1))
+        logits_B: Tensor = self.head((hidden_BTD.float() * weight_BT[..., None]).sum(1))
+        return logits_B
 
     def gradient_checkpointing_enable(self, *args: Any, **kwargs: Any) -> None:
         self.backbone.gradient_checkpointing_enable(*args, **kwargs)

@@ -89,7 +89,7 @@ def sample(
     total_BV = probs_BV.double().cumsum(-1)
     wanted_B1 = column(uniforms).double() * total_BV[:, -1:]
     picked = torch.searchsorted(total_BV, wanted_B1, right=True).squeeze(1)
-    return picked.clamp_max(logits_BV.shape[-1] - 1).tolist()  # type: ignore[no-any-return]
+    return picked.clamp_max(logits_BV.shape[-1] - 1).tolist()
 
 
 def _least_of_nucleus(probs_BV: Tensor, top_p_B1: Tensor) -> Tensor:

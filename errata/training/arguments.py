@@ -52,7 +52,7 @@ class DataArguments:
 
 
 @dataclass
-class Training(SFTConfig):  # type: ignore[misc]
+class Training(SFTConfig):
     """TRL's flags. bf16 is by default on where a GPU has it and off on a CPU."""
 
     lr_scheduler_kwargs: dict[str, Any] | str | None = field(
@@ -65,7 +65,7 @@ class Training(SFTConfig):  # type: ignore[misc]
     def __post_init__(self) -> None:
         if not torch.cuda.is_available() and not torch.backends.mps.is_available():
             self.use_cpu = True
-            self.bf16: bool | None = bool(self.bf16)
+            self.bf16 = bool(self.bf16)
         if set(self.lr_scheduler_kwargs or ()) == {"min_lr_rate"} and "min_lr" not in str(self.lr_scheduler_type):
             self.lr_scheduler_kwargs = None  # another schedule was asked for, and this default belongs to ours
-        super().__post_init__()
+        super().__post_init__()  # type: ignore[no-untyped-call]

@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 from errata.errors import ErrataError
 
 
-class Stopper(TrainerCallback):  # type: ignore[misc]
+class Stopper(TrainerCallback):
     """The first Ctrl-C or SIGTERM saves a checkpoint after the step at hand and ends; the second ends at once."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
         return control
 
 
-class Finite(TrainerCallback):  # type: ignore[misc]
+class Finite(TrainerCallback):
     """A gradient that is no number changes no weight, even where the loss is one. In fp16 the scaler skips it."""
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypedDict
+from typing import TypedDict
+
+from transformers import PreTrainedTokenizerBase
 
 from errata.errors import UsageError
 from errata.export.sequences import RIGHT_KINDS, WRONG_KINDS, Kind
@@ -58,17 +60,7 @@ class Written:
     answer: Span | None = None
 
 
-class Tokenizer(Protocol):
-    """What is used of a fast Hugging Face tokenizer."""
-
-    eos_token_id: int | None
-
-    def __call__(self, text: str, **options: Any) -> Any: ...
-    def decode(self, ids: Sequence[int], **options: Any) -> str: ...
-    def get_vocab(self) -> dict[str, int]: ...
-
-
-def fingerprint(tokenizer: Tokenizer) -> str:
+def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
     """Equal for tokenizers with the same vocabulary and end token."""
     return digest(tokenizer.get_vocab(), tokenizer.eos_token_id)
 
@@ -76,7 +68,7 @@ def fingerprint(tokenizer: Tokenizer) -> str:
 class Encoder:
     """Texts to token ids with one tokenizer. `end_id`: what closes a completion, by default the tokenizer's EOS."""
 
-    def __init__(self, tokenizer: Tokenizer, end_id: int | None = None) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, end_id: int | None = None) -> None:
         if end_id is None:
             end_id = tokenizer.eos_token_id
         if end_id is None:

@@ -24,7 +24,7 @@ def add_readout(model: Any) -> None:
     cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
 
     def project(hidden_ND: Tensor) -> Tensor:
-        logits_NV = model.get_output_embeddings()(hidden_ND).float()
+        logits_NV: Tensor = model.get_output_embeddings()(hidden_ND).float()
         return cap * torch.tanh(logits_NV / cap) if cap else logits_NV
 
     @functools.wraps(forward)  # generate() checks its arguments against the signature

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from trl import ModelConfig, get_quantization_config
+from peft import LoraConfig
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from trl import ModelConfig, get_peft_config, get_quantization_config
 
 from errata.errors import UsageError
 from errata.models.files import Files, find
@@ -24,12 +26,19 @@ BASE = "base"
 Texts = tuple[list[str], list[str]]
 
 
+def lora_of(config: ModelConfig) -> LoraConfig | None:
+    """The adapter that the flags ask for; None: all weights are trained."""
+    lora = get_peft_config(config)
+    assert lora is None or isinstance(lora, LoraConfig)
+    return lora
+
+
 @dataclass
 class Student:
     """A model to be trained with its tokenizer. `homeless`: its weights lie nowhere on disk as they are."""
 
-    model: Any
-    tokenizer: Any
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
     name: str
     fingerprint: str | None
     homeless: bool
@@ -44,7 +53,7 @@ class Student:
         if not self.homeless:
             return None
         where = (output / BASE).absolute()
-        self.model.name_or_path = self.model.config._name_or_path = str(where)
+        self.model.name_or_path = self.model.config.name_or_path = str(where)
         return where
 
     def settle(self, where: Path) -> None:
@@ -100,7 +109,7 @@ def _open(files: Files, config: ModelConfig) -> Student:
     if adapted:
         model = model.merge_and_unload()
     if files.kind == "gguf":
-        model.name_or_path = model.config._name_or_path = str(files.path.absolute())
+        model.name_or_path = model.config.name_or_path = str(files.path.absolute())
     model.config.use_cache = False
     return Student(model, tokenizer, str(files.path), files.fingerprint(), homeless=adapted)
 

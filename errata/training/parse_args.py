@@ -6,7 +6,7 @@ import difflib
 import os
 from argparse import Action
 from collections.abc import Sequence
-from dataclasses import fields, make_dataclass
+from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,7 +25,7 @@ from errata.training.method_arguments import Arguments
 from errata.training.methods.shipped import KINDS_OF_TERMS, METHODS
 
 
-class Parser(TrlParser):  # type: ignore[misc]
+class Parser(TrlParser):
     """TRL's parser, which knows its flags, and raises where argparse would print its usage and leave the process."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -87,13 +87,9 @@ _CODE = ("terms", "dataset_format")
 
 
 def _parser(method: AnyMethod, prog: str) -> Parser:
-    classes: list[type[Any]] = [
-        DataArguments,
-        method.flags_class,
-        make_dataclass("ControlFlag", [control_flag(method)], frozen=True),
-    ]
-    classes += [method.training, method.model]
-    names = [each.name for flags in classes for each in fields(flags)]
+    control = make_dataclass("ControlFlag", [control_flag(method)], frozen=True)
+    classes: list[Any] = [DataArguments, method.flags_class, control, method.training, method.model]
+    names = [name for each in classes for name in each.__dataclass_fields__]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trl import get_peft_config
-
+from errata.training.load_student import lora_of
 from errata.training.prepare import Prepared, prepare
 from errata.training.trainer import build_trainer
 from errata.training.training_run import TrainingRun
@@ -22,7 +21,7 @@ def run_plain(training: TrainingRun[Any], check: Callable[[Prepared], None] | No
     prepared = prepare(arguments)
     if check is not None:
         check(prepared)
-    lora = get_peft_config(arguments.model)
+    lora = lora_of(arguments.model)
     house = prepared.student.house(training.output) if lora else None
     training.describe(prepared)
     trainer = training.built(

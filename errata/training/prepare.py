@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ class Prepared:
     sequences: int
     target_tokens: int | None = None
     left_out: dict[str, int] = field(default_factory=dict)
-    texts: Any = None
+    texts: Callable[[], Texts] = lambda: ([], [])
     """Gives the texts of which `tiny` makes its tokenizer."""
 
     @property

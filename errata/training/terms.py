@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -280,4 +281,5 @@ class Calibrated(Term):
 
 def reading(batch: Batch, kinds: Sequence[Kind]) -> Tensor:
     """1.0 for the sequences of these kinds, else 0.0; B values."""
-    return sum((batch["kind"] == KINDS.index(kind)).float() for kind in kinds)
+    flags = [(batch["kind"] == KINDS.index(kind)).float() for kind in kinds]
+    return sum(flags, torch.zeros_like(batch["kind"], dtype=torch.float32))

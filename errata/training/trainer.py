@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from datasets import Dataset
 from peft import PeftModel
 from torch import Tensor
-from transformers import TrainerCallback
+from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from errata.errors import ErrataError, UsageError
@@ -16,13 +18,23 @@ from errata.export.sequences import KINDS
 from errata.training.collate import IGNORED, Batch, Collator
 from errata.training.encode import Group, fingerprint, refuse_truncation
 from errata.training.hidden_states import add_readout, refuse_scaled_logits
+from errata.training.hooks import Hooks, check_attributes, check_hooks
 from errata.training.objective import Objective
 from errata.training.terms import ForwardPass, Teacher
 
+HOOKS: Hooks = {
+    "_set_signature_columns_if_needed": (),
+    "_get_num_items_in_batch": ("batch_samples", "device"),
+    "compute_loss": ("model", "inputs", "return_outputs", "num_items_in_batch"),
+    "log": ("logs", "start_time"),
+}
+"""What GroupTrainer overrides of TRL's trainer."""
+ATTRIBUTES = ("_metrics", "_total_train_tokens", "_signature_columns", "aux_loss_enabled")
+"""What it reads and sets of it."""
 MODEL_COLUMNS = ("input_ids", "attention_mask", "position_ids", "labels")
 
 
-class GroupTrainer(SFTTrainer):  # type: ignore[misc]
+class GroupTrainer(SFTTrainer):
     """Trains on groups (encode.Group) by an Objective.
 
     Logged at every `logging_steps`, for each part of each term: `loss/NAME`, its value before its factor, and
@@ -30,10 +42,14 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
     a term that does nothing shows. And for each kind of sequence `logp/KIND`, its mean log-probability per token.
     """
 
-    loss_is_scaled_for_ga = True  # by our own denominators, which count the whole step
+    objective: Objective
+    teacher: Teacher | None
+    loss_is_scaled_for_ga: Any = True  # by our own denominators, which count the whole step
 
     def __init__(self, *args: Any, objective: Objective, teacher: Teacher | None = None, **kwargs: Any) -> None:
+        check_hooks(SFTTrainer, HOOKS)
         super().__init__(*args, **kwargs)
+        check_attributes(self, SFTTrainer, ATTRIBUTES)
         self.objective, self.teacher = objective, teacher
         spread = self.accelerator.parallelism_config
         if self.aux_loss_enabled:
@@ -51,7 +67,7 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
     # ---- TRL's and transformers' hooks ----
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = list(Group.__annotations__)
+        self._signature_columns: Any = list(Group.__annotations__)
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
         """The K denominators of the step: over all micro-batches and processes."""
@@ -61,9 +77,9 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
         return self.accelerator.reduce(counts_K, "sum") if self.accelerator.num_processes > 1 else counts_K
 
     def compute_loss(
-        self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Tensor | None = None
+        self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        training = self.model.training
+        training = model.training
         local_K = self.objective.counts(inputs)
         counts_K = local_K if num_items_in_batch is None else num_items_in_batch
         outputs, forward = self._forward(model, inputs)
@@ -91,6 +107,10 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
         inputs = {name: batch[name] for name in MODEL_COLUMNS if name in batch}
         outputs = model(**inputs, use_cache=False, fused_lm_head=True, readout=readout)
         return outputs, ForwardPass(logp_BT=outputs.log_probs, teacher=self.teacher, **states)
+
+    @property
+    def _is_training(self) -> bool:
+        return self.model is not None and self.model.training
 
     # ---- what is logged ----
 
@@ -121,7 +141,7 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
                 ),
             }
         self._sums = {name: self._sums[name] + value if self._sums else value for name, value in sums_of_batch.items()}
-        if self.model.training and self.accelerator.gradient_state.sync_gradients:
+        if self._is_training and self.accelerator.gradient_state.sync_gradients:
             self._flush("train", shared=bool(shares))
 
     def _flush(self, mode: str, shared: bool = False) -> None:
@@ -160,7 +180,7 @@ class GroupTrainer(SFTTrainer):  # type: ignore[misc]
             )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if not self.model.training and self._sums:
+        if not self._is_training and self._sums:
             self._flush("eval")
         super().log(logs, start_time)
 
@@ -188,7 +208,7 @@ def squared_norms(terms: Sequence[Tensor], forward: ForwardPass) -> list[Tensor]
     return norms
 
 
-class _TellEpoch(TrainerCallback):  # type: ignore[misc]
+class _TellEpoch(TrainerCallback):
     """Tells the collator the epoch, so that pair draws depend on it, also after a resume."""
 
     def __init__(self, collator: Collator) -> None:
@@ -201,11 +221,11 @@ class _TellEpoch(TrainerCallback):  # type: ignore[misc]
 def build_trainer(
     model: Any,
     args: SFTConfig,
-    rows: Any,
-    tokenizer: Any,
+    rows: Dataset,
+    tokenizer: PreTrainedTokenizerBase,
     objective: Objective,
     *,
-    eval_rows: Any = None,
+    eval_rows: Dataset | None = None,
     teacher: Teacher | None = None,
     **kwargs: Any,
 ) -> SFTTrainer:
@@ -223,7 +243,7 @@ def build_trainer(
     for data in (rows, eval_rows):
         if data is not None:
             check_rows(data, tokenizer, objective, args.max_length)
-    args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
+    args.dataset_kwargs = {**_mapping(args.dataset_kwargs), "skip_prepare_dataset": True}
     if args.packing:
         return _packed(model, args, rows, eval_rows, tokenizer, **kwargs)
     args.max_length = None  # nothing is left to cut, and TRL would not know our columns
@@ -231,7 +251,7 @@ def build_trainer(
         pad_id=tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
         reading=objective.reading(args.seed if args.data_seed is None else args.data_seed),
         side="left" if tokenizer.padding_side == "left" else "right",
-        multiple_of=args.pad_to_multiple_of,
+        multiple_of=None if args.pad_to_multiple_of is None else int(args.pad_to_multiple_of),
     )
     return GroupTrainer(
         model,
@@ -261,7 +281,7 @@ def _unknown_setting(name: str) -> UsageError:
     return UsageError(f"the setting {name}", "the objective's terms do not know it", "leave it at its default")
 
 
-def check_rows(rows: Any, tokenizer: Any, objective: Objective, max_length: int | None) -> None:
+def check_rows(rows: Dataset, tokenizer: PreTrainedTokenizerBase, objective: Objective, max_length: int | None) -> None:
     """Raises UsageError for rows that this tokenizer, context and objective cannot be trained with."""
     if rows.unique("tokenizer") not in ([], [fingerprint(tokenizer)]):
         raise UsageError(
@@ -274,8 +294,23 @@ def check_rows(rows: Any, tokenizer: Any, objective: Objective, max_length: int 
     objective.check(rows)
 
 
-def _packed(model: Any, args: SFTConfig, rows: Any, eval_rows: Any, tokenizer: Any, **kwargs: Any) -> SFTTrainer:
-    args.dataset_kwargs["skip_prepare_dataset"] = False  # TRL packs while it prepares
+def _mapping(value: dict[str, Any] | str | None) -> dict[str, Any]:
+    """A setting that TRL also takes as JSON."""
+    return json.loads(value) if isinstance(value, str) else dict(value or {})
+
+
+def _packed(
+    model: Any,
+    args: SFTConfig,
+    rows: Dataset,
+    eval_rows: Dataset | None,
+    tokenizer: PreTrainedTokenizerBase,
+    **kwargs: Any,
+) -> SFTTrainer:
+    args.dataset_kwargs = {
+        **_mapping(args.dataset_kwargs),
+        "skip_prepare_dataset": False,
+    }  # TRL packs while it prepares
 
     def flat(batch: dict[str, Any]) -> dict[str, Any]:
         members = [one for group in batch["members"] for one in group if one["kind"] == "right"]
@@ -285,8 +320,8 @@ def _packed(model: Any, args: SFTConfig, rows: Any, eval_rows: Any, tokenizer: A
             "labels": [prompt + one["input_ids"][len(prompt) :] for prompt, one in zip(prompts, members, strict=True)],
         }
 
-    columns = [
+    train, held = (
         None if data is None else data.map(flat, batched=True, remove_columns=data.column_names)
         for data in (rows, eval_rows)
-    ]
-    return SFTTrainer(model, args, None, *columns, processing_class=tokenizer, **kwargs)
+    )
+    return SFTTrainer(model, args, train_dataset=train, eval_dataset=held, processing_class=tokenizer, **kwargs)

@@ -32,6 +32,7 @@ from errata.training.method_arguments import Arguments
 from errata.training.prepare import Prepared
 
 K = TypeVar("K", bound=Knobs)
+T = TypeVar("T", bound=Trainer)
 
 
 class TrainingRun(Generic[K]):
@@ -41,7 +42,7 @@ class TrainingRun(Generic[K]):
         self.arguments = arguments
         self.callbacks = list(callbacks)
         self.args = arguments.training
-        self.output = Path(self.args.output_dir)
+        self.output = Path(str(self.args.output_dir))
         self.resume_from: str | None = self.args.resume_from_checkpoint
         self.args.resume_from_checkpoint = None
         self.resume = self.resume_point(self.output)
@@ -64,7 +65,7 @@ class TrainingRun(Generic[K]):
             self.say(line)
         return resume
 
-    def built(self, student: Student, house: Path | None, build: Callable[[], Any]) -> Any:
+    def built(self, student: Student, house: Path | None, build: Callable[[], T]) -> T:
         """The trainer; what transformers, TRL and PEFT say of settings is wrong use, and leaves nothing behind.
 
         `house`: where the student's weights are written first, for adapters rename them once they are in.
@@ -107,7 +108,7 @@ class TrainingRun(Generic[K]):
             "config": {
                 "data": vars(arguments.data),
                 "method": vars(arguments.knobs),
-                "training": self.args.to_dict(),
+                "training": self.args.to_dict(),  # type: ignore[no-untyped-call]
                 "model": vars(arguments.model),
             },
             "versions": versions(),
@@ -132,7 +133,8 @@ class TrainingRun(Generic[K]):
 
     def fit(self, trainer: Trainer, where: Path, resume: Path | None) -> int:
         """Trains, saves and says how it ended; returns the exit code."""
-        trained = sum(value.numel() for value in trainer.model.parameters() if value.requires_grad)
+        assert trainer.model is not None
+        trained = sum(int(value.numel()) for value in trainer.model.parameters() if value.requires_grad)
         self.manifest["trained_weights"] = trained
         self.say(f"trains    {trained:,} weights" + (f", on from {resume}" if resume else ""))
         self.write(where, "training")

@@ -423,7 +423,12 @@ BASE = ["--from_base", "true"]
         ("sft", [PAIR], [], "columns are those of the format edit"),
         ("sft", [PAIR], ["--dataset_format", "edit"], "nll/right"),
         ("sft", [ROW], ["--dataset_format", "stf"], "did you mean sft"),
-        ("sft", [ROW], ["--dataset_format", "privileged"], "line 1: rows of the format privileged"),
+        (
+            "sft",
+            [ROW | {"privileged_context": "x"}],
+            ["--dataset_format", "privileged"],
+            "line 1: rows of the format privileged",
+        ),
         ("mapd", [ROW], [], "columns are those of the format sft"),
         ("mapd", [ROW | {"task": "rationale"}], [], "nll/mistake"),
         ("mapd", [ROW], ["--packing", "true"], "packing"),

@@ -55,9 +55,9 @@ def train(
         ids_BT, labels_BT = _padded([examples[place] for place in places], pad_id)
         # padded on the right, so that causal attention never sees the padding
         hidden_BTD = model.model(input_ids=ids_BT, use_cache=False).last_hidden_state
-        told_BT = labels_BT[:, 1:] != IGNORED
-        logits_NV = model.lm_head(hidden_BTD[:, :-1][told_BT])
-        loss = torch.nn.functional.cross_entropy(logits_NV, labels_BT[:, 1:][told_BT])
+        mask_BT = labels_BT[:, 1:] != IGNORED
+        logits_NV = model.lm_head(hidden_BTD[:, :-1][mask_BT])
+        loss = torch.nn.functional.cross_entropy(logits_NV, labels_BT[:, 1:][mask_BT])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         for each in (*optimizers, *schedules):
@@ -95,12 +95,12 @@ def batches(lengths: Sequence[int], batch: int, seed: int) -> list[list[int]]:
     """Places of the examples in one epoch, shuffled by the seed, then sorted by length within BUCKET batches."""
     rng = torch.Generator().manual_seed(seed)
     order: list[int] = torch.randperm(len(lengths), generator=rng).tolist()
-    found: list[list[int]] = []
+    order: list[list[int]] = []
     for start in range(0, len(order), batch * BUCKET):
         bucket = sorted(order[start : start + batch * BUCKET], key=lambda place: (lengths[place], place))
         parts = [bucket[at : at + batch] for at in range(0, len(bucket), batch)]
-        found += [parts[i] for i in torch.randperm(len(parts), generator=rng).tolist()]
-    return found
+        order += [parts[i] for i in torch.randperm(len(parts), generator=rng).tolist()]
+    return order
 
 
 def _padded(examples: Sequence[Example], pad_id: int) -> tuple[Tensor, Tensor]:

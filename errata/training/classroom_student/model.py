@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from errata.errors import UsageError
 from errata.models.load import no_progress_bars
@@ -74,8 +74,9 @@ def make(
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast, seed: int = 0, context: int = CONTEXT) -> LlamaForCausalLM:
+    shape: dict[str, Any] = dict(SHAPE)
     config = LlamaConfig(
-        **SHAPE,
+        **shape,
         vocab_size=len(tokenizer),
         max_position_embeddings=context,
         pad_token_id=tokenizer.pad_token_id,
@@ -100,7 +101,8 @@ def _place_numbers(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) 
         return
     angles = 2 * torch.pi * torch.arange(NUMBERS)[:, None] / torch.tensor(PERIODS)
     waves = torch.cat([angles.cos(), angles.sin()], dim=1) * (NUMBER_SCALE * SHAPE["initializer_range"] * 2**0.5)
-    model.get_input_embeddings().weight.data[ids, : waves.shape[1]] = waves
+    embeddings: Any = model.get_input_embeddings()
+    embeddings.weight.data[ids, : waves.shape[1]] = waves
 
 
 def make_tokenizer(
@@ -116,16 +118,16 @@ def make_tokenizer(
         raise UsageError("no text to make a tokenizer of", "the tiny student's words are those of its data", "add rows")
     written = {word for word in known | set(words) if not _NUMBER.fullmatch(word)}
     if len(written) <= MOST_WORDS and not any("\n" in text for text in completions):
-        made = _of_words(written)
+        backend = _of_words(written)
     else:
-        made = _of_bytes([*prompts, *completions])
-    made.add_tokens([AddedToken(line, normalized=False) for line in lines])
-    made.add_special_tokens([PAD, BEGIN, END, UNKNOWN])
-    made.post_processor = processors.TemplateProcessing(
-        single=f"{BEGIN} $A", special_tokens=[(BEGIN, made.token_to_id(BEGIN))]
+        backend = _of_bytes([*prompts, *completions])
+    backend.add_tokens([AddedToken(line, normalized=False) for line in lines])
+    backend.add_special_tokens([PAD, BEGIN, END, UNKNOWN])
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{BEGIN} $A", special_tokens=[(BEGIN, backend.token_to_id(BEGIN))]
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=made,
+        tokenizer_object=backend,
         pad_token=PAD,
         bos_token=BEGIN,
         eos_token=END,
@@ -153,30 +155,30 @@ def _of_words(words: Iterable[str]) -> Tokenizer:
     """A word is a token and so is a number from 0 to 99; a larger or negative one is spelled, as in `10 ##5`."""
     numbers = [str(number) for number in range(NUMBERS)]
     tokens = [UNKNOWN, *numbers, *(f"##{digit}" for digit in range(10)), "-", *sorted(words)]
-    made = Tokenizer(
+    backend = Tokenizer(
         models.WordPiece(vocab={token: i for i, token in enumerate(dict.fromkeys(tokens))}, unk_token=UNKNOWN)
     )
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    made.decoder = decoders.WordPiece(prefix="##", cleanup=False)
-    return made
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.decoder = decoders.WordPiece(prefix="##", cleanup=False)
+    return backend
 
 
 def _of_bytes(texts: Iterable[str]) -> Tokenizer:
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.Sequence(
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
-    made.decoder = decoders.ByteLevel()
+    backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=BPE_TOKENS,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    made.train_from_iterator(texts, trainer)
-    return made
+    backend.train_from_iterator(texts, trainer)
+    return backend
 
 
-def save(folder: Path, model: Any, tokenizer: PreTrainedTokenizerFast) -> Path:
+def save(folder: Path, model: Any, tokenizer: PreTrainedTokenizerBase) -> Path:
     """Writes a checkpoint that is whole or not there: beside its place first, then moved; replaces nothing.
 
     Raises UsageError where something stands in its place.

@@ -111,7 +111,7 @@ def schooled(folder: Path, school: School, tell: Callable[[str], None]) -> Schoo
 def recipe_hash(school: School) -> str:
     """Of all that makes the student: settings, shape, and a sample of the very rows, prompts included."""
     sample = rows(school.model_copy(update={"problems": 200}), load_prompts())
-    shown = [[*(message.content for message in row.messages), row.completion] for row in sample]
+    texts = [[*(message.content for message in row.messages), row.completion] for row in sample]
     parts = (
         school.model_dump(),
         tiny.SHAPE,
@@ -122,7 +122,7 @@ def recipe_hash(school: School) -> str:
         CONTEXT,
         schooling.RECIPE,
     )
-    return digest("school", *parts, shown)
+    return digest("school", *parts, texts)
 
 
 def _recorded(path: Path) -> Schooled:
@@ -221,11 +221,11 @@ def _mistake_row(problem: Problem, prompts: Prompts) -> Row:
 
 def exam(path: Path, school: School, prompts: Prompts, taught: set[str]) -> tuple[float, float]:
     """Shares of held-out school problems solved and of held-out mistakes explained in the reference's words, greedy."""
-    asked = held_out(school, taught)
-    mistakes = [_mistake_row(problem, prompts) for problem in asked[: max(1, school.examined // 4)]]
-    solutions = _answers(path, [student_messages(prompts, problem) for problem in asked])
+    problems = held_out(school, taught)
+    mistakes = [_mistake_row(problem, prompts) for problem in problems[: max(1, school.examined // 4)]]
+    solutions = _answers(path, [student_messages(prompts, problem) for problem in problems])
     remarks = _answers(path, [row.messages for row in mistakes])
-    grades = asyncio.run(_graded(asked, [solution.text for solution in solutions]))
+    grades = asyncio.run(_graded(problems, [solution.text for solution in solutions]))
     hits = [remark.text == row.completion for remark, row in zip(remarks, mistakes, strict=True)]
     return sum(grades) / len(grades), sum(hits) / len(hits)
 
@@ -236,10 +236,10 @@ def held_out(school: School, taught: set[str]) -> list[Problem]:
     return list(islice((each for each in drawn if each.meta["signature"] not in taught), school.examined))
 
 
-def _answers(path: Path, asked: Sequence[Sequence[Message]]) -> list[Generated]:
+def _answers(path: Path, prompts: Sequence[Sequence[Message]]) -> list[Generated]:
     student = load(str(path), "cpu")
     decoding = Decoding(max_tokens=LONGEST_ANSWER)
-    return generate(student, [Job(prompt_ids(student.tokenizer, messages), decoding) for messages in asked])
+    return generate(student, [Job(prompt_ids(student.tokenizer, messages), decoding) for messages in prompts])
 
 
 async def _graded(problems: Sequence[Problem], texts: Sequence[str]) -> list[bool]:

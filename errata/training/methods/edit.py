@@ -60,7 +60,7 @@ class EditTraining(Training):
 
 
 @dataclass
-class EditModel(ModelConfig):  # type: ignore[misc]
+class EditModel(ModelConfig):
     use_peft: bool = True
     lora_r: int = 64
     lora_alpha: int = 32

@@ -34,7 +34,7 @@ class MccKdTraining(Training):
 
 
 @dataclass
-class MccKdModel(ModelConfig):  # type: ignore[misc]
+class MccKdModel(ModelConfig):
     """As released, without its adapter on the output head: rank 128, no scaling, no dropout."""
 
     use_peft: bool = True

@@ -15,14 +15,14 @@ from typing import Any, Literal
 from datasets import Dataset
 from peft import LoraConfig
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, set_seed
-from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config
+from trl import ModelConfig, SFTConfig, SFTTrainer
 
 from errata.errors import EXIT_DONE, UsageError
 from errata.export.labeled_rows import NAT as FORMAT
 from errata.models.gate import GateSettings, NatModel, new_nat
 from errata.training.arguments import Training, option
 from errata.training.checkpoints import STAGE_ONE, manifest_of
-from errata.training.load_student import open_student
+from errata.training.load_student import lora_of, open_student
 from errata.training.method import Control, Knobs, Method
 from errata.training.objective import Objective
 from errata.training.plain import run_plain
@@ -72,7 +72,7 @@ class NatTraining(Training):
 
 
 @dataclass
-class NatModelConfig(ModelConfig):  # type: ignore[misc]
+class NatModelConfig(ModelConfig):
     use_peft: bool = True
     lora_r: int = 8
     lora_alpha: int = 16
@@ -186,7 +186,7 @@ def _taken(rows: Dataset | None, objective: Objective) -> Dataset | None:
     return None if rows is None else rows.filter(objective.takes)
 
 
-class _KeepBest(TrainerCallback):  # type: ignore[misc]
+class _KeepBest(TrainerCallback):
     """`load_best_model_at_end`: transformers finds no adapter at the top of a checkpoint that has two below it."""
 
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
@@ -243,7 +243,7 @@ def _first_stage(training: TrainingRun[UnlearnKnobs], prepared: Prepared, where:
             args,
             prepared.rows,
             prepared.student.tokenizer,
-            get_peft_config(training.arguments.model),
+            lora_of(training.arguments.model),
             eval_rows=prepared.eval_rows,
             callbacks=training.callbacks,
         ),

@@ -22,7 +22,7 @@ from datasets import Dataset
 from peft import LoraConfig
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from trl import SFTConfig, SFTTrainer, get_peft_config
+from trl import SFTConfig, SFTTrainer
 
 from errata.errors import UsageError
 from errata.export.labeled_rows import NAT as FORMAT
@@ -32,6 +32,7 @@ from errata.training.arguments import Training, option
 from errata.training.collate import Batch
 from errata.training.encode import fingerprint
 from errata.training.hidden_states import add_readout, refuse_scaled_logits
+from errata.training.load_student import lora_of
 from errata.training.method import Control, Knobs, Method
 from errata.training.methods.nat import NatModelConfig
 from errata.training.objective import Objective
@@ -132,7 +133,8 @@ def nce_trainer(
             "the NAT student and the new one stand on the same frozen weights",
             "set use_peft: true and the LoRA settings",
         )
-    sizes = [model.get_input_embeddings().weight.shape[0] for model in (base, nat.base)]
+    students: tuple[Any, Any] = (base, nat.base)
+    sizes = [student.get_input_embeddings().weight.shape[0] for student in students]
     if sizes[0] != sizes[1]:
         raise UsageError(
             f"a student of {sizes[0]} tokens and a NAT student of {sizes[1]}",
@@ -170,7 +172,7 @@ def run(training: TrainingRun[NceKnobs]) -> int:
             training.args,
             prepared.rows,
             prepared.student.tokenizer,
-            get_peft_config(arguments.model),
+            lora_of(arguments.model),
             prepared.objective,
             eval_rows=prepared.eval_rows,
             callbacks=training.callbacks,

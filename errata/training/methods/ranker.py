@@ -10,15 +10,15 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
-from trl import get_peft_config
 
 from errata.errors import ErrataError, UsageError
 from errata.export.labeled_rows import RANKER as FORMAT
 from errata.export.transcript_view import Options
 from errata.models.ranker import Ranker, RankerSettings, Scored, encode, new_ranker, pad, pad_id
 from errata.training.arguments import Training, option
+from errata.training.hooks import Hooks, check_hooks
 from errata.training.load_rows import LoadedRows, Where, read
-from errata.training.load_student import Texts, open_student
+from errata.training.load_student import Texts, lora_of, open_student
 from errata.training.method import Knobs, Method
 from errata.training.method_arguments import Arguments
 from errata.training.prepare import Prepared, limit_length, options_of
@@ -101,7 +101,20 @@ def _pair_row(number: int, pair: Mapping[str, Any], tokenizer: PreTrainedTokeniz
     return PairRow(chosen=chosen.ids, rejected=rejected.ids, prompt=chosen.prompt)
 
 
-class RankerTrainer(Trainer):  # type: ignore[misc]
+HOOKS: Hooks = {
+    "_get_num_items_in_batch": ("batch_samples", "device"),
+    "_save": ("output_dir", "state_dict"),
+    "_load_from_checkpoint": ("resume_from_checkpoint", "model"),
+    "_load_best_model": (),
+    "_prepare_inputs": ("inputs",),
+    "compute_loss": ("model", "inputs", "return_outputs", "num_items_in_batch"),
+    "prediction_step": ("model", "inputs", "prediction_loss_only", "ignore_keys"),
+    "log": ("logs", "start_time"),
+}
+"""What RankerTrainer overrides or calls of transformers' trainer."""
+
+
+class RankerTrainer(Trainer):
     """Trains on `pair_rows`; evaluates the pairwise accuracy on held-out ones.
 
     Logs, of the pairs since the last log, `accuracy` and the mean scores of right and wrong rationales.
@@ -118,6 +131,8 @@ class RankerTrainer(Trainer):  # type: ignore[misc]
         eval_rows: Dataset | None = None,
         **kwargs: Any,
     ) -> None:
+        check_hooks(Trainer, HOOKS)
+        self.ranker, self.tokenizer = model, tokenizer
         args.remove_unused_columns = False
         fill = pad_id(tokenizer)
         super().__init__(
@@ -140,13 +155,13 @@ class RankerTrainer(Trainer):  # type: ignore[misc]
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         logits_P2 = model(**inputs).unflatten(0, (-1, 2))
-        loss = pair_loss_sum(logits_P2, self.model.settings.exponent)
+        loss = pair_loss_sum(logits_P2, self.ranker.settings.exponent)
         if num_items_in_batch is None:
             loss = loss / len(logits_P2)
         else:
             loss = loss / num_items_in_batch * self.accelerator.num_processes  # gradients are averaged over processes
         scores_P2 = logits_P2.detach().sigmoid()
-        if self.model.training:
+        if self.ranker.training:
             self._note(scores_P2)
         return (loss, scores_P2) if return_outputs else loss
 
@@ -179,15 +194,15 @@ class RankerTrainer(Trainer):  # type: ignore[misc]
     # ---- checkpoints are folders that load_ranker reads ----
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        where = output_dir or self.args.output_dir
-        self.model.save(where)
-        self.processing_class.save_pretrained(where)
+        where = str(output_dir or self.args.output_dir)
+        self.ranker.save(where)
+        self.tokenizer.save_pretrained(where)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        self.model.restore(resume_from_checkpoint)
+        self.ranker.restore(resume_from_checkpoint)
 
     def _load_best_model(self) -> None:
-        self._load_from_checkpoint(self.state.best_model_checkpoint)
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
 
 def _collate(rows: Sequence[PairRow], fill: int) -> dict[str, Tensor]:
@@ -256,11 +271,12 @@ def run(training: TrainingRun[RankerKnobs]) -> int:
     assert isinstance(arguments.knobs, RankerKnobs)
     prepared = prepare_pairs(arguments)
     student = prepared.student
-    lora = get_peft_config(arguments.model)
+    lora = lora_of(arguments.model)
     house = student.house(training.output) if lora else None
     if lora:
         lora.task_type = None  # a body without its head
-        student.model.base_model.name_or_path = student.model.name_or_path
+        body: Any = student.model.base_model
+        body.name_or_path = student.model.name_or_path
     training.describe(prepared)
     settings = RankerSettings(exponent=arguments.knobs.exponent, max_length=training.args.max_length or 512)
     trainer = training.built(

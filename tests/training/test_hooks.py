@@ -1,0 +1,64 @@
+"""Private methods of transformers and TRL that errata relies on: a clear message where they are gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import Trainer
+from trl import SFTTrainer
+
+from errata.errors import ErrataError
+from errata.training.hooks import check_attributes, check_hooks
+from errata.training.methods.ranker import HOOKS as OF_RANKER
+from errata.training.methods.ranker import RankerTrainer
+from errata.training.trainer import ATTRIBUTES, GroupTrainer
+from errata.training.trainer import HOOKS as OF_GROUPS
+from tests.training.lab import sft
+from tests.training.test_gradients import trained
+
+PARENTS = [(SFTTrainer, GroupTrainer, OF_GROUPS), (Trainer, RankerTrainer, OF_RANKER)]
+HOOKS = [(parent, child, hooks, name) for parent, child, hooks in PARENTS for name in hooks]
+
+
+@pytest.mark.parametrize(("parent", "child", "hooks"), PARENTS)
+def test_the_installed_versions_have_them(parent: type, child: type, hooks: Any) -> None:
+    check_hooks(parent, hooks)
+    overridden = {name for name in vars(child) if hasattr(parent, name) and callable(vars(child)[name])}
+    assert overridden - {"__init__"} <= set(hooks)
+
+
+@pytest.mark.parametrize(("parent", "child", "hooks", "name"), HOOKS)
+def test_a_parent_without_one_is_refused_by_name(parent: type, child: type, hooks: Any, name: str) -> None:
+    gone = type(parent.__name__, (), {each: getattr(parent, each) for each in hooks if each != name})
+    with pytest.raises(ErrataError, match=rf"{parent.__name__} has no method {name}"):
+        check_hooks(gone, hooks)
+
+    other = type(parent.__name__, (parent,), {name: lambda self, something: None})
+    with pytest.raises(ErrataError, match=rf"has {name}\(something\)"):
+        check_hooks(other, hooks)
+
+
+def test_a_trainer_says_so_before_it_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Trainer, "_get_num_items_in_batch")
+
+    with pytest.raises(ErrataError, match="SFTTrainer has no method _get_num_items_in_batch") as error:
+        trained(sft(), tmp_path)
+
+    assert "trl" in error.value.do
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_a_lost_attribute_is_told_by_name(name: str) -> None:
+    trainer = type("Bare", (), {each: None for each in ATTRIBUTES if each != name})()
+
+    with pytest.raises(ErrataError, match=f"gives no {name}"):
+        check_attributes(trainer, SFTTrainer, ATTRIBUTES)
+
+
+def test_a_ranker_says_so_before_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Trainer, "_load_best_model")
+
+    with pytest.raises(ErrataError, match="Trainer has no method _load_best_model"):
+        RankerTrainer(None, None, None, None)  # type: ignore[arg-type]
