@@ -95,12 +95,12 @@ def batches(lengths: Sequence[int], batch: int, seed: int) -> list[list[int]]:
     """Places of the examples in one epoch, shuffled by the seed, then sorted by length within BUCKET batches."""
     rng = torch.Generator().manual_seed(seed)
     order: list[int] = torch.randperm(len(lengths), generator=rng).tolist()
-    order: list[list[int]] = []
+    epoch: list[list[int]] = []
     for start in range(0, len(order), batch * BUCKET):
         bucket = sorted(order[start : start + batch * BUCKET], key=lambda place: (lengths[place], place))
         parts = [bucket[at : at + batch] for at in range(0, len(bucket), batch)]
-        order += [parts[i] for i in torch.randperm(len(parts), generator=rng).tolist()]
-    return order
+        epoch += [parts[i] for i in torch.randperm(len(parts), generator=rng).tolist()]
+    return epoch
 
 
 def _padded(examples: Sequence[Example], pad_id: int) -> tuple[Tensor, Tensor]:
