@@ -107,18 +107,18 @@ async def test_a_recording_has_no_fresh_try() -> None:
 async def test_a_lost_call_is_not_tried_again() -> None:
     script = Script(lambda request: Lost("503"))
 
-    said = await Teacher(voice(script)).solve(apples(), Sampling())
+    parsed = await Teacher(voice(script)).solve(apples(), Sampling())
 
-    assert (said.value, said.failure, len(script.asked)) == (None, "503", 1)
+    assert (parsed.value, parsed.failure, len(script.asked)) == (None, "503", 1)
 
 
 async def test_a_second_try_lost_keeps_the_first_in_the_log() -> None:
     script = Script(lambda request: Lost("503") if request.attempt else "")
 
-    said = await Teacher(voice(script)).solve(apples(), Sampling())
+    parsed = await Teacher(voice(script)).solve(apples(), Sampling())
 
-    assert (said.value, said.failure) == (None, "503")
-    assert [call.failure for call in said.calls] == [None, "503"]
+    assert (parsed.value, parsed.failure) == (None, "503")
+    assert [call.failure for call in parsed.calls] == [None, "503"]
 
 
 async def test_ids_depend_on_author_sample_and_parent_and_on_nothing_else() -> None:
@@ -139,7 +139,55 @@ async def test_ids_depend_on_author_sample_and_parent_and_on_nothing_else() -> N
 
 
 async def test_a_cut_off_reply_says_so() -> None:
-    said = await Teacher(voice(Script(lambda request: CutOff("The answer is 5. And")))).solve(apples(), Sampling())
+    parsed = await Teacher(voice(Script(lambda request: CutOff("The answer is 5. And")))).solve(apples(), Sampling())
 
-    assert said.value
-    assert said.value.truncated
+    assert parsed.value
+    assert parsed.value.truncated
+
+
+@pytest.mark.parametrize(
+    ("reply", "score", "unreadable"),
+    [
+        (CutOff("All steps hold.\nScore: 4"), None, "cut off"),  # perhaps of `Score: 4/5` or `Score: 4.5`
+        (CutOff("Step 4: This will give us"), None, "cut off"),
+        (CutOff("Score: 4\nAll steps hold, since"), 4, None),
+        ("All steps hold.\nScore: 4", 4, None),
+        ("Step 4: This will give us.", None, "no score"),
+    ],
+)
+async def test_of_a_cut_off_reply_only_whole_lines_are_read(
+    reply: str | CutOff, score: int | None, unreadable: str | None
+) -> None:
+    script = Script(lambda request: "The answer is 5." if request.verb == "solve" else reply)
+    rationale = (await Teacher(voice(script)).solve(apples(), Sampling())).value
+    assert rationale
+
+    parsed = await Reviewer(voice(script, tries=2)).score(apples(), rationale, Sampling())
+
+    assert parsed.value
+    assert (parsed.value.score, parsed.value.valid, parsed.unreadable) == (score, score is not None, unreadable)
+    assert len(script.requests("score")) == (1 if score else 2)
+    assert parsed.text == (reply.text if isinstance(reply, CutOff) else reply)
+
+
+async def test_kinds_in_the_line_that_breaks_off_may_have_had_more_to_come() -> None:
+    script = Script(
+        lambda request: CutOff("He adds.\nKinds: logical") if request.verb == "classify" else "The answer is 6."
+    )
+    teacher = Teacher(voice(script, tries=1))
+    mistaken = (await teacher.solve(apples(), Sampling())).value
+    assert mistaken
+    explanation = (await teacher.explain(apples(), mistaken, Sampling())).value
+    assert explanation
+
+    parsed = await teacher.classify(apples(), mistaken, explanation, Sampling())
+
+    assert parsed.value
+    assert (parsed.value.kinds, parsed.unreadable) == ((), "cut off")
+
+
+async def test_a_solution_cut_off_before_its_answer_is_recorded_as_cut_off() -> None:
+    parsed = await Teacher(voice(Script(lambda request: CutOff("First we")), tries=1)).solve(apples(), Sampling())
+
+    assert parsed.value
+    assert (parsed.value.grade_rule, parsed.value.truncated) == ("unreadable: cut off", True)

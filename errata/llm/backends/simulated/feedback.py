@@ -59,7 +59,7 @@ def classify(persona: Persona, puzzle: Puzzle, text: str) -> str:
 
 
 def score(persona: Persona, luck: Luck, puzzle: Puzzle | None, text: str, gold: str | None) -> str:
-    """A judgement step by step, closed by the score in square brackets."""
+    """A judgement step by step, closed by the line `Score: N`."""
     if puzzle is None:
         return _by_answer(persona, luck, text, gold)
     verdict = judge(puzzle, text)
@@ -76,26 +76,27 @@ def score(persona: Persona, luck: Luck, puzzle: Puzzle | None, text: str, gold: 
         flaw = Flaw("logical_num", doubted, None)
     else:
         checked = _checked(verdict, None)
-        return f"{checked} the answer follows . [{luck.rng('score').weighted(_GOOD)}]"
-    return f"{_checked(verdict, flaw)} {remark} [{luck.rng('score').weighted(_BAD)}]".strip()
+        return _scored(f"{checked} the answer follows .", luck.rng("score").weighted(_GOOD))
+    return _scored(f"{_checked(verdict, flaw)} {remark}".strip(), luck.rng("score").weighted(_BAD))
 
 
 def _by_answer(persona: Persona, luck: Luck, text: str, gold: str | None) -> str:
     """No step to check: the final answer alone is judged, and without a gold answer the score is middling."""
     if gold is None:
-        return "i cannot check these steps . [3]"
-    if same_answer(answer_in(text), gold):
-        good = luck.chance("is content", persona.specificity)
-        return (
-            "the final answer is right . [4]"
-            if good
-            else "the final answer is right , but the steps are doubtful . [2]"
-        )
-    return f"the final answer is not {gold} . [{luck.rng('score').weighted(_BAD)}]"
+        return _scored("i cannot check these steps .", 3)
+    if not same_answer(answer_in(text), gold):
+        return _scored(f"the final answer is not {gold} .", luck.rng("score").weighted(_BAD))
+    if luck.chance("is content", persona.specificity):
+        return _scored("the final answer is right .", 4)
+    return _scored("the final answer is right , but the steps are doubtful .", 2)
+
+
+def _scored(review: str, score: int) -> str:
+    return f"{review}\nScore: {score}"
 
 
 def _checked(verdict: Verdict, flaw: Flaw | None) -> str:
-    """What was found true before the flaw."""
+    """The true steps before the flaw."""
     stop = flaw.said.start if flaw and flaw.said else None
     true = [one for one in verdict.steps if stop is None or one.start < stop]
     return " ".join(f"step {i} : {_quoted(one)} is true ." for i, one in enumerate(true, 1))
@@ -103,10 +104,10 @@ def _checked(verdict: Verdict, flaw: Flaw | None) -> str:
 
 def _complaint(puzzle: Puzzle, flaw: Flaw) -> str:
     """What is wrong and what the right step would have been."""
-    said = flaw.said
-    if said is None or flaw.kind == "unfinished":
+    statement = flaw.said
+    if statement is None or flaw.kind == "unfinished":
         return f"the solution stops too early . the right step is {_true_step(puzzle, flaw.step or 0)} ."
-    wrote = f"the first mistake is {_quoted(said)} ."
+    wrote = f"the first mistake is {_quoted(statement)} ."
     if flaw.kind == "final":
         if flaw.step is None:
             return f"the steps lead to {puzzle.answer} , so the final answer is wrong ."
@@ -127,10 +128,14 @@ def _complaint(puzzle: Puzzle, flaw: Flaw) -> str:
     return f"{wrote} {why} the right step is {_true_step(puzzle, flaw.step)} ."
 
 
-def _quoted(said: Statement) -> str:
-    if said.what == "fact":
-        return f"{said.unit} = {said.result}"
-    return f"{said.left} {said.op} {said.right} = {said.result}" if said.what == "step" else f"answer {said.result}"
+def _quoted(statement: Statement) -> str:
+    if statement.what == "fact":
+        return f"{statement.unit} = {statement.result}"
+    return (
+        f"{statement.left} {statement.op} {statement.right} = {statement.result}"
+        if statement.what == "step"
+        else f"answer {statement.result}"
+    )
 
 
 def _true_step(puzzle: Puzzle, i: int) -> str:
@@ -148,8 +153,8 @@ def answer_in(text: str) -> str | None:
     if match := _ANSWER.search(text):
         boxed = _BOXED.search(match[1])
         return boxed[1] if boxed else match[1]
-    found = _BOXED.findall(text) or _NUMBER.findall(text)
-    return found[-1] if found else None
+    matches = _BOXED.findall(text) or _NUMBER.findall(text)
+    return matches[-1] if matches else None
 
 
 def same_answer(given: str | None, gold: str) -> bool:
