@@ -117,7 +117,7 @@ async def test_a_ranker_weighs_the_votes_after_all_is_answered(tmp_path: Path, p
 
     scorer = load_ranker(where, "cpu")
     for item in done.items:
-        prompt = f"{item.meta['question']}\nReason step by step and end with: The answer is X."
+        prompt = f"{item.meta['question']}\nReason step by step and end with: {answer_form(item)}"
         written = [sample.text for sample in item.samples]
         expected = scorer.score([prompt] * 5, written)
         for sample, score in zip(item.samples, expected, strict=True):
