@@ -82,16 +82,20 @@ def read_solution(problem: Problem, text: str) -> str:
 
 _MARKUP = re.compile(r"[*_`#>\"“”()\[\]]")
 _ASIDE = re.compile(r"\([^()\d]*\)")
-_SCORE = re.compile(r"(?:^|[.!?]\s+)score\s*[:=]\s*([1-5])(?:\.0)?\.?$", re.IGNORECASE)
+_SCORE = re.compile(
+    r"(?:(?:^-?|[.!?])\s*score\s*[:=]|(?:^|[.!?,]\s+(?:so\s+|therefore,?\s+)?)the\s+score\s+is)\s*([1-5])(?:\.0)?\.?$",
+    re.IGNORECASE,
+)
 _BRACKETED_SCORE = re.compile(r"\[\s*([1-5])(?:\.0)?\s*\]\.?")
 
 
 def read_score(text: str) -> int:
     """A reviewer's score, 1 to 5, in the form that the prompt asks for: the closing line `Score: 4`.
 
-    Three forms more are read: that line as the reply's first, the JSON object `{"score": 4}`, and a last line that is
-    nothing but `[4]`, as the peer-review paper's reviewers close. Any other number is unreadable, since the solution
-    that a reviewer restates holds such numbers too: `\\boxed{4}`, `Step 4:`, `3 out of 5`. So are scores that differ.
+    Four forms more are read: that line as the reply's first, the closing sentence "The score is 4.", the JSON object
+    `{"score": 4}`, and a last line that is nothing but `[4]`, as the peer-review paper's reviewers close. Any other
+    number is unreadable, since the solution that a reviewer restates holds such numbers too: `\\boxed{4}`, `Step 4:`,
+    `3 out of 5`. So are scores that differ.
     """
     lines = _lines(text)
     scores = {score for line in (lines[0], lines[-1]) if (score := _labeled_score(line)) is not None}
@@ -104,17 +108,19 @@ def read_score(text: str) -> int:
 
 
 def _labeled_score(line: str) -> int | None:
-    """The score of a line that is `Score: 4`, or that ends with this after a sentence; `Score: 4 (sound)` is one."""
+    """The score of a line that is `Score: 4` or "The score is 4.", or that ends so; `Score: 4 (sound)` is one too."""
     match = _SCORE.search(_MARKUP.sub("", _ASIDE.sub("", line)).strip())
     return int(match[1]) if match else None
 
 
 KINDS: tuple[MistakeKind, ...] = get_args(MistakeKind)
 _DEFINITION = re.compile(r"\([^()\n]*\)")
-_BRACKETS = re.compile(r"(?<![\\\w}])\[([^\[\]]*)\]")  # not \[ of LaTeX, \sqrt[3] or list[3]
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]\.?")
 _OF_MISTAKE = r"\b(?:kind|type)s?(?:\s+of\s+(?:the\s+)?(?:mistake|error)s?)?"
-_LABEL = re.compile(_OF_MISTAKE + r"[ *_]*:(?P<names>[^\n]*)", re.IGNORECASE)
-_SENTENCE = re.compile(_OF_MISTAKE + r"\b[^\n.:;]{0,60}?\s(?:is|are)\b:?(?P<names>[^\n.;]*)", re.IGNORECASE)
+_LABEL = re.compile(_OF_MISTAKE + r"[ *_]*:(?P<names>[^\n.)]*)", re.IGNORECASE)
+_SENTENCE = re.compile(
+    rf"(?:{_OF_MISTAKE}|\bmistakes?)\b[^\n.:;]{{0,60}}?\s(?:is|are)\b:?(?P<names>[^\n.:;]*)", re.IGNORECASE
+)
 _HEADING = re.compile(_OF_MISTAKE + r":?", re.IGNORECASE)
 _BULLET = re.compile(r"\s*(?:[-*•]|\d\d?[.)])\s+(?P<names>[^\n]*)")
 _SEPARATOR = re.compile(r"[,;+/&]|\band\b", re.IGNORECASE)
@@ -123,16 +129,16 @@ _SEPARATOR = re.compile(r"[,;+/&]|\band\b", re.IGNORECASE)
 def read_kinds(text: str) -> tuple[MistakeKind, ...]:
     """The kinds of a mistake, in the order of KINDS, in the form that the prompt asks for: `Kinds: [logical, other]`.
 
-    Read are further the line without brackets, brackets that hold nothing else, the JSON object `{"kinds": [...]}`, the
+    Read are further the line without brackets, such brackets alone on a line, the JSON object `{"kinds": [...]}`, the
     sentence "The kinds are logical and calculation." and a list under the heading "Kinds", each with or without the
     definitions. All four kinds are an echo of the prompt, not a choice, and unreadable like choices that differ.
     """
     lines = _lines(text)
     value = _json_field(text, "kinds")
     stated = [", ".join(map(str, value))] if isinstance(value, list) else []
-    stated += _BRACKETS.findall(text)
-    plain = _DEFINITION.sub("", text)
-    stated += [match["names"] for pattern in (_LABEL, _SENTENCE) for match in pattern.finditer(plain)]
+    stated += [match[1] for line in lines if (match := _BRACKETS.fullmatch(line.strip("*_` ")))]
+    for part in (text, _DEFINITION.sub("", text)):
+        stated += [match["names"] for pattern in (_LABEL, _SENTENCE) for match in pattern.finditer(part)]
     stated += _lists(lines)
     return tuple(
         kind for kind in KINDS if kind in _only({names for each in stated if (names := _kinds(each))}, "kinds")

@@ -31,6 +31,9 @@ from tests.helpers import apples
         ("It holds.\nScore: 4 (sound but for trifles)", 4),
         ("It holds.\n[4]", 4),
         ("**[ 3 ]**", 3),
+        ("Each step holds, so the score is 5.", 5),
+        ("Each step holds. Therefore, the score is 5.", 5),
+        ("- Each step holds.\n- Score: 5", 5),
         ("[4.0]", 4),
         ("[Score: 4]", 4),
         ("Score: 2\nNo, step 3 is right.\nScore: 2", 2),
@@ -49,7 +52,15 @@ def test_a_score_is_read_in_the_form_of_the_prompt(reply: str, score: int) -> No
         *("[0]", "[6]", "[45]", "[3.5]", "Score: 4.5", "Score: -3", "Score: 0", "Score: 10", "x3", "[9] or 3"),
         *("[4/5]", "Score: 4/5", "Score: 3 out of 5", "I give it 2 out of 5.", "3 out of 5 because of step 2"),
         *("Step 4: This will give us", "The solution is indeed 5.", "1. It adds.\n2. It is right.", r"\boxed{4}"),
-        *(r"Score: \boxed{4}", r"\[ 2 + 3 = 5 \]", r"\sqrt[3]", "Their total score: 5", "as proven in [3]"),
+        *(
+            r"Score: \boxed{4}",
+            r"\[ 2 + 3 = 5 \]",
+            r"\sqrt[3]",
+            "Their total score: 5",
+            "Their final score is 5.",
+            "The score was 4.",
+            "as proven in [3]",
+        ),
         *("Score: 2\n[4]", "Score: 2\nNo:\nScore: 4", "Score: 1, Score: 2, Score: 3, Score: 4", "A.\nScore: 4\nB."),
         *('{"score": 6}', '{"score": true}', '{"score": "high"}', '{"score": 4', "[" * 100_000, '{"a":' * 100_000),
     ],
@@ -68,7 +79,7 @@ def test_a_closing_line_is_read_whatever_stands_above(text: str, score: int) -> 
 
 NUMBERS = st.lists(
     st.sampled_from(
-        ["1", "4", "5", " ", "\n", ".", "/5", "[", "]", "Step ", r"\boxed{", "}", " out of 5", "= ", "the score is "]
+        ["1", "4", "5", " ", "\n", ".", "/5", "[", "]", "Step ", r"\boxed{", "}", " out of 5", "= ", "the answer is "]
     )
 ).map("".join)
 
@@ -182,6 +193,8 @@ def test_prose_is_anything_but_nothing_and_a_refusal() -> None:
             ("logical", "calculation"),
         ),
         ("**Kinds:**\n1. **knowledge**\n2. other", ("knowledge", "other")),
+        ("He is wrong (Kinds: calculation). It is 1, not 4.", ("calculation",)),
+        ("The mistake is logical: he adds.", ("logical",)),
         ('{"kinds": ["calculation", "logical"]}', ("logical", "calculation")),
     ],
 )
@@ -193,6 +206,7 @@ def test_kinds_are_read_in_one_order(reply: str, kinds: tuple[str, ...]) -> None
     "reply",
     [
         *("", "It is logical.", "Kinds: []", "Kinds: [arithmetic]", "Kinds: logical, spelling", "Kinds:", "[]"),
+        'The mistake is that "kinds: [logical, calculation]" is misspelled.',
         *("The kinds are not logical.", "What kind is it? It is logical.", "Kinds: [logical]\nKinds: [other]"),
         "The kinds are: logical (a wrong step), knowledge (a wrong fact), calculation (wrong arithmetic), other.",
         "### Kinds\n- logical: no\n- calculation: yes",
