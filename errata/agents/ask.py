@@ -101,7 +101,7 @@ class PromptedModel:
             reasoning, text = split_thinking(reply.reply or "", reply.reasoning)
             cut_off = reply.finish_reason == "length"
             try:
-                return Parsed(parse(_whole_lines(text) if cut_off and closing_line else text), calls, text, reasoning)
+                return Parsed(parse(whole_lines(text) if cut_off and closing_line else text), calls, text, reasoning)
             except Unreadable as why:
                 parsed = Parsed(None, calls, text, reasoning, unreadable="cut off" if cut_off else str(why))
         return parsed
@@ -112,7 +112,7 @@ class PromptedModel:
         return self.spec.tries or self.tries
 
 
-def _whole_lines(text: str) -> str:
+def whole_lines(text: str) -> str:
     """The text without the line that it breaks off in."""
     return text[: text.rfind("\n") + 1]
 

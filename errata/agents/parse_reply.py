@@ -83,7 +83,8 @@ def read_solution(problem: Problem, text: str) -> str:
 _MARKUP = re.compile(r"[*_`#>\"“”()\[\]]")
 _ASIDE = re.compile(r"\([^()\d]*\)")
 _SCORE = re.compile(
-    r"(?:(?:^-?|[.!?])\s*score\s*[:=]|(?:^|[.!?,]\s+(?:so\s+|therefore,?\s+)?)the\s+score\s+is)\s*([1-5])(?:\.0)?\.?$",
+    r"(?:(?:^-?|[.!?])\s*score\s*[:=]|(?:^|[.!?,]\s+(?:so\s+|therefore,?\s+)?)the\s+score\s+is)\s*([1-5])(?:\.0)?"
+    r"(?:\s+for\s+(?:useless|seriously|doubtful|sound)[a-z ]*)?\.?$",
     re.IGNORECASE,
 )
 _BRACKETED_SCORE = re.compile(r"\[\s*([1-5])(?:\.0)?\s*\]\.?")
@@ -121,7 +122,7 @@ _LABEL = re.compile(_OF_MISTAKE + r"[ *_]*:(?P<names>[^\n.)]*)", re.IGNORECASE)
 _SENTENCE = re.compile(
     rf"(?:{_OF_MISTAKE}|\bmistakes?)\b[^\n.:;]{{0,60}}?\s(?:is|are)\b:?(?P<names>[^\n.:;]*)", re.IGNORECASE
 )
-_HEADING = re.compile(_OF_MISTAKE + r":?", re.IGNORECASE)
+_HEADING = re.compile(rf"(?:the\s+)?{_OF_MISTAKE}[^\n.:;]{{0,60}}:?", re.IGNORECASE)
 _BULLET = re.compile(r"\s*(?:[-*•]|\d\d?[.)])\s+(?P<names>[^\n]*)")
 _SEPARATOR = re.compile(r"[,;+/&]|\band\b", re.IGNORECASE)
 
