@@ -69,13 +69,16 @@ class PromptedModel:
         return replace(self, stage=stage)
 
     async def ask(
-        self, call: PromptCall, problem: Problem, sampling: Sampling, parse: Callable[[str], T], sample: int = 0
-    ) -> Parsed[T]:
+        self, call: PromptCall, problem: Problem, sampling: Sampling, parse: Callable[[str], T], sample: int = 0,
+        *, closing_line: bool = False,
+    ) -> Parsed[T]:  # fmt: skip
         """Asks, and asks afresh while `parse` raises Unreadable. Never raises for what a provider or model does.
 
         Args:
             parse: reads the reply's text, its thinking split off.
             sample: which draw of several this is; a fresh try of the same draw has the same number.
+            closing_line: what is read stands in a line of its own, so that of a reply cut off at its length limit only
+                the whole lines are read: `Kinds: logical` may have had more to come.
         """
         prompt = self.prompts[call.prompt]
         request = Request(
@@ -97,16 +100,22 @@ class PromptedModel:
             if reply.failure is not None:
                 return Parsed(None, calls, failure=reply.failure)
             reasoning, text = split_thinking(reply.reply or "", reply.reasoning)
+            cut_off = reply.finish_reason == "length"
             try:
-                return Parsed(parse(text), calls, text, reasoning)
+                return Parsed(parse(whole_lines(text) if cut_off and closing_line else text), calls, text, reasoning)
             except Unreadable as why:
-                parsed = Parsed(None, calls, text, reasoning, unreadable=str(why))
+                parsed = Parsed(None, calls, text, reasoning, unreadable="cut off" if cut_off else str(why))
         return parsed
 
     def _tries(self) -> int:
         if self.spec.model.startswith("recorded/"):
             return 1  # a recording has no fresh try
         return self.spec.tries or self.tries
+
+
+def whole_lines(text: str) -> str:
+    """The text without the line that it breaks off in."""
+    return text[: text.rfind("\n") + 1]
 
 
 def _context(problem: Problem, about: Rationale | None) -> Context:

@@ -6,11 +6,16 @@ reason; the agent then makes a fresh try.
 
 from __future__ import annotations
 
+import json
 import re
-from typing import NamedTuple, get_args
+from collections.abc import Collection, Iterator, Sequence
+from itertools import takewhile
+from typing import Any, NamedTuple, TypeVar, get_args
 
 from errata.grading.extract import read_answer
 from errata.records import MistakeKind, Problem
+
+V = TypeVar("V")
 
 
 class Unreadable(ValueError):
@@ -75,40 +80,110 @@ def read_solution(problem: Problem, text: str) -> str:
     return text
 
 
-_BRACKETED = re.compile(r"(?<![\\\w}])\[([^\[\]]*)\]")  # not \[ of LaTeX, \sqrt[3] or list[3]
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
-_SHARE = re.compile(r"(?<![\w./])(-?\d+(?:\.\d+)?)\s*(?:/|out\s+of)\s*\d+(?![\w/])", re.IGNORECASE)
+_MARKUP = re.compile(r"[*_`#>\"“”()\[\]]")
+_ASIDE = re.compile(r"\([^()\d]*\)")
+_SCORE = re.compile(
+    r"(?:(?:^-?|[.!?])\s*score\s*[:=]|(?:^|[.!?,]\s+(?:so\s+|therefore,?\s+)?)the\s+score\s+is)\s*([1-5])(?:\.0)?"
+    r"(?:\s+for\s+(?:useless|seriously|doubtful|sound)[a-z ]*)?\.?$",
+    re.IGNORECASE,
+)
+_BRACKETED_SCORE = re.compile(r"\[\s*([1-5])(?:\.0)?\s*\]\.?")
 
 
 def read_score(text: str) -> int:
-    """A reviewer's score, 1 to 5, by the rule of the peer-review paper's code.
+    """A reviewer's score, 1 to 5, in the form that the prompt asks for: the closing line `Score: 4`.
 
-    The last bracketed item counts (`[4/5]` is 4, else its last number), else the last number of the text; of two
-    scores the last stands. Beyond that rule: `4/5` and `4 out of 5` without brackets are 4, not 5, and a number that
-    is not whole is no score.
+    Four forms more are read: that line as the reply's first, the closing sentence "The score is 4.", the JSON object
+    `{"score": 4}`, and a last line that is nothing but `[4]`, as the peer-review paper's reviewers close. Any other
+    number is unreadable, since the solution that a reviewer restates holds such numbers too: `\\boxed{4}`, `Step 4:`,
+    `3 out of 5`. So are scores that differ.
     """
-    for stretch in (*_BRACKETED.findall(text)[-1:], text):
-        numbers = [*_NUMBER.finditer(stretch)]
-        if not numbers:
-            continue
-        shares = [share for share in _SHARE.finditer(stretch) if share.end() >= numbers[-1].end()]
-        score = float(shares[-1][1] if shares else numbers[-1][0])
-        if score not in (1, 2, 3, 4, 5):
-            raise Unreadable(f"score {score:g} is none of 1 to 5")
-        return int(score)
-    raise Unreadable("no score" if text.strip() else "empty")
+    lines = _lines(text)
+    scores = {score for line in (lines[0], lines[-1]) if (score := _labeled_score(line)) is not None}
+    if bracketed := _BRACKETED_SCORE.fullmatch(lines[-1].strip("*_` ")):
+        scores.add(int(bracketed[1]))
+    value = _json_field(text, "score")
+    if isinstance(value, int | float) and not isinstance(value, bool) and value in range(1, 6):
+        scores.add(int(value))
+    return _only(scores, "score")
+
+
+def _labeled_score(line: str) -> int | None:
+    """The score of a line that is `Score: 4` or "The score is 4.", or that ends so; `Score: 4 (sound)` is one too."""
+    match = _SCORE.search(_MARKUP.sub("", _ASIDE.sub("", line)).strip())
+    return int(match[1]) if match else None
 
 
 KINDS: tuple[MistakeKind, ...] = get_args(MistakeKind)
-_NAMED_KINDS = re.compile(r"\bkinds?\b[\s*_]*:[\s*_]*(?:\[([^\[\]]*)\]|([^\n]*))", re.IGNORECASE)
+_DEFINITION = re.compile(r"\([^()\n]*\)")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]\.?")
+_OF_MISTAKE = r"\b(?:kind|type)s?(?:\s+of\s+(?:the\s+)?(?:mistake|error)s?)?"
+_LABEL = re.compile(_OF_MISTAKE + r"[ *_]*:(?P<names>[^\n.)]*)", re.IGNORECASE)
+_SENTENCE = re.compile(
+    rf"(?:{_OF_MISTAKE}|\bmistakes?)\b[^\n.:;]{{0,60}}?\s(?:is|are)\b:?(?P<names>[^\n.:;]*)", re.IGNORECASE
+)
+_HEADING = re.compile(rf"(?:the\s+)?{_OF_MISTAKE}[^\n.:;]{{0,60}}:?", re.IGNORECASE)
+_BULLET = re.compile(r"\s*(?:[-*•]|\d\d?[.)])\s+(?P<names>[^\n]*)")
+_SEPARATOR = re.compile(r"[,;+/&]|\band\b", re.IGNORECASE)
 
 
 def read_kinds(text: str) -> tuple[MistakeKind, ...]:
-    """The kinds of a mistake, from the last `Kinds: [...]` or, without one, the last bracketed item."""
-    named = [match[1] if match[1] is not None else match[2] for match in _NAMED_KINDS.finditer(text)]
-    for item in (*named[-1:], *_BRACKETED.findall(text)[-1:]):
-        words = [word.strip(" \t\n.*_`'\"()").casefold() for word in re.split(r"[,;+/]|\band\b", item)]
-        names = {word.removesuffix(" mistake").removesuffix(" error") for word in words if word}
-        if names and names <= set(KINDS):
-            return tuple(kind for kind in KINDS if kind in names)
-    raise Unreadable("no kinds of mistake" if text.strip() else "empty")
+    """The kinds of a mistake, in the order of KINDS, in the form that the prompt asks for: `Kinds: [logical, other]`.
+
+    Read are further the line without brackets, such brackets alone on a line, the JSON object `{"kinds": [...]}`, the
+    sentence "The kinds are logical and calculation." and a list under the heading "Kinds", each with or without the
+    definitions. All four kinds are an echo of the prompt, not a choice, and unreadable like choices that differ.
+    """
+    lines = _lines(text)
+    value = _json_field(text, "kinds")
+    stated = [", ".join(map(str, value))] if isinstance(value, list) else []
+    stated += [match[1] for line in lines if (match := _BRACKETS.fullmatch(line.strip("*_` ")))]
+    for part in (text, _DEFINITION.sub("", text)):
+        stated += [match["names"] for pattern in (_LABEL, _SENTENCE) for match in pattern.finditer(part)]
+    stated += _lists(lines)
+    return tuple(
+        kind for kind in KINDS if kind in _only({names for each in stated if (names := _kinds(each))}, "kinds")
+    )
+
+
+def _lists(lines: Sequence[str]) -> Iterator[str]:
+    """The list under each heading "Kinds", its items joined by commas."""
+    for place, line in enumerate(lines):
+        if _HEADING.fullmatch(_MARKUP.sub("", line).strip()):
+            bullets = takewhile(bool, map(_BULLET.fullmatch, lines[place + 1 :]))
+            yield ", ".join(bullet["names"] for bullet in bullets if bullet)
+
+
+def _kinds(names: str) -> frozenset[str]:
+    """The kinds in a list of names; none where it holds anything else or all of them."""
+    words = (_MARKUP.sub("", word).strip(" \t.'").casefold() for word in _SEPARATOR.split(_DEFINITION.sub("", names)))
+    kinds = frozenset(re.sub(r" (?:mistake|error)s?$", "", word) for word in words if word)
+    return kinds if kinds < frozenset(KINDS) else frozenset()
+
+
+def _lines(text: str) -> list[str]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise Unreadable("empty")
+    return lines
+
+
+def _only(values: Collection[V], what: str) -> V:
+    if len(values) > 1:
+        raise Unreadable(f"several {what.removesuffix('s')}s that differ")
+    for value in values:
+        return value
+    raise Unreadable(f"no {what}")
+
+
+_FENCE = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL | re.IGNORECASE)
+
+
+def _json_field(text: str, field: str) -> Any:
+    """The field of a reply that is one JSON object, in a code fence or without; None where it is no such thing."""
+    fenced = _FENCE.fullmatch(text.strip())
+    try:
+        value = json.loads(fenced[1] if fenced else text)
+    except (ValueError, RecursionError):
+        return None
+    return value.get(field) if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""A problem as the prompts show it: options, gold answer, and the form its last line shall have."""
+"""A problem as the prompts show it: options, gold answer, and what a solution shall close with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from errata.records import Problem
 
 
 def options_of(problem: Problem) -> str:
-    """The options, one a line with their letters; empty where the problem has none."""
+    """The options, one per line with their letters; empty where the problem has none."""
     return "\n".join(f"{ascii_uppercase[place]}. {choice}" for place, choice in enumerate(problem.choices[:26]))
 
 
@@ -22,12 +22,12 @@ def shown_answer(problem: Problem) -> str:
 
 
 def answer_form(problem: Problem) -> str:
-    """The line a solution shall close with, so that its answer can be read."""
-    if problem.kind == "latex":
-        return r"The answer is \boxed{X}."
-    if problem.kind == "choice":
-        return "The answer is X. (X is the letter of an option)"
+    """What a solution shall close with, so that its answer can be read.
+
+    No letter stands for the answer: of "The answer is X." small models wrote "the value of X" and the line itself.
+    """
     if problem.kind == "boolean":
         yes, no = ("yes", "no") if problem.answer.strip().casefold() in {"yes", "no"} else ("true", "false")
         return f"The answer is {yes}. (or: The answer is {no}.)"
-    return "The answer is X."
+    answer = {"latex": r"the answer in \boxed{}", "choice": "the letter of an option"}.get(problem.kind, "the answer")
+    return f'a line that begins with "The answer is" and gives {answer}.'

@@ -28,7 +28,7 @@ class Reviewer:
         answer = "" if blind else shown_answer(problem)
         inputs = {"question": problem.question, "options": options_of(problem), "answer": answer}
         call = PromptCall("reviewer/score", {**inputs, "rationale": rationale.text}, about=rationale)
-        parsed = await self.model.ask(call, problem, sampling, read_score)
+        parsed = await self.model.ask(call, problem, sampling, read_score, closing_line=True)
         review = Review(
             id=digest("review", problem.id, self.name, rationale.id),
             reviewer=self.name,

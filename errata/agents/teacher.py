@@ -54,7 +54,7 @@ class Teacher:
         """`explanation` with the kinds of the mistake named; with none where the reply names none."""
         inputs = {**_inputs(problem), "rationale": mistaken.text, "answer": shown_answer(problem)}
         call = PromptCall("teacher/classify", {**inputs, "explanation": explanation.text}, mistaken)
-        parsed = await self.model.ask(call, problem, sampling, read_kinds)
+        parsed = await self.model.ask(call, problem, sampling, read_kinds, closing_line=True)
         named = {"kinds": parsed.value or (), "call_ids": (*explanation.call_ids, *parsed.call_ids)}
         return parsed.with_value(explanation.model_copy(update=named))
 

@@ -22,46 +22,82 @@ from tests.helpers import apples
 @pytest.mark.parametrize(
     ("reply", "score"),
     [
-        ("Step 1 holds. [5]", 5),
-        ("[4/5]", 4),
-        ("[ 2 / 5 ]", 2),
-        ("**[3]**", 3),
-        ("[Score: 4]", 4),
-        ("[score 2 of 5, no: 3]", 3),
-        ("Score: 5", 5),
-        ("Score: 4/5", 4),
-        ("I give it 2 out of 5.", 2),
-        ("At first [2], on second thought [4]", 4),
-        ("[4] sound. There were 12 apples in 3 bags.", 4),
-        ("It is [flawed]. Score 2", 2),
-        (r"\[ 2 + 3 = 5 \] Score: 4", 4),
-        (r"The root is \sqrt[3]{8}, so 2", 2),
-        ("Score: 4.", 4),
+        ("Step 1 holds.\nScore: 5", 5),
+        ("Step 1 holds. Score: 5", 5),
+        ("Score: 4\n\nStep 2 rounds too early.", 4),
+        ("It holds.\n**Score:** 4.", 4),
+        ("It holds.\n\n### Score: [4]\n", 4),
+        ("It holds.\nSCORE = 4.0", 4),
+        ("It holds.\nScore: 4 (sound but for trifles)", 4),
+        ("It holds.\n[4]", 4),
+        ("**[ 3 ]**", 3),
+        ("Each step holds, so the score is 5.", 5),
+        ("The score is 4 for sound but for trifles.", 4),
+        ("Each step holds. Therefore, the score is 5.", 5),
+        ("- Each step holds.\n- Score: 5", 5),
         ("[4.0]", 4),
+        ("[Score: 4]", 4),
+        ("Score: 2\nNo, step 3 is right.\nScore: 2", 2),
+        ('{"score": 4}', 4),
+        ('```json\n{"review": "Step 2 = 5.", "score": 2}\n```', 2),
     ],
 )
-def test_score_is_read_by_the_papers_rule(reply: str, score: int) -> None:
+def test_a_score_is_read_in_the_form_of_the_prompt(reply: str, score: int) -> None:
     assert read_score(reply) == score
 
 
 @pytest.mark.parametrize(
     "reply",
-    ["", "  \n", "This is a fine solution.", "[0]", "[6]", "[45]", "[3.5]", "Score: 4.5", "[-3]", "x3", "[9] or 3"],
+    [
+        *("", "  \n", "This is a fine solution.", "5", "4.", "Score: N", "Score:", "Score 4"),
+        *("[0]", "[6]", "[45]", "[3.5]", "Score: 4.5", "Score: -3", "Score: 0", "Score: 10", "x3", "[9] or 3"),
+        *("[4/5]", "Score: 4/5", "Score: 3 out of 5", "I give it 2 out of 5.", "3 out of 5 because of step 2"),
+        *("Step 4: This will give us", "The solution is indeed 5.", "1. It adds.\n2. It is right.", r"\boxed{4}"),
+        *(
+            r"Score: \boxed{4}",
+            r"\[ 2 + 3 = 5 \]",
+            r"\sqrt[3]",
+            "Their total score: 5",
+            "Their final score is 5.",
+            "The score was 4.",
+            "as proven in [3]",
+        ),
+        *("Score: 2\n[4]", "Score: 2\nNo:\nScore: 4", "Score: 1, Score: 2, Score: 3, Score: 4", "A.\nScore: 4\nB."),
+        *('{"score": 6}', '{"score": true}', '{"score": "high"}', '{"score": 4', "[" * 100_000, '{"a":' * 100_000),
+    ],
 )
-def test_what_holds_no_score_is_unreadable(reply: str) -> None:
+def test_what_a_restated_solution_may_hold_is_no_score(reply: str) -> None:
     with pytest.raises(Unreadable):
         read_score(reply)
 
 
 @given(st.text(), st.integers(1, 5))
-def test_a_last_bracketed_score_counts_whatever_stands_before(text: str, score: int) -> None:
-    assert read_score(f"{text}\n[{score}]") == score
+def test_a_closing_line_is_read_whatever_stands_above(text: str, score: int) -> None:
+    with suppress(Unreadable):  # the text itself may open with another score
+        assert read_score(f"{text}\nScore: {score}") == score
+    assert read_score(f"So:{text}\nScore: {score}") == score
 
 
-@given(st.text())
+NUMBERS = st.lists(
+    st.sampled_from(
+        ["1", "4", "5", " ", "\n", ".", "/5", "[", "]", "Step ", r"\boxed{", "}", " out of 5", "= ", "the answer is "]
+    )
+).map("".join)
+
+
+@given(st.text() | NUMBERS)
+def test_without_the_word_or_a_bracketed_last_line_nothing_is_a_score(text: str) -> None:
+    last = (text.strip().splitlines() or [""])[-1]
+    if "[" in last or ":" in text or "=" in text:
+        text = text.replace("[", "").replace(":", "").replace("=", "")
+    with pytest.raises(Unreadable):
+        read_score(text)
+
+
+@given(st.text() | NUMBERS)
 def test_a_score_is_1_to_5_or_unreadable(text: str) -> None:
     with suppress(Unreadable):
-        assert 1 <= read_score(text) <= 5
+        assert read_score(text) in (1, 2, 3, 4, 5)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +181,23 @@ def test_prose_is_anything_but_nothing_and_a_refusal() -> None:
         ("**Kinds:** [other]", ("other",)),
         ("[logical error]", ("logical",)),
         ("Kinds: [a]\nno: Kinds: [logical + knowledge]", ("logical", "knowledge")),
+        ("He adds. Kinds: calculation", ("calculation",)),
+        (
+            "Kinds: logical (a wrong step or quantity chosen), calculation (wrong arithmetic)",
+            ("logical", "calculation"),
+        ),
+        ("The kinds are logical and calculation.", ("logical", "calculation")),
+        ("The kind of mistake in the student's answer is logical.", ("logical",)),
+        ("The types of mistakes are: knowledge (he took 10 for 12), and other.", ("knowledge", "other")),
+        (
+            "He adds.\n\n### Kinds\n- logical\n- Calculation (wrong arithmetic)\n\nGood luck!",
+            ("logical", "calculation"),
+        ),
+        ("The kinds of mistake in his answer are:\n\n• **Logical** (a wrong step)\n• other", ("logical", "other")),
+        ("**Kinds:**\n1. **knowledge**\n2. other", ("knowledge", "other")),
+        ("He is wrong (Kinds: calculation). It is 1, not 4.", ("calculation",)),
+        ("The mistake is logical: he adds.", ("logical",)),
+        ('{"kinds": ["calculation", "logical"]}', ("logical", "calculation")),
     ],
 )
 def test_kinds_are_read_in_one_order(reply: str, kinds: tuple[str, ...]) -> None:
@@ -152,14 +205,39 @@ def test_kinds_are_read_in_one_order(reply: str, kinds: tuple[str, ...]) -> None
 
 
 @pytest.mark.parametrize(
-    "reply", ["", "It is logical.", "Kinds: []", "Kinds: [arithmetic]", "Kinds: logical, spelling"]
+    "reply",
+    [
+        *("", "It is logical.", "Kinds: []", "Kinds: [arithmetic]", "Kinds: logical, spelling", "Kinds:", "[]"),
+        'The mistake is that "kinds: [logical, calculation]" is misspelled.',
+        *("The kinds are not logical.", "What kind is it? It is logical.", "Kinds: [logical]\nKinds: [other]"),
+        "The kinds are: logical (a wrong step), knowledge (a wrong fact), calculation (wrong arithmetic), other.",
+        "### Kinds\n- logical: no\n- calculation: yes",
+        *('{"kinds": []}', '{"kinds": "logical"}', '{"kinds": ["spelling"]}', "kinds:" * 50_000, "kinds " * 50_000),
+    ],
 )
 def test_other_kinds_are_unreadable(reply: str) -> None:
     with pytest.raises(Unreadable):
         read_kinds(reply)
 
 
-@given(st.lists(st.sampled_from(KINDS), min_size=1))
-def test_kinds_are_named_once_each(said: list[str]) -> None:
-    assert set(read_kinds(f"Because.\nKinds: [{', '.join(said)}]")) == set(said)
-    assert len(read_kinds(f"Kinds: [{', '.join(said)}]")) == len(set(said))
+CHOSEN = st.lists(st.sampled_from(KINDS), min_size=1).filter(lambda kinds: set(kinds) < set(KINDS))
+
+
+@given(CHOSEN, st.sampled_from(["Kinds: [{}]", "[{}]", "The kinds are {}.", "Kinds: {}", '{{"kinds": ["{}"]}}']))
+def test_kinds_are_named_once_each(chosen: list[str], form: str) -> None:
+    kinds = read_kinds(form.format(('", "' if "{{" in form else ", ").join(chosen)))
+
+    assert set(kinds) == set(chosen)
+    assert len(kinds) == len(set(chosen))
+
+
+@given(st.text(), CHOSEN)
+def test_a_closing_line_of_kinds_is_read_whatever_stands_above(text: str, chosen: list[str]) -> None:
+    with suppress(Unreadable):  # the text itself may name others
+        assert set(read_kinds(f"{text}\nKinds: [{', '.join(chosen)}]")) == set(chosen)
+
+
+@given(st.text(st.characters(exclude_characters="[]{}:")))
+def test_kinds_that_are_not_called_so_are_unreadable(text: str) -> None:
+    with pytest.raises(Unreadable):
+        read_kinds(text.replace("kind", "").replace("type", "") + " logical calculation")

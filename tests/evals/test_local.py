@@ -117,7 +117,8 @@ async def test_a_ranker_weighs_the_votes_after_all_is_answered(tmp_path: Path, p
 
     scorer = load_ranker(where, "cpu")
     for item in done.items:
-        prompt = f"{item.meta['question']}\nReason step by step and end with: The answer is X."
+        form = 'a line that begins with "The answer is" and gives the answer.'
+        prompt = f"{item.meta['question']}\nReason step by step and end with: {form}"
         written = [sample.text for sample in item.samples]
         expected = scorer.score([prompt] * 5, written)
         for sample, score in zip(item.samples, expected, strict=True):

@@ -301,7 +301,7 @@ async def test_the_card_tells_what_is_in_the_file(tmp_path: Path) -> None:
     assert f"near-duplicates: {done.tally.duplicates} rows" in card
     kinds = done.tally.kinds
     assert f"{kinds['mistake']} mistake, {kinds['rationale']} rationale" in card
-    for said in ("| `task` |", "| `meta` |", "teacher/solve@1", "simulated/ada", "student/explain@1", "overlap"):
+    for said in ("| `task` |", "| `meta` |", "teacher/solve@2", "simulated/ada", "student/explain@1", "overlap"):
         assert said in card
 
 

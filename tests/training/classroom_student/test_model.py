@@ -52,7 +52,10 @@ def test_instructions_and_headings_are_one_token_each(words: PreTrainedTokenizer
     ids = prompt_ids(words, student_messages(PROMPTS, problem))
 
     assert len(ids) == 1 + len(problem.question.split()) + 1
-    assert words.convert_ids_to_tokens(ids[-1]) == "Reason step by step and end with: The answer is X."
+    assert (
+        words.convert_ids_to_tokens(ids[-1])
+        == 'Reason step by step and end with: a line that begins with "The answer is" and gives the answer.'
+    )
     assert words.decode(ids[1:]) == " ".join(asked(problem).split())
     explained = prompt_ids(words, explain_messages(PROMPTS, problem, problem.rationale or ""))
     assert len(explained) == 1 + len(problem.question.split()) + len((problem.rationale or "").split()) + 1 + 5

@@ -59,7 +59,7 @@ def classify(persona: Persona, puzzle: Puzzle, text: str) -> str:
 
 
 def score(persona: Persona, draws: HashedDraws, puzzle: Puzzle | None, text: str, gold: str | None) -> str:
-    """A judgement step by step, closed by the score in square brackets."""
+    """A judgement step by step, closed by the line `Score: N`."""
     if puzzle is None:
         return _by_answer(persona, draws, text, gold)
     verdict = judge(puzzle, text)
@@ -76,26 +76,27 @@ def score(persona: Persona, draws: HashedDraws, puzzle: Puzzle | None, text: str
         flaw = Flaw("logical_num", doubted, None)
     else:
         checked = _checked(verdict, None)
-        return f"{checked} the answer follows . [{draws.rng('score').weighted(_GOOD)}]"
-    return f"{_checked(verdict, flaw)} {remark} [{draws.rng('score').weighted(_BAD)}]".strip()
+        return _scored(f"{checked} the answer follows .", draws.rng("score").weighted(_GOOD))
+    return _scored(f"{_checked(verdict, flaw)} {remark}".strip(), draws.rng("score").weighted(_BAD))
 
 
 def _by_answer(persona: Persona, draws: HashedDraws, text: str, gold: str | None) -> str:
     """No step to check: the final answer alone is judged, and without a gold answer the score is middling."""
     if gold is None:
-        return "i cannot check these steps . [3]"
-    if same_answer(answer_in(text), gold):
-        good = draws.chance("is content", persona.specificity)
-        return (
-            "the final answer is right . [4]"
-            if good
-            else "the final answer is right , but the steps are doubtful . [2]"
-        )
-    return f"the final answer is not {gold} . [{draws.rng('score').weighted(_BAD)}]"
+        return _scored("i cannot check these steps .", 3)
+    if not same_answer(answer_in(text), gold):
+        return _scored(f"the final answer is not {gold} .", draws.rng("score").weighted(_BAD))
+    if draws.chance("is content", persona.specificity):
+        return _scored("the final answer is right .", 4)
+    return _scored("the final answer is right , but the steps are doubtful .", 2)
+
+
+def _scored(review: str, score: int) -> str:
+    return f"{review}\nScore: {score}"
 
 
 def _checked(verdict: Verdict, flaw: Flaw | None) -> str:
-    """What was found true before the flaw."""
+    """The true steps before the flaw."""
     stop = flaw.statement.start if flaw and flaw.statement else None
     true = [one for one in verdict.steps if stop is None or one.start < stop]
     return " ".join(f"step {i} : {_quoted(one)} is true ." for i, one in enumerate(true, 1))
@@ -130,9 +131,11 @@ def _complaint(puzzle: Puzzle, flaw: Flaw) -> str:
 def _quoted(statement: Statement) -> str:
     if statement.what == "fact":
         return f"{statement.unit} = {statement.result}"
-    if statement.what == "step":
-        return f"{statement.left} {statement.op} {statement.right} = {statement.result}"
-    return f"answer {statement.result}"
+    return (
+        f"{statement.left} {statement.op} {statement.right} = {statement.result}"
+        if statement.what == "step"
+        else f"answer {statement.result}"
+    )
 
 
 def _true_step(puzzle: Puzzle, i: int) -> str:

@@ -301,7 +301,7 @@ def test_max_tokens_cuts_after_so_many_words() -> None:
 
 def test_garbled_replies_come_at_their_rate_and_in_every_shape() -> None:
     texts = [ask("eve?garble=0.3", "reviewer/score", p, rationale=p.rationale) for p in lesson(400)]
-    odd = [t for t in texts if not re.search(r" \[[1-5]\]$", t) or "second" in t or "reflection" in t]
+    odd = [t for t in texts if not re.search(r"\nScore: [1-5]$", t) or "second" in t or "reflection" in t]
     assert 0.22 < len(odd) / len(texts) < 0.38
     assert {"", "[4/5]"} < set(odd)
     assert len(set(odd)) == 6
