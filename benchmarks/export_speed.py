@@ -62,7 +62,7 @@ _known: dict[int, dict[str, str]] = {}
 
 def _compile(run: Path, name: str) -> None:
     """One export in this process; prints its figures."""
-    from errata.export.write import export
+    from errata.exports.write import export
 
     started = time.perf_counter()
     done = export([run], name, run / f"{name}.jsonl")
@@ -86,7 +86,7 @@ def _measured(run: Path, name: str) -> dict[str, float]:
 
 def main(size: int = SIZE) -> bool:
     """Prints the table; True where memory stays within the bound."""
-    from errata.export.formats import FORMATS
+    from errata.exports.formats import FORMATS
 
     reached = True
     with tempfile.TemporaryDirectory() as folder:

@@ -191,7 +191,7 @@ def kill_again_and_again(path: Path, folder: Path, kills: int, problems: int, se
 
 def exports(run: Path) -> dict[str, bytes]:
     """Every format of the run with its card, by file name."""
-    from errata.export.write import export
+    from errata.exports.write import export
 
     made = {}
     for name in FORMATS:

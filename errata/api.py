@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from errata.evals.comparison import Comparison
     from errata.evals.evaluate import Evaluation
-    from errata.export.write import Exported
+    from errata.exports.write import Exported
     from errata.graphs.stage import AnyStage
     from errata.runs.recipe import SynthRecipe
     from errata.runs.runner import Summary

@@ -89,9 +89,9 @@ def write_export(
 ) -> Any:
     """Writes a data set as `errata export` does; `form` is a format's name, `my_format.py:FORMAT`, or a value."""
     from errata.data.contamination import parse_against
-    from errata.export.formats import check_options, format_of, own_code
-    from errata.export.transcript_view import Options
-    from errata.export.write import export as write
+    from errata.exports.formats import check_options, format_of, own_code
+    from errata.exports.transcript_view import Options
+    from errata.exports.write import export as write
 
     form = format_of(form)
     say_code(own_code(form))

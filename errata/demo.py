@@ -27,7 +27,7 @@ import click
 from errata.cli_helpers import run_recipe, show_exported, show_run, write_export
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED, ErrataError, UsageError
-from errata.export.formats import FORMATS
+from errata.exports.formats import FORMATS
 from errata.models.load import MissingLibrary, need_torch
 from errata.runs.recipe import load_recipe
 from errata.starter import COMMITTEE, DEMO, EXAM, PLAIN

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 
 from errata.cli import FORMATS as OFFERED
 from errata.cli import cli
-from errata.export.formats import FORMATS
-from errata.export.write import export
+from errata.exports.formats import FORMATS
+from errata.exports.write import export
 from errata.llm.backends.simulated.server import serving
 from errata.runs.recipe import load_recipe
 from errata.runs.run_dir import held

@@ -6,6 +6,15 @@ from string import ascii_uppercase
 
 from errata.records import Problem
 
+_ANSWERS = {
+    "latex": r"the answer in \boxed{}",
+    "choice": "the letter of an option",
+    "list": "the values in their order, separated by commas",
+    "set": "the values, separated by commas",
+    "ratio": "the ratio in the form a:b",
+    "interval": "the interval with its brackets",
+}
+
 
 def options_of(problem: Problem) -> str:
     """The options, one per line with their letters; empty where the problem has none."""
@@ -29,5 +38,5 @@ def answer_form(problem: Problem) -> str:
     if problem.kind == "boolean":
         yes, no = ("yes", "no") if problem.answer.strip().casefold() in {"yes", "no"} else ("true", "false")
         return f"The answer is {yes}. (or: The answer is {no}.)"
-    answer = {"latex": r"the answer in \boxed{}", "choice": "the letter of an option"}.get(problem.kind, "the answer")
+    answer = _ANSWERS.get(problem.kind, "the answer")
     return f'a line that begins with "The answer is" and gives {answer}.'

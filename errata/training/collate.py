@@ -25,7 +25,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from errata.export.sequences import KINDS, Kind
+from errata.exports.sequences import KINDS, Kind
 from errata.records import draw
 from errata.training.encode import Group, Member
 

@@ -19,8 +19,8 @@ from errata.config.base import Settings
 from errata.config.code import Loader
 from errata.config.yaml_file import parse_yaml
 from errata.errors import UsageError
-from errata.export.format import Format
-from errata.export.formats import format_of
+from errata.exports.format import Format
+from errata.exports.formats import format_of
 from errata.training.method import AnyMethod, Knobs, knob_names, method_of
 from errata.training.objective import Objective
 from errata.training.terms import Likelihood, Term

@@ -17,7 +17,7 @@ from typing import TypedDict
 from transformers import PreTrainedTokenizerBase
 
 from errata.errors import UsageError
-from errata.export.sequences import RIGHT_KINDS, WRONG_KINDS, Kind
+from errata.exports.sequences import RIGHT_KINDS, WRONG_KINDS, Kind
 from errata.records import Span, digest
 from errata.training.align import AlignMode, select_keys
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerBase
 
-from errata.export.sequences import RIGHT_KINDS, WRONG_KINDS, LabeledSequence, SourceRow
+from errata.exports.sequences import RIGHT_KINDS, WRONG_KINDS, LabeledSequence, SourceRow
 from errata.models.prompting import prompt_ids
 from errata.records import Message, Span, digest, draw
 from errata.training.align import AlignMode

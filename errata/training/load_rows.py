@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from errata.errors import UsageError
-from errata.export.compile import ExportCounts, Selection, compile_rows, no_row, open_logs
-from errata.export.format import Format
-from errata.export.formats import check_columns
-from errata.export.sequences import LabeledSequence, SourceRow
-from errata.export.transcript_view import ALL, Options
+from errata.exports.compile import ExportCounts, Selection, compile_rows, no_row, open_logs
+from errata.exports.format import Format
+from errata.exports.formats import check_columns
+from errata.exports.sequences import LabeledSequence, SourceRow
+from errata.exports.transcript_view import ALL, Options
 from errata.records import canonical, to_json
 
 

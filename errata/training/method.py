@@ -17,8 +17,8 @@ from trl import ModelConfig
 
 from errata.config.code import Code, Loader, code_of, is_reference
 from errata.errors import UsageError
-from errata.export.format import Format
-from errata.export.transcript_view import ALL, Options
+from errata.exports.format import Format
+from errata.exports.transcript_view import ALL, Options
 from errata.training.align import AlignMode
 from errata.training.arguments import Training
 from errata.training.terms import Term

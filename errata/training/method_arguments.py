@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from trl import ModelConfig
 
 from errata.config.code import Code
-from errata.export.format import Format
+from errata.exports.format import Format
 from errata.training.arguments import DataArguments, Training
 from errata.training.combine import Entry
 from errata.training.method import AnyMethod, Control, Knobs

@@ -16,7 +16,7 @@ from errata.config.code import Loader
 from errata.config.env import expand
 from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError
-from errata.export.formats import format_of, own_code
+from errata.exports.formats import format_of, own_code
 from errata.training.arguments import DataArguments
 from errata.training.combine import parse_entries
 from errata.training.method import AnyMethod, control_flag, method_of, with_control

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from datasets import Dataset
 
-from errata.export.correct_rows import SFT
-from errata.export.format import Format
-from errata.export.transcript_view import Options
+from errata.exports.correct_rows import SFT
+from errata.exports.format import Format
+from errata.exports.transcript_view import Options
 from errata.training.align import AlignMode
 from errata.training.combine import combine, entry_terms, method_terms
 from errata.training.encode import Group

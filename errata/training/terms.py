@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from errata.config.base import Settings
 from errata.errors import UsageError
-from errata.export.sequences import KINDS, RIGHT_KINDS, WRONG_KINDS, Kind
+from errata.exports.sequences import KINDS, RIGHT_KINDS, WRONG_KINDS, Kind
 from errata.training.collate import IGNORED, Batch, Draws
 from errata.training.encode import Group
 from errata.training.losses import calibrated_sum, consistency_sum, unlikelihood_sum, weighted_nll_sum

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from errata.errors import ErrataError, UsageError
-from errata.export.sequences import KINDS
+from errata.exports.sequences import KINDS
 from errata.training.collate import IGNORED, Batch, Collator
 from errata.training.encode import Group, fingerprint, refuse_truncation
 from errata.training.hidden_states import add_readout, refuse_scaled_logits

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from errata.export.write import export
+from errata.exports.write import export
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import index_log, read_lines

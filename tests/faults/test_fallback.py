@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from errata.export.write import export
+from errata.exports.write import export
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.runs.progress import report
 from errata.runs.runner import synthesize

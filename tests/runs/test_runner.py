@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errata.errors import AgentRefused, BudgetExhausted, UsageError
-from errata.export.write import export
+from errata.exports.write import export
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.llm.request import Context, Request
 from errata.llm.spec import AgentSpec

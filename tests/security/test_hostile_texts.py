@@ -18,7 +18,7 @@ from errata.agents.prompts import load_prompts
 from errata.data.problems import Problems
 from errata.data.source import Mapping, ProblemSource
 from errata.errors import ErrataError, UsageError
-from errata.export.write import export
+from errata.exports.write import export
 from errata.grading.grader import Grader
 from errata.records import Problem, Transcript
 from errata.runs.recipe import load_recipe

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from errata.errors import UsageError
-from errata.export.write import export
+from errata.exports.write import export
 from errata.llm.stored_reply import hidden, keys_in, surrogate_free
 from errata.records import to_json
 from errata.runs.recipe import load_recipe

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from errata.export.correct_rows import SFT
+from errata.exports.correct_rows import SFT
 from errata.training.arguments import Training, option
 from errata.training.collate import IGNORED
 from errata.training.method import Control, Knobs, Method

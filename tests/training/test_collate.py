@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from errata.export.sequences import KINDS
+from errata.exports.sequences import KINDS
 from errata.training.collate import Collator, Draws, Reading, draw_pairs
 from errata.training.encode import Group
 from errata.training.objective import Objective

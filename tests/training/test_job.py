@@ -22,7 +22,7 @@ from transformers import TrainerCallback
 
 from errata.cli import cli
 from errata.errors import ErrataError, UsageError
-from errata.export.write import export
+from errata.exports.write import export
 from errata.models.gate import load_nat
 from errata.models.load import load
 from errata.models.ranker import load_ranker

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from errata.export.sequences import RIGHT_KINDS
+from errata.exports.sequences import RIGHT_KINDS
 from errata.training.collate import draw_pairs
 from errata.training.encode import Group
 

@@ -9,8 +9,8 @@ from typing import Any
 from trl import ModelConfig
 
 from errata.errors import UsageError
-from errata.export.pair_rows import EDIT as FORMAT
-from errata.export.transcript_view import Options
+from errata.exports.pair_rows import EDIT as FORMAT
+from errata.exports.transcript_view import Options
 from errata.training.align import AlignMode
 from errata.training.arguments import Training, option
 from errata.training.checkpoints import manifest_of

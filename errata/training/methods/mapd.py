@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from errata.errors import UsageError
-from errata.export.correct_rows import MAPD as FORMAT
+from errata.exports.correct_rows import MAPD as FORMAT
 from errata.training.arguments import Training, option
 from errata.training.method import GRADER_ONLY, REPEAT_SFT, Knobs, Method
 from errata.training.terms import Likelihood, Term

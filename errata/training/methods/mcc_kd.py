@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from trl import ModelConfig
 
-from errata.export.correct_rows import MCC_KD as FORMAT
+from errata.exports.correct_rows import MCC_KD as FORMAT
 from errata.training.arguments import Training, option
 from errata.training.method import Control, Knobs, Method
 from errata.training.terms import Consistency, Likelihood, Term

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallba
 from trl import ModelConfig, SFTConfig, SFTTrainer
 
 from errata.errors import EXIT_DONE, UsageError
-from errata.export.labeled_rows import NAT as FORMAT
+from errata.exports.labeled_rows import NAT as FORMAT
 from errata.models.gate import GateSettings, NatModel, new_nat
 from errata.training.arguments import Training, option
 from errata.training.checkpoints import STAGE_ONE, manifest_of

@@ -25,7 +25,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
 from errata.errors import UsageError
-from errata.export.labeled_rows import NAT as FORMAT
+from errata.exports.labeled_rows import NAT as FORMAT
 from errata.models.files import NAT_CONFIG, find
 from errata.models.gate import NatModel, load_nat
 from errata.training.arguments import Training, option

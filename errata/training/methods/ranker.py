@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 
 from errata.errors import ErrataError, UsageError
-from errata.export.labeled_rows import RANKER as FORMAT
-from errata.export.transcript_view import Options
+from errata.exports.labeled_rows import RANKER as FORMAT
+from errata.exports.transcript_view import Options
 from errata.models.ranker import Ranker, RankerSettings, Scored, encode, new_ranker, pad, pad_id
 from errata.training.arguments import Training, option
 from errata.training.hooks import Hooks, check_hooks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from errata.export.correct_rows import SFT as FORMAT
+from errata.exports.correct_rows import SFT as FORMAT
 from errata.training.arguments import option
 from errata.training.method import GRADER_ONLY, Control, Knobs, Method
 from errata.training.terms import Likelihood, Term

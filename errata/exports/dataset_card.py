@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 
 from errata.data.contamination import WORDS
-from errata.export.compile import ExportCounts, Log, Selection
-from errata.export.dedup import MAX_SIMILARITY, NGRAM
-from errata.export.format import Format
-from errata.export.formats import own_code
-from errata.export.transcript_view import Options
+from errata.exports.compile import ExportCounts, Log, Selection
+from errata.exports.dedup import MAX_SIMILARITY, NGRAM
+from errata.exports.format import Format
+from errata.exports.formats import own_code
+from errata.exports.transcript_view import Options
 from errata.runs.status import funnel_of, problems
 
 LICENCES = [

@@ -16,12 +16,12 @@ from errata.cli import cli
 from errata.data.contamination import parse_against
 from errata.data.source import ProblemSource
 from errata.errors import ErrataError, UsageError
-from errata.export.compile import ExportCounts, Selection
-from errata.export.correct_rows import SFT
-from errata.export.dataset_card import card_text, cell
-from errata.export.formats import FORMATS, check_options, format_of
-from errata.export.transcript_view import Options
-from errata.export.write import export
+from errata.exports.compile import ExportCounts, Selection
+from errata.exports.correct_rows import SFT
+from errata.exports.dataset_card import card_text, cell
+from errata.exports.formats import FORMATS, check_options, format_of
+from errata.exports.transcript_view import Options
+from errata.exports.write import export
 from errata.runs.runner import synthesize
 from tests.small_runs import lines, small
 
@@ -306,7 +306,7 @@ async def test_the_card_tells_what_is_in_the_file(tmp_path: Path) -> None:
 
 
 def test_a_licence_of_its_own_is_no_hub_identifier(run: Path) -> None:
-    from errata.export.compile import open_logs
+    from errata.exports.compile import open_logs
 
     def front(*licences: str | None) -> dict[str, Any]:
         logs = []

@@ -7,9 +7,9 @@ from dataclasses import replace
 from math import lcm
 from statistics import mean
 
-from errata.export.format import ANY_RATIONALE, PROMPT, Format, likeness
-from errata.export.sequences import graded_sequences, pair_sequences
-from errata.export.transcript_view import LeftOut, Row, TranscriptView, distinct, meta, unfit_as_wrong
+from errata.exports.format import ANY_RATIONALE, PROMPT, Format, likeness
+from errata.exports.sequences import graded_sequences, pair_sequences
+from errata.exports.transcript_view import LeftOut, Row, TranscriptView, distinct, meta, unfit_as_wrong
 from errata.records import Rationale, draw
 
 PAIRS_PER_PROBLEM = 8

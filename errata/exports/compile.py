@@ -18,10 +18,10 @@ from errata.agents.prompts import load_prompts
 from errata.config.env import expand
 from errata.data.contamination import EvalSet
 from errata.errors import UsageError
-from errata.export.dedup import Duplicates
-from errata.export.format import Format, Needs
-from errata.export.formats import format_of
-from errata.export.transcript_view import ALL, LeftOut, Options, Row, Source, TranscriptView
+from errata.exports.dedup import Duplicates
+from errata.exports.format import Format, Needs
+from errata.exports.formats import format_of
+from errata.exports.transcript_view import ALL, LeftOut, Options, Row, Source, TranscriptView
 from errata.graphs.pipeline import LESSON, STAGES, in_order
 from errata.graphs.stage import AnyStage
 from errata.records import Problem, Transcript

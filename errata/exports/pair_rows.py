@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from errata.export.correct_rows import of_explanation
-from errata.export.format import ANY_RATIONALE, PROMPT, Format, likeness
-from errata.export.sequences import pair_sequences
-from errata.export.transcript_view import LeftOut, Row, TranscriptView, meta, of_pair, unfit_as_wrong, unreadable
+from errata.exports.correct_rows import of_explanation
+from errata.exports.format import ANY_RATIONALE, PROMPT, Format, likeness
+from errata.exports.sequences import pair_sequences
+from errata.exports.transcript_view import LeftOut, Row, TranscriptView, meta, of_pair, unfit_as_wrong, unreadable
 from errata.graphs.stages.dual_pairs import DualCotSettings, natural_pairs
 from errata.records import Explanation, Pair, Rationale
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from errata.agents.prompts import Prompts
 from errata.agents.student import explain_messages, student_messages
-from errata.export.dedup import alike, ngrams
+from errata.exports.dedup import alike, ngrams
 from errata.records import Explanation, Message, Pair, Problem, Rationale, Review, Transcript
 from errata.runs.recipe import SynthRecipe
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from errata.errors import UsageError
-from errata.export.sequences import LabeledSequence, SourceRow
-from errata.export.transcript_view import LeftOut, Row, TranscriptView
+from errata.exports.sequences import LabeledSequence, SourceRow
+from errata.exports.transcript_view import LeftOut, Row, TranscriptView
 
 Needs = tuple[tuple[str, ...], ...]
 """Of each group the logs must hold one: a stage by its name, or a stage that writes rationales for a use (`target`,

@@ -1,6 +1,6 @@
-from errata.export.format import Format, likeness
-from errata.export.sequences import LabeledSequence
-from errata.export.transcript_view import LeftOut, meta, unfit_to_teach
+from errata.exports.format import Format, likeness
+from errata.exports.sequences import LabeledSequence
+from errata.exports.transcript_view import LeftOut, meta, unfit_to_teach
 
 LONGEST = 60
 

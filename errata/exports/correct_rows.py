@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from errata.export.format import PROMPT, Format, Likeness, likeness
-from errata.export.sequences import conversation, group_sequences, right_sequences, task_sequences
-from errata.export.transcript_view import LeftOut, Row, TranscriptView, distinct, meta, unfit_to_teach
+from errata.exports.format import PROMPT, Format, Likeness, likeness
+from errata.exports.sequences import conversation, group_sequences, right_sequences, task_sequences
+from errata.exports.transcript_view import LeftOut, Row, TranscriptView, distinct, meta, unfit_to_teach
 from errata.records import Explanation, Rationale
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errata.data.contamination import WORDS, EvalSet
-from errata.export.dedup import MAX_SIMILARITY, Duplicates, alike, ngrams
+from errata.exports.dedup import MAX_SIMILARITY, Duplicates, alike, ngrams
 from errata.graphs.stages.diversity_filter import jaccard
 from errata.records import Problem
 

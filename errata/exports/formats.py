@@ -9,11 +9,11 @@ from typing import Any
 
 from errata.config.code import Code, Loader, code_of, is_reference
 from errata.errors import UsageError
-from errata.export.correct_rows import MAPD, MCC_KD, MESSAGES, SFT
-from errata.export.format import Format
-from errata.export.labeled_rows import KTO, NAT, RANKER
-from errata.export.pair_rows import DPO, EDIT, PRIVILEGED
-from errata.export.transcript_view import ALL, Options
+from errata.exports.correct_rows import MAPD, MCC_KD, MESSAGES, SFT
+from errata.exports.format import Format
+from errata.exports.labeled_rows import KTO, NAT, RANKER
+from errata.exports.pair_rows import DPO, EDIT, PRIVILEGED
+from errata.exports.transcript_view import ALL, Options
 
 FORMATS: tuple[Format, ...] = (SFT, MESSAGES, MAPD, EDIT, MCC_KD, NAT, KTO, RANKER, DPO, PRIVILEGED)
 

@@ -14,13 +14,13 @@ from click.testing import CliRunner, Result
 
 from errata.cli import cli
 from errata.errors import UsageError
-from errata.export.formats import FORMATS, check_columns, format_of
-from errata.export.sequences import SourceRow
-from errata.export.write import export
+from errata.exports.formats import FORMATS, check_columns, format_of
+from errata.exports.sequences import SourceRow
+from errata.exports.write import export
 from errata.graphs.pipeline import STAGES
 from errata.runs.runner import synthesize
-from tests.export.own_format import FORMAT
-from tests.export.test_write import rows_of
+from tests.exports.own_format import FORMAT
+from tests.exports.test_write import rows_of
 from tests.small_runs import lines, small
 
 FILE = Path(__file__).with_name("own_format.py")

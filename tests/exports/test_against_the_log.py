@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from errata.export.labeled_rows import PAIRS_PER_PROBLEM
-from errata.export.transcript_view import Options
-from errata.export.write import Exported, export
+from errata.exports.labeled_rows import PAIRS_PER_PROBLEM
+from errata.exports.transcript_view import Options
+from errata.exports.write import Exported, export
 from errata.graphs.stages.word_diff import edit_ratio
 from errata.runs.runner import synthesize
-from tests.export.test_write import rows_of
+from tests.exports.test_write import rows_of
 from tests.small_runs import lines, small
 
 Line = dict[str, Any]

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errata.agents.prompts import load_prompts
-from errata.export.correct_rows import mapd_rows, mcc_kd_rows, sft_rows
-from errata.export.labeled_rows import PAIRS_PER_PROBLEM, nat_rows, ranker_rows
-from errata.export.pair_rows import dpo_rows, edit_rows, privileged_rows
-from errata.export.transcript_view import LeftOut, Options, Source, TranscriptView
+from errata.exports.correct_rows import mapd_rows, mcc_kd_rows, sft_rows
+from errata.exports.labeled_rows import PAIRS_PER_PROBLEM, nat_rows, ranker_rows
+from errata.exports.pair_rows import dpo_rows, edit_rows, privileged_rows
+from errata.exports.transcript_view import LeftOut, Options, Source, TranscriptView
 from errata.records import Explanation, Outcome, Pair, Problem, Rationale, Review, Span, Transcript
 from tests.small_runs import small
 
