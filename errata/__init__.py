@@ -62,6 +62,29 @@ _HOME = {
     "Grade": "errata.grading.grader",
     "Grader": "errata.grading.grader",
     "read_answer": "errata.grading.extract",
+    # an export format of one's own
+    "Format": "errata.exports.format",
+    "likeness": "errata.exports.format",
+    "FORMATS": "errata.exports.formats",
+    "TranscriptView": "errata.exports.transcript_view",
+    "LeftOut": "errata.exports.transcript_view",
+    "row_meta": "errata.exports.transcript_view",
+    "unfit_to_teach": "errata.exports.transcript_view",
+    "SourceRow": "errata.exports.sequences",
+    "LabeledSequence": "errata.exports.sequences",
+    # a training method of one's own; they need the extra `train`
+    "Method": "errata.training.method",
+    "Knobs": "errata.training.method",
+    "Control": "errata.training.method",
+    "Training": "errata.training.arguments",
+    "option": "errata.training.arguments",
+    "Term": "errata.training.terms",
+    "Part": "errata.training.terms",
+    "Likelihood": "errata.training.terms",
+    "reading": "errata.training.terms",
+    "METHODS": "errata.training.methods.shipped",
+    # a vote of one's own
+    "Sample": "errata.evals.results",
     # records
     "Problem": "errata.records",
     "Message": "errata.records",
@@ -104,6 +127,11 @@ if TYPE_CHECKING:  # for type checkers and editors; the list above is what count
     from errata.api import compare, evaluate, export, status, synthesize, train
     from errata.config.base import Settings
     from errata.errors import ErrataError, UsageError
+    from errata.evals.results import Sample
+    from errata.exports.format import Format, likeness
+    from errata.exports.formats import FORMATS
+    from errata.exports.sequences import LabeledSequence, SourceRow
+    from errata.exports.transcript_view import LeftOut, TranscriptView, row_meta, unfit_to_teach
     from errata.grading.extract import read_answer
     from errata.grading.grader import Grade, Grader
     from errata.graphs.call_counts import CallEstimate, Range, Rates
@@ -125,3 +153,7 @@ if TYPE_CHECKING:  # for type checkers and editors; the list above is what count
         Transcript,
     )
     from errata.runs.recipe import load_recipe
+    from errata.training.arguments import Training, option
+    from errata.training.method import Control, Knobs, Method
+    from errata.training.methods.shipped import METHODS
+    from errata.training.terms import Likelihood, Part, Term, reading

@@ -256,7 +256,7 @@ def _check_row(row: Row, form: Format) -> None:
         raise UsageError(
             f"a row of the format {form.name} with the columns {', '.join(row)}",
             f"the format states {', '.join(form.columns)}, and every row says in `meta` where it comes from",
-            "state them in `columns`, and add meta=meta(view, rationale)",
+            "state them in `columns`, and add meta=row_meta(view, rationale)",
         )
 
 

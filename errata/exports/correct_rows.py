@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from errata.exports.format import PROMPT, Format, Likeness, likeness
 from errata.exports.sequences import conversation, group_sequences, right_sequences, task_sequences
-from errata.exports.transcript_view import LeftOut, Row, TranscriptView, distinct, meta, unfit_to_teach
+from errata.exports.transcript_view import LeftOut, Row, TranscriptView, distinct, row_meta, unfit_to_teach
 from errata.records import Explanation, Rationale
 
 
@@ -27,7 +27,7 @@ def sft_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
         if isinstance(each, LeftOut):
             yield each
         else:
-            yield {"prompt": view.prompt, "completion": each.text, "meta": meta(view, each)}
+            yield {"prompt": view.prompt, "completion": each.text, "meta": row_meta(view, each)}
 
 
 def messages_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
@@ -37,7 +37,7 @@ def messages_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
         if isinstance(each, LeftOut):
             yield each
         else:
-            yield {"messages": [*turns, {"role": "assistant", "content": each.text}], "meta": meta(view, each)}
+            yield {"messages": [*turns, {"role": "assistant", "content": each.text}], "meta": row_meta(view, each)}
 
 
 # ---- MAPD ------------------------------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def mapd_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
             yield each
         else:
             row = {"task": "rationale", "prompt": view.prompt, "completion": each.text}
-            yield {**row, "meta": meta(view, each, more=of_explanation(None))}
+            yield {**row, "meta": row_meta(view, each, more=of_explanation(None))}
     for explanation in view.transcript.explanations:
         yield _mistake_row(view, explanation, view.by_id[explanation.rationale_id])
 
@@ -69,7 +69,7 @@ def _mistake_row(view: TranscriptView, explanation: Explanation, mistaken: Ratio
         "task": "mistake",
         "prompt": view.explain_prompt(mistaken),
         "completion": explanation.text,
-        "meta": meta(view, mistaken, explanation=explanation, more=of_explanation(explanation)),
+        "meta": row_meta(view, mistaken, explanation=explanation, more=of_explanation(explanation)),
     }
 
 
@@ -111,7 +111,7 @@ def mcc_kd_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
             list(each.answer_span) if each.answer_span and answer == usual else None
             for each, answer in zip(group, answers, strict=True)
         ],
-        "meta": meta(view, *group),
+        "meta": row_meta(view, *group),
     }
 
 

@@ -43,7 +43,7 @@ def likeness(*texts: str, same: Sequence[str] = ()) -> Callable[[Row], Likeness]
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of data set. `rows` makes those of one problem, each with `meta=meta(view, rationale, ...)`."""
+    """A kind of data set. `rows` makes those of one problem, each with `meta=row_meta(view, rationale, ...)`."""
 
     name: str
     """As commands and cards call it."""

@@ -9,7 +9,7 @@ from statistics import mean
 
 from errata.exports.format import ANY_RATIONALE, PROMPT, Format, likeness
 from errata.exports.sequences import graded_sequences, pair_sequences
-from errata.exports.transcript_view import LeftOut, Row, TranscriptView, distinct, meta, unfit_as_wrong
+from errata.exports.transcript_view import LeftOut, Row, TranscriptView, distinct, row_meta, unfit_as_wrong
 from errata.records import Rationale, draw
 
 PAIRS_PER_PROBLEM = 8
@@ -30,7 +30,7 @@ def nat_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
             yield each
         else:
             row = {"prompt": view.prompt, "completion": each.text, "label": bool(each.correct)}
-            yield {**row, "meta": meta(view, each)}
+            yield {**row, "meta": row_meta(view, each)}
 
 
 def ranker_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
@@ -48,7 +48,7 @@ def ranker_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
         yield from (LeftOut(reason) for _ in rationales)
     for chosen, rejected in pairs:
         row = {"prompt": view.prompt, "chosen": chosen.text, "rejected": rejected.text}
-        yield {**row, "meta": meta(view, chosen, rejected)}
+        yield {**row, "meta": row_meta(view, chosen, rejected)}
 
 
 def _by_grade(view: TranscriptView, rationales: Sequence[Rationale]) -> list[tuple[Rationale, Rationale]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from errata.exports.correct_rows import of_explanation
 from errata.exports.format import ANY_RATIONALE, PROMPT, Format, likeness
 from errata.exports.sequences import pair_sequences
-from errata.exports.transcript_view import LeftOut, Row, TranscriptView, meta, of_pair, unfit_as_wrong, unreadable
+from errata.exports.transcript_view import LeftOut, Row, TranscriptView, of_pair, row_meta, unfit_as_wrong, unreadable
 from errata.graphs.stages.dual_pairs import DualCotSettings, natural_pairs
 from errata.records import Explanation, Pair, Rationale
 
@@ -71,7 +71,7 @@ def _sides(view: TranscriptView, pair: Pair) -> Row:
 
 
 def _meta(view: TranscriptView, pair: Pair) -> Row:
-    return meta(view, view.by_id[pair.right], view.by_id[pair.wrong], more=of_pair(pair))
+    return row_meta(view, view.by_id[pair.right], view.by_id[pair.wrong], more=of_pair(pair))
 
 
 # ---- privileged ------------------------------------------------------------------------------------------------------
@@ -112,7 +112,9 @@ def _privileged(
         "prompt": view.prompt,
         "completion": mistaken.text,
         "privileged_context": context,
-        "meta": meta(view, *rationales, explanation=explanation, more={"context": kind, **of_explanation(explanation)}),
+        "meta": row_meta(
+            view, *rationales, explanation=explanation, more={"context": kind, **of_explanation(explanation)}
+        ),
     }
 
 

@@ -188,7 +188,7 @@ def distinct(rationales: Sequence[Rationale]) -> tuple[list[Rationale], int]:
 # ---- lineage ---------------------------------------------------------------------------------------------------------
 
 
-def meta(
+def row_meta(
     view: TranscriptView, *rationales: Rationale, explanation: Explanation | None = None, more: Row | None = None
 ) -> Row:
     """Where a row comes from: problem, rationales, verdicts, calls, prompts, price.

@@ -1,6 +1,4 @@
-from errata.exports.format import Format, likeness
-from errata.exports.sequences import LabeledSequence
-from errata.exports.transcript_view import LeftOut, meta, unfit_to_teach
+from errata import Format, LabeledSequence, LeftOut, likeness, row_meta, unfit_to_teach
 
 LONGEST = 60
 
@@ -14,7 +12,7 @@ def rows(view):
     if len(short.text) > LONGEST * 10:
         yield LeftOut("long")
     else:
-        yield {"instruction": view.prompt, "output": short.text, "meta": meta(view, short)}
+        yield {"instruction": view.prompt, "output": short.text, "meta": row_meta(view, short)}
 
 
 def sequences(row):

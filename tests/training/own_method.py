@@ -1,10 +1,6 @@
 from dataclasses import dataclass
 
-from errata.exports.correct_rows import SFT
-from errata.training.arguments import Training, option
-from errata.training.collate import IGNORED
-from errata.training.method import Control, Knobs, Method
-from errata.training.terms import Likelihood, Part, Term, reading
+from errata import FORMATS, Control, Knobs, Likelihood, Method, Part, Term, Training, option, reading
 
 
 class Focal(Term):
@@ -17,7 +13,7 @@ class Focal(Term):
         return (Part("focal", self.weight),)
 
     def _mask(self, batch):
-        return reading(batch, self.reads)[:, None] * batch["labels"][:, 1:].ne(IGNORED)
+        return reading(batch, self.reads)[:, None] * batch["labels"][:, 1:].ne(-100)
 
     def counts(self, batch):
         return [self._mask(batch).sum()]
@@ -45,7 +41,7 @@ def terms(knobs):
 METHOD = Method(
     name="focal",
     help="Right rationales, hard tokens first.",
-    format=SFT,
+    format=next(each for each in FORMATS if each.name == "sft"),
     terms=terms,
     knobs=FocalKnobs,
     training=FocalTraining,

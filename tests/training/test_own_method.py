@@ -80,7 +80,7 @@ def test_the_command_trains_by_it_resumes_and_refuses_other_code(run: Path, file
     )
     assert done.returncode == 0, done.stderr
     first = next(line for line in done.stderr.splitlines() if not line.startswith((" ", "/", "warn")))
-    assert re.fullmatch(rf"runs your code: my_method.py:METHOD \({file}, sha256 [0-9a-f]{{16}}\)", first)
+    assert re.fullmatch(rf"own code: my_method.py:METHOD from {file} \(sha256 [0-9a-f]{{16}}\)", first)
 
     reference = f"{file}:METHOD"
     with pytest.raises(KeyboardInterrupt):
