@@ -28,17 +28,17 @@ Work = Callable[[int], Awaitable[int]]
 async def _timed(work: Work, calls_each: int, first: int) -> tuple[float, float]:
     """Calls per second and milliseconds of CPU per call."""
     numbers = iter(range(first, first + CALLS // calls_each))
-    made = 0
+    calls_sent = 0
 
     async def worker() -> None:
-        nonlocal made
+        nonlocal calls_sent
         for number in numbers:
             calls = await work(number)
-            made += calls
+            calls_sent += calls
 
     started, cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
-    return made / (time.perf_counter() - started), (time.process_time() - cpu) / made * 1e3
+    return calls_sent / (time.perf_counter() - started), (time.process_time() - cpu) / calls_sent * 1e3
 
 
 async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float]]]:
@@ -46,7 +46,10 @@ async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float
 
     from errata.agents.team import build_team
     from errata.grading.grader import Grader
-    from errata.graphs.pipeline import GraphSettings, build_graph
+    from errata.graphs.pipeline import build_pipeline
+    from errata.graphs.stage import settings_model
+    from errata.graphs.stages.peer_review import PEER_REVIEW
+    from errata.graphs.stages.rationales import RATIONALES
     from errata.llm.budget import Budget
     from errata.llm.gateway import Gateway
     from errata.llm.request import Context, Request
@@ -61,21 +64,24 @@ async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float
     )
     unlimited = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=unlimited) as session, opened as ask, Grader() as grader:
-        cast = build_team(agents, ask, grader)
-        graphs = {name: build_graph(name, GraphSettings(), cast) for name in ("rationales", "peer_review")}
+        team = build_team(agents, ask, grader)
+        pipelines = {
+            stages[-1].name: build_pipeline(stages, team, settings_model(stages)(), stages[-1].name)
+            for stages in ((RATIONALES,), (RATIONALES, PEER_REVIEW))
+        }
 
         def question(number: int) -> str:
             return f"Problem {number}: Ada has {number} apples and buys twice as many. How many are there now? " * 3
 
         async def bare(number: int) -> int:
-            asked = {"model": "stub", "messages": [{"role": "user", "content": question(number)}]}
-            async with session.post(f"{base}/chat/completions", json=asked) as response:
+            body = {"model": "stub", "messages": [{"role": "user", "content": question(number)}]}
+            async with session.post(f"{base}/chat/completions", json=body) as response:
                 return len((await response.json())["choices"])
 
         async def gateway(number: int) -> int:
-            asked = (Message(role="user", content=question(number)),)
+            messages = (Message(role="user", content=question(number)),)
             context = Context(problem_id=str(number), question="")
-            await ask(Request(teachers[0], "solve", "rationales", context, "teacher/solve@1", "ab", asked, {}))
+            await ask(Request(teachers[0], "solve", "rationales", context, "teacher/solve@1", "ab", messages, {}))
             return 1
 
         def through(name: str) -> Work:
@@ -83,8 +89,8 @@ async def _measure(base: str, folder: Path) -> dict[str, list[tuple[float, float
                 problem = Problem(
                     id=f"{name} {number}", task="t", question=question(number), answer="42", kind="number"
                 )
-                story = await graphs[name].ainvoke({"problem": problem, "demonstrations": ()})
-                return len(story["calls"])
+                state = await pipelines[name].ainvoke({"problem": problem, "demonstrations": ()})
+                return len(state["calls"])
 
             return run
 
