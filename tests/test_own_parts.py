@@ -87,6 +87,35 @@ def _json(output: str) -> str:
     return output[output.index("{\n") : output.rindex("\n}") + 2]
 
 
+def test_an_own_format_vote_task_and_scorer_run_by_the_plain_commands(folder: Path) -> None:
+    errata(folder, "synth", "recipe.yaml", "--quiet")
+    exported = errata(folder, "export", "runs/recipe", "--format", "my_format.py:FORMAT", "--out", "short.jsonl")
+    said = errata(folder, "eval", "eval.yaml", "--quiet")
+    errata(folder, "report", "runs/recipe")
+
+    assert "alpaca" in exported
+    rows = [orjson.loads(row) for row in (folder / "short.jsonl").read_bytes().splitlines()]
+    assert {*rows[0]} == {"instruction", "output", "meta"}
+    card = (folder / "short.md").read_text()
+    assert "alpaca" in card
+    assert "my_format.py" in card
+    assert "mine (id), accuracy in % with its 95 % interval, graded by" in said
+    assert "vote[my_votes.py:shortest]@3" in said
+    items = [orjson.loads(row) for row in _items(folder / "runs/recipe/evals/pupil-shortest3")]
+    assert Counter(each["task"] for each in items) == {"mine": 3, "classroom_id": 6}
+    for each in items:
+        least = min(len(sample["text"]) for sample in each["samples"])
+        shortest = [sample for sample in each["samples"] if len(sample["text"]) == least]
+        assert len(shortest) > 1 or each["correct"] == shortest[0]["correct"]
+    page = (folder / "runs/recipe/report.html").read_text()
+    for name in ("shortened", "my_grader.py:off_by_one", "my_votes.py:shortest"):
+        assert name in page, name
+
+
+def _items(directory: Path) -> list[bytes]:
+    return (directory / "items.jsonl").read_bytes().splitlines()
+
+
 def test_a_killed_run_with_own_parts_goes_on_and_pays_nothing_twice(folder: Path) -> None:
     slow = ["synth", "recipe.yaml", "problems.options.count=400", "budget={}", "concurrency=4", "--quiet"]
     process = subprocess.Popen(
@@ -175,4 +204,4 @@ def test_parts_are_given_as_values(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_own_prompt_replaces_the_shipped_one() -> None:
-    assert "teacher/solve@2" in load_prompts(str(PARTS / "prompts")).hashes()
+    assert "teacher/solve@7" in load_prompts(str(PARTS / "prompts")).hashes()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedTokenizerBase
 
+from errata.errors import UsageError
 from errata.exports.sequences import RIGHT_KINDS, WRONG_KINDS, LabeledSequence, SourceRow
 from errata.models.prompting import prompt_ids
 from errata.records import Message, Span, digest, draw
@@ -83,7 +84,10 @@ class Groups:
         encoder = Encoder(tokenizer)
         for key, group in self._groups.items():
             written, pairs = _written(group, tokenizer)
-            yield make_group(f"{key} ({self._places[key]})", written, pairs, encoder, align, seed)
+            try:  # where the rows lie is said of what is wrong, and is no part of the id, by which draws are made
+                yield make_group(key, written, pairs, encoder, align, seed)
+            except UsageError as error:
+                raise UsageError(f"{self._places[key]}: {error.found}", error.why, error.do) from error
 
 
 def _written(

@@ -19,11 +19,11 @@ from errata.exports.sequences import SourceRow
 from errata.exports.write import export
 from errata.graphs.pipeline import STAGES
 from errata.runs.runner import synthesize
-from tests.exports.own_format import FORMAT
 from tests.exports.test_write import rows_of
+from tests.own_parts.my_format import FORMAT
 from tests.small_runs import lines, small
 
-FILE = Path(__file__).with_name("own_format.py")
+FILE = Path(__file__).parents[1] / "own_parts" / "my_format.py"
 OWN = f"{FILE}:FORMAT"
 
 
@@ -53,7 +53,7 @@ def test_the_command_writes_it_under_its_own_name(run: Path, tmp_path: Path) -> 
         ]
         assert len(row["output"]) == min(map(len, right))
     sha = hashlib.sha256(FILE.read_bytes()).hexdigest()[:16]
-    assert done.stderr.startswith(f"own code: alpaca from {FILE}, sha256 {sha})")
+    assert done.stderr.startswith(f"own code: alpaca from {FILE} (sha256 {sha})")
     card = (tmp_path / "x.md").read_text()
     assert f"{len(rows)} rows of format `alpaca`" in card
     assert f"`{FILE}`, sha256 {sha}" in card

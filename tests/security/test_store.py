@@ -17,7 +17,7 @@ from diskcache.core import MODE_BINARY, MODE_NONE, MODE_PICKLE, MODE_RAW, MODE_T
 
 from errata.errors import ErrataError
 from errata.llm.store import Store, StoreError
-from errata.llm.stored_reply import answer_of
+from errata.llm.stored_reply import result_of
 from errata.runs.runner import synthesize
 from tests.llm.provider import Provider
 from tests.security.runs import lesson
@@ -139,7 +139,7 @@ async def test_tampered_settings_of_the_database_neither_run_nor_drop_anything(
 def test_rows_that_are_json_but_no_reply_are_missing() -> None:
     rows = ([], {}, {"text": 5}, {"text": "x", "evil": 1}, {"text": "x", "prompt_tokens": "many"}, "text", None, 1e308)
 
-    assert [answer_of(row) for row in rows] == [None] * len(rows)
+    assert [result_of(row) for row in rows] == [None] * len(rows)
 
 
 def test_a_variable_in_the_path_leads_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

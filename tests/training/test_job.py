@@ -225,13 +225,15 @@ def test_a_combination_logs_every_term(run: Path, tmp_path: Path) -> None:
     assert manifest_of(tmp_path / "out")["rows"] == 4
 
 
-def test_a_run_and_its_exported_file_train_the_same(run: Path, tmp_path: Path) -> None:
-    file = tmp_path / "sft.jsonl"
-    export([run], "sft", file)
+@pytest.mark.parametrize(("method", "more"), [("sft", []), ("edit", ["--align", "random"])])
+def test_a_run_and_its_exported_file_train_the_same(method: str, more: list[str], run: Path, tmp_path: Path) -> None:
+    """Also where tokens are drawn at random: where the rows lie changes no draw."""
+    file = tmp_path / "rows.jsonl"
+    export([run], method, file)
     watch = Watch()
 
-    go("sft", run, tmp_path / "one", watch=watch)
-    go("sft", file, tmp_path / "other", watch=watch)
+    go(method, run, tmp_path / "one", *more, watch=watch)
+    go(method, file, tmp_path / "other", *more, watch=watch)
 
     assert watch.losses[0] == watch.losses[1]
     one, other = (manifest_of(tmp_path / name)["data"][0] for name in ("one", "other"))

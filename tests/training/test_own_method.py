@@ -23,16 +23,16 @@ from errata.training.job import train
 from errata.training.methods.shipped import KINDS_OF_TERMS, METHODS
 from errata.training.objective import Objective
 from errata.training.terms import Consistency, Likelihood, Part
+from tests.own_parts.my_method import METHOD, FocalKnobs
 from tests.training import twins
 from tests.training.lab import relative_error, step_gradients, tiny_llama
-from tests.training.own_method import METHOD, FocalKnobs
 from tests.training.test_gradients import ROWS, trained
 from tests.training.test_job import FIVE, ROOT, SAVING, Stop, curve, go, run
 
 __all__ = ["run"]
 
-OWN = Path(__file__).with_name("own_method.py")
-OWN_FORMAT = ROOT / "tests" / "export" / "own_format.py"
+OWN = ROOT / "tests" / "own_parts" / "my_method.py"
+OWN_FORMAT = ROOT / "tests" / "own_parts" / "my_format.py"
 
 
 def focal_twin(model: Any, gamma: float) -> torch.Tensor:

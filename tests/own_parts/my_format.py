@@ -1,3 +1,5 @@
+"""An export format of one's own: instruction and output, the shortest right rationale of each problem."""
+
 from errata import Format, LabeledSequence, LeftOut, likeness, row_meta, unfit_to_teach
 
 LONGEST = 60

@@ -1,3 +1,5 @@
+"""A training method of one's own: the likelihood and a focal loss."""
+
 from dataclasses import dataclass
 
 from errata import FORMATS, Control, Knobs, Likelihood, Method, Part, Term, Training, option, reading
