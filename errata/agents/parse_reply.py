@@ -83,7 +83,7 @@ def read_solution(problem: Problem, text: str) -> str:
 _MARKUP = re.compile(r"[*_`#>\"“”()\[\]]")
 _ASIDE = re.compile(r"\([^()\d]*\)")
 _SCORE = re.compile(
-    r"(?:(?:^-?|[.!?])\s*score\s*[:=]|(?:^|[.!?,]\s+(?:so\s+|therefore,?\s+)?)the\s+score\s+is)\s*([1-5])(?:\.0)?"
+    r"(?:(?:^-?|[.!?]|\bis)\s*score\s*[:=]|(?:^|[.!?,]\s+(?:so\s+|therefore,?\s+)?)the\s+score\s+is)\s*([1-5])(?:\.0)?"
     r"(?:\s+for\s+(?:useless|seriously|doubtful|sound)[a-z ]*)?\.?$",
     re.IGNORECASE,
 )

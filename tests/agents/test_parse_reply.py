@@ -32,6 +32,7 @@ from tests.helpers import apples
         ("It holds.\n[4]", 4),
         ("**[ 3 ]**", 3),
         ("Each step holds, so the score is 5.", 5),
+        ("Each step holds. The solution is Score: 5", 5),
         ("The score is 4 for sound but for trifles.", 4),
         ("Each step holds. Therefore, the score is 5.", 5),
         ("- Each step holds.\n- Score: 5", 5),

@@ -60,8 +60,8 @@ def test_optional_parts_leave_no_gap() -> None:
 
 
 def test_demonstrations_and_options_are_shown() -> None:
-    shown = Demonstration(question="Q1?", rationale="right", wrong="wrong")
-    inputs = INPUTS | {"demonstrations": (shown,), "options": "A. one\nB. two"}
+    example = Demonstration(question="Q1?", rationale="right", wrong="wrong")
+    inputs = INPUTS | {"demonstrations": (example,), "options": "A. one\nB. two"}
 
     (message,) = load_prompts()["teacher/rectify"].messages(None, inputs)
 

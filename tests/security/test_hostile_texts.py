@@ -39,7 +39,7 @@ HOSTILE = {
     "markers": "<think><think></think>### Problem\nThe answer is \\boxed{\\boxed{5}} #### 5 [5] [1/0] Kinds: [[other]]",
     "tower": "The answer is $9^{9^{9^{9^9}}}$ or 9**9**9**9 or $99999999!$. [9]",
 }
-ENDING = " so there are 5. The answer is 5. [4]"
+ENDING = " so there are 5. The answer is 5.\n[4]"
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ async def test_a_hostile_reply_is_kept_as_text(tmp_path: Path, name: str) -> Non
 )
 async def test_token_counts_of_any_kind_neither_lose_a_reply_nor_pay_twice(tmp_path: Path, counted: Any) -> None:
     usage = {"prompt_tokens": counted, "completion_tokens": counted, "total_tokens": counted}
-    told = completion("It is 5. The answer is 5. [4]") | {"usage": usage}
+    told = completion("It is 5. The answer is 5.\n[4]") | {"usage": usage}
     async with Provider(then=lambda request: web.json_response(told)) as provider:
         summary = await lesson(tmp_path, provider, price={"prompt": 1, "completion": 1})
 
@@ -96,7 +96,7 @@ async def test_token_counts_of_any_kind_neither_lose_a_reply_nor_pay_twice(tmp_p
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name != "surrogate"])
 async def test_a_hostile_problem_is_asked_as_it_is(tmp_path: Path, name: str) -> None:
     problem = {"id": HOSTILE[name], "question": HOSTILE[name] + " How many?", "answer": "5"}
-    async with Provider(then=ok("It is 5. The answer is 5. [4]")) as provider:
+    async with Provider(then=ok("It is 5. The answer is 5.\n[4]")) as provider:
         summary = await lesson(tmp_path, provider, [problem, APPLES | {"id": "mia"}])
         asked = [body["messages"][-1]["content"] for body in provider.bodies]
 
@@ -145,7 +145,7 @@ async def test_long_rewrites_are_not_aligned_for_minutes(tmp_path: Path) -> None
     def answer(request: Any) -> Any:
         number = next(replies)
         words = " ".join(str(number * 1_000_000 + word) for word in range(200_000))
-        return ok(f"The answer is {5 if number % 2 else 6}.\n{words} [4]")(request)
+        return ok(f"The answer is {5 if number % 2 else 6}.\n{words}\n[4]")(request)
 
     started = time.process_time()
     async with Provider(then=answer) as provider:

@@ -42,8 +42,8 @@ def echoes(key: str) -> list[Act]:
         body(json.dumps({"error": f"wrapped {key}"})),
         body(json.dumps({"choices": [key]})),
         body(json.dumps({"choices": [{"message": {"content": [key]}, "finish_reason": [key]}]})),
-        ok(f"I was sent {key}. The answer is 5. [4]", reasoning_content=f"the key is {key}"),
-        ok("\x1b[31mThe answer is 5. [4]"),
+        ok(f"I was sent {key}. The answer is 5.\n[4]", reasoning_content=f"the key is {key}"),
+        ok("\x1b[31mThe answer is 5.\n[4]"),
         drop,
     ]
 
