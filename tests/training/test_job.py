@@ -225,7 +225,7 @@ def test_a_combination_logs_every_term(run: Path, tmp_path: Path) -> None:
     assert manifest_of(tmp_path / "out")["rows"] == 4
 
 
-@pytest.mark.parametrize(("method", "more"), [("sft", []), ("edit", ["--align", "random"])])
+@pytest.mark.parametrize(("method", "more"), [("sft", []), ("edit", ["--align", "random", "--from_base", "true"])])
 def test_a_run_and_its_exported_file_train_the_same(method: str, more: list[str], run: Path, tmp_path: Path) -> None:
     """Also where tokens are drawn at random: where the rows lie changes no draw."""
     file = tmp_path / "rows.jsonl"
