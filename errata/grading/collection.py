@@ -21,6 +21,7 @@ from errata.grading.trim import find_string
 from errata.records import Span
 
 MOST_ITEMS = 100
+MOST_WRAPS = 8
 _SEPARATOR = re.compile(
     r"\s*;\s*|\s*(?<!\\),(?!\d{3}(?!\d))\s*(?:(?:and|or)\s+)?|\s*\n[-*•\s]*|\s+(?:and|&)\s+|\s*\\text\{\s*(?:,\s*)?and\s*\}\s*",
     re.IGNORECASE,
@@ -32,7 +33,20 @@ _LETTER = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
 
 
 def find_items(text: str, start: int, end: int, choices: Sequence[str] = ()) -> Hit | None:
-    """The items that a stretch lists, each in one form; with options, the letters of those it names."""
+    """The items that a stretch lists, each in one form; with options, the letters of those it names.
+
+    The form is read again until it stays: what LaTeX wraps may be wrapped once more.
+    """
+    hit = found = _find_items(text, start, end, choices)
+    for _ in range(MOST_WRAPS):
+        again = _find_items(hit.answer, 0, len(hit.answer), choices) if hit else None
+        if hit is None or again is None or again.answer == hit.answer:
+            break
+        hit = again
+    return Hit(hit.answer, found.span) if hit and found else None
+
+
+def _find_items(text: str, start: int, end: int, choices: Sequence[str]) -> Hit | None:
     hit = find_string(text, start, end)
     if hit is None:
         return None
@@ -60,11 +74,19 @@ def _item(part: str) -> str:
     """One item: its number where it is nothing but one, else the words, their case folded."""
     hit = find_string(part, 0, len(part))
     bare = hit.answer if hit else part.strip()
-    number = find_number(bare, 0, len(bare))
-    if number and number.span == (0, len(bare)):
-        return number.answer
-    form = normal(bare) if "\\" in bare or "^" in bare else " ".join(bare.casefold().split())
-    return form.replace(";", ",") or bare
+    form = normal(bare) if _is_latex(bare) else bare
+    form = form if _is_latex(form) else " ".join(form.casefold().split())
+    return _number(bare) or _number(form) or form.replace(";", ",") or bare
+
+
+def _is_latex(item: str) -> bool:
+    return "\\" in item or "^" in item
+
+
+def _number(item: str) -> str | None:
+    """The number that an item is; None where it is anything more."""
+    number = find_number(item, 0, len(item))
+    return number.answer if number and number.span == (0, len(item)) else None
 
 
 def _letters(body: str, choices: Sequence[str]) -> list[str]:

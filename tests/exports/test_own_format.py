@@ -87,7 +87,7 @@ def test_a_wrong_name_is_refused_with_the_nearest(words: list[str], text: str, r
 def test_rows_without_their_source_are_refused(run: Path, tmp_path: Path) -> None:
     bare = replace(FORMAT, rows=lambda view: [{"instruction": view.prompt, "output": "7"}])
 
-    with pytest.raises(UsageError, match="add meta=meta"):
+    with pytest.raises(UsageError, match="add meta=row_meta"):
         export([run], bare, tmp_path / "x.jsonl")
 
 

@@ -211,6 +211,9 @@ TEXTS = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=25).map("".jo
 )
 @example(kind="number", text="-" * 50 + "1e999999999", choices=())
 @example(kind="choice", text="(A) ", choices=("", "", ""))
+@example(kind="list", text="\\!00", choices=())
+@example(kind="list", text="\\!A", choices=())
+@example(kind="list", text="\\text{A)}{0}", choices=())
 @settings(max_examples=400, deadline=None)
 def test_reading_never_raises_and_the_span_holds_the_answer(kind: AnswerKind, text: str, choices: list[str]) -> None:
     for reading in readings(kind, text, choices):

@@ -11,7 +11,7 @@ def helpful(request: Request) -> Line:
     if request.verb == "solve":
         return WRONG if request.spec.name == "sam" else RIGHT
     return {
-        "score": "All steps hold. [5]",
+        "score": "All steps hold.\nScore: 5",
         "explain": "It multiplies where it should add.",
         "classify": "Kinds: [logical]",
         "rectify": RIGHT,

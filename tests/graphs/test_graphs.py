@@ -296,7 +296,7 @@ async def test_the_diversity_filter_keeps_the_first_of_like_ones() -> None:
 
 @pytest.mark.parametrize("rounds", [0, 1, 3])
 async def test_revision_ends_after_its_rounds(rounds: int) -> None:
-    script = Script(except_for("score", "Step 1 is wrong. [2]"))
+    script = Script(except_for("score", "Step 1 is wrong.\n[2]"))
 
     story = await run(script, "peer_review", settings={"peer_review": {"revise_rounds": rounds}})
 
@@ -311,14 +311,14 @@ async def test_a_revision_is_a_new_record_reviewed_by_the_others_from_their_crit
         if request.verb == "solve":
             return WRONG
         if request.verb == "score":
-            return "Adds wrongly. [1]" if "2 * 3" in request.messages[-1].content else "[5]"
+            return "Adds wrongly.\n[1]" if "2 * 3" in request.messages[-1].content else "[5]"
         return helpful(request)
 
     script = Script(answer)
     story = await run(script, "peer_review", settings={"peer_review": {"revise_rounds": 2, "blind": True}})
 
     assert len(script.requests("revise")) == 3
-    assert all("- Adds wrongly. [1]" in request.messages[-1].content for request in script.requests("revise"))
+    assert all("- Adds wrongly.\n[1]" in request.messages[-1].content for request in script.requests("revise"))
     for revised in rationales_of(story, "revised"):
         before = story["rationales"][revised.parent_id or ""]
         assert (before.author, before.accepted, before.role) == (revised.author, False, "teacher")

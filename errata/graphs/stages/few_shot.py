@@ -36,6 +36,16 @@ def shipped(kind: AnswerKind) -> tuple[Demonstration, ...]:
         return _CHOICE
     if kind == "boolean":
         return _BOOLEAN
+    if kind in _OWN_FORM:
+        return tuple(
+            Demonstration(
+                question=question,
+                rationale=f"{right}\nThe answer is {answer}.",
+                answer=answer,
+                wrong=f"{wrong}\nThe answer is {other}.",
+            )
+            for question, right, answer, wrong, other in _OWN_FORM[kind]
+        )
     form = r"The answer is \boxed{{{}}}." if kind == "latex" else "The answer is {}."
     return tuple(
         Demonstration(
@@ -71,6 +81,59 @@ _NUMBER = (
         "7",
     ),
 )
+
+_LIST = (
+    (
+        "Which whole numbers between 2 and 7 divide 12?",
+        "12 / 3 = 4, so 3 and 4 divide it.\n12 / 6 = 2, so 6 does too, and 5 does not.",
+        "3, 4, 6",
+        "12 / 3 = 4, so 3 and 4 divide it.\n12 / 6 is not whole, so 6 does not, and 5 does not.",
+        "3, 4",
+    ),
+    (
+        "Which numbers have the square 49?",
+        "7 * 7 = 49.\nA negative number squared is positive, so -7 * -7 = 49 as well.",
+        "-7, 7",
+        "7 * 7 = 49.\nA negative number squared is negative, so no other number will do.",
+        "7",
+    ),
+)
+
+_RATIO = (
+    (
+        "A wall takes 12 litres of blue paint and 8 litres of white. What is the ratio of blue to white?",
+        "Blue to white is 12:8.\nBoth can be divided by 4, and 12 / 4 = 3 and 8 / 4 = 2.",
+        "3:2",
+        "Blue to white is 12:8.\nBoth can be divided by 4, and 12 / 4 = 3 and 8 / 4 = 4.",
+        "3:4",
+    ),
+    (
+        "Of 20 pupils 5 are absent. What is the ratio of absent to present pupils?",
+        "20 - 5 = 15 pupils are present.\nAbsent to present is 5:15, and both can be divided by 5.",
+        "1:3",
+        "20 pupils are in the class.\nAbsent to present is 5:20, and both can be divided by 5.",
+        "1:4",
+    ),
+)
+
+_INTERVAL = (
+    (
+        "For which x of at least 1 is 2x - 3 less than 5?",
+        "2x is less than 5 + 3 = 8, so x is less than 4.\nx is at least 1, and 1 belongs to it.",
+        "[1, 4)",
+        "2x is less than 5 + 3 = 8, so x is less than 8 - 2 = 6.\nx is at least 1, and 1 belongs to it.",
+        "[1, 6)",
+    ),
+    (
+        "For which x is -2x at most 6?",
+        "Dividing by -2 turns the sign, so x is at least 6 / -2 = -3.\n-3 belongs to it.",
+        "[-3, \\infty)",
+        "Dividing by -2 gives x at most 6 / -2 = -3.\n-3 belongs to it.",
+        "(-\\infty, -3]",
+    ),
+)
+
+_OWN_FORM = {"list": _LIST, "set": _LIST, "ratio": _RATIO, "interval": _INTERVAL}
 
 _CHOICE = (
     Demonstration(
