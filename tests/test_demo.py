@@ -46,7 +46,7 @@ def test_two_students_are_taught_as_many_tokens_of_two_kinds_of_rationales(run: 
     assert committee["status"] == plain["status"] == "finished"
     assert plain["target_tokens_an_epoch"] == pytest.approx(committee["target_tokens_an_epoch"], abs=40)
     assert [term["term"] for term in committee["objective"]] == ["likelihood", "consistency"]
-    assert plain["config"]["lesson"]["authors"] == ["ada"]
+    assert plain["config"]["data"]["authors"] == ["ada"]
     assert committee["student"]["fingerprint"] == plain["student"]["fingerprint"] is not None
     assert [line for line in told if "errata train sft" in line]
     assert {line.split()[0] for line in told if " steps " in line} == {"committee", "plain"}
