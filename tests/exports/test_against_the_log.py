@@ -24,7 +24,7 @@ Line = dict[str, Any]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lesson whose student answers three times, with pairs inside and outside of the band."""
-    overrides = ("settings.exam.samples=3", "settings.dual_cot.band=[0.0, 0.12]", "settings.dual_cot.tries=1")
+    overrides = ("settings.exam.samples=3", "settings.dual_cot.band=[0.0, 0.08]", "settings.dual_cot.tries=1")
     return asyncio.run(synthesize(small(tmp_path_factory.mktemp("runs"), *overrides))).run
 
 
