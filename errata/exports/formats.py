@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from errata.config.code import Code, Loader, code_of, is_reference
 from errata.errors import UsageError
@@ -67,7 +66,9 @@ def check_options(form: Format, options: Options, formats: Sequence[Format] = FO
             )
 
 
-def check_columns(place: str, columns: Any, form: Format, *, stated: bool, formats: Sequence[Format] = FORMATS) -> None:
+def check_columns(
+    place: str, columns: Iterable[str], form: Format, *, stated: bool, formats: Sequence[Format] = FORMATS
+) -> None:
     """Raises UsageError for a row whose columns are those of another format, with its name.
 
     Args:

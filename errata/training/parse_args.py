@@ -58,7 +58,7 @@ def parse(
     """
     by_hand = Loader(Path.cwd(), anywhere=True)
     method = method_of(choice, by_hand, methods)
-    code = own_method_code(method, methods) if isinstance(choice, type(method)) else {}
+    code = {} if isinstance(choice, str) else own_method_code(method, methods)
     prog = f"errata train {choice if isinstance(choice, str) else method.name}"
     try:
         parser = _parser(method, prog)

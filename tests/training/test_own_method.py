@@ -162,3 +162,14 @@ def test_what_the_help_lists_are_the_methods() -> None:
     assert all(each.name in listed for each in METHODS)
     for each in (*METHODS, *KINDS_OF_TERMS):
         assert each.format.sequences is not None
+
+
+def test_a_value_trains_as_its_file_does(run: Path, tmp_path: Path) -> None:
+    words = ["--dataset_name", str(run), *FIVE, "--max_steps", "1"]
+
+    assert train(METHOD, [*words, "--output_dir", str(tmp_path / "value")]) == 0
+    assert train(f"{OWN}:METHOD", [*words, "--output_dir", str(tmp_path / "file")]) == 0
+
+    assert curve(tmp_path / "value") == curve(tmp_path / "file")
+    by_value, by_file = (manifest_of(tmp_path / name)["code"] for name in ("value", "file"))
+    assert by_value["focal"]["sha256"] == by_file[f"{OWN}:METHOD"]["sha256"]
