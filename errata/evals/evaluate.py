@@ -38,7 +38,8 @@ from errata.evals.results import Eval, Manifest
 from errata.evals.tasks import Task, TaskProblems, overlap_with, read_task
 from errata.evals.voting import Weigh
 from errata.grading.grader import Grader, Grades, as_grader
-from errata.llm.backends import api_base_of, kind_of
+from errata.llm.backends import kind_of
+from errata.llm.endpoint import api_base_of
 from errata.llm.gateway import Gateway, check
 from errata.llm.spec import Agents
 from errata.llm.stored_reply import without_user

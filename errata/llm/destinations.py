@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from errata.config.env import variable
 from errata.errors import UsageError
-from errata.llm.backends import api_base_of, kind_of
+from errata.llm.backends import kind_of
+from errata.llm.endpoint import api_base_of
 from errata.llm.spec import AgentSpec
 
 OPENAI_HOST = "api.openai.com"

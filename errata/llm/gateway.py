@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from errata.errors import AgentRefused, UsageError
-from errata.llm.backends import api_base_of, backend_for, kind_of
+from errata.llm.backends import backend_for, kind_of
 from errata.llm.budget import Budget, BudgetGuard, Payment, Reservation, Spent
 from errata.llm.callbacks import with_callbacks
+from errata.llm.endpoint import api_base_of
 from errata.llm.fallback import Fallbacks
 from errata.llm.prices import cost, price_notes, price_of, unpriced
 from errata.llm.rate_limits import Clock, Limits, Sleep

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from errata.llm.backends import api_base_of, kind_of
+from errata.llm.backends import kind_of
+from errata.llm.endpoint import api_base_of
 from errata.llm.spec import AgentSpec, Price
 
 FREE = Price(prompt=0.0, completion=0.0)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from errata.config.env import expand
 from errata.errors import UsageError
 from errata.llm.request import Backend
-from errata.llm.spec import AgentSpec
 
 Kind = Literal["openai", "litellm", "simulated", "recorded", "local"]
 
@@ -53,18 +49,3 @@ def backend_for(model: str) -> Backend:
             from errata.llm.backends.litellm import LiteLLM
 
             return LiteLLM()
-
-
-def api_base_of(spec: AgentSpec) -> str | None:
-    """Where the agent's calls go, None for the provider's own address.
-
-    For openai/ the usual environment variables count, since another server gives other replies.
-    """
-    if spec.api_base or not spec.model.startswith("openai/"):
-        return spec.api_base
-    return os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or None
-
-
-def filled_in(headers: Mapping[str, Any]) -> dict[str, str]:
-    """Headers with `${NAME}` read from the environment. Raises UsageError where it is not set."""
-    return {name: expand(str(text)) for name, text in headers.items()}

@@ -15,8 +15,8 @@ import openai
 
 from errata.config.env import variable
 from errata.errors import UsageError
-from errata.llm.backends import filled_in
 from errata.llm.backends.failures import failure_of
+from errata.llm.endpoint import filled_in
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec
 

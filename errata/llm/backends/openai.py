@@ -15,8 +15,8 @@ from pydantic import PrivateAttr, SecretStr
 
 from errata.config.env import variable
 from errata.config.hooks import check_hooks
-from errata.llm.backends import api_base_of, filled_in
 from errata.llm.backends.failures import completion_of, failure_of_response, lost_connection
+from errata.llm.endpoint import api_base_of, filled_in
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec
 from errata.records import to_json
