@@ -39,3 +39,7 @@ def free_port() -> int:
 
 def lines(run: Path) -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in (run / "transcripts.jsonl").read_bytes().splitlines()]
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]

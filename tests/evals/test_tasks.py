@@ -19,7 +19,7 @@ from errata.evals.tasks import READY, Task, content_hash, meta_of, overlap_with,
 from errata.grading.grader import Grader
 from errata.runs.recipe import load_recipe
 from errata.starter import DEMO
-from tests.grading.test_released_data import DATA, FILES
+from tests.released_data import DATA, FILES
 
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="set ERRATA_DATA to the folder with the data sets")
 RECIPES = sorted((Path(__file__).parents[2] / "recipes" / "eval").glob("*.yaml"))

@@ -15,8 +15,7 @@ from errata.exports.transcript_view import Options
 from errata.exports.write import Exported, export
 from errata.graphs.stages.word_diff import edit_ratio
 from errata.runs.runner import synthesize
-from tests.exports.test_write import rows_of
-from tests.small_runs import lines, small
+from tests.small_runs import lines, rows_of, small
 
 Line = dict[str, Any]
 

@@ -19,9 +19,8 @@ from errata.exports.sequences import SourceRow
 from errata.exports.write import export
 from errata.graphs.pipeline import STAGES
 from errata.runs.runner import synthesize
-from tests.exports.test_write import rows_of
 from tests.own_parts.my_format import FORMAT
-from tests.small_runs import lines, small
+from tests.small_runs import lines, rows_of, small
 
 FILE = Path(__file__).parents[1] / "own_parts" / "my_format.py"
 OWN = f"{FILE}:FORMAT"

@@ -23,11 +23,7 @@ from errata.exports.formats import FORMATS, check_options, format_of
 from errata.exports.transcript_view import Options
 from errata.exports.write import export
 from errata.runs.runner import synthesize
-from tests.small_runs import lines, small
-
-
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+from tests.small_runs import lines, rows_of, small
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """A gold answer grades correct for every record of every data set; so does a worked solution that states it."""
 
-import os
-from pathlib import Path
 from string import ascii_uppercase
 
 import pytest
@@ -10,28 +8,7 @@ from errata.data.problems import Problems
 from errata.data.source import ProblemSource
 from errata.grading.grader import Grader
 from errata.records import Problem
-
-DATA = Path(os.environ.get("ERRATA_DATA", "data"))
-FILES = [
-    ("gsm8k/train.jsonl", "gsm8k"),
-    ("gsm8k/test.jsonl", "gsm8k"),
-    ("svamp/SVAMP.json", "svamp"),
-    ("multiarith/MultiArith.json", "multiarith"),
-    ("aqua/dev.json", "aqua"),
-    ("aqua/test.json", "aqua"),
-    ("commonsenseqa/train_rand_split.jsonl", "commonsenseqa"),
-    ("commonsenseqa/dev_rand_split.jsonl", "commonsenseqa"),
-    ("strategyqa/train.json", "strategyqa"),
-    ("strategyqa/dev.json", "strategyqa"),
-    ("logiqa/Eval.txt", "logiqa"),
-    ("logiqa/Test.txt", "logiqa"),
-    ("bbh/*.json", "bbh"),
-    ("tdg/gpt35_math.jsonl", "tdg_math"),
-    ("tdg/gpt4_math.jsonl", "tdg_math"),
-    ("mcc_kd/SVAMP/train.json", "mcc_kd_svamp"),
-    ("learn_from_committee/*svamp*.json", "committee_svamp"),
-    ("learn_from_committee/*strategyQA*.json", "committee_strategyqa"),
-]
+from tests.released_data import DATA, FILES
 
 SELF_CONTRADICTING = {
     "aqua:6fee280092eb5953": "says `Hence answer is a` before `Answer:B`",

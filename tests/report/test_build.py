@@ -20,8 +20,8 @@ from errata.cli import cli
 from errata.errors import UsageError
 from errata.report import build
 from errata.report.build import write_report
+from tests.report.page_data import unpacked
 from tests.report.planted import plant_eval, questions, right_at, three_students
-from tests.report.test_embedded_data import unpacked
 
 Json = dict[str, Any]
 

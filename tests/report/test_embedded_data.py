@@ -14,12 +14,9 @@ from hypothesis import strategies as st
 
 from errata.records import Transcript
 from errata.report.embedded_data import Archive, Index, compact, joined, packed, utf16
+from tests.report.page_data import unpacked
 
 Json = dict[str, Any]
-
-
-def unpacked(block: str) -> Any:
-    return orjson.loads(gzip.decompress(base64.b64decode(block)))
 
 
 def test_a_compact_transcript_keeps_every_word_and_verdict(log: list[Json]) -> None:

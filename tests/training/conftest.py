@@ -1,4 +1,6 @@
+import asyncio
 import os
+from pathlib import Path
 
 os.environ.update(
     HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false", TRL_EXPERIMENTAL_SILENCE="1"
@@ -7,8 +9,17 @@ os.environ.update(
 import pytest
 import torch
 
+from errata.runs.runner import synthesize
+from tests.small_runs import small
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """Tiny models are slower on several."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole lesson on four problems."""
+    return asyncio.run(synthesize(small(tmp_path_factory.mktemp("runs"), problems=4))).run

@@ -15,8 +15,8 @@ from errata.training.methods.ranker import HOOKS as OF_RANKER
 from errata.training.methods.ranker import RankerTrainer
 from errata.training.trainer import ATTRIBUTES, GroupTrainer
 from errata.training.trainer import HOOKS as OF_GROUPS
+from tests.training.gradient_checks import trained
 from tests.training.lab import sft
-from tests.training.test_gradients import trained
 
 PARENTS = [(SFTTrainer, GroupTrainer, OF_GROUPS), (Trainer, RankerTrainer, OF_RANKER)]
 HOOKS = [(parent, child, hooks, name) for parent, child, hooks in PARENTS for name in hooks]

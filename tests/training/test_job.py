@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -26,25 +25,12 @@ from errata.exports.write import export
 from errata.models.gate import load_nat
 from errata.models.load import load
 from errata.models.ranker import load_ranker
-from errata.runs.runner import synthesize
 from errata.training.checkpoints import fault_of, manifest_of
 from errata.training.job import train
 from tests.models import tiny as tiny_files
-from tests.small_runs import small
+from tests.training.trainings import FIVE, SAVING, Stop, curve, go
 
 ROOT = Path(__file__).parents[2]
-FIVE = [
-    *("--model_name_or_path", "tiny", "--max_steps", "5", "--logging_steps", "1", "--learning_rate", "3e-3"),
-    *("--per_device_train_batch_size", "100", "--gradient_accumulation_steps", "1", "--warmup_steps", "0"),
-    *("--gradient_checkpointing", "false", "--disable_tqdm", "true", "--lora_dropout", "0"),
-    *("--max_length", "256", "--save_strategy", "no"),
-]
-
-
-@pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole lesson on four problems."""
-    return asyncio.run(synthesize(small(tmp_path_factory.mktemp("runs"), problems=4))).run
 
 
 @pytest.fixture(scope="session")
@@ -82,11 +68,6 @@ class Watch(TrainerCallback):
         self.moved.append({name for name, value in self.before.items() if not torch.equal(value, after[name])})
         self.all.append(set(after))
         self.losses.append([entry["loss"] for entry in state.log_history if "loss" in entry])
-
-
-def go(method: str, data: Path, out: Path, *more: str, watch: TrainerCallback | None = None) -> int:
-    words = [*FIVE, "--dataset_name", str(data), "--output_dir", str(out), *more]
-    return train(method, words, [watch] if watch else [])
 
 
 def lora(names: set[str]) -> set[str]:
@@ -297,26 +278,6 @@ def test_controls_of_plain_distillation(run: Path, tmp_path: Path) -> None:
 
 
 # ---- stopping and going on -------------------------------------------------------------------------------------------
-
-
-class Stop(TrainerCallback):
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        if state.global_step == self.step:
-            raise KeyboardInterrupt
-
-
-SAVING = [
-    *("--save_strategy", "steps", "--save_steps", "2", "--max_steps", "8", "--per_device_train_batch_size", "3"),
-    *("--resume_from_checkpoint", "auto"),
-]
-
-
-def curve(out: Path) -> list[tuple[float, ...]]:
-    state = json.loads((out / "trainer_state.json").read_text())
-    return [(entry["step"], entry["loss"], entry["grad_norm"]) for entry in state["log_history"] if "loss" in entry]
 
 
 def test_a_broken_training_goes_on_as_if_nothing_had_happened(run: Path, tmp_path: Path) -> None:

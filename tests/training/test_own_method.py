@@ -25,11 +25,11 @@ from errata.training.objective import Objective
 from errata.training.terms import Consistency, Likelihood, Part
 from tests.own_parts.my_method import METHOD, FocalKnobs
 from tests.training import twins
+from tests.training.gradient_checks import ROWS, trained
 from tests.training.lab import relative_error, step_gradients, tiny_llama
-from tests.training.test_gradients import ROWS, trained
-from tests.training.test_job import FIVE, ROOT, SAVING, Stop, curve, go, run
+from tests.training.trainings import FIVE, SAVING, Stop, curve, go
 
-__all__ = ["run"]
+ROOT = Path(__file__).parents[2]
 
 OWN = ROOT / "tests" / "own_parts" / "my_method.py"
 OWN_FORMAT = ROOT / "tests" / "own_parts" / "my_format.py"

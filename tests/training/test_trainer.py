@@ -10,6 +10,7 @@ import torch
 from errata.errors import ErrataError, UsageError
 from errata.training.objective import Objective
 from tests.training import twins
+from tests.training.gradient_checks import METHODS, ROWS, TELLING, VIEW, error_of, trained, with_lora
 from tests.training.lab import (
     byte_tokenizer,
     dataset,
@@ -22,7 +23,6 @@ from tests.training.lab import (
     step_gradients,
     tiny_llama,
 )
-from tests.training.test_gradients import METHODS, ROWS, TELLING, VIEW, error_of, trained, with_lora
 
 
 def history(trainer: Any) -> list[dict[str, float]]:

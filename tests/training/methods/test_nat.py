@@ -24,11 +24,9 @@ from tests.training.lab import (
     step_gradients,
     tiny_llama,
 )
+from tests.training.methods.nat_students import FIVE, IDS, LORA, fill, logits, losses, moved
 
 ROWS = sample_rows()
-IDS = torch.tensor([[5, 60, 70, 80, 90, 9], [11, 12, 13, 200, 30, 31]])
-LORA: dict[str, Any] = {"r": 3, "lora_alpha": 6, "target_modules": ["q_proj", "v_proj", "down_proj"]}
-FIVE: dict[str, Any] = {"max_steps": 5, "learning_rate": 0.02, "optim": "adamw_torch", "lr_scheduler_type": "constant"}
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +39,6 @@ def negative(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fill(model: Any, part: str, seed: int) -> None:
-    torch.manual_seed(seed)
-    for name, parameter in model.named_parameters():
-        if part in name:
-            torch.nn.init.normal_(parameter, std=0.2)
-
-
 def nat(negative: Path, *, lively: bool = False, **settings: Any) -> NatModel:
     """A NAT student of narrow gates; `lively` ones are random where they would start at zero."""
     torch.manual_seed(7)
@@ -56,11 +47,6 @@ def nat(negative: Path, *, lively: bool = False, **settings: Any) -> NatModel:
         fill(model, "lora_B.positive", 8)
         fill(model, "value_out", 9)
     return model
-
-
-def logits(model: Any) -> torch.Tensor:
-    with torch.no_grad():
-        return model(input_ids=IDS).logits
 
 
 class TwinLayer(torch.nn.Module):
@@ -227,16 +213,6 @@ def test_gradient_equals_its_twin(negative: Path, side: str, checkpointing: bool
     trainer = stage_two(nat(negative, lively=True), tmp_path, side, gradient_checkpointing=checkpointing)
 
     assert relative_error(step_gradients(trainer), twin_gradients(negative)) < 1e-5
-
-
-def moved(trainer: Any, model: Any) -> set[str]:
-    before = {name: value.clone() for name, value in model.named_parameters()}
-    trainer.train()
-    return {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
-
-
-def losses(trainer: Any) -> list[float]:
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
 def expected_to_move(model: NatModel) -> set[str]:

@@ -24,7 +24,7 @@ from tests.training.lab import (
     step_gradients,
     tiny_llama,
 )
-from tests.training.methods.test_nat import FIVE, LORA, fill, logits, losses, moved
+from tests.training.methods.nat_students import FIVE, LORA, fill, logits, losses, moved
 
 ROWS = sample_rows()
 PLAIN = {**LORA, "target_modules": ["q_proj", "v_proj"], "lora_dropout": 0.0}
