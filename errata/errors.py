@@ -8,6 +8,8 @@
 A provider failure of a single call is data (`records.Call.failure`), not an exception.
 """
 
+from collections.abc import Iterable
+
 EXIT_DONE = 0
 EXIT_OTHER = 1
 EXIT_USAGE = 2
@@ -39,6 +41,14 @@ class ErrataError(Exception):
 def plain(text: str, keep: str = "") -> str:
     """`text`, which may quote a file or a provider, without what could steer a terminal but the letters to keep."""
     return "".join(letter if letter.isprintable() or letter in keep else " " for letter in text)
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """What to do about an unknown name: the nearest of the known ones as a question, else `otherwise`."""
+    from difflib import get_close_matches  # imported when something is wrong, since every command imports this file
+
+    near = get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 class UsageError(ErrataError, ValueError):

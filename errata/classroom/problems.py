@@ -17,7 +17,6 @@ A linear problem is a start, events and a question; every intermediate value lie
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from itertools import count as counter
 from typing import Any
 
@@ -37,7 +36,7 @@ from errata.classroom.grammar import (
 )
 from errata.classroom.hashed_random import HashedRandom
 from errata.classroom.solve import VOICES, work, write
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
 from errata.records import Problem, digest, draw
 
 LEVELS = {"school": (2, 3, 4), "lesson": (2, 3), "id": (2, 3), "ood4": (4,), "dis2": (2, 3), "template": (2, 3)}
@@ -83,11 +82,10 @@ def _checked(options: Mapping[str, Any]) -> tuple[int, int, str, tuple[int, ...]
     known = ("count", "seed", "split", "level", "withheld")
     for key in options:
         if key not in known:
-            near = get_close_matches(str(key), known, n=1)
             raise UsageError(
                 f"classroom option {key!r}",
                 f"the classroom knows {', '.join(known)}",
-                f"did you mean {near[0]}?" if near else "remove it",
+                did_you_mean(str(key), known, "remove it"),
             )
     split = options.get("split") or "lesson"
     if split not in LEVELS:

@@ -14,15 +14,16 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
+
+V = TypeVar("V")
 
 _FILE = re.compile(r"(?P<file>[^:\0]+\.py):(?P<name>[A-Za-z_]\w*)")
 _MODULE = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*)")
@@ -68,13 +69,23 @@ class Loader:
         try:
             part = getattr(module, name)
         except AttributeError:
-            near = get_close_matches(name, vars(module), n=1)
             raise UsageError(
                 f"{reference}: there is no {name} in it",
                 "the part is taken from there by its name",
-                f"did you mean {near[0]}?" if near else f"define {name}",
+                did_you_mean(name, vars(module), f"define {name}"),
             ) from None
         self.code[reference] = code_of(part, module)
+        return part
+
+    def load_value(self, reference: str, kind: type[V], example: str) -> V:
+        """The value of a public class that a reference names, e.g. a Stage. Raises UsageError for anything else."""
+        part = self.load(reference)
+        if not isinstance(part, kind):
+            raise UsageError(
+                f"{reference} is a {type(part).__name__}",
+                f"a {kind.__name__.lower()} is a value of errata.{kind.__name__}",
+                f"name one, e.g. {example}",
+            )
         return part
 
     def _module(self, reference: str) -> tuple[ModuleType, str]:

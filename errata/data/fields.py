@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from errata.data.golds import is_number, kind_of
+from errata.errors import did_you_mean
 from errata.grading.latex import last_box
 from errata.records import AnswerKind
 
@@ -52,12 +52,11 @@ def at(record: Any, path: str) -> Any:
             value = value[int(part)]
         else:
             known = [str(key) for key in value] if isinstance(value, Mapping) else []
-            near = difflib.get_close_matches(part, known, n=1)
             raise BadField(
                 path,
                 "it is missing",
                 f"there is {', '.join(known[:20]) or 'nothing'}",
-                f"did you mean {near[0]}?" if near else "name a field that every record has, or mend the record",
+                did_you_mean(part, known, "name a field that every record has, or mend the record"),
             )
     return value
 

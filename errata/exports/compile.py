@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from errata.agents.prompts import load_prompts
 from errata.config.env import expand
 from errata.data.contamination import EvalSet
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
 from errata.exports.dedup import Duplicates
 from errata.exports.format import Format, Needs
 from errata.exports.formats import format_of
@@ -141,11 +140,10 @@ def check_roles(logs: Sequence[Log], options: Options) -> None:
 def _check_names(what: str, names: Sequence[str], known: Sequence[str], logs: Sequence[Log]) -> None:
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
             raise UsageError(
                 f"no {what} {name} in {', '.join(str(log.run.path) for log in logs)}",
                 f"the {what}s are {', '.join(known)}",
-                f"did you mean {near[0]}?" if near else "name one of them",
+                did_you_mean(name, known, "name one of them"),
             )
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from errata.config.code import Code, Loader, code_of, is_reference
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
 from errata.exports.correct_rows import MAPD, MCC_KD, MESSAGES, SFT
 from errata.exports.format import Format
 from errata.exports.labeled_rows import KTO, NAT, RANKER
@@ -32,20 +31,13 @@ def format_of(choice: str | Format, loader: Loader | None = None, formats: Seque
         if each.name == choice:
             return each
     if is_reference(choice):
-        part = (loader or Loader(Path.cwd(), anywhere=True)).load(choice)
-        if not isinstance(part, Format):
-            raise UsageError(
-                f"{choice} is a {type(part).__name__}",
-                "a format is a value of errata.Format",
-                "name one, e.g. FORMAT = Format(name=..., rows=..., ...)",
-            )
-        return part
+        loader = loader or Loader(Path.cwd(), anywhere=True)
+        return loader.load_value(choice, Format, "FORMAT = Format(name=..., rows=..., ...)")
     names = [each.name for each in formats]
-    near = get_close_matches(choice, names, n=1)
     raise UsageError(
         f"no format is called {choice}",
         f"the formats are {', '.join(names)}; one's own is written my_format.py:FORMAT",
-        f"did you mean {near[0]}?" if near else "name one of them",
+        did_you_mean(choice, names, "name one of them"),
     )
 
 

@@ -10,7 +10,6 @@ written, so that a run may be resumed after its data has moved.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -24,7 +23,7 @@ from errata.config.env import Location, expand
 from errata.config.overrides import override, validate
 from errata.config.yaml_file import read_mapping
 from errata.data.source import ProblemSource
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
 from errata.grading.grader import Grades
 from errata.graphs.call_counts import CallEstimate, Rates
 from errata.graphs.pipeline import GRAPHS, LESSON, STAGES, ShippedSettings, call_estimates, check_agents, in_order
@@ -186,14 +185,7 @@ def _own_stages(named: Any, loader: Loader) -> dict[str, AnyStage]:
     own: dict[str, AnyStage] = {}
     for reference in named if isinstance(named, list) else ():
         if isinstance(reference, str) and is_reference(reference):
-            stage = loader.load(reference)
-            if not isinstance(stage, Stage):
-                raise UsageError(
-                    f"{reference} is a {type(stage).__name__}",
-                    "a stage is a value of errata.Stage",
-                    "name one, e.g. SHORTEN = Stage(name=..., ...)",
-                )
-            own[reference] = stage
+            own[reference] = loader.load_value(reference, Stage, "SHORTEN = Stage(name=..., ...)")
     return own
 
 
@@ -204,11 +196,10 @@ def _code_of_stages(stages: Sequence[AnyStage]) -> dict[str, Code]:
 def _stage(name: str, known: Mapping[str, AnyStage]) -> AnyStage:
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, n=1)
     raise UsageError(
         f"no stage is called {name}",
         f"known are {', '.join(known)}",
-        f"did you mean {near[0]}?" if near else "one's own is written my_stages.py:NAME",
+        did_you_mean(name, known, "one's own is written my_stages.py:NAME"),
     )
 
 
@@ -217,11 +208,10 @@ def check(recipe: SynthRecipe) -> SynthRecipe:
     for spec in recipe.agents.everyone:
         check_spec(spec)
     if recipe.graph not in GRAPHS:
-        near = get_close_matches(recipe.graph, GRAPHS, n=1)
         raise UsageError(
             f"graph is {recipe.graph!r}",
             f"it is one of {', '.join(GRAPHS)}",
-            f"did you mean {near[0]}?" if near else "stages of one's own stand in `stages` of graph: lesson",
+            did_you_mean(recipe.graph, GRAPHS, "stages of one's own stand in `stages` of graph: lesson"),
         )
     if recipe.stages is not None and recipe.graph != LESSON:
         raise UsageError(
@@ -241,11 +231,10 @@ def check(recipe: SynthRecipe) -> SynthRecipe:
 def _check_budget(recipe: SynthRecipe, known: Sequence[str]) -> None:
     for name in recipe.budget.stages:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
             raise UsageError(
                 f"budget.stages.{name}: no stage has this name",
                 f"the stages are {', '.join(dict.fromkeys(known))}",
-                f"did you mean {near[0]}?" if near else "remove it",
+                did_you_mean(name, known, "remove it"),
             )
 
 

@@ -8,7 +8,6 @@ terms:
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from errata.config.base import Settings
 from errata.config.code import Loader
 from errata.config.yaml_file import parse_yaml
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
 from errata.exports.format import Format
 from errata.exports.formats import format_of
 from errata.training.method import AnyMethod, Knobs, knob_names, method_of
@@ -76,8 +75,7 @@ def _entry(place: str, entry: Any, kinds: Sequence[AnyMethod], loader: Loader) -
     names = [*own, *(each.alias or name for name, each in EntryKeys.model_fields.items())]
     for key in entry:
         if key not in names:
-            near = difflib.get_close_matches(str(key), names, n=1)
-            do = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(names))}"
+            do = did_you_mean(str(key), names, f"known are {', '.join(sorted(names))}")
             raise UsageError(f"{place}.{key} is not known", "it would have no effect", do)
     rest = {key: value for key, value in entry.items() if key not in own}
     if isinstance(rest.get("data"), str):

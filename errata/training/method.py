@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from trl import ModelConfig
 
 from errata.config.code import Code, Loader, code_of, is_reference
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
 from errata.exports.format import Format
 from errata.exports.transcript_view import ALL, Options
 from errata.training.align import AlignMode
@@ -144,20 +143,12 @@ def method_of(choice: str | AnyMethod, loader: Loader, methods: Sequence[AnyMeth
             return each
     if not is_reference(choice):
         names = [each.name for each in methods]
-        near = get_close_matches(name, names, n=1)
         raise UsageError(
             f"no {what} is called {choice}",
             f"known are {', '.join(names)}; one's own is written my_method.py:METHOD",
-            f"did you mean {near[0]}?" if near else "name one of them",
+            did_you_mean(name, names, "name one of them"),
         )
-    part = loader.load(choice)
-    if not isinstance(part, Method):
-        raise UsageError(
-            f"{choice} is a {type(part).__name__}",
-            "a method is a value of errata.Method",
-            "name one, e.g. METHOD = Method(name=..., format=..., terms=..., ...)",
-        )
-    return part
+    return loader.load_value(choice, Method, "METHOD = Method(name=..., format=..., terms=..., ...)")
 
 
 def own_code(method: AnyMethod, methods: Sequence[AnyMethod]) -> dict[str, Code]:

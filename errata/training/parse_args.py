@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from argparse import Action
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from trl import TrlParser
 from errata.config.code import Loader
 from errata.config.env import expand
 from errata.config.yaml_file import read_mapping
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
 from errata.exports.formats import format_of, own_code
 from errata.training.arguments import DataArguments
 from errata.training.combine import parse_entries
@@ -125,10 +124,7 @@ def _check_flags(words: Sequence[str], parser: Parser) -> None:
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> UsageError:
-    near = difflib.get_close_matches(name, known, n=1)
-    return UsageError(
-        f"{what} is not known", "it would have no effect", f"did you mean {near[0]}?" if near else "leave it out"
-    )
+    return UsageError(f"{what} is not known", "it would have no effect", did_you_mean(name, known, "leave it out"))
 
 
 def _from_file(file: Path, flags: dict[str, Action]) -> dict[str, Any]:
