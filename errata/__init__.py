@@ -85,6 +85,11 @@ _HOME = {
     "METHODS": "errata.training.methods.shipped",
     # a vote of one's own
     "Sample": "errata.evals.results",
+    # a backend of one's own
+    "Backend": "errata.llm.request",
+    "Request": "errata.llm.request",
+    "Reply": "errata.llm.request",
+    "ProviderFailure": "errata.llm.request",
     # records
     "Problem": "errata.records",
     "Message": "errata.records",
@@ -139,6 +144,7 @@ if TYPE_CHECKING:  # for type checkers and editors; the list above is what count
     from errata.graphs.pipeline import STAGES
     from errata.graphs.stage import END, Counts, Pipeline, Route, Stage, Steps, chain
     from errata.graphs.state import State, mistakes_of, rationales_of
+    from errata.llm.request import Backend, ProviderFailure, Reply, Request
     from errata.llm.spec import Agents, AgentSpec, Sampling
     from errata.records import (
         Call,

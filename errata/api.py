@@ -6,7 +6,7 @@ running, and what goes wrong is raised as an ErrataError that says found, why an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ def synthesize(
     *,
     stages: Sequence[AnyStage] | None = None,
     grader: Any = None,
+    backends: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Runs a recipe in its run directory, from the start or from where it stands: `errata synth`.
 
@@ -32,6 +33,8 @@ def synthesize(
         recipe: a recipe, or the file of one with `key=value` overrides.
         stages: what the lesson runs in place of the recipe's stages, e.g. `(*STAGES, SHORTEN)`.
         grader: in place of the recipe's: a function `(problem, text) -> Grade`, or an object with such a `grade`.
+        backends: by provider, who is asked for the models that are written PROVIDER/NAME: a class derived from
+            `errata.Backend`, or an object of one.
 
     Raises:
         UsageError: a bad recipe, or a directory in use or of another recipe. What ends a run that has begun stands in
@@ -42,9 +45,10 @@ def synthesize(
     from errata.runs.runner import synthesize as run
 
     if isinstance(recipe, str | Path):
-        recipe, stages, grader = load_recipe(recipe, overrides, stages=stages, grader=grader), None, None
-    loaded = recipe
-    return run_anywhere(lambda: run(loaded, stages=stages, grader=grader))
+        loaded = load_recipe(recipe, overrides, stages=stages, grader=grader, backends=backends)
+        return run_anywhere(lambda: run(loaded))
+    given = recipe
+    return run_anywhere(lambda: run(given, stages=stages, grader=grader, backends=backends))
 
 
 def status(run: str | Path) -> dict[str, Any]:

@@ -157,7 +157,7 @@ class Reference(str):
     """The name of an object in code of one's own, in a recipe; `part` is the object once it is loaded.
 
     Validation loads it where the context has a `loader`; without one, as for the recipe of a finished run, `part` is
-    None. A callable in place of a text is its own part.
+    None. An object in place of a text is its own part.
     """
 
     part: Any = None
@@ -190,7 +190,7 @@ class Reference(str):
     def _validate(cls, value: Any, info: ValidationInfo) -> Reference:
         if isinstance(value, Reference):
             return value
-        if callable(value):
+        if not isinstance(value, str | int | float | list | dict | type(None)):
             return cls.of(value)
         if not isinstance(value, str) or not is_reference(value):
             raise ValueError("it names no part: write FILE.py:NAME or MODULE:NAME")

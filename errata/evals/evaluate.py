@@ -41,7 +41,7 @@ from errata.grading.grader import Grader, Grades, as_grader
 from errata.llm.backends import kind_of
 from errata.llm.endpoint import api_base_of
 from errata.llm.gateway import Gateway, check
-from errata.llm.spec import Agents
+from errata.llm.spec import Agents, check_spec
 from errata.llm.stored_reply import without_user
 from errata.runs.counters import ProblemCounts, StopSignal, Watch
 from errata.runs.drive import Driver, run_anywhere, ticking
@@ -75,6 +75,7 @@ def evaluate(
     grader: Any = None,
     graders: Mapping[str, Any] | None = None,
     votes: Mapping[str, Weigh] | None = None,
+    backends: Mapping[str, Any] | None = None,
     watch: Watch | None = None,
 ) -> Evaluation:
     """Runs an eval recipe, or a file that holds one with `key=value` overrides. Raises UsageError.
@@ -85,10 +86,11 @@ def evaluate(
         grader: a function `(problem, text) -> Grade`, or an object or class with `grade`, in place of the recipe's.
         graders: such graders by task.
         votes: by decoding, a function from an item's samples to one weight each.
+        backends: by provider, who is asked for its models, see errata.evals.recipe.with_parts.
         watch: is shown twice per second how far it is.
     """
     loaded = recipe if isinstance(recipe, EvalRecipe) else load_eval_recipe(recipe, overrides)
-    loaded = with_parts(loaded, grader, graders, votes)
+    loaded = with_parts(loaded, grader, graders, votes, backends)
     return run_anywhere(lambda: evaluate_async(loaded, watch=watch))
 
 
@@ -98,6 +100,7 @@ async def evaluate_async(
     """As `evaluate`, from a running event loop; with `signals` Ctrl-C and SIGTERM request the stop."""
     stop = stop or StopSignal()
     for model in recipe.everyone:
+        check_spec(model)
         check(Agents(student=model.agent), recipe.budget)
     prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
     tasks = [read_task(name, _as_run(spec, recipe)) for name, spec in recipe.tasks.items()]
@@ -222,7 +225,7 @@ class _Run:
         shipped: Grader,
     ) -> None:
         spec = model.agent
-        spec = spec.model_copy(update={"extra": {**spec.extra, **_ends(decoding, kind_of(model.model))}})
+        spec = spec.model_copy(update={"extra": {**spec.extra, **_ends(decoding, kind_of(model))}})
         with held(self._folder(model, name)) as directory:
             eval_run = EvalRun(
                 folder=directory.path,
@@ -248,7 +251,7 @@ class _Run:
 
     async def _pair_scores(self, model: Model, folder: Path) -> list[PairScore]:
         """A local model's likelihoods of the pairs: those in its directory where they are of these pairs."""
-        if not self.pairs or kind_of(model.model) != "local" or self.over:
+        if not self.pairs or kind_of(model) != "local" or self.over:
             return []
         if model.name not in self.scored:
             known = read_scores(folder, pairs_hash(self.pairs))
@@ -259,7 +262,7 @@ class _Run:
         return self.scored[model.name]
 
     def _manifest(self, model: Model, name: str, decoding: Decoding) -> Manifest:
-        local = kind_of(model.model) == "local"
+        local = kind_of(model) == "local"
         return Manifest(
             name=f"{model.name}-{name}",
             label=model.label or model.name,

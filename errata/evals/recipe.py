@@ -19,7 +19,7 @@ from errata.errors import UsageError
 from errata.evals.tasks import Task, task_data
 from errata.evals.voting import WEIGHTINGS, Weigh, Weighting
 from errata.llm.budget import Budget
-from errata.llm.spec import AgentSpec, Sampling
+from errata.llm.spec import AgentSpec, Sampling, check_backends, with_backend
 
 
 class Model(AgentSpec):
@@ -107,8 +107,9 @@ class EvalRecipe(Settings):
 
     @property
     def own_parts(self) -> Iterator[Reference]:
-        """The graders and votes of one's own."""
+        """The graders, votes and backends of one's own."""
         parts = [self.grader, *(task.grader for task in self.tasks.values())]
+        parts += [model.backend for model in self.everyone]
         parts += [each.vote for each in self.decodings.values() if isinstance(each.vote, Reference)]
         yield from (part for part in parts if part is not None)
 
@@ -154,12 +155,13 @@ def load_eval_recipe(
     grader: Any = None,
     graders: Mapping[str, Any] | None = None,
     votes: Mapping[str, Weigh] | None = None,
+    backends: Mapping[str, Any] | None = None,
 ) -> EvalRecipe:
     """The recipe of `errata eval`. `name` and `run` are by default the file's stem and `runs/STEM`.
 
     Args:
         overrides: `key=value` texts as for `errata synth`.
-        grader, graders, votes: as `with_parts` takes them.
+        grader, graders, votes, backends: as `with_parts` takes them.
 
     Raises:
         UsageError: anything bad in the file, the overrides or the code that it names.
@@ -180,7 +182,7 @@ def load_eval_recipe(
     loader = Loader(path.parent)
     recipe = validate(EvalRecipe, data, overrides, str(path), loader.load)
     recipe._code = loader.code
-    return with_parts(recipe, grader, graders, votes)
+    return with_parts(recipe, grader, graders, votes, backends)
 
 
 def with_parts(
@@ -188,6 +190,7 @@ def with_parts(
     grader: Any = None,
     graders: Mapping[str, Any] | None = None,
     votes: Mapping[str, Weigh] | None = None,
+    backends: Mapping[str, Any] | None = None,
 ) -> EvalRecipe:
     """The recipe with parts given as values in place of those that it names.
 
@@ -195,13 +198,19 @@ def with_parts(
         grader: a function `(problem, text) -> Grade`, or an object or class with `grade`, for all tasks without one.
         graders: such graders by task.
         votes: by decoding, a function from an item's samples to one weight each.
+        backends: by provider, who is asked for the models that are written PROVIDER/NAME: a class derived from
+            errata.Backend, or an object of one.
 
     Raises:
-        UsageError: a task or decoding that the recipe does not have; one sample where there is a vote.
+        UsageError: a task, decoding or provider that the recipe does not have; one sample where there is a vote.
     """
     changes: dict[str, Any] = {} if grader is None else {"grader": Reference.of(grader)}
     changes["tasks"] = _changed(recipe.tasks, "tasks", "grader", graders or {})
     changes["decodings"] = _changed(recipe.decodings, "decodings", "vote", votes or {})
+    if backends:
+        check_backends(backends, recipe.everyone)
+        changes["baseline"] = with_backend(recipe.baseline, backends)
+        changes["models"] = tuple(with_backend(model, backends) for model in recipe.models)
     for name in votes or ():
         if changes["decodings"][name].samples == 1:
             where = f"decodings.{name}"

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from errata.config.env import variable
 from errata.errors import UsageError
-from errata.llm.backends import kind_of
+from errata.llm.backends import asks_elsewhere, kind_of
 from errata.llm.endpoint import api_base_of
 from errata.llm.spec import AgentSpec
 
@@ -40,11 +40,13 @@ class Destination(NamedTuple):
 
 def host_of(spec: AgentSpec) -> str | None:
     """The host that an agent's calls go to; a provider's own by its name; None where they stay in this process."""
-    kind = kind_of(spec.model)
-    if kind not in ("openai", "litellm"):
+    kind = kind_of(spec)
+    if kind not in ("openai", "litellm", "own"):
         return None
     if base := api_base_of(spec):
         return urlsplit(base).netloc.rpartition("@")[2] or base
+    if kind == "own":  # its code alone knows where
+        return f"wherever {spec.backend} asks" if asks_elsewhere(spec) else None
     return OPENAI_HOST if kind == "openai" else spec.model.removeprefix("litellm/").partition("/")[0]
 
 

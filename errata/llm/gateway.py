@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from errata.errors import AgentRefused, UsageError
-from errata.llm.backends import backend_for, kind_of
+from errata.llm.backends import backend_of, is_lent, kind_of
 from errata.llm.budget import Budget, BudgetGuard, Payment, Reservation, Spent
 from errata.llm.callbacks import with_callbacks
 from errata.llm.endpoint import api_base_of
@@ -69,7 +69,8 @@ class Gateway:
         specs = agents.everyone
         self._seed, self._sleep, self._store = seed, sleep, store
         self._prices = {spec.name: price_of(spec) for spec in specs}
-        self._backends: dict[str, Backend] = {}
+        self._backends: dict[str | int, Backend] = {}
+        self._closing: list[Backend] = []
         self._fingerprints = {spec.name: self._backend(spec).fingerprint(spec) for spec in specs}
         self._limits = Limits(specs, concurrency, clock=clock, sleep=sleep)
         self._fallbacks = Fallbacks(specs, clock)
@@ -133,7 +134,7 @@ class Gateway:
         try:
             while self._tasks:
                 await asyncio.wait(self._tasks)
-            for backend in self._backends.values():
+            for backend in self._closing:
                 await backend.close()
         finally:
             self._store.close()  # also when waiting was cut short: what has come in is committed
@@ -290,10 +291,12 @@ class Gateway:
     # ---- parts -------------------------------------------------------------------------------------------------------
 
     def _backend(self, spec: AgentSpec) -> Backend:
-        kind = kind_of(spec.model)
-        if kind not in self._backends:
-            self._backends[kind] = backend_for(spec.model)
-        return self._backends[kind]
+        which = kind_of(spec) if spec.backend is None else id(spec.backend.part)
+        if which not in self._backends:
+            self._backends[which] = backend_of(spec)
+            if not is_lent(spec):
+                self._closing.append(self._backends[which])
+        return self._backends[which]
 
     def _key(self, request: Request) -> str:
         spec = request.spec
@@ -308,6 +311,8 @@ class Gateway:
             "seed": self._seed,
             "fingerprint": self._fingerprints[spec.name],
         }
+        if spec.backend is not None:
+            call["backend"] = str(spec.backend)
         if request.instead_of:
             call["stand-in"] = spec.name  # as it stands in the keys of stores that were filled before
         return digest(call, length=64)
@@ -373,7 +378,7 @@ def check(agents: Agents, budget: Budget) -> None:
                 "errata sets these itself: one reply per call, not streamed",
                 "leave them out; more samples are asked for by the graph's settings",
             )
-        if kind_of(spec.model) == "litellm":
+        if kind_of(spec) == "litellm":
             from errata.llm.backends.litellm import check_provider
 
             check_provider(spec)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from errata.llm.backends import kind_of
+from errata.llm.backends import asks_elsewhere, kind_of
 from errata.llm.endpoint import api_base_of
 from errata.llm.spec import AgentSpec, Price
 
@@ -25,14 +25,14 @@ def price_of(spec: AgentSpec) -> Price | None:
 
     Raises UsageError for a model string without a provider.
     """
-    kind = kind_of(spec.model)
+    kind = kind_of(spec)
     if kind == "recorded":
         return FREE
     if spec.price is not None:
         return spec.price
-    if kind in {"simulated", "local"}:
+    if kind in {"simulated", "local"} or (kind == "own" and not asks_elsewhere(spec)):
         return FREE
-    if _own_server(spec):
+    if kind == "own" or _own_server(spec):
         return None  # the model's name says nothing of its price
     return _listed(spec.model.removeprefix("litellm/"))
 
@@ -40,7 +40,7 @@ def price_of(spec: AgentSpec) -> Price | None:
 def _own_server(spec: AgentSpec) -> bool:
     """Whether an `openai/` model is served by somebody else than OpenAI."""
     base = api_base_of(spec)
-    return kind_of(spec.model) == "openai" and bool(base) and not _host(base).endswith("openai.com")
+    return kind_of(spec) == "openai" and bool(base) and not _host(base).endswith("openai.com")
 
 
 def _host(url: str | None) -> str:
@@ -84,7 +84,8 @@ def unpriced(specs: Iterable[AgentSpec]) -> list[AgentSpec]:
 def price_notes(specs: Iterable[AgentSpec]) -> tuple[str, ...]:
     """What a person must know of unknown prices: that they are unknown because the table is missing."""
     missing = missing_table()
-    lost = [spec.name for spec in unpriced(specs) if not _own_server(spec)] if missing else []
+    listed = [spec for spec in unpriced(specs) if kind_of(spec) != "own" and not _own_server(spec)]
+    lost = [spec.name for spec in listed] if missing else []
     return (f"no price is known for {', '.join(lost)}: {missing}",) if lost else ()
 
 

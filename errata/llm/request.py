@@ -105,11 +105,14 @@ class ProviderFailure(Exception):
 
 
 class Backend(Protocol):
-    """One way to reach models. Raises ProviderFailure; any other exception is an error of ours."""
+    """One way to reach models. Raises ProviderFailure; any other exception is an error of ours.
 
-    paid: bool
+    One of one's own derives from it and need only have `complete`.
+    """
+
+    paid: bool = True
     """Its replies are stored, budgeted and counted as paid. False for `recorded/`."""
-    remote: bool
+    remote: bool = True
     """A request that was sent is on its way elsewhere and will be paid for: it is waited for, whoever gives up."""
 
     async def complete(self, request: Request, seed: int) -> Reply:
@@ -118,5 +121,8 @@ class Backend(Protocol):
 
     def fingerprint(self, spec: AgentSpec) -> str | None:
         """Hash of the weights or file behind `local/` and `recorded/`; part of the call's key. None elsewhere."""
+        return None
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Gives back what it holds: connections, workers."""
+        return

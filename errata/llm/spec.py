@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, Literal, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from errata.config.base import Settings
+from errata.config.code import Reference
 from errata.config.env import Location
 from errata.errors import UsageError
 
@@ -52,6 +53,9 @@ class AgentSpec(Settings):
 
     name: str = Field(min_length=1)
     model: str
+    backend: Reference | None = None
+    """A way of one's own to reach the model (`my_backend.py:MINE`): a class derived from errata.Backend, or an object
+    of one. By default the provider in the model string says which of the shipped ones."""
     api_base: str | None = None
     api_key_env: str | None = None
     """Name of the environment variable that holds the key, where it is not the provider's usual one."""
@@ -90,6 +94,9 @@ class AgentSpec(Settings):
         return {key: value for key, value in merged.items() if value is not None}
 
 
+S = TypeVar("S", bound=AgentSpec)
+
+
 class Agents(Settings):
     teachers: tuple[AgentSpec, ...] = ()
     reviewers: tuple[AgentSpec, ...] | None = None
@@ -99,6 +106,25 @@ class Agents(Settings):
     """Agents that answer only as the `fallback` of another."""
     others: dict[str, AgentSpec | tuple[AgentSpec, ...]] = Field(default_factory=dict)
     """Agents of one's own stages, by the key that the stage asks for."""
+
+    def with_backends(self, backends: Mapping[str, Any]) -> Self:
+        """The same agents, those of these providers by the backends given. Raises UsageError as check_backends."""
+        check_backends(backends, self.everyone)
+
+        def group(specs: tuple[AgentSpec, ...]) -> tuple[AgentSpec, ...]:
+            return tuple(with_backend(spec, backends) for spec in specs)
+
+        def one_or_several(value: AgentSpec | tuple[AgentSpec, ...]) -> AgentSpec | tuple[AgentSpec, ...]:
+            return group(value) if isinstance(value, tuple) else with_backend(value, backends)
+
+        changes: dict[str, Any] = {
+            "teachers": group(self.teachers),
+            "reviewers": self.reviewers and group(self.reviewers),
+            "student": self.student and with_backend(self.student, backends),
+            "standby": group(self.standby),
+            "others": {key: one_or_several(value) for key, value in self.others.items()},
+        }
+        return self.model_copy(update=changes)
 
     @property
     def panel(self) -> tuple[AgentSpec, ...]:
@@ -162,12 +188,36 @@ class Agents(Settings):
         return self
 
 
+def with_backend(spec: S, backends: Mapping[str, Any]) -> S:
+    """The agent, by the backend that is given for the provider in its model string, if one is."""
+    backend = backends.get(provider_of(spec))
+    return spec if backend is None else spec.model_copy(update={"backend": Reference.of(backend)})
+
+
+def provider_of(spec: AgentSpec) -> str:
+    """What stands before the slash of the model string."""
+    return spec.model.partition("/")[0]
+
+
+def check_backends(backends: Mapping[str, Any], specs: Iterable[AgentSpec]) -> None:
+    """Raises UsageError where a backend is given for a provider that no agent names."""
+    named = {provider_of(spec) for spec in specs}
+    for provider in backends:
+        if provider not in named:
+            raise UsageError(
+                f"no agent has a model {provider}/NAME",
+                "a backend was given for this provider",
+                f"name one of {', '.join(sorted(named))}, or write model: {provider}/NAME",
+            )
+
+
 # ---- what no agent may be ----
 
 
 def check_spec(spec: AgentSpec) -> None:
-    """Raises UsageError for a model string without a provider, or a key written out in the recipe."""
+    """Raises UsageError for a model string without a provider, no backend, or a key in plain text."""
     _check_model(spec)
+    _check_backend(spec)
     _check_secrets(spec)
 
 
@@ -179,6 +229,18 @@ def _check_model(spec: AgentSpec) -> None:
             f"agent {spec.name}: model {spec.model!r}",
             "a model is written provider/NAME, so that it is clear who is asked",
             f"write openai/{bare}, anthropic/{bare}, simulated/{bare}, local/PATH ...",
+        )
+
+
+def _check_backend(spec: AgentSpec) -> None:
+    part = spec.backend and spec.backend.part
+    needed = ("complete", "fingerprint", "close", "paid", "remote")
+    missing = [] if part is None else [name for name in needed if not hasattr(part, name)]
+    if missing:
+        raise UsageError(
+            f"agent {spec.name}: backend {spec.backend} has no {', '.join(missing)}",
+            "a backend is a class derived from errata.Backend, or an object of one",
+            "derive it: class Mine(Backend), with an async method complete(self, request, seed) -> Reply",
         )
 
 

@@ -117,6 +117,7 @@ def load_recipe(
     *,
     stages: Sequence[AnyStage] | None = None,
     grader: Grades | Any = None,
+    backends: Mapping[str, Any] | None = None,
 ) -> SynthRecipe:
     """The recipe of `errata synth`. `name` is by default the file's stem.
 
@@ -125,6 +126,8 @@ def load_recipe(
             (`agents.teachers.0.model=openai/NAME`), the value read as YAML.
         stages: what the lesson runs in place of the recipe's `stages`, one's own among them.
         grader: in place of the recipe's `grader`.
+        backends: by provider, who is asked for the models that are written PROVIDER/NAME: a class derived from
+            errata.Backend, or an object of one.
 
     Raises:
         UsageError: anything bad in the file, the overrides or the code that it names.
@@ -136,7 +139,8 @@ def load_recipe(
     refuse_old_keys(data, str(file))
     if stages is not None:
         data["stages"] = [stage.name for stage in stages]
-    return check(with_grader(recipe_of(data, file.parent, str(file), overrides, stages or ()), grader))
+    recipe = recipe_of(data, file.parent, str(file), overrides, stages or ())
+    return check(with_backends(with_grader(recipe, grader), backends))
 
 
 def recipe_of(
@@ -151,14 +155,19 @@ def recipe_of(
     return recipe
 
 
-def with_parts(recipe: SynthRecipe, stages: Sequence[AnyStage] | None = None, grader: Any = None) -> SynthRecipe:
+def with_parts(
+    recipe: SynthRecipe,
+    stages: Sequence[AnyStage] | None = None,
+    grader: Any = None,
+    backends: Mapping[str, Any] | None = None,
+) -> SynthRecipe:
     """The recipe with parts given as values in place of those it names. Raises UsageError as `load_recipe` does."""
     if stages is not None:
         own = {stage.name: stage for stage in stages if stage not in STAGES}
         recipe = recipe.model_copy(update={"stages": tuple(stage.name for stage in stages)})
         recipe._own, recipe._code = recipe._own | own, recipe._code | _code_of_stages(stages)
-    recipe = with_grader(recipe, grader)
-    return check(recipe) if stages is not None else recipe
+    recipe = with_backends(with_grader(recipe, grader), backends)
+    return check(recipe) if stages is not None or backends else recipe
 
 
 def with_grader(recipe: SynthRecipe, grader: Any) -> SynthRecipe:
@@ -167,6 +176,15 @@ def with_grader(recipe: SynthRecipe, grader: Any) -> SynthRecipe:
         return recipe
     changed = recipe.model_copy(update={"grader": Reference.of(grader)})
     changed._code = recipe._code | {str(changed.grader): code_of(grader)}
+    return changed
+
+
+def with_backends(recipe: SynthRecipe, backends: Mapping[str, Any] | None) -> SynthRecipe:
+    """The recipe with backends given as values, by provider. Raises UsageError for a provider that no agent names."""
+    if not backends:
+        return recipe
+    changed = recipe.model_copy(update={"agents": recipe.agents.with_backends(backends)})
+    changed._code = recipe._code | {str(Reference.of(part)): code_of(part) for part in backends.values()}
     return changed
 
 

@@ -186,6 +186,7 @@ async def synthesize(
     *,
     stages: Sequence[AnyStage] | None = None,
     grader: Any = None,
+    backends: Mapping[str, Any] | None = None,
     stop: StopSignal | None = None,
     signals: bool = False,
     watch: Watch | None = None,
@@ -199,6 +200,7 @@ async def synthesize(
     Args:
         recipe: or the file of one.
         stages, grader: used in place of those that the recipe names; one's own may be among them.
+        backends: by provider, who is asked for its models, see `load_recipe`.
         stop: asks the run to end; with `signals`, Ctrl-C and SIGTERM do so while problems run.
         clock, sleep: those of rate limits and retries, in seconds.
         ledger: under which payments are booked, by default the run's own.
@@ -209,9 +211,9 @@ async def synthesize(
             in the summary.
     """
     if not isinstance(recipe, SynthRecipe):
-        recipe = load_recipe(recipe, stages=stages, grader=grader)
-    elif stages is not None or grader is not None:
-        recipe = with_parts(recipe, stages, grader)
+        recipe = load_recipe(recipe, stages=stages, grader=grader, backends=backends)
+    else:
+        recipe = with_parts(recipe, stages, grader, backends)
     stop = stop or StopSignal()
     with held(Path(expand(recipe.runs)) / recipe.name) as directory:
         refuse_other_recipe(directory.recipe, recipe)

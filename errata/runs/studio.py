@@ -22,7 +22,7 @@ from errata.config.env import expand
 from errata.grading.grader import Grader, as_grader
 from errata.graphs.pipeline import GRAPHS, LESSON, STAGES, CompiledPipeline, ShippedSettings, build_pipeline, in_order
 from errata.graphs.state import State
-from errata.llm.backends import backend_for
+from errata.llm.backends import shipped
 from errata.llm.backends.simulated.persona import COMMITTEE, STUDENT
 from errata.llm.gateway import Gateway, seed_of
 from errata.llm.request import Ask, Backend, ProviderFailure, Request
@@ -62,7 +62,7 @@ def faculty_agents() -> Agents:
 
 
 def faculty_team() -> Team:
-    return build_team(faculty_agents(), InProcess(backend_for("simulated/any")), Grader(), seed=SEED)
+    return build_team(faculty_agents(), InProcess(shipped("simulated")), Grader(), seed=SEED)
 
 
 def faculty_pipeline(name: str) -> CompiledPipeline:
@@ -74,7 +74,7 @@ def faculty_pipeline(name: str) -> CompiledPipeline:
 def recipe_pipeline(recipe: SynthRecipe, gateway: Ask | None = None) -> CompiledPipeline:
     """The pipeline of a recipe; without a gateway it can be drawn, not run."""
     grader = Grader() if recipe.grader is None else as_grader(recipe.grader.part)
-    asks = InProcess(backend_for("simulated/any")) if gateway is None else gateway
+    asks = InProcess(shipped("simulated")) if gateway is None else gateway
     team = build_team(recipe.agents, asks, grader, recipe.load_prompts(), seed=recipe.seed)
     return build_pipeline(recipe.pipeline, team, recipe.settings, recipe.graph)
 
