@@ -223,8 +223,8 @@ _SETTINGS = {
 
 
 def _open(directory: Path) -> Any:
-    check_hooks("diskcache", diskcache.core, _CONSTANTS)
-    check_hooks("diskcache", diskcache.JSONDisk, _HOOKS)
+    check_hooks(diskcache.core, _CONSTANTS)
+    check_hooks(diskcache.JSONDisk, _HOOKS)
     _refuse_links(directory)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)

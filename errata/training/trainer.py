@@ -13,12 +13,12 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
+from errata.config.hooks import Hooks, check_attributes, check_hooks
 from errata.errors import ErrataError, UsageError
 from errata.exports.sequences import KINDS
 from errata.training.collate import IGNORED, Batch, Collator
 from errata.training.encode import Group, fingerprint, refuse_truncation
 from errata.training.hidden_states import add_readout, refuse_scaled_logits
-from errata.training.hooks import Hooks, check_attributes, check_hooks
 from errata.training.objective import Objective
 from errata.training.terms import ForwardPass, Teacher
 
@@ -47,7 +47,7 @@ class GroupTrainer(SFTTrainer):
     loss_is_scaled_for_ga: Any = True  # by our own denominators, which count the whole step
 
     def __init__(self, *args: Any, objective: Objective, teacher: Teacher | None = None, **kwargs: Any) -> None:
-        check_hooks(SFTTrainer, HOOKS)
+        check_hooks(SFTTrainer, HOOKS, exact=True)
         super().__init__(*args, **kwargs)
         check_attributes(self, SFTTrainer, ATTRIBUTES)
         self.objective, self.teacher = objective, teacher

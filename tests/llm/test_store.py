@@ -182,7 +182,7 @@ async def test_a_full_disk_is_told_to_everyone_who_waits(tmp_path: Path) -> None
 def test_a_library_without_the_methods_overridden_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, missing: str
 ) -> None:
-    monkeypatch.setattr(library, type("Renamed", (), {}))
+    monkeypatch.setattr(library, type("Renamed", (), {"__module__": "diskcache"}))
     with pytest.raises(UsageError, match=rf"diskcache 5\.6\.3: Renamed has {missing}(.|\n)*constraints\.txt"):
         Store(tmp_path / "calls", "run")
     assert not (tmp_path / "calls").exists()

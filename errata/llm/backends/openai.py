@@ -94,7 +94,7 @@ class OpenAI:
     remote = True
 
     def __init__(self) -> None:
-        check_hooks("langchain-openai", ChatOpenAI, _HOOKS)
+        check_hooks(ChatOpenAI, _HOOKS)
         self._session: aiohttp.ClientSession | None = None
         self._chats: dict[str, ReasoningChat] = {}
 

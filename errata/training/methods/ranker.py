@@ -11,12 +11,12 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 
+from errata.config.hooks import Hooks, check_hooks
 from errata.errors import ErrataError, UsageError
 from errata.exports.labeled_rows import RANKER as FORMAT
 from errata.exports.transcript_view import Options
 from errata.models.ranker import Ranker, RankerSettings, Scored, encode, new_ranker, pad, pad_id
 from errata.training.arguments import Training, option
-from errata.training.hooks import Hooks, check_hooks
 from errata.training.load_rows import LoadedRows, Where, read
 from errata.training.load_student import Texts, lora_of, open_student
 from errata.training.method import Knobs, Method
@@ -131,7 +131,7 @@ class RankerTrainer(Trainer):
         eval_rows: Dataset | None = None,
         **kwargs: Any,
     ) -> None:
-        check_hooks(Trainer, HOOKS)
+        check_hooks(Trainer, HOOKS, exact=True)
         self.ranker, self.tokenizer = model, tokenizer
         args.remove_unused_columns = False
         fill = pad_id(tokenizer)

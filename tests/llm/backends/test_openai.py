@@ -112,7 +112,8 @@ async def test_the_very_bytes_that_are_sent(backend: OpenAI, monkeypatch: pytest
 def test_a_parent_without_the_methods_relied_on_is_refused_before_the_first_call(
     monkeypatch: pytest.MonkeyPatch, names: set[str], missing: str
 ) -> None:
-    renamed = type("ChatOpenAI", (), {name: lambda self, response: None for name in names})
+    kept = {name: lambda self, response: None for name in names}
+    renamed = type("ChatOpenAI", (), {"__module__": "langchain_openai", **kept})
     monkeypatch.setattr("errata.llm.backends.openai.ChatOpenAI", renamed)
     with pytest.raises(UsageError, match=rf"langchain-openai \d.*: ChatOpenAI has .*{missing}(.|\n)*constraints.txt"):
         OpenAI()

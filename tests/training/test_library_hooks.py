@@ -9,8 +9,8 @@ import pytest
 from transformers import Trainer
 from trl import SFTTrainer
 
+from errata.config.hooks import check_attributes, check_hooks
 from errata.errors import ErrataError
-from errata.training.hooks import check_attributes, check_hooks
 from errata.training.methods.ranker import HOOKS as OF_RANKER
 from errata.training.methods.ranker import RankerTrainer
 from errata.training.trainer import ATTRIBUTES, GroupTrainer
@@ -24,26 +24,27 @@ HOOKS = [(parent, child, hooks, name) for parent, child, hooks in PARENTS for na
 
 @pytest.mark.parametrize(("parent", "child", "hooks"), PARENTS)
 def test_the_installed_versions_have_them(parent: type, child: type, hooks: Any) -> None:
-    check_hooks(parent, hooks)
+    check_hooks(parent, hooks, exact=True)
     overridden = {name for name in vars(child) if hasattr(parent, name) and callable(vars(child)[name])}
     assert overridden - {"__init__"} <= set(hooks)
 
 
 @pytest.mark.parametrize(("parent", "child", "hooks", "name"), HOOKS)
 def test_a_parent_without_one_is_refused_by_name(parent: type, child: type, hooks: Any, name: str) -> None:
-    gone = type(parent.__name__, (), {each: getattr(parent, each) for each in hooks if each != name})
-    with pytest.raises(ErrataError, match=rf"{parent.__name__} has no method {name}"):
-        check_hooks(gone, hooks)
+    kept = {each: getattr(parent, each) for each in hooks if each != name}
+    gone = type(parent.__name__, (), kept | {"__module__": parent.__module__})
+    with pytest.raises(ErrataError, match=rf"{parent.__name__} has no {name}"):
+        check_hooks(gone, hooks, exact=True)
 
-    other = type(parent.__name__, (parent,), {name: lambda self, something: None})
+    other = type(parent.__name__, (parent,), {name: lambda self, something: None, "__module__": parent.__module__})
     with pytest.raises(ErrataError, match=rf"has {name}\(something\)"):
-        check_hooks(other, hooks)
+        check_hooks(other, hooks, exact=True)
 
 
 def test_a_trainer_says_so_before_it_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(Trainer, "_get_num_items_in_batch")
 
-    with pytest.raises(ErrataError, match="SFTTrainer has no method _get_num_items_in_batch") as error:
+    with pytest.raises(ErrataError, match="SFTTrainer has no _get_num_items_in_batch") as error:
         trained(sft(), tmp_path)
 
     assert "trl" in error.value.do
@@ -60,5 +61,5 @@ def test_a_lost_attribute_is_told_by_name(name: str) -> None:
 def test_a_ranker_says_so_before_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(Trainer, "_load_best_model")
 
-    with pytest.raises(ErrataError, match="Trainer has no method _load_best_model"):
+    with pytest.raises(ErrataError, match="Trainer has no _load_best_model"):
         RankerTrainer(None, None, None, None)  # type: ignore[arg-type]
