@@ -81,10 +81,10 @@ def load_study(path: Path, overrides: Sequence[str]) -> Study:
 
 def student_of(study: Study) -> Path:
     """The schooled student, schooled where it is not there yet."""
-    from errata.training.classroom_student.pretrain import School, schooled
+    from errata.training.classroom_student.pretrain import Pretraining, pretrain
 
-    school = School.model_validate(study.school)
-    return schooled(Path(study.runs) / "school", school, lambda line: print(line, flush=True)).path
+    school = Pretraining.model_validate(study.school)
+    return pretrain(Path(study.runs) / "school", school, lambda line: print(line, flush=True)).path
 
 
 def synthesized(study: Study, seed: int, student: Path) -> None:

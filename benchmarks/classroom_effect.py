@@ -137,14 +137,14 @@ def main() -> bool:
     """Prints the table; True where the mark is reached."""
     import torch
 
-    from errata.training.classroom_student.pretrain import School, schooled
+    from errata.training.classroom_student.pretrain import Pretraining, pretrain
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--school", type=Path, default=Path("runs/school"), help="folder of schooled students")
     parser.add_argument("--seeds", type=int, default=1)
     told = parser.parse_args()
     torch.set_num_threads(1)
-    student = schooled(told.school, School(), lambda line: print(line, flush=True))
+    student = pretrain(told.school, Pretraining(), lambda line: print(line, flush=True))
     print("| seed | arm | rows | id, % | CPU s |\n|---|---|---|---|---|")
     gaps = []
     for seed in range(told.seeds):

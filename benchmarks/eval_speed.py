@@ -84,13 +84,13 @@ def main() -> bool:
     import torch
 
     from errata.models.load import load
-    from errata.training.classroom_student.pretrain import School, schooled
+    from errata.training.classroom_student.pretrain import Pretraining, pretrain
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--school", type=Path, default=Path("runs/school"), help="folder of schooled students")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    student = schooled(arguments.school, School(), lambda line: print(line, flush=True)).path
+    student = pretrain(arguments.school, Pretraining(), lambda line: print(line, flush=True)).path
     checkpoint = load(str(student), "cpu")
     jobs = jobs_of(checkpoint)
     in_batches(checkpoint, jobs[:32])

@@ -89,9 +89,9 @@ def _student_if_installed(tell: Tell) -> Path | None:
 def schooled_student(tell: Tell) -> Path:
     """The checkpoint of the embedded student: schooled now, or before and kept in SCHOOL by the hash of its recipe."""
     need_torch()
-    from errata.training.classroom_student.pretrain import School, schooled
+    from errata.training.classroom_student.pretrain import Pretraining, pretrain
 
-    done = schooled(SCHOOL, School(), tell)
+    done = pretrain(SCHOOL, Pretraining(), tell)
     tell(f"student   {done.path}: solves {done.solved:.0%} of held-out problems made of the words it was taught")
     return done.path
 

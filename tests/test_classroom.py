@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.classroom import UNTOUCHED, compared, load_study, one_seed, words
 from errata.errors import UsageError
-from errata.training.classroom_student.pretrain import School, schooled
+from errata.training.classroom_student.pretrain import Pretraining, pretrain
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "classroom.yaml"
 METHODS = {"sft", "mapd", "edit", "mcc-kd", "nat", "nce"}
@@ -60,8 +60,8 @@ def test_an_unknown_key_is_refused() -> None:
 @pytest.mark.slow
 def test_two_small_seeds_run_from_lesson_to_comparison(tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    school = School(problems=64, examined=10, admitted=0)
-    schooled(tmp_path / "school", school, lambda _: None)
+    school = Pretraining(problems=64, examined=10, admitted=0)
+    pretrain(tmp_path / "school", school, lambda _: None)
     study = load_study(
         RECIPE, [f"runs={tmp_path}", "seeds=[0, 1]", "school={problems: 64, examined: 10, admitted: 0}", *SMALL]
     )

@@ -15,10 +15,10 @@ from errata.errors import ErrataError
 from errata.models.files import find
 from errata.runs.runner import synthesize
 from errata.training.checkpoints import manifest_of
-from errata.training.classroom_student.pretrain import School, schooled
+from errata.training.classroom_student.pretrain import Pretraining, pretrain
 from tests.small_runs import small
 
-BRIEF = School(problems=64, explained=0.3, batch=16, examined=4, admitted=0.0)
+BRIEF = Pretraining(problems=64, explained=0.3, batch=16, examined=4, admitted=0.0)
 STUDENTS = ("committee", "plain", "untouched")
 SHORT = ["--num_train_epochs", "1", "--save_strategy", "no"]
 
@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return schooled(tmp_path_factory.mktemp("school"), BRIEF, quiet).path
+    return pretrain(tmp_path_factory.mktemp("school"), BRIEF, quiet).path
 
 
 def test_two_students_are_taught_as_many_tokens_of_two_kinds_of_rationales(run: Path, student: Path) -> None:

@@ -34,14 +34,14 @@ function later(act, milliseconds) {
 /** Lets the page react in the middle of long work. */
 const breath = () => new Promise((go) => setTimeout(go, 0));
 
-/** A labelled choice; `options` are [value, shown]. */
+/** A labelled choice; `options` are [value, label]. */
 function choice(name, options, act) {
-  const select = el("select", {}, options.map(([value, shown]) => el("option", { value }, shown)));
+  const select = el("select", {}, options.map(([value, label]) => el("option", { value }, label)));
   select.addEventListener("change", () => act(select.value));
   return el("label", {}, name, select);
 }
 
-/** A word in a frame: never told by colour alone. */
+/** A word in a frame: never by colour alone. */
 const mark = (kind, text) => el("span", { className: `mark ${kind}` }, text);
 
 /** The address's part behind #, without a new entry in the history. */

@@ -76,9 +76,9 @@ class Haystack {
     entries.forEach((entry, n) => {
       const words = [];
       wordsOf(entry, "", words);
-      const told = words.join("\n").toLowerCase() + "\0";
-      parts.push(told);
-      length += told.length;
+      const lowered = words.join("\n").toLowerCase() + "\0";
+      parts.push(lowered);
+      length += lowered.length;
       ends[n] = length;
     });
     return { all: parts.join(""), ends };
@@ -92,8 +92,8 @@ class Haystack {
     }
   }
 
-  /** Marks in `into` every entry that holds all terms. `told(done)` hears how far it is; a stale search stops. */
-  async search(terms, into, told, stale) {
+  /** Marks in `into` every entry that holds all terms. `onProgress(share)` hears how far it is; a stale search stops. */
+  async search(terms, into, onProgress, stale) {
     let since = performance.now();
     for (let place = 0; place < this.blocks.firsts.length; place++) {
       const { all, ends } = await this.text(place);
@@ -109,7 +109,7 @@ class Haystack {
         if (n === terms.length) into[this.blocks.firsts[place] + entry] = 1;
       });
       if (performance.now() - since > 24) {
-        told((place + 1) / this.blocks.firsts.length);
+        onProgress((place + 1) / this.blocks.firsts.length);
         await breath();
         if (stale()) return false;
         since = performance.now();

@@ -15,39 +15,39 @@ function changesOf(index) {
 }
 
 function verdictsOf(index) {
-  const rights = index.ids.map((_, n) => index.right.map((told) => told[n]));
-  const pick = (test) => rights.map((told, n) => (test(told) ? n : -1)).filter((n) => n >= 0);
-  const found = { "all right": pick((told) => told.every((each) => each === "1")), "all wrong": pick((told) => told.every((each) => each === "0")) };
-  found.differing = pick((told) => new Set(told).size > 1);
+  const rights = index.ids.map((_, n) => index.right.map((student) => student[n]));
+  const pick = (test) => rights.map((verdicts, n) => (test(verdicts) ? n : -1)).filter((n) => n >= 0);
+  const found = { "all right": pick((verdicts) => verdicts.every((each) => each === "1")), "all wrong": pick((verdicts) => verdicts.every((each) => each === "0")) };
+  found.differing = pick((verdicts) => new Set(verdicts).size > 1);
   return Object.fromEntries(Object.entries(found).filter(([, numbers]) => numbers.length));
 }
 
 /** How far the students are from agreeing on an item: 0 to half their number. */
 function divided(index, n) {
-  const right = index.right.filter((told) => told[n] === "1").length;
+  const right = index.right.filter((student) => student[n] === "1").length;
   return Math.min(right, index.right.length - right);
 }
 
 function itemRow(index, n) {
-  const strip = index.right.map((told) => ({ 1: el("b", {}, "✓"), 0: el("i", {}, "✗") })[told[n]] ?? "·");
-  const right = index.right.filter((told) => told[n] === "1").length;
+  const strip = index.right.map((student) => ({ 1: el("b", {}, "✓"), 0: el("i", {}, "✗") })[student[n]] ?? "·");
+  const right = index.right.filter((student) => student[n] === "1").length;
   return [
-    el("div", { className: "said" }, index.questions[n]),
+    el("div", { className: "gist" }, index.questions[n]),
     el("div", { className: "meta" }, el("span", { className: "strip", "aria-hidden": "true" }, strip), ` ${right} of ${index.right.length} right · ${index.tasks[n] || index.ids[n]}`),
   ];
 }
 
 function itemOf(index, item, terms) {
-  const cards = item.answers.map((told, place) => {
-    if (!told) return null;
-    const right = Number(told.correct) > 0.5;
-    const share = typeof told.correct === "number" || told.samples > 1 ? mark("plain", `${told.right} of ${told.samples} samples right`) : null;
+  const cards = item.answers.map((answer, place) => {
+    if (!answer) return null;
+    const right = Number(answer.correct) > 0.5;
+    const share = typeof answer.correct === "number" || answer.samples > 1 ? mark("plain", `${answer.right} of ${answer.samples} samples right`) : null;
     return el("article", { className: `card ${right ? "right" : "wrong"}` },
       el("header", {}, el("b", {}, index.students[place]), grade(right), share,
-        told.mistake ? mark("plain", told.mistake.replaceAll("_", " ")) : null,
-        told.truncated ? mark("wrong", "cut off") : null,
-        el("span", { className: "as" }, told.answer === null ? "no answer read" : `answer ${told.answer}`, `, ${plural(told.tokens, "token")}`)),
-      told.text ? prose(told.text, terms) : null);
+        answer.mistake ? mark("plain", answer.mistake.replaceAll("_", " ")) : null,
+        answer.truncated ? mark("wrong", "cut off") : null,
+        el("span", { className: "as" }, answer.answer === null ? "no answer read" : `answer ${answer.answer}`, `, ${plural(answer.tokens, "token")}`)),
+      answer.text ? prose(answer.text, terms) : null);
   });
   const nodes = [
     el("p", { className: "where" }, el("code", {}, item.id), el("span", {}, item.task)),

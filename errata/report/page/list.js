@@ -3,7 +3,7 @@
 const ROW = 84; // pixels, as in report.css
 
 class List {
-  /** `row(n)` makes the node of entry n, `opened(n)` is told which one is chosen. */
+  /** `row(n)` makes the node of entry n, `opened(n)` hears which one is chosen. */
   constructor(label, row, opened) {
     this.row = row;
     this.opened = opened;
@@ -118,7 +118,7 @@ class Browser {
     this.reader = el("div", { className: "reader", tabIndex: 0, role: "region", "aria-label": `${noun} chosen` },
       el("p", { className: "empty" }, `Choose a ${noun} from the list. Arrow keys move through it, / searches.`));
     host.append(
-      el("div", { className: "tools" }, el("label", { className: "search" }, "Search everything said", this.field), ...extra, ...this.filters.node, sort, reset),
+      el("div", { className: "tools" }, el("label", { className: "search" }, "Search all texts", this.field), ...extra, ...this.filters.node, sort, reset),
       this.found,
       el("div", { className: "split" }, this.list.node, this.reader),
     );
@@ -140,8 +140,8 @@ class Browser {
     this.terms = terms;
     if (terms.length) {
       const hits = new Uint8Array(passed.length);
-      const told = (done) => { this.found.textContent = `Searching, ${Math.round(100 * done)} % done`; };
-      if (!(await this.haystack.search(terms, hits, told, () => run !== this.run))) return;
+      const onProgress = (done) => { this.found.textContent = `Searching, ${Math.round(100 * done)} % done`; };
+      if (!(await this.haystack.search(terms, hits, onProgress, () => run !== this.run))) return;
       hits.forEach((hit, n) => { passed[n] &= hit; });
     }
     const numbers = [];

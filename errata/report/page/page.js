@@ -8,7 +8,7 @@ function tips() {
     let marks = null;
     chart.addEventListener("pointerenter", () => {
       marks = [...chart.querySelectorAll("[role='graphics-symbol'][aria-label]:not([aria-roledescription='axis'], [aria-roledescription='legend'])")]
-        .map((node) => ({ told: node.getAttribute("aria-label"), box: node.getBoundingClientRect() }));
+        .map((node) => ({ label: node.getAttribute("aria-label"), box: node.getBoundingClientRect() }));
     });
     chart.addEventListener("pointermove", (event) => {
       let [best, least] = [null, 30];
@@ -19,7 +19,7 @@ function tips() {
         if (far < least) [best, least] = [one, far];
       }
       if (!best) return hide();
-      tip.textContent = best.told;
+      tip.textContent = best.label;
       tip.hidden = false;
       const { width, height } = tip.getBoundingClientRect();
       const left = Math.min(Math.max(8, best.box.left + best.box.width / 2 - width / 2), innerWidth - width - 8);
@@ -68,7 +68,7 @@ function transcriptsView(host, index, blocks) {
   const row = (n) => {
     const [written, right, accepted] = index.counts[n];
     return [
-      el("div", { className: "said" }, index.questions[n]),
+      el("div", { className: "gist" }, index.questions[n]),
       el("div", { className: "meta" }, `${written} written · ${right} right · ${accepted} accepted · ${index.ids[n]}`),
     ];
   };

@@ -30,7 +30,7 @@ class Pairs {
     };
     this.before = button("Previous", -1);
     this.next = button("Next", 1);
-    this.told = el("span", { className: "found", role: "status" });
+    this.position = el("span", { className: "found", role: "status" });
     this.node = el("div", { className: "pair", tabIndex: 0, role: "region", "aria-label": "pair chosen" });
     this.node.addEventListener("keydown", (event) => {
       const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -39,7 +39,7 @@ class Pairs {
     host.append(
       el("div", { className: "tools" }, ...this.filters.node,
         choice("Order", orders.map((each) => [each, each]), (value) => { this.order = value; this.update(); }),
-        el("div", { className: "steps" }, this.before, this.next, this.told)),
+        el("div", { className: "steps" }, this.before, this.next, this.position)),
       this.node);
     this.update();
   }
@@ -62,7 +62,7 @@ class Pairs {
     const many = this.numbers.length;
     this.before.disabled = this.place <= 0;
     this.next.disabled = this.place >= many - 1;
-    this.told.textContent = many ? `${number(this.place + 1)} of ${number(many)}` : "no pair";
+    this.position.textContent = many ? `${number(this.place + 1)} of ${number(many)}` : "no pair";
     if (!many) return this.node.replaceChildren(el("p", { className: "empty" }, "No pair passes these filters."));
     const chosen = this.numbers[this.place];
     const [entry, within] = this.index.pairs[chosen];

@@ -33,17 +33,17 @@ function storyOf(story, terms) {
 }
 
 function metaOf(meta) {
-  const shown = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
-  return el("dl", { className: "facts" }, Object.entries(meta).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, shown(value)))));
+  const asText = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : String(value));
+  return el("dl", { className: "facts" }, Object.entries(meta).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, asText(value)))));
 }
 
 const SHIPPED_ROLES = ["student", "teacher", "revised", "rectified", "corrupted"];
 
-/** A rationale, what was said of its mistake, and its revisions below it. */
+/** A rationale, what explains its mistake, and its revisions below it. */
 function thread(each, all, story, terms) {
-  const said = (story.explanations ?? []).filter((one) => one.of === each.n).map((one) => explanationOf(one, terms));
+  const explanations = (story.explanations ?? []).filter((one) => one.of === each.n).map((one) => explanationOf(one, terms));
   const revised = all.filter((one) => one.role === "revised" && one.parent === each.n);
-  const below = [...said, ...revised.map((one) => thread(one, all, story, terms))];
+  const below = [...explanations, ...revised.map((one) => thread(one, all, story, terms))];
   const card = rationaleOf(each, terms);
   return below.length ? el("div", {}, card, el("div", { className: "thread" }, below)) : card;
 }

@@ -50,7 +50,7 @@ WORDS = (*NAMES, *OBJECTS, *CONTAINERS, *UNITS, *VERBS, *sorted(WITHHELD), *SPOK
 _TOLD_EVERY = 100
 
 
-class School(Settings):
+class Pretraining(Settings):
     """What is taught, how, and when a student is admitted. The same settings give the same student on the same kind of
     machine; another seed gives another student, of other problems."""
 
@@ -71,7 +71,7 @@ class School(Settings):
         return -(-self.problems // self.batch)
 
 
-class Schooled(NamedTuple):
+class PretrainedStudent(NamedTuple):
     """An admitted student: a checkpoint's folder, and the shares of its exam.
 
     solved: of held-out school problems. explained: of held-out mistakes, those pointed out in the reference's words.
@@ -82,7 +82,7 @@ class Schooled(NamedTuple):
     explained: float
 
 
-class Row(NamedTuple):
+class Example(NamedTuple):
     """One thing taught: what is read, what is written, and the operations and numbers of its problem."""
 
     messages: tuple[Message, ...]
@@ -90,7 +90,7 @@ class Row(NamedTuple):
     signature: str
 
 
-def schooled(folder: Path, school: School, tell: Callable[[str], None]) -> Schooled:
+def pretrain(folder: Path, school: Pretraining, tell: Callable[[str], None]) -> PretrainedStudent:
     """The student of this school: from `folder` if it is there, else schooled and put there.
 
     Not to be called from a running event loop. `tell` gets a line of progress now and then. Raises ErrataError where
@@ -103,12 +103,12 @@ def schooled(folder: Path, school: School, tell: Callable[[str], None]) -> Schoo
         if not path.is_dir():
             shutil.rmtree(part, ignore_errors=True)  # of one that was killed
             with schooling.one_thread():
-                _attend(part, school, tell)
+                _train(part, school, tell)
             part.rename(path)
         return _recorded(path)
 
 
-def recipe_hash(school: School) -> str:
+def recipe_hash(school: Pretraining) -> str:
     """Of all that makes the student: settings, shape, and a sample of the very rows, prompts included."""
     sample = rows(school.model_copy(update={"problems": 200}), load_prompts())
     texts = [[*(message.content for message in row.messages), row.completion] for row in sample]
@@ -125,17 +125,17 @@ def recipe_hash(school: School) -> str:
     return digest("school", *parts, texts)
 
 
-def _recorded(path: Path) -> Schooled:
+def _recorded(path: Path) -> PretrainedStudent:
     try:
         record = json.loads((path / RECORD).read_text(encoding="utf-8"))
-        return Schooled(path, record["solved"], record["explained"])
+        return PretrainedStudent(path, record["solved"], record["explained"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path / RECORD} cannot be read: {error}", "the folder is no schooled student", f"remove {path}"
         ) from error
 
 
-def _attend(part: Path, school: School, tell: Callable[[str], None]) -> None:
+def _train(part: Path, school: Pretraining, tell: Callable[[str], None]) -> None:
     """Schools a student and saves it to `part` with its record. Raises ErrataError where it is not admitted."""
     started = time.monotonic()
     prompts = load_prompts()
@@ -167,7 +167,7 @@ def _attend(part: Path, school: School, tell: Callable[[str], None]) -> None:
             f"school: solves {solved:.1%} of held-out school problems, explains {explained:.1%} of mistakes, "
             f"{time.monotonic() - started:.0f} s"
         )
-        _admit(solved, school)
+        _check_solved(solved, school)
         record = {"solved": solved, "explained": explained, "school": school.model_dump()}
         (part / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     except BaseException:
@@ -175,7 +175,7 @@ def _attend(part: Path, school: School, tell: Callable[[str], None]) -> None:
         raise
 
 
-def _admit(solved: float, school: School) -> None:
+def _check_solved(solved: float, school: Pretraining) -> None:
     if solved < school.admitted:
         raise ErrataError(
             f"the schooled student solves {solved:.1%} of {school.examined} held-out school problems",
@@ -187,7 +187,7 @@ def _admit(solved: float, school: School) -> None:
 # ---- what is taught --------------------------------------------------------------------------------------------------
 
 
-def rows(school: School, prompts: Prompts) -> list[Row]:
+def rows(school: Pretraining, prompts: Prompts) -> list[Example]:
     """A row for every problem of the school."""
     source = problems({"split": "school", "count": school.problems, "seed": school.seed})
     return [
@@ -196,16 +196,16 @@ def rows(school: School, prompts: Prompts) -> list[Row]:
     ]
 
 
-def _is_explained(problem: Problem, school: School) -> bool:
+def _is_explained(problem: Problem, school: Pretraining) -> bool:
     return draw("school", school.seed, problem.position) < school.explained
 
 
-def _solve_row(problem: Problem, prompts: Prompts) -> Row:
+def _solve_row(problem: Problem, prompts: Prompts) -> Example:
     assert problem.rationale is not None
-    return Row(student_messages(prompts, problem), problem.rationale, problem.meta["signature"])
+    return Example(student_messages(prompts, problem), problem.rationale, problem.meta["signature"])
 
 
-def _mistake_row(problem: Problem, prompts: Prompts) -> Row:
+def _mistake_row(problem: Problem, prompts: Prompts) -> Example:
     """A wrong solution with one random mistake, and what a teacher free of misconceptions says about it."""
     puzzle = parse(problem.question)
     assert puzzle is not None
@@ -213,13 +213,13 @@ def _mistake_row(problem: Problem, prompts: Prompts) -> Row:
     flawed = write(puzzle, work(puzzle, wrong(puzzle, rng)), rng.between(0, len(VOICES) - 1))
     teacher = persona("teacher?misconceptions=0")
     remark = explain(teacher, puzzle, flawed, problem.answer)
-    return Row(explain_messages(prompts, problem, flawed), remark, problem.meta["signature"])
+    return Example(explain_messages(prompts, problem, flawed), remark, problem.meta["signature"])
 
 
 # ---- its exam --------------------------------------------------------------------------------------------------------
 
 
-def exam(path: Path, school: School, prompts: Prompts, taught: set[str]) -> tuple[float, float]:
+def exam(path: Path, school: Pretraining, prompts: Prompts, taught: set[str]) -> tuple[float, float]:
     """Shares of held-out school problems solved and of held-out mistakes explained in the reference's words, greedy."""
     problems = held_out(school, taught)
     mistakes = [_mistake_row(problem, prompts) for problem in problems[: max(1, school.examined // 4)]]
@@ -230,7 +230,7 @@ def exam(path: Path, school: School, prompts: Prompts, taught: set[str]) -> tupl
     return sum(grades) / len(grades), sum(hits) / len(hits)
 
 
-def held_out(school: School, taught: set[str]) -> list[Problem]:
+def held_out(school: Pretraining, taught: set[str]) -> list[Problem]:
     """School problems of another seed with none of these signatures (operations and numbers)."""
     drawn = problems({"split": "school", "count": 10**9, "seed": school.seed + 1_000_003})
     return list(islice((each for each in drawn if each.meta["signature"] not in taught), school.examined))

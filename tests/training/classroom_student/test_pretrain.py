@@ -25,10 +25,10 @@ from errata.models.prompting import Example, example_ids
 from errata.training.classroom_student import loop as schooling
 from errata.training.classroom_student import model as tiny
 from errata.training.classroom_student import pretrain as school
-from errata.training.classroom_student.pretrain import School, schooled
+from errata.training.classroom_student.pretrain import Pretraining, pretrain
 
 PROMPTS = load_prompts()
-BRIEF = School(problems=64, explained=0.3, batch=16, examined=4, admitted=0.0)
+BRIEF = Pretraining(problems=64, explained=0.3, batch=16, examined=4, admitted=0.0)
 
 
 def quiet(line: str) -> None:
@@ -39,7 +39,7 @@ def quiet(line: str) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds the student of BRIEF."""
     made = tmp_path_factory.mktemp("school")
-    schooled(made, BRIEF, quiet)
+    pretrain(made, BRIEF, quiet)
     return made
 
 
@@ -56,7 +56,7 @@ def test_only_small_models_are_kept_to_one_thread() -> None:
 
 
 def test_every_problem_gives_one_row_in_one_of_two_modes() -> None:
-    settings = School(problems=400)
+    settings = Pretraining(problems=400)
     taught = school.rows(settings, PROMPTS)
     explaining = [row for row in taught if "### Mistakes" in row.messages[-1].content]
 
@@ -68,7 +68,7 @@ def test_every_problem_gives_one_row_in_one_of_two_modes() -> None:
 
 def test_solutions_are_sound_and_the_mistakes_pointed_out_are_there() -> None:
     sources = problems({"split": "school", "count": 200})
-    for problem, row in zip(sources, school.rows(School(problems=200), PROMPTS), strict=True):
+    for problem, row in zip(sources, school.rows(Pretraining(problems=200), PROMPTS), strict=True):
         prompt = row.messages[-1].content
         if "### Mistakes" not in prompt:
             assert sound(problem.question, row.completion)
@@ -83,7 +83,7 @@ def test_solutions_are_sound_and_the_mistakes_pointed_out_are_there() -> None:
 def test_withheld_words_are_known_but_never_read(folder: Path) -> None:
     read = {
         word
-        for row in school.rows(School(problems=1000), PROMPTS)
+        for row in school.rows(Pretraining(problems=1000), PROMPTS)
         for text in (row.messages[-1].content, row.completion)
         for word in text.split()
     }
@@ -94,7 +94,7 @@ def test_withheld_words_are_known_but_never_read(folder: Path) -> None:
 
 
 def test_no_held_out_problem_has_the_numbers_of_a_taught_one() -> None:
-    settings = School(problems=300, examined=20)
+    settings = Pretraining(problems=300, examined=20)
     taught = {row.signature for row in school.rows(settings, PROMPTS)}
     asked = school.held_out(settings, taught)
 
@@ -141,7 +141,7 @@ def test_a_step_is_the_gradient_of_the_mean_over_completion_tokens() -> None:
 
 
 def test_the_same_settings_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    again = schooled(tmp_path, BRIEF, quiet)
+    again = pretrain(tmp_path, BRIEF, quiet)
 
     (first,) = folder.glob("tiny-*")
     assert again.path.name == first.name
@@ -152,7 +152,7 @@ def test_a_student_is_schooled_once(folder: Path) -> None:
     told: list[str] = []
     (path,) = folder.glob("tiny-*")
     before = path.stat().st_mtime_ns, sorted(path.iterdir())
-    found = schooled(folder, BRIEF, told.append)
+    found = pretrain(folder, BRIEF, told.append)
 
     assert (found.path, told) == (path, [])
     assert (path.stat().st_mtime_ns, sorted(path.iterdir())) == before
@@ -161,7 +161,7 @@ def test_a_student_is_schooled_once(folder: Path) -> None:
 
 def test_one_that_fails_its_exam_is_not_admitted(tmp_path: Path) -> None:
     with pytest.raises(ErrataError, match=r"solves 0\.0% of 4 held-out school problems") as raised:
-        schooled(tmp_path, BRIEF.model_copy(update={"admitted": 0.85}), quiet)
+        pretrain(tmp_path, BRIEF.model_copy(update={"admitted": 0.85}), quiet)
 
     assert "85%" in raised.value.why
     assert raised.value.do
@@ -172,7 +172,7 @@ def test_a_damaged_record_is_told(tmp_path: Path) -> None:
     path = tmp_path / f"tiny-{school.recipe_hash(BRIEF)}"
     path.mkdir()
     with pytest.raises(UsageError, match="cannot be read"):
-        schooled(tmp_path, BRIEF, quiet)
+        pretrain(tmp_path, BRIEF, quiet)
 
 
 def _school_slowly(folder: Path) -> None:
@@ -180,7 +180,7 @@ def _school_slowly(folder: Path) -> None:
         time.sleep(60)
 
     school.exam = stall  # the weights are written, the exam not over
-    schooled(folder, BRIEF, quiet)
+    pretrain(folder, BRIEF, quiet)
 
 
 def test_killed_before_the_end_it_leaves_nothing_that_is_taken_for_a_student(tmp_path: Path, folder: Path) -> None:
@@ -193,7 +193,7 @@ def test_killed_before_the_end_it_leaves_nothing_that_is_taken_for_a_student(tmp
     process.join()
 
     assert not list(tmp_path.glob("tiny-*"))
-    again = schooled(tmp_path, BRIEF, quiet)
+    again = pretrain(tmp_path, BRIEF, quiet)
     assert not list(tmp_path.glob(".*.part"))
     assert find(str(again.path)).fingerprint() == find(str(next(folder.glob("tiny-*")))).fingerprint()
 
@@ -214,7 +214,7 @@ def test_all_that_the_faculty_says_of_a_lesson_is_in_its_words(folder: Path) -> 
 @pytest.mark.slow
 def test_the_full_school_admits_its_student(tmp_path: Path) -> None:
     told: list[str] = []
-    student = schooled(tmp_path, School(), told.append)
+    student = pretrain(tmp_path, Pretraining(), told.append)
 
     assert student.solved >= 0.85
     assert any("held-out" in line for line in told)
