@@ -3,7 +3,8 @@
 light   answers spelled as their gold is, or plain numbers
 heavy   a third of the rationales write the answer in another form, right or wrong: radicals, fractions, factors,
         tuples, intervals, matrices; no two of them alike, so that no verdict is remembered
-tdg     the released rationales of MATH, where $ERRATA_DATA holds them
+tdg     the released rationales of MATH, where $ERRATA_DATA holds them: of problems whose gold is a plain number, and
+        of the others
 
 Everything is graded with one grader that has been warmed up, the start of its workers apart.
 """
@@ -14,8 +15,9 @@ import asyncio
 import json
 import os
 import random
+import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -91,6 +93,15 @@ def released(folder: Path) -> Iterator[Case]:
                 yield from ((each, text) for text in json.loads(line)["generated_answer"])
 
 
+def by_gold(given: Iterable[Case]) -> dict[str, list[Case]]:
+    """Released cases by whether the gold answer is a plain number."""
+    found: dict[str, list[Case]] = {"tdg, plain golds": [], "tdg, other golds": []}
+    for case in given:
+        plain = re.fullmatch(r"-?[\d,.]+", case[0].answer)
+        found["tdg, plain golds" if plain else "tdg, other golds"].append(case)
+    return found
+
+
 async def milliseconds(grader: Grader, batch: Sequence[Case]) -> tuple[float, float]:
     """Wall-clock time per rationale, and the share that needed a worker."""
     started = time.perf_counter()
@@ -111,8 +122,10 @@ async def measure() -> bool:
                 spent, shares[name] = await milliseconds(grader, cases(share, number))
                 times[name].append(spent)
         if (folder / "tdg").is_dir():
-            spent, shares["tdg"] = await milliseconds(grader, list(released(folder)))
-            times["tdg"] = [spent]
+            cases_of = by_gold(released(folder))
+            for name, batch in cases_of.items():
+                spent, shares[name] = await milliseconds(grader, batch)
+                times[name] = [spent]
     light = median(times["light"])
     print("| rationales | ms per rationale | to light | by math-verify |\n|---|---|---|---|")
     for name, values in times.items():
