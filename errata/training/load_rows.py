@@ -88,7 +88,7 @@ def _read(name: str, where: Where) -> Iterator[LoadedRow]:
     if where.options != ALL:
         raise UsageError(
             f"{name} is no run directory",
-            "roles, authors, grader_only, max_edit_ratio and by_scores choose from a log, not from an export of it",
+            "roles, authors, grader_only, max_edit_ratio, by_scores, cut_off, unjudged choose from logs, not exports",
             "name the run directory, or export it with these options",
         )
     return _of_data(name, where)

@@ -207,7 +207,13 @@ def _eval_rows(arguments: Arguments, source: Split, student: Student, objective:
 def options_of(arguments: Arguments) -> Options:
     """Which rationales are taken of a run."""
     data, control = arguments.data, arguments.control
-    options = replace(arguments.knobs.options(), roles=tuple(data.roles or ()), authors=tuple(data.authors or ()))
+    options = replace(
+        arguments.knobs.options(),
+        roles=tuple(data.roles or ()),
+        authors=tuple(data.authors or ()),
+        cut_off=data.cut_off,
+        unjudged=data.unjudged,
+    )
     return replace(options, grader_only=True) if control is not None and control.grader_only else options
 
 

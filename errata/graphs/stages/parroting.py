@@ -25,6 +25,10 @@ With it, and the rule of nearness, all 300 copies of shipped demonstrations unde
 and 147 of its 150 rewrites (either way) pass."""
 
 
+ALIKE = 0.75
+"""Edit ratio from which on two texts share no more than texts about different problems: nearness says nothing then."""
+
+
 def parroting(
     problem: Problem, source: Rationale, rewrite: Rationale, demonstrations: Iterable[Demonstration]
 ) -> Parroting | None:
@@ -44,7 +48,7 @@ def _nearer_to_another(source: str, rewrite: str, demonstrations: Iterable[Demon
         return False
     texts = [text for each in demonstrations for text in (each.rationale, each.wrong) if text]
     apart = edit_ratio(rewrite, source)
-    return any(edit_ratio(rewrite, text) < apart for text in texts)
+    return any(edit_ratio(rewrite, text) < min(apart, ALIKE) for text in texts)
 
 
 _NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d{1,15})?(?:(?<=\d)|(?=\.\d))(?:\.\d{1,15})?")
