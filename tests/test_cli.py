@@ -111,7 +111,7 @@ def test_a_new_project_plans_runs_and_exports(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path / "mine")
 
     plan = orjson.loads(run(cli, ["plan", "recipe.yaml", "--json"]).stdout)
-    assert plan["problems"] == 4
+    assert plan["problems"] == 8
     assert not Path("runs").exists()
 
     done = run(cli, ["synth", "recipe.yaml", "prompts=prompts", "limit=2"])
