@@ -20,6 +20,7 @@ from errata.exports.formats import check_columns
 from errata.exports.sequences import LabeledSequence, SourceRow
 from errata.exports.transcript_view import ALL, Options
 from errata.records import canonical, to_json
+from errata.runs.run_dir import is_run
 
 
 class LoadedRow(NamedTuple):
@@ -75,11 +76,6 @@ def read(names: Sequence[str], where: Where) -> LoadedRows:
     for each in rows:
         content.update(canonical(each.row.data) + b"\n")
     return LoadedRows(rows, ", ".join(names), content.hexdigest())
-
-
-def is_run(name: str) -> bool:
-    folder = Path(name)
-    return (folder / "transcripts.jsonl").is_file() or (folder / "recipe.yaml").is_file()
 
 
 def _read(name: str, where: Where) -> Iterator[LoadedRow]:

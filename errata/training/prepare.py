@@ -11,11 +11,12 @@ from datasets import Dataset
 from errata.exports.correct_rows import SFT
 from errata.exports.format import Format
 from errata.exports.transcript_view import Options
+from errata.runs.run_dir import is_run
 from errata.training.align import AlignMode
 from errata.training.combine import combine, entry_terms, method_terms
 from errata.training.encode import Group
 from errata.training.group_rows import Change, Groups, answers_only, fitting, repeat_to, right_sides, target_tokens
-from errata.training.load_rows import LoadedRows, Where, is_run, read
+from errata.training.load_rows import LoadedRows, Where, read
 from errata.training.load_student import Student, Texts, open_student
 from errata.training.method_arguments import Arguments
 from errata.training.objective import Objective

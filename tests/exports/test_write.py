@@ -178,8 +178,10 @@ async def test_no_row_is_an_error_and_leaves_what_was_there(tmp_path: Path) -> N
 
 
 def test_bad_targets(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"\.md"):
-        export([run], "sft", tmp_path / "x.md")
+    for name in ("x.md", "x.csv", "x.parquet", "x"):
+        with pytest.raises(UsageError, match=rf"name a \.jsonl file: --out {tmp_path}/x\.jsonl"):
+            export([run], "sft", tmp_path / name)
+        assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
     with pytest.raises(ErrataError, match="cannot be written"):
         export([run], "sft", tmp_path / "file" / "x.jsonl")
