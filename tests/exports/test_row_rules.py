@@ -164,6 +164,7 @@ def test_no_pair_has_a_side_that_is_cut_off(name: str) -> None:
 def test_an_explanation_that_is_cut_off_is_in_no_row(finish: str, taken: bool) -> None:
     def call(name: str, verb: str, ended: str) -> Call:
         parts = {"id": name, "agent": "ben", "verb": verb, "prompt": f"teacher/{verb}@1", "prompt_hash": "h"}
+        parts |= {"attempt": int(verb == "classify")}
         return Call.model_validate({**parts, "model": "m", "messages": (), "reply": "x", "finish_reason": ended})
 
     slip = wrong("slip", role="student")

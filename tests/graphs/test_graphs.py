@@ -354,9 +354,7 @@ async def test_a_pair_out_of_the_band_is_tried_again() -> None:
         lambda request: (far if request.sample == 0 else near) if request.verb == "corrupt" else helpful(request)
     )
 
-    story = await run(
-        script, "dual_cot", settings={"dual_cot": {"band": [0, 0.5], "tries": 3}}, teachers=("ada",), student=None
-    )
+    story = await run(script, "dual_cot", settings={"dual_cot": {"tries": 3}}, teachers=("ada",), student=None)
 
     assert [request.sample for request in script.requests("corrupt")] == [0, 1]
     pairs = sorted(story["pairs"].values(), key=lambda pair: pair.edit_ratio)
