@@ -10,7 +10,7 @@ import click
 
 from errata import __version__
 from errata.cli_helpers import load_and_say, print_json, run_recipe, show_exported, show_run, write_export
-from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
+from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError
 
 FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
 METHODS = {
@@ -39,6 +39,11 @@ class Verbs(click.Group):
             _traceback_if_debug(ctx)
             click.echo(str(error), err=True)
             ctx.exit(error.exit_code)
+        except click.NoSuchOption as error:
+            if error.possibilities or not _takes_overrides(error.ctx):
+                raise
+            click.echo(str(_written_as_key(error)), err=True)
+            ctx.exit(EXIT_USAGE)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(EXIT_INTERRUPTED)
@@ -51,6 +56,19 @@ class Verbs(click.Group):
             )
             click.echo(str(fault), err=True)
             ctx.exit(EXIT_OTHER)
+
+
+def _takes_overrides(ctx: click.Context | None) -> bool:
+    return ctx is not None and any(each.name == "overrides" for each in ctx.command.params)
+
+
+def _written_as_key(error: click.NoSuchOption) -> UsageError:
+    key = error.option_name.lstrip("-").replace("-", "_")
+    return UsageError(
+        f"there is no option {error.option_name}",
+        "a recipe's own keys are overridden as key=value, without dashes",
+        f"write {key}=VALUE behind the recipe; other options: errata {error.ctx.info_name if error.ctx else ''} --help",
+    )
 
 
 def _debug_option() -> click.Option:
@@ -180,6 +198,8 @@ def status(run: Path, as_json: bool) -> None:
 @click.option("--grader-only", is_flag=True, help="Right is what the grader finds right, whatever the panel says.")
 @click.option("--max-edit-ratio", type=click.FloatRange(0, 1), help="Only pairs at most so far apart; edit and dpo.")
 @click.option("--by-scores", is_flag=True, help="Ranker: better x worse by the panel's scores, not right x wrong.")
+@click.option("--cut-off", is_flag=True, help="Take texts that end at their length limit too.")
+@click.option("--unjudged", is_flag=True, help="Take right texts that saw the gold answer and no panel judged too.")
 @click.option("--against", multiple=True, metavar="SOURCE:MAPPING", help="Report overlap with this evaluation set.")
 @click.option("--exclude-overlap", is_flag=True, help="Leave out problems that overlap with an evaluation set.")
 @click.option("--keep-duplicates", is_flag=True, help="Write near-duplicates too.")

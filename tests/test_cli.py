@@ -111,7 +111,7 @@ def test_a_new_project_plans_runs_and_exports(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path / "mine")
 
     plan = orjson.loads(run(cli, ["plan", "recipe.yaml", "--json"]).stdout)
-    assert plan["problems"] == 4
+    assert plan["problems"] == 8
     assert not Path("runs").exists()
 
     done = run(cli, ["synth", "recipe.yaml", "prompts=prompts", "limit=2"])
@@ -136,6 +136,16 @@ def test_a_new_project_plans_runs_and_exports(tmp_path: Path, monkeypatch: pytes
         (["export", "nowhere", "--format", "sfft", "--out", "x.jsonl"], "sfft"),
         (["graph", "exams"], "exam"),
         (["serve", "--fault", "flood"], "flood"),
+        (["synth", "recipe.yaml", "--limit", "10"], "write limit=VALUE behind the recipe"),
+        (["plan", "recipe.yaml", "--budget.usd=5"], "write budget.usd=VALUE behind the recipe"),
+        (["eval", "recipe.yaml", "--limit", "10"], "write limit=VALUE behind the recipe"),
+        (["synth", "recipe.yaml", "--quite"], "--quiet"),
+        (["status", ".", "--limit", "10"], "No such option"),
+        (["status", "."], "neither transcripts.jsonl nor manifest.json"),
+        (["report", "."], "neither transcripts.jsonl nor manifest.json"),
+        (["export", ".", "--format", "sft", "--out", "x.jsonl"], "neither transcripts.jsonl nor manifest.json"),
+        (["synth", "recipe.yaml", "agents.teachers.0.model=simulated/adda"], "did you mean simulated/ada?"),
+        (["plan", "recipe.yaml", "agents.student.model=simulated/pupl"], "did you mean simulated/pupil?"),
         (["train"], "train"),
     ],
 )
@@ -147,6 +157,25 @@ def test_wrong_use_is_2_without_a_traceback(words: list[str], said: str, tmp_pat
     assert result.exit_code == 2
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+def test_a_folder_of_runs_names_one_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "recipe.yaml").write_bytes(DEMO.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(cli, ["synth", "recipe.yaml", "limit=1", "stages=[exam]", "--quiet"]).exit_code == 0
+    refused = CliRunner().invoke(cli, ["status", "."])
+    assert refused.exit_code == 2
+    assert "e.g. runs/recipe" in refused.stderr
+
+
+def test_a_limit_beyond_the_last_problem_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [str(DEMO), "stages=[exam]", "problems.options.count=3", "limit=2000"]
+    said = "limit is 2,000, and classroom gives 3 problems"
+    assert said in " ".join(CliRunner().invoke(cli, ["plan", *words]).stdout.split())
+    assert said in CliRunner().invoke(cli, ["synth", *words, "--quiet"]).stderr
+    assert said not in CliRunner().invoke(cli, ["plan", *words[:-1], "limit=3"]).stdout
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

@@ -69,10 +69,12 @@ class Problems:
         """Records left out because they are no problem, where `on_bad_record` is skip."""
         self.excluded = 0
         """Problems left out because a source in `exclude` asks the same question."""
+        self._number: int | None = None
+        """Of all problems, where the iteration has come to their end before the limit."""
         self._examples: dict[str, list[str]] = {"duplicates": [], "repeated": [], "skipped": [], "excluded": []}
 
     def notes(self) -> list[str]:
-        """What was left out or looks twice, in words, with the places of the first few."""
+        """What was left out or looks twice, with the places of the first few, and a limit that is not reached."""
         reasons = {
             "duplicates": "left out: the same record stood there before",
             "repeated": "kept: the same question stood there before under another id",
@@ -84,6 +86,8 @@ class Problems:
             if count := getattr(self, what):
                 places = ", ".join(self._examples[what]) + (", ..." if count > EXAMPLES else "")
                 notes.append(f"{count} {what}, {words} ({places})")
+        if self._number is not None and self._limit is not None:
+            notes.append(f"limit is {self._limit:,}, and {self._name} gives {self._number:,} problems")
         return notes
 
     def __iter__(self) -> Iterator[Problem]:
@@ -112,6 +116,7 @@ class Problems:
                 return
         if not position:
             raise self._empty()
+        self._number = position
 
     def _count(self, what: str, place: str) -> None:
         setattr(self, what, getattr(self, what) + 1)

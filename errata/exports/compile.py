@@ -36,6 +36,9 @@ USES = {
 }
 """What the logs lack where they hold no rationale for a use."""
 
+TAKEN_WITH = {"cut_off": "--cut-off", "saw_answer_unjudged": "--unjudged"}
+"""The option that takes what is left out for this reason."""
+
 
 @dataclass(frozen=True)
 class Log:
@@ -185,12 +188,18 @@ def no_row(logs: Sequence[Log], form: Format, counts: ExportCounts) -> UsageErro
     why = ", ".join(f"{number} {reason}" for reason, number in counts.left_out.most_common(5))
     if counts.excluded:
         why = f"{counts.excluded} problems left out for overlap{', ' * bool(why)}{why}"
+    flags = [flag for reason, flag in TAKEN_WITH.items() if counts.left_out[reason] and _takes(form, flag)]
     return UsageError(
         f"no row: of {rationales['written']} rationales {rationales['correct']} are right, "
         f"{rationales['accepted']} accepted",
         f"{form.name} takes {form.takes}; left out: {why or 'nothing, there was nothing to take'}",
-        "`errata status RUN` tells the reasons; let the run finish, or run the graph lesson for more to learn from",
+        "`errata status RUN` tells the reasons; let the run finish, or run the graph lesson for more to learn from"
+        + "".join(f"; or take them: {flag}" for flag in flags),
     )
+
+
+def _takes(form: Format, flag: str) -> bool:
+    return flag.removeprefix("--").replace("-", "_") in form.options
 
 
 # ---- rows ------------------------------------------------------------------------------------------------------------

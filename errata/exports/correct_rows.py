@@ -65,6 +65,8 @@ def _mistake_row(view: TranscriptView, explanation: Explanation, mistaken: Ratio
         return LeftOut("not_asked_for")
     if mistaken.correct is not False or not explanation.text.strip():
         return LeftOut("right_after_all" if mistaken.correct else "empty")
+    if (mistaken.truncated or view.is_cut_off(explanation)) and not view.options.cut_off:
+        return LeftOut("cut_off")
     return {
         "task": "mistake",
         "prompt": view.explain_prompt(mistaken),
@@ -132,9 +134,9 @@ def _of_group(row: Row) -> Likeness:
     return Likeness(row["prompt"], ["\n".join(row["completions"])], [])
 
 
-_RIGHT = "right rationales by teachers, rectified or revised; accepted where a panel sat"
+_RIGHT = "right rationales by teachers, rectified or revised; accepted where a panel sat or the gold answer was shown"
 _TARGETS = (("target",),)
-_GRADER = ("grader_only",)
+_OPTIONS = ("grader_only", "cut_off", "unjudged")
 
 SFT = Format(
     name="sft",
@@ -143,7 +145,7 @@ SFT = Format(
     columns={**PROMPT, "completion": "a rationale"},
     needs=_TARGETS,
     sequences=right_sequences,
-    options=_GRADER,
+    options=_OPTIONS,
 )
 MESSAGES = Format(
     name="messages",
@@ -154,7 +156,7 @@ MESSAGES = Format(
     sequences=conversation,
     reads=("messages",),
     likeness=_of_conversation,
-    options=_GRADER,
+    options=_OPTIONS,
 )
 MAPD = Format(
     name="mapd",
@@ -170,7 +172,7 @@ MAPD = Format(
     reads=("task", "prompt", "completion"),
     likeness=likeness("completion"),
     kind=lambda row: str(row["task"]),
-    options=_GRADER,
+    options=_OPTIONS,
 )
 MCC_KD = Format(
     name="mcc-kd",
@@ -187,5 +189,5 @@ MCC_KD = Format(
     sequences=group_sequences,
     reads=("prompt", "completions"),
     likeness=_of_group,
-    options=_GRADER,
+    options=_OPTIONS,
 )

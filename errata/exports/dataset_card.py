@@ -90,6 +90,8 @@ def _of_options(options: Options) -> str:
         " Right is what the answer grader finds right, whatever the panel says." if options.grader_only else "",
         f" Only pairs of edit ratio {options.max_edit_ratio:g} or less." if options.max_edit_ratio is not None else "",
         " Chosen is what the panel scores at least a point higher, whatever the grade." if options.by_scores else "",
+        " Texts that end at their length limit are taken too." if options.cut_off else "",
+        " Texts whose author saw the gold answer are taken unjudged." if options.unjudged else "",
     ]
     return "".join(sentences)
 
@@ -125,6 +127,7 @@ def _of_run(log: Log) -> list[str]:
     manifest = log.run.manifest()
     ended = problems(log.index, manifest.get("problems", {}).get("total"))
     rationales, logged, acceptance = funnel.rationales(), funnel.logged(), funnel.acceptance()
+    set_aside = funnel.set_aside()
     usd = "unknown" if logged["usd"] is None else f"${logged['usd']:.4f}"
     used = sorted({f"{spec.name}: {spec.model}" for spec in recipe.agents.everyone})
     hashes = manifest.get("prompts", {})
@@ -139,6 +142,8 @@ def _of_run(log: Log) -> list[str]:
         f"failed {_reasons(ended['failed'])}, pending {ended['pending']}",
         f"- rationales: {rationales['written']} written, {rationales['correct']} right, "
         f"{rationales['accepted']} accepted; accepted though wrong: {acceptance['disagreements']['accepted_wrong']}",
+        f"- set aside unless asked for: {set_aside['cut_off']} rationales cut off at their length limit, "
+        f"{set_aside['unjudged']} right ones whose author saw the gold answer and that no panel judged",
         f"- calls: {logged['calls']}, {logged['prompt_tokens']} prompt and {logged['completion_tokens']} completion "
         f"tokens, {usd} at first payment",
         *(f"- agent {cell(each)}" for each in used),

@@ -19,7 +19,7 @@ PAIRS_PER_PROBLEM = 8
 def unaided(view: TranscriptView) -> Iterator[Rationale | LeftOut]:
     """Every graded rationale whose author was not shown the gold answer, the student's among them."""
     for rationale in view.rationales():
-        fault = "shown_the_answer" if rationale.saw_answer else unfit_as_wrong(rationale)
+        fault = "shown_the_answer" if rationale.saw_answer else unfit_as_wrong(rationale, view)
         yield LeftOut(fault) if fault else rationale
 
 
@@ -81,6 +81,7 @@ def _shuffled(view: TranscriptView, rationales: Sequence[Rationale]) -> list[Rat
 # ---- the formats -----------------------------------------------------------------------------------------------------
 
 _NEEDS = (ANY_RATIONALE,)
+_CUT_OFF = ("cut_off",)
 
 NAT = Format(
     name="nat",
@@ -91,6 +92,7 @@ NAT = Format(
     sequences=graded_sequences,
     reads=("prompt", "completion", "label"),
     likeness=likeness("completion", same=("label",)),
+    options=_CUT_OFF,
     kind=lambda row: "right" if row["label"] else "wrong",
 )
 KTO = replace(NAT, name="kto")
@@ -104,5 +106,5 @@ RANKER = Format(
     sequences=pair_sequences,
     reads=("prompt", "chosen", "rejected"),
     likeness=likeness("chosen", "rejected"),
-    options=("by_scores",),
+    options=("by_scores", *_CUT_OFF),
 )

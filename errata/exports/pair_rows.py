@@ -13,7 +13,7 @@ from errata.records import Explanation, Pair, Rationale
 
 
 def edit_pairs(view: TranscriptView) -> Iterator[Pair | LeftOut]:
-    """Pairs inside the band whose sides are graded and end in different answers.
+    """Pairs inside the band whose sides are graded and end in different answers, none rejected as right by a panel.
 
     Of a log without rewrites, the natural pairs that `max_edit_ratio` lets pass.
     """
@@ -25,7 +25,7 @@ def edit_pairs(view: TranscriptView) -> Iterator[Pair | LeftOut]:
 
 def _natural(view: TranscriptView) -> list[Pair]:
     """For each author with a right and a wrong rationale of the problem, the two that are least apart."""
-    return natural_pairs({"rationales": view.by_id}, DualCotSettings())
+    return natural_pairs({"rationales": view.by_id}, DualCotSettings(band=(0.0, 1.0)))
 
 
 def _fault(view: TranscriptView, pair: Pair, *, gated: bool) -> str | None:
@@ -33,8 +33,10 @@ def _fault(view: TranscriptView, pair: Pair, *, gated: bool) -> str | None:
     limit, wants = view.options.max_edit_ratio, view.options.wants
     if not (wants(right) and wants(wrong)):
         return "not_asked_for"
-    if fault := unreadable(right) or unfit_as_wrong(wrong):
+    if fault := unreadable(right, view) or unfit_as_wrong(wrong, view):
         return fault
+    if right.accepted is False:
+        return "rejected_by_panel"
     if not right.correct or wrong.correct or right.answer == wrong.answer or right.text == wrong.text:
         return "answers_do_not_differ"
     if gated and not pair.in_band:
@@ -102,9 +104,11 @@ def _privileged(
 ) -> Row | LeftOut:
     if not view.options.wants(mistaken):
         return LeftOut("not_asked_for")
-    fault = unfit_as_wrong(mistaken) or ("right_after_all" if mistaken.correct else None)
+    fault = unfit_as_wrong(mistaken, view) or ("right_after_all" if mistaken.correct else None)
     if rectified and not fault:
-        fault = unreadable(rectified) or (None if rectified.correct else "not_rectified")
+        fault = unreadable(rectified, view) or (None if rectified.correct else "not_rectified")
+    if explanation and view.is_cut_off(explanation) and not view.options.cut_off:
+        fault = fault or "cut_off"
     if fault or not context.strip():
         return LeftOut(fault or "empty")
     rationales = (mistaken, rectified) if rectified else (mistaken,)
@@ -131,7 +135,8 @@ def _origin(row: Row) -> str:
 EDIT = Format(
     name="edit",
     rows=edit_rows,
-    takes="right and wrong sides of pairs inside the edit-ratio band, both graded, with different answers",
+    takes="right and wrong sides of pairs inside the edit-ratio band, both graded, with different answers; no right "
+    "side that a panel rejected",
     columns={**_SIDES, "spans": "`chosen` and `rejected`: [start, end) characters of the words that differ"},
     needs=(("dual_cot",),),
     sequences=pair_sequences,
@@ -167,4 +172,5 @@ PRIVILEGED = Format(
     reads=("prompt", "completion", "privileged_context"),
     likeness=likeness("completion", "privileged_context"),
     kind=lambda row: str(row["meta"]["context"]),
+    options=("cut_off",),
 )

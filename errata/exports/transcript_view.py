@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+from errata.agents.demonstration import Demonstration
 from errata.agents.prompts import Prompts
 from errata.agents.student import explain_messages, student_messages
 from errata.exports.dedup import alike, ngrams
+from errata.graphs.stages.dual_cot import DUAL_COT
+from errata.graphs.stages.dual_pairs import REWRITES
+from errata.graphs.stages.few_shot import examples_for
+from errata.graphs.stages.parroting import parroting
 from errata.records import Explanation, Message, Pair, Problem, Rationale, Review, Transcript
 from errata.runs.recipe import SynthRecipe
 
@@ -45,6 +50,10 @@ class Source:
         every = [(role, use) for _, roles in self.ran for role, use in roles.items()]
         return tuple(dict.fromkeys(role for role, use in every if not uses or use in uses))
 
+    def demonstrations(self, problem: Problem) -> list[Demonstration]:
+        """What rewrites of this problem may have been shown, but for natural pairs of the run."""
+        return examples_for(problem, (), self.recipe.settings.of(DUAL_COT))
+
     def holds(self, need: str) -> bool:
         """Whether a stage of this name ran, or one that writes rationales for this use."""
         return need in self.stages or bool(self.roles(need))
@@ -61,7 +70,8 @@ class Options:
     roles: only rationales written in these roles, all by default. authors: only what these agents wrote, explanations
     too. grader_only: what the answer grader finds right, whatever the panel says of it (the control of peer review).
     max_edit_ratio: only pairs at most so far apart; of a log without rewrites, natural pairs are mined. by_scores: the
-    ranker learns the panel's order, not the grades.
+    ranker learns the panel's order, not the grades. cut_off: also what ends at its length limit. unjudged: also right
+    texts whose author saw the gold answer and that no panel judged.
     """
 
     roles: tuple[str, ...] = ()
@@ -69,6 +79,8 @@ class Options:
     grader_only: bool = False
     max_edit_ratio: float | None = None
     by_scores: bool = False
+    cut_off: bool = False
+    unjudged: bool = False
 
     def wants(self, rationale: Rationale) -> bool:
         """Whether it was written in one of the roles and by one of the authors."""
@@ -114,6 +126,21 @@ class TranscriptView:
     def by_id(self) -> dict[str, Rationale]:
         return {rationale.id: rationale for rationale in self.transcript.rationales}
 
+    def is_cut_off(self, explanation: Explanation) -> bool:
+        """Whether the reply that is the explanation ended at its length limit; one that names its kinds may follow."""
+        own = [call for call in self.transcript.calls if call.id in explanation.call_ids and call.verb != "classify"]
+        return bool(own) and max(own, key=lambda call: call.attempt).finish_reason == "length"
+
+    def parroting(self, rationale: Rationale) -> str | None:
+        """Why a rewrite is a copy of what its author was shown; None where it is none, or no rewrite.
+
+        Logs of versions before rewrites were checked are held against the recipe's demonstrations or the shipped ones.
+        """
+        parent = self.by_id.get(rationale.parent_id or "")
+        if parent is None or rationale.role not in REWRITES:
+            return None
+        return parroting(self.problem, parent, rationale, self.source.demonstrations(self.problem))
+
     @cached_property
     def exam(self) -> Literal["mistaken", "right", "none"]:
         """Whether the student made a mistake on this problem; none where it sat no exam."""
@@ -138,10 +165,10 @@ class TranscriptView:
 def unfit_to_teach(rationale: Rationale, view: TranscriptView) -> str | None:
     """Why a student shall not learn from this as right; None where it may.
 
-    Fit is what is right, not set aside by a filter and, where a panel sat, accepted. Of a failed problem, whose panel
-    may not have met, only what it did accept.
+    Fit is what is right, whole, not set aside by a filter and, where a panel sat or its author saw the gold answer,
+    accepted. Of a failed problem, whose panel may not have met, only what it did accept.
     """
-    if fault := unreadable(rationale):
+    if fault := unreadable(rationale, view):
         return fault
     if not rationale.correct:
         return "wrong"
@@ -150,10 +177,12 @@ def unfit_to_teach(rationale: Rationale, view: TranscriptView) -> str | None:
     if rationale.accepted is False:
         return "rejected_by_panel"
     awaited = view.source.has_panel and view.transcript.outcome.status == "failed"
-    return "no_verdict" if rationale.reviews or awaited else None
+    if rationale.reviews or awaited:
+        return "no_verdict"
+    return "saw_answer_unjudged" if rationale.saw_answer and not view.options.unjudged else None
 
 
-def unreadable(rationale: Rationale) -> str | None:
+def unreadable(rationale: Rationale, view: TranscriptView) -> str | None:
     """Why this is no rationale to learn anything from, right or wrong; None where it is one."""
     if rationale.dropped:
         return rationale.dropped
@@ -161,18 +190,16 @@ def unreadable(rationale: Rationale) -> str | None:
         return "empty"
     if rationale.correct is None:
         return "not_graded"
-    return None
-
-
-def unfit_as_wrong(rationale: Rationale) -> str | None:
-    """Why this says nothing of wrong reasoning: cut off or without an answer, it is no reasoned mistake."""
-    if fault := unreadable(rationale):
-        return fault
-    if rationale.correct:
-        return None
-    if rationale.truncated:
+    if rationale.truncated and not view.options.cut_off:
         return "cut_off"
-    return "no_answer_read" if rationale.answer is None else None
+    return view.parroting(rationale)
+
+
+def unfit_as_wrong(rationale: Rationale, view: TranscriptView) -> str | None:
+    """Why this says nothing of wrong reasoning: without an answer it is no reasoned mistake."""
+    if fault := unreadable(rationale, view):
+        return fault
+    return None if rationale.correct or rationale.answer is not None else "no_answer_read"
 
 
 def distinct(rationales: Sequence[Rationale]) -> tuple[list[Rationale], int]:

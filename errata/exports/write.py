@@ -52,13 +52,18 @@ def export(
         keep_duplicates: write near-duplicates too.
 
     Raises:
-        UsageError: a format the logs cannot serve, with the graph that could; an unreadable evaluation set.
+        UsageError: a file that is no .jsonl, an unreadable evaluation set, a format the logs cannot serve, with the
+            graph that could.
         ErrataError: a full disk.
     """
     out, form = Path(out), format_of(form)
     card, counts = out.with_suffix(".md"), ExportCounts()
-    if card == out:
-        raise UsageError(f"--out {out}", "rows are JSON lines, and their card is the .md file", "name a .jsonl file")
+    if out.suffix != ".jsonl":
+        raise UsageError(
+            f"--out {out}",
+            "rows are JSON lines, since they hold lists and their lineage; their card is the .md file",
+            f"name a .jsonl file: --out {out.with_suffix('.jsonl')}",
+        )
     logs = open_logs(runs, form, options)
     sets = _eval_sets(logs, against, exclude_overlap)
     selection = Selection(options, keep_duplicates, tuple(load_eval_set(each) for each in sets), exclude_overlap)

@@ -87,6 +87,8 @@ class Counts:
     wrong: Range = NONE
     """Wrong rationales per teacher and problem that may be rectified."""
 
+    panel_sat: bool = False
+    """A panel has judged what was written before."""
     others: list[tuple[AgentSpec, Range]] = field(default_factory=list)
     """Rationales per problem that one's own stages add for a panel to review, by author."""
 

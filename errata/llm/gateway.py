@@ -382,6 +382,10 @@ def check(agents: Agents, budget: Budget) -> None:
             from errata.llm.backends.litellm import check_provider
 
             check_provider(spec)
+        elif kind_of(spec.model) == "simulated":
+            from errata.llm.backends.simulated.persona import check_name
+
+            check_name(spec.name, spec.model.partition("/")[2])
     unknown = unpriced(agents.everyone)
     if unknown and any(amounts.usd is not None for amounts in (budget, *budget.stages.values())):
         notes = price_notes(unknown)

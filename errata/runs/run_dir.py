@@ -11,9 +11,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,38 +50,50 @@ class RunDir:
     def calls(self) -> Path:
         return self.path / "calls"
 
+    @property
+    def manifest_file(self) -> Path:
+        return self.path / "manifest.json"
+
     def manifest(self) -> dict[str, Any]:
         """What manifest.json holds; empty where it is missing or unreadable, for the log is what counts."""
         with suppress(OSError, orjson.JSONDecodeError):
-            value = orjson.loads((self.path / "manifest.json").read_bytes())
+            value = orjson.loads(self.manifest_file.read_bytes())
             return value if isinstance(value, dict) else {}
         return {}
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         text = orjson.dumps(orjson.loads(to_json(manifest)), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        write_whole(self.path / "manifest.json", text)
+        write_whole(self.manifest_file, text)
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether a run has been here: a recipe alone may be anybody's."""
+    run = RunDir(Path(path))
+    return run.log.is_file() or run.manifest_file.is_file()
 
 
 def find_run(path: str | Path) -> RunDir:
     """The run directory at `path`; UsageError where none is."""
-    run = RunDir(Path(path))
-    if not run.log.is_file() and not run.recipe.is_file():
+    if not is_run(path):
+        below = sorted(file.parent for file in Path(path).glob(f"runs/*/{RunDir(Path()).manifest_file}"))
         raise UsageError(
-            f"{path} holds neither transcripts.jsonl nor recipe.yaml",
+            f"{path} holds neither transcripts.jsonl nor manifest.json",
             "a run directory is expected",
-            "name the folder that `errata synth` wrote, by default runs/NAME",
+            f"name the folder that `errata synth` wrote, {f'e.g. {below[0]}' if below else 'by default runs/NAME'}",
         )
-    return run
+    return RunDir(Path(path))
 
 
 @contextmanager
 def held(path: Path) -> Iterator[RunDir]:
     """The run directory, created where it is missing, locked for this process.
 
-    Raises UsageError where another process holds it or it cannot be written. The lock dies with its process.
+    What is refused before it has a manifest, and so before a call, leaves no directory that was not there. Raises
+    UsageError where another process holds it or it cannot be written. The lock dies with its process.
     """
     from filelock import FileLock, Timeout
 
+    fresh = [each for each in (path, *path.parents) if not each.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / ".lock", timeout=0)
@@ -100,8 +113,21 @@ def held(path: Path) -> Iterator[RunDir]:
             os.write(descriptor, str(os.getpid()).encode())
             os.close(descriptor)
         yield RunDir(path)
+    except BaseException:
+        _leave_nothing(path, fresh)
+        raise
     finally:
         lock.release()
+
+
+def _leave_nothing(path: Path, fresh: Sequence[Path]) -> None:
+    """Removes a directory without a manifest that this process has made, and the empty ones it stands in."""
+    if path not in fresh or RunDir(path).manifest_file.exists():
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    for each in fresh:
+        with suppress(OSError):
+            each.rmdir()
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:

@@ -11,6 +11,8 @@ The log is streamed; of several lines about one problem the last counts. What is
   the truth: precision = accepted and right / accepted, recall = accepted and right / right. `sound` takes soundness as
   the truth, over the judged rationales whose soundness is known; the `grader_only` figures are those of a panel that
   accepts what the grader finds right. A share of nothing is null.
+- set_aside: what exports leave out unless they are asked for: `cut_off`, rationales that end at their length limit, and
+  `unjudged`, right ones whose author saw the gold answer and that no panel judged.
 - agreement: Krippendorff's alpha (ordinal) over all reviewed rationales with two or more valid scores.
 - resumes: how often the run was taken up again, and the calls, tokens and dollars that had been paid by then and were
   not paid again, summed over the resumes.
@@ -117,6 +119,7 @@ class Funnel:
             soundness_known=int(sound is not None),
             unreadable=int(rationale.answer is None),
             truncated=int(rationale.truncated),
+            unjudged=int(correct and rationale.saw_answer and accepted is None and not rationale.reviews),
         )
         if rationale.dropped:
             self.dropped[rationale.dropped] += 1
@@ -183,6 +186,11 @@ class Funnel:
     def rationales(self) -> dict[str, int]:
         totals: Counter[str] = sum(self.authors.values(), Counter())
         return {key: totals[key] for key in ("written", "correct", "accepted")}
+
+    def set_aside(self) -> dict[str, int]:
+        """Rationales that exports leave out unless they are asked for, by the option's name."""
+        totals: Counter[str] = sum(self.authors.values(), Counter())
+        return {"cut_off": totals["truncated"], "unjudged": totals["unjudged"]}
 
     def by_author(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
@@ -291,6 +299,7 @@ def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
         "agreement": {"alpha": alpha(funnel.patterns), "units": funnel.patterns.total()},
         "student": funnel.student(),
         "dropped": dict(funnel.dropped),
+        "set_aside": funnel.set_aside(),
         "pairs": {origin: dict(counted) for origin, counted in sorted(funnel.pairs.items())},
         "explanations": {"written": funnel.explanations.total(), "kinds": dict(funnel.kinds.most_common())},
         "agents": funnel.by_agent(),

@@ -12,6 +12,12 @@ from rich.text import Text
 from errata.errors import plain
 from errata.runs.progress import money
 
+SET_ASIDE = {
+    "cut_off": "rationales cut off at their length limit",
+    "unjudged": "right ones that saw the answer, judged by nobody",
+}
+"""What exports leave out unless they are asked for, in words."""
+
 
 def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
@@ -117,6 +123,7 @@ def _yield(status: dict[str, Any]) -> Table:
         rows.append((f"pairs, {origin}", counted["written"]))
         rows.append(("  in the band", counted["in_band"]))
     rows += [(f"rationales dropped: {reason}", number) for reason, number in status["dropped"].items()]
+    rows += [(SET_ASIDE[reason], number) for reason, number in status["set_aside"].items() if number]
     rows += [(f"input {kind}", number) for kind, number in status["input"].items() if number]
     return table("Yield", ("", "number"), rows)
 

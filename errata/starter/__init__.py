@@ -15,16 +15,20 @@ PLAIN, COMMITTEE, EXAM = HERE / "plain.yaml", HERE / "committee.yaml", HERE / "e
 """Settings of the demo's two trainings, and the evaluation of its three students."""
 
 FILES = {"recipe.yaml": "recipe.yaml", "problems.jsonl": "problems.jsonl", "env.example": ".env.example"}
+IGNORED = ".gitignore"
+"""Keeps runs and keys out of git; a folder that has one of its own keeps it."""
 
 
 def write_starter(directory: Path) -> list[Path]:
-    """Writes a recipe, problems, a prompt to change and a list of keys; returns the paths.
+    """Writes a recipe, problems, a prompt to change, a list of keys and a .gitignore; returns the paths.
 
     Raises UsageError where one of them is there already, before anything is written.
     """
     texts = {directory / name: (HERE / source).read_bytes() for source, name in FILES.items()}
     prompt = files("errata") / "prompts" / "teacher" / "solve.md"
     texts[directory / "prompts" / "teacher" / "solve.md"] = prompt.read_bytes()
+    if not (directory / IGNORED).exists():
+        texts[directory / IGNORED] = (HERE / "gitignore").read_bytes()
     there = [path for path in texts if path.exists()]
     if there:
         raise UsageError(f"{there[0]} is there already", "it would be overwritten", "name a new or empty folder")

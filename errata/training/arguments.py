@@ -37,6 +37,8 @@ class DataArguments:
         None, "Of a run: only rationales in these roles, e.g. teacher, rectified, or those of one's own stages."
     )
     authors: list[str] | None = option(None, "Of a run: only what these agents wrote; all by default.")
+    cut_off: bool = option(False, "Of a run: texts that end at their length limit too.")
+    unjudged: bool = option(False, "Of a run: right texts that saw the gold answer and that no panel judged too.")
     system: str | None = option(
         None, "System text before every prompt; of a run directory, by default that of its student."
     )

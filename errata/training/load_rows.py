@@ -20,6 +20,7 @@ from errata.exports.formats import check_columns
 from errata.exports.sequences import LabeledSequence, SourceRow
 from errata.exports.transcript_view import ALL, Options
 from errata.records import canonical, to_json
+from errata.runs.run_dir import is_run
 
 
 class LoadedRow(NamedTuple):
@@ -77,18 +78,13 @@ def read(names: Sequence[str], where: Where) -> LoadedRows:
     return LoadedRows(rows, ", ".join(names), content.hexdigest())
 
 
-def is_run(name: str) -> bool:
-    folder = Path(name)
-    return (folder / "transcripts.jsonl").is_file() or (folder / "recipe.yaml").is_file()
-
-
 def _read(name: str, where: Where) -> Iterator[LoadedRow]:
     if is_run(name):
         return _of_run(name, where)
     if where.options != ALL:
         raise UsageError(
             f"{name} is no run directory",
-            "roles, authors, grader_only, max_edit_ratio and by_scores choose from a log, not from an export of it",
+            "roles, authors, grader_only, max_edit_ratio, by_scores, cut_off, unjudged choose from logs, not exports",
             "name the run directory, or export it with these options",
         )
     return _of_data(name, where)

@@ -11,11 +11,12 @@ from datasets import Dataset
 from errata.exports.correct_rows import SFT
 from errata.exports.format import Format
 from errata.exports.transcript_view import Options
+from errata.runs.run_dir import is_run
 from errata.training.align import AlignMode
 from errata.training.combine import combine, entry_terms, method_terms
 from errata.training.encode import Group
 from errata.training.group_rows import Change, Groups, answers_only, fitting, repeat_to, right_sides, target_tokens
-from errata.training.load_rows import LoadedRows, Where, is_run, read
+from errata.training.load_rows import LoadedRows, Where, read
 from errata.training.load_student import Student, Texts, open_student
 from errata.training.method_arguments import Arguments
 from errata.training.objective import Objective
@@ -207,7 +208,13 @@ def _eval_rows(arguments: Arguments, source: Split, student: Student, objective:
 def options_of(arguments: Arguments) -> Options:
     """Which rationales are taken of a run."""
     data, control = arguments.data, arguments.control
-    options = replace(arguments.knobs.options(), roles=tuple(data.roles or ()), authors=tuple(data.authors or ()))
+    options = replace(
+        arguments.knobs.options(),
+        roles=tuple(data.roles or ()),
+        authors=tuple(data.authors or ()),
+        cut_off=data.cut_off,
+        unjudged=data.unjudged,
+    )
     return replace(options, grader_only=True) if control is not None and control.grader_only else options
 
 

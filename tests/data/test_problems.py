@@ -375,6 +375,18 @@ def test_limit_changes_no_position(tmp_path: Path) -> None:
     assert len(read(path, limit=100)) == 6
 
 
+def test_a_limit_that_is_not_reached_is_noted(tmp_path: Path) -> None:
+    source = ProblemSource(source=lines(tmp_path / "p.jsonl", ROWS), mapping=PLAIN)
+    for limit, noted in ((100, [f"limit is 100, and {source.source} gives 6 problems"]), (6, []), (3, []), (None, [])):
+        problems = Problems(source, limit)
+        assert problems.notes() == []
+        list(problems)
+        assert problems.notes() == noted
+    begun = Problems(source, 100)
+    next(iter(begun))
+    assert begun.notes() == []
+
+
 def test_where_and_split(tmp_path: Path) -> None:
     rows = [{**row, "fold": "train" if n < 4 else "test"} for n, row in enumerate(ROWS)]
     path = lines(tmp_path / "s.jsonl", [*rows, {"level": 9}])

@@ -42,8 +42,9 @@ def prompt_of(line: Line) -> str:
 
 def fit(rationale: Line) -> bool:
     taught = rationale["role"] in ("teacher", "revised", "rectified")
-    right = rationale["correct"] and not rationale["dropped"]
-    return taught and right and (rationale["accepted"] or not rationale["reviews"])
+    right = rationale["correct"] and not rationale["dropped"] and not rationale["truncated"]
+    unjudged = not rationale["reviews"] and not rationale["saw_answer"]
+    return taught and right and (rationale["accepted"] or unjudged)
 
 
 def named(line: Line) -> dict[str, Line]:
@@ -85,16 +86,23 @@ def test_edit(run: Path, tmp_path: Path, limit: float | None) -> None:
     done = everything(run, "edit", tmp_path, max_edit_ratio=limit)
     rows = rows_of(done.out)
 
-    expected = []
+    expected, rejected = [], 0
     for line in in_order(run):
         for pair in line["pairs"]:
             right, wrong = (named(line)[pair[side]] for side in ("right", "wrong"))
             graded = right["correct"] is True and wrong["correct"] is False and right["answer"] != wrong["answer"]
+            if right["accepted"] is False:
+                rejected += 1
+                continue
             if pair["in_band"] and graded and (limit is None or pair["edit_ratio"] <= limit):
                 expected.append((pair["id"], right["text"], wrong["text"]))
     assert [(row["meta"]["pair_id"], row["chosen"], row["rejected"]) for row in rows] == expected
     assert all(pair["edit_ratio"] <= 0.12 for pair in (row["meta"] for row in rows))
-    assert done.tally.left_out["out_of_band"] == sum(not p["in_band"] for line in lines(run) for p in line["pairs"]) > 0
+    pairs = sum(len(line["pairs"]) for line in lines(run))
+    outside = sum(not pair["in_band"] for line in lines(run) for pair in line["pairs"])
+    assert done.tally.left_out["rejected_by_panel"] == rejected > 0
+    assert pairs - len(expected) - rejected <= outside + done.tally.left_out["beyond_max_edit_ratio"]
+    assert done.tally.left_out["out_of_band"] > 0
     for row in rows:
         for side, other in (("chosen", "rejected"), ("rejected", "chosen")):
             words = {row[side][start:end] for start, end in row["spans"][side]}

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errata.agents.prompts import load_prompts
-from errata.exports.correct_rows import mapd_rows, mcc_kd_rows, sft_rows
-from errata.exports.labeled_rows import PAIRS_PER_PROBLEM, nat_rows, ranker_rows
+from errata.exports.correct_rows import mapd_rows, mcc_kd_rows, messages_rows, sft_rows
+from errata.exports.labeled_rows import KTO, PAIRS_PER_PROBLEM, nat_rows, ranker_rows
 from errata.exports.pair_rows import dpo_rows, edit_rows, privileged_rows
 from errata.exports.transcript_view import LeftOut, Options, Source, TranscriptView
-from errata.records import Explanation, Outcome, Pair, Problem, Rationale, Review, Span, Transcript
+from errata.graphs.stages.few_shot import shipped
+from errata.records import Call, Explanation, Outcome, Pair, Problem, Rationale, Review, Span, Transcript
 from tests.small_runs import small
 
 PROBLEM = Problem(id="p", task="t", question="1 + 1 ?", answer="2", kind="number")
@@ -72,8 +73,11 @@ def test_what_is_fit_to_teach() -> None:
         sft_rows(
             view(
                 rationale("accepted", accepted=True, reviews=FOUR),
-                rationale("rectified", role="rectified", saw_answer=True),
+                rationale("rectified", role="rectified", saw_answer=True, accepted=True, reviews=FOUR),
                 rationale("revised", role="revised", accepted=True, reviews=FOUR),
+                rationale("mended", role="rectified", saw_answer=True),
+                rationale("told", role="revised", saw_answer=True),
+                rationale("cut", truncated=True, accepted=True, reviews=FOUR),
                 rationale("rejected", accepted=False, reviews=FOUR),
                 rationale("open", accepted=None, reviews=FOUR),
                 wrong("wrong", accepted=True, reviews=FOUR),
@@ -86,7 +90,115 @@ def test_what_is_fit_to_teach() -> None:
         )
     )
     assert rows == ["accepted", "rectified", "revised"]
-    assert reasons == ["rejected_by_panel", "no_verdict", "wrong", "too_long", "empty", "not_graded"]
+    shown = ["saw_answer_unjudged"] * 2 + ["cut_off"]
+    assert reasons == [*shown, "rejected_by_panel", "no_verdict", "wrong", "too_long", "empty", "not_graded"]
+
+
+@pytest.mark.parametrize("stages", ["", "rationales, dual_cot"])
+def test_what_saw_the_answer_is_no_right_rationale_until_a_panel_says_so(stages: str) -> None:
+    """A rectified text may bend false steps to the answer that it was shown; so it was in 12 % of the classroom's."""
+    mended = rationale("mended", role="rectified", saw_answer=True)
+    blind = rationale("blind")
+    for rows_of in (sft_rows, messages_rows, mapd_rows):
+        assert made(rows_of(view(blind, mended, stages=stages))) == (["blind"], ["saw_answer_unjudged"])
+        taken = view(blind, mended, stages=stages, options=Options(unjudged=True))
+        assert made(rows_of(taken)) == (["blind", "mended"], [])
+    other = mended.model_copy(update={"text": "another way to 2", "answer_span": Span(15, 16)})
+    group = (spelled("a", "from one to 2 .", "2"), other)
+    reasons = ["saw_answer_unjudged", "alone_of_its_problem"]
+    assert made(mcc_kd_rows(view(*group, stages=stages))) == ([], reasons)
+    assert made(mcc_kd_rows(view(*group, stages=stages, options=Options(unjudged=True)))) == (["a+mended"], [])
+
+
+def test_what_the_panel_says_of_an_open_verdict_holds_with_unjudged_texts_too() -> None:
+    rejected = rationale("rejected", role="rectified", saw_answer=True, accepted=False, reviews=FOUR)
+    open_ = rationale("open", role="rectified", saw_answer=True, reviews=FOUR)
+    found = made(sft_rows(view(rejected, open_, options=Options(unjudged=True))))
+    assert found == ([], ["rejected_by_panel", "no_verdict"])
+
+
+CUT = {"truncated": True}
+TAKERS: dict[str, tuple[Any, list[str]]] = {
+    "sft": (sft_rows, ["right", "more"]),
+    "messages": (messages_rows, ["right", "more"]),
+    "mapd": (mapd_rows, ["right", "more", "slip"]),
+    "mcc-kd": (mcc_kd_rows, ["right+more"]),
+    "nat": (nat_rows, ["right", "more", "wrong", "slip"]),
+    "kto": (KTO.rows, ["right", "more", "wrong", "slip"]),
+    "privileged": (privileged_rows, ["slip"]),
+    "ranker": (ranker_rows, []),
+}
+"""By format what it takes of the log below, where it is asked for."""
+
+
+@pytest.mark.parametrize("name", sorted(TAKERS))
+def test_what_is_cut_off_is_in_no_row_unless_it_is_asked_for(name: str) -> None:
+    """Right or wrong: of a real small model 2 of 7 rows of sft ended in the middle of a sentence."""
+    log = (
+        spelled("right", "two ones are 2 and", "2").model_copy(update=CUT),
+        spelled("more", "count to 2 then", "2").model_copy(update=CUT),
+        wrong("wrong", **CUT),
+        wrong("slip", role="student", **CUT),
+    )
+    about = Explanation(id="e", author="ben", rationale_id="slip", text="you lost one")
+    takes, wanted = TAKERS[name]
+    rows, reasons = made(takes(view(*log, explanations=(about,))))
+    assert rows == []
+    assert set(reasons) <= {"cut_off", "wrong", "nothing_to_compare", "alone_of_its_problem"}
+    assert "cut_off" in reasons
+    taken, left = made(takes(view(*log, explanations=(about,), options=Options(cut_off=True))))
+    assert taken == wanted or (name == "ranker" and len(taken) == 4)
+    assert "cut_off" not in left
+
+
+@pytest.mark.parametrize("name", ["edit", "dpo"])
+def test_no_pair_has_a_side_that_is_cut_off(name: str) -> None:
+    log = (rationale("r", **CUT), wrong("w"), rationale("whole"), wrong("cut", **CUT))
+    pairs = (pair("r", "w"), pair("whole", "cut"))
+    rows, reasons = made((edit_rows if name == "edit" else dpo_rows)(view(*log, pairs=pairs)))
+    assert rows == ([] if name == "edit" else ["whole+w"])
+    assert reasons == (["cut_off"] * 2 if name == "edit" else [])
+
+
+@pytest.mark.parametrize(("finish", "taken"), [("stop", True), ("length", False)])
+def test_an_explanation_that_is_cut_off_is_in_no_row(finish: str, taken: bool) -> None:
+    def call(name: str, verb: str, ended: str) -> Call:
+        parts = {"id": name, "agent": "ben", "verb": verb, "prompt": f"teacher/{verb}@1", "prompt_hash": "h"}
+        parts |= {"attempt": int(verb == "classify")}
+        return Call.model_validate({**parts, "model": "m", "messages": (), "reply": "x", "finish_reason": ended})
+
+    slip = wrong("slip", role="student")
+    about = Explanation(id="e", author="ben", rationale_id="slip", text="you lost", call_ids=("said", "named"))
+    calls = (call("said", "explain", finish), call("named", "classify", "length"))
+    for rows_of in (mapd_rows, privileged_rows):
+        log = view(slip, explanations=(about,), calls=calls)
+        assert made(rows_of(log))[0] == (["slip"] if taken else [])
+        log = view(slip, explanations=(about,), calls=calls, options=Options(cut_off=True))
+        assert made(rows_of(log))[0] == ["slip"]
+
+
+def test_copies_of_a_demonstration_in_old_logs_are_in_no_row() -> None:
+    """Logs of versions that did not look for them hold such pairs, inside their band."""
+    shown = shipped("number")[0]
+    mended = {"role": "rectified", "parent_id": "slip", "text": shown.rationale, "accepted": True, "saw_answer": True}
+    spoilt = {"role": "corrupted", "parent_id": "right", "text": shown.wrong, "saw_answer": True}
+    log = (
+        rationale("right", text="so 1 + 1 makes two and the answer is 2"),
+        wrong("slip", role="student", text="so 1 + 1 makes three and the answer is 3"),
+        rationale("mended", **mended),
+        wrong("spoilt", **spoilt),
+    )
+    pairs = (pair("right", "spoilt", edit_ratio=0.94), pair("mended", "slip", edit_ratio=0.94))
+    assert made(sft_rows(view(*log))) == (["right"], ["parrots_demonstration"])
+    assert made(edit_rows(view(*log, pairs=pairs))) == ([], ["parrots_demonstration"] * 2)
+    assert "spoilt" not in str(made(dpo_rows(view(*log, pairs=pairs)))[0])
+    assert "parrots_demonstration" in made(privileged_rows(view(*log)))[1]
+
+
+def test_a_right_side_that_the_panel_rejected_is_in_no_pair() -> None:
+    log = (rationale("r", accepted=False, reviews=FOUR), wrong("w"))
+    assert made(edit_rows(view(*log, pairs=(pair("r", "w"),)))) == ([], ["rejected_by_panel"])
+    assert made(dpo_rows(view(*log, pairs=(pair("r", "w"),)))) == ([], ["rejected_by_panel"])
 
 
 def test_of_a_failed_problem_only_what_the_panel_accepted() -> None:
@@ -169,8 +281,8 @@ def test_what_counts_as_a_negative() -> None:
             )
         )
     )
-    assert rows == ["right", "judged", "cut", "wrong", "student", "blind"]
-    assert reasons == ["shown_the_answer"] * 2 + ["cut_off", "no_answer_read", "too_long"]
+    assert rows == ["right", "judged", "wrong", "student", "blind"]
+    assert reasons == ["cut_off", *["shown_the_answer"] * 2, "cut_off", "no_answer_read", "too_long"]
 
 
 @given(st.integers(0, 12), st.integers(0, 12))

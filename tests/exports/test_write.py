@@ -178,8 +178,10 @@ async def test_no_row_is_an_error_and_leaves_what_was_there(tmp_path: Path) -> N
 
 
 def test_bad_targets(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"\.md"):
-        export([run], "sft", tmp_path / "x.md")
+    for name in ("x.md", "x.csv", "x.parquet", "x"):
+        with pytest.raises(UsageError, match=rf"name a \.jsonl file: --out {tmp_path}/x\.jsonl"):
+            export([run], "sft", tmp_path / name)
+        assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
     with pytest.raises(ErrataError, match="cannot be written"):
         export([run], "sft", tmp_path / "file" / "x.jsonl")
@@ -198,10 +200,17 @@ def test_a_spoilt_line_is_told(run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "option"),
-    [("edit", {"grader_only": True}), ("sft", {"max_edit_ratio": 0.0}), ("nat", {"by_scores": True})],
+    [
+        ("edit", {"grader_only": True}),
+        ("sft", {"max_edit_ratio": 0.0}),
+        ("nat", {"by_scores": True}),
+        ("edit", {"cut_off": True}),
+        ("nat", {"unjudged": True}),
+    ],
 )
 def test_an_option_that_would_change_nothing_is_refused(name: str, option: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=f"with --format {name}"):
+    (flag,) = (f"--{each.replace('_', '-')}" for each in option)
+    with pytest.raises(UsageError, match=f"{flag} with --format {name}"):
         check_options(format_of(name), Options(**option))
 
 
@@ -319,6 +328,35 @@ def test_a_licence_of_its_own_is_no_hub_identifier(run: Path) -> None:
     own = front("MATH is MIT: but\n- not the rest")
     assert (own["license"], own["license_name"]) == ("other", "MATH is MIT: but - not the rest")
     assert front("MIT", "Apache-2.0")["license_name"] == "Apache-2.0; MIT"
+
+
+async def test_the_card_counts_what_is_set_aside_and_says_what_was_asked_for(tmp_path: Path) -> None:
+    cut = "settings.rationales.sampling.max_tokens=30"
+    run = (await synthesize(small(tmp_path, cut, "settings.dual_cot.review=false", problems=8))).run
+    plain = export([run], "sft", tmp_path / "plain.jsonl")
+    taking = export([run], "sft", tmp_path / "taking.jsonl", Options(cut_off=True, unjudged=True))
+
+    everything = [each for line in lines(run) for each in line["rationales"]]
+    unjudged = sum(each["role"] == "rectified" and each["correct"] for each in everything)
+    truncated = sum(each["truncated"] for each in everything)
+    assert min(unjudged, truncated) > 0
+    card = plain.card.read_text(encoding="utf-8")
+    assert f"set aside unless asked for: {truncated} rationales cut off" in card
+    assert f"{unjudged} right ones whose author saw the gold answer" in card
+    assert plain.tally.left_out["saw_answer_unjudged"] == unjudged
+    assert f"{plain.tally.left_out['cut_off']} cut_off" in card
+    assert taking.tally.left_out["cut_off"] == taking.tally.left_out["saw_answer_unjudged"] == 0
+    assert taking.tally.rows > plain.tally.rows
+    told = taking.card.read_text(encoding="utf-8")
+    assert "Texts that end at their length limit are taken too." in told
+    assert "Texts whose author saw the gold answer are taken unjudged." in told
+
+
+async def test_where_everything_is_set_aside_the_option_is_named(tmp_path: Path) -> None:
+    recipe = small(tmp_path, "stages=[exam, rationales]", "settings.rationales.sampling.max_tokens=6", problems=3)
+    run = (await synthesize(recipe)).run
+    with pytest.raises(UsageError, match=r"or take them: --cut-off"):
+        export([run], "nat", tmp_path / "x.jsonl", Options(roles=("teacher",)))
 
 
 def test_text_from_elsewhere_is_harmless_in_a_card() -> None:

@@ -9,6 +9,7 @@ from errata.grading.grader import Grader
 from errata.graphs.pipeline import STAGES, goals_of, in_order
 from errata.graphs.stages.dual_cot import DUAL_COT
 from errata.graphs.stages.exam import EXAM
+from errata.graphs.stages.few_shot import shipped
 from errata.graphs.stages.mistake_explanation import MISTAKE_EXPLANATION
 from errata.graphs.stages.peer_review import PEER_REVIEW
 from errata.graphs.stages.rationales import RATIONALES
@@ -348,19 +349,64 @@ async def test_only_correct_saves_the_reviews_of_wrong_ones() -> None:
 
 
 async def test_a_pair_out_of_the_band_is_tried_again() -> None:
-    far, near = "So he has six of them in all, I think.\nThe answer is 6.", WRONG
+    far, near = "So with 2 and another 3 he has six of them in all, I think.\nThe answer is 6.", WRONG
     script = Script(
         lambda request: (far if request.sample == 0 else near) if request.verb == "corrupt" else helpful(request)
     )
 
-    story = await run(
-        script, "dual_cot", settings={"dual_cot": {"band": [0, 0.5], "tries": 3}}, teachers=("ada",), student=None
-    )
+    story = await run(script, "dual_cot", settings={"dual_cot": {"tries": 3}}, teachers=("ada",), student=None)
 
     assert [request.sample for request in script.requests("corrupt")] == [0, 1]
     pairs = sorted(story["pairs"].values(), key=lambda pair: pair.edit_ratio)
     assert [pair.in_band for pair in pairs] == [True, False]
     assert all(story["rationales"][pair.wrong].role == "corrupted" for pair in pairs)
+
+
+async def test_a_rewrite_that_parrots_its_demonstration_is_set_aside_and_asked_for_again() -> None:
+    """A real model of 1.5B wrote the shipped demonstration under every problem that it was to corrupt."""
+    demonstration = shipped("number")[0].wrong or ""
+    copy = demonstration.replace("answer is 1.", "answer is 7.")
+    script = Script(
+        lambda request: (copy if request.sample == 0 else WRONG) if request.verb == "corrupt" else helpful(request)
+    )
+
+    settings = {"dual_cot": {"band": [0, 1], "rectify": False}}
+    story = await run(script, "dual_cot", settings=settings, teachers=("ada",), student=None)
+
+    assert [request.sample for request in script.requests("corrupt")] == [0, 1]
+    dropped = {each.text: each.dropped for each in story["rationales"].values() if each.role == "corrupted"}
+    assert dropped == {copy: "parrots_demonstration", WRONG: None}
+    (pair,) = story["pairs"].values()
+    assert story["rationales"][pair.wrong].text == WRONG
+
+
+async def test_where_every_rewrite_is_a_copy_there_is_no_pair() -> None:
+    demonstration = shipped("number")[0]
+    verbs = {"corrupt": demonstration.wrong or "", "rectify": demonstration.rationale.replace("33.", "5.")}
+    script = Script(lambda request: verbs.get(request.verb) or helpful(request))
+
+    story = await run(script, settings={"dual_cot": {"band": [0, 1]}}, teachers=("ada", "bea"))
+
+    rewrites = [each for each in story["rationales"].values() if each.role in ("rectified", "corrupted")]
+    assert {each.role for each in rewrites} == {"rectified", "corrupted"}
+    assert all(each.dropped == "parrots_demonstration" and not each.reviews for each in rewrites)
+    assert not story["pairs"]
+
+
+@pytest.mark.parametrize("stage", ["rationales", "dual_cot"])
+async def test_no_demonstration_asks_the_very_question_at_hand(stage: str) -> None:
+    shown, other = shipped("number")[0], shipped("number")[1]
+    problem = apples(question=f" {shown.question.upper()} ", answer=shown.answer)
+    own = [each.model_dump() for each in (shown, other)]
+    for settings in ({}, {stage: {"demonstrations": own}}):
+        script = Script(lambda request: f"6 * 8 = 48\nThe answer is {shown.answer}.")
+        async with Grader() as grader:
+            await pipeline_of(script, grader, "dual_cot", settings).ainvoke({"problem": problem})
+        verb = "solve" if stage == "rationales" else "corrupt"
+        texts = [request.messages[-1].content for request in script.requests(verb) if request.spec.name != "sam"]
+        assert texts
+        assert not any("sells 15 rolls before noon. How" in text for text in texts)
+        assert all(("A rope is 2 feet long." in text) == bool(settings or verb == "corrupt") for text in texts)
 
 
 async def test_a_rewrite_that_does_not_flip_the_answer_is_tried_again_up_to_its_tries() -> None:
@@ -416,16 +462,29 @@ async def test_natural_pairs_are_the_nearest_right_and_wrong_of_one_author() -> 
     assert not script.requests("corrupt")
 
 
-async def test_the_panel_may_review_what_was_rectified() -> None:
+@pytest.mark.parametrize("review", [True, None])
+async def test_a_panel_that_sat_before_reviews_what_was_rectified(review: bool | None) -> None:
     script = Script(except_for("solve", WRONG, "ada"))
 
-    story = await run(script, settings={"dual_cot": {"review": True}})
+    story = await run(script, settings={"dual_cot": {"review": review}})
 
+    assert rationales_of(story, "rectified")
     for each in rationales_of(story, "rectified"):
         assert each.accepted is True
         assert len(each.reviews) == 2
         assert all(review.reviewer != each.author for review in each.reviews)
     assert {request.stage for request in script.requests("score")} == {"peer_review", "dual_cot"}
+
+
+@pytest.mark.parametrize(("name", "review"), [("lesson", False), ("dual_cot", None)])
+async def test_nobody_reviews_what_was_rectified_where_no_panel_sits(name: str, review: bool | None) -> None:
+    script = Script(except_for("solve", WRONG, "ada"))
+
+    story = await run(script, name, settings={"dual_cot": {"review": review}})
+
+    assert rationales_of(story, "rectified")
+    assert "dual_cot" not in {request.stage for request in script.requests("score")}
+    assert not any(each.reviews for each in rationales_of(story, "rectified"))
 
 
 async def test_a_cut_off_rationale_has_no_dual() -> None:

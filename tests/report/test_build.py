@@ -201,6 +201,7 @@ def test_a_run_that_has_not_begun_has_a_report(lesson: Path, tmp_path: Path) -> 
     run = tmp_path / "run"
     run.mkdir()
     shutil.copy(lesson / "recipe.yaml", run)
+    (run / "manifest.json").write_text("{}")
 
     done = write_report(run)
 

@@ -28,6 +28,11 @@ def judged(log: Log, author: str | None = None) -> Log:
     ]
 
 
+def reviewed(log: Log) -> Log:
+    """What the panel scored: beside what is judged, the texts that were rectified."""
+    return [each for line in log for each in line["rationales"] if each["reviews"]]
+
+
 def score(each: dict[str, Any]) -> float:
     return mean(review["score"] for review in each["reviews"] if review["valid"])
 
@@ -106,7 +111,7 @@ def test_every_call_is_charged_once(totals: LogTotals, lesson: Path, log: Log) -
 
 
 def test_agreement_of_two_reviewers_is_krippendorffs(totals: LogTotals, log: Log) -> None:
-    units = [{r["reviewer"]: r["score"] for r in each["reviews"] if r["valid"]} for each in judged(log)]
+    units = [{r["reviewer"]: r["score"] for r in each["reviews"] if r["valid"]} for each in reviewed(log)]
     pairs = [(unit["ada"], unit["cleo"]) for unit in units if {"ada", "cleo"} <= set(unit)]
 
     result = pair_alpha(totals.score_pairs["ada", "cleo"])
@@ -118,7 +123,7 @@ def test_agreement_of_two_reviewers_is_krippendorffs(totals: LogTotals, log: Log
 
 def test_leniency_is_the_mean_distance_to_the_co_reviewers(totals: LogTotals, log: Log) -> None:
     apart = []
-    for each in judged(log):
+    for each in reviewed(log):
         scores = {r["reviewer"]: r["score"] for r in each["reviews"] if r["valid"]}
         if "ben" in scores and len(scores) > 1:
             apart.append(scores["ben"] - mean(s for name, s in scores.items() if name != "ben"))

@@ -163,6 +163,33 @@ with held(Path({str(tmp_path)!r})):
         assert run.path == tmp_path
 
 
+def refused(path: Path, *, begun: bool = False) -> None:
+    """A run that writes into its directory and is then refused."""
+    with held(path) as run:
+        (run.path / "calls").mkdir()
+        run.log.touch()
+        if begun:
+            run.write_manifest({"spent": 1})
+        raise UsageError("no")
+
+
+def test_what_is_refused_leaves_no_directory(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no"):
+        refused(tmp_path / "runs" / "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_has_begun_or_was_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "theirs").mkdir(parents=True)
+    with pytest.raises(UsageError, match="no"):
+        refused(tmp_path / "runs" / "theirs")
+    with pytest.raises(UsageError, match="no"):
+        refused(tmp_path / "runs" / "begun", begun=True)
+    with held(tmp_path / "runs" / "well"):
+        pass
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"begun", "theirs", "well"}
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_directory_is_wrong_use(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
@@ -196,6 +223,9 @@ def test_write_whole_leaves_the_old_file_when_it_cannot_write(tmp_path: Path) ->
 
 def test_find_run_names_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="neither transcripts"):
+        find_run(tmp_path)
+    (tmp_path / "recipe.yaml").write_text("graph: exam\n")  # anybody's
+    with pytest.raises(UsageError, match=r"nor manifest\.json"):
         find_run(tmp_path)
     Log(tmp_path / "transcripts.jsonl").close()
     assert find_run(tmp_path).path == tmp_path

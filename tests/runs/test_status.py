@@ -44,6 +44,36 @@ def funnel_of(*rationales: Rationale, calls: tuple[Call, ...] = ()) -> Funnel:
     return funnel
 
 
+def test_what_exports_leave_out_unless_asked_for_is_counted() -> None:
+    shown = {"saw_answer": True, "role": "rectified"}
+    funnel = funnel_of(
+        rationale("cut", correct=True, truncated=True),
+        rationale("cut wrong", correct=False, truncated=True),
+        rationale("mended", correct=True, **shown),
+        rationale("wrong still", correct=False, **shown),
+        rationale("judged", correct=True, accepted=False, reviews=(review(3),), **shown),
+        rationale("open", correct=True, reviews=(review(None),), **shown),
+        rationale("blind", correct=True),
+    )
+    assert funnel.set_aside() == {"cut_off": 2, "unjudged": 1}
+
+
+async def test_status_tells_what_is_set_aside(tmp_path: Path) -> None:
+    tokens = "settings.rationales.sampling.max_tokens=12"
+    run = (await synthesize(small(tmp_path, tokens, "settings.dual_cot.review=false", problems=6))).run
+    everything = [each for line in lines(run) for each in line["rationales"]]
+    told = status(run)["set_aside"]
+    cut = [each for each in everything if each["truncated"]]
+    mended = [each for each in everything if each["role"] == "rectified" and each["correct"]]
+    assert told == {"cut_off": len(cut), "unjudged": len(mended)}
+    assert min(told.values()) > 0
+    console = Console(record=True, width=120)
+    show_status(status(run), console)
+    shown = " ".join(console.export_text().split())
+    assert f"rationales cut off at their length limit {len(cut)} " in shown
+    assert f"right ones that saw the answer, judged by nobody {len(mended)} " in shown
+
+
 async def test_every_figure_of_a_real_run(tmp_path: Path) -> None:
     summary = await synthesize(small(tmp_path))
     figures, log = status(summary.run), lines(summary.run)
@@ -75,13 +105,14 @@ async def test_every_figure_of_a_real_run(tmp_path: Path) -> None:
         "rejected_right": len(right) - len(both),
     }
     names = ["ada", "ben", "cleo"]
-    table = np.full((3, len(panel)), np.nan)
-    for column, each in enumerate(panel):
+    reviewed = [r for r in everything if r["reviews"]]
+    table = np.full((3, len(reviewed)), np.nan)
+    for column, each in enumerate(reviewed):
         for given in each["reviews"]:
             table[names.index(given["reviewer"]), column] = given["score"]
     expected = krippendorff.alpha(reliability_data=table, level_of_measurement="ordinal")
     assert figures["agreement"]["alpha"] == pytest.approx(expected)
-    assert figures["agreement"]["units"] == len(panel)
+    assert figures["agreement"]["units"] == len(reviewed)
 
     calls = [call for line in log for call in line["calls"]]
     assert figures["log"]["calls"] == len(calls) == figures["calls"]["paid"] + figures["calls"]["cached"]

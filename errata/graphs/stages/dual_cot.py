@@ -2,24 +2,34 @@
 
     START -> mine -> rewrite -> grade -> pair -> review -> END
                |        ^                 |         |
-               |        +-----------------+         |      not flipped or out of the band, tries left
+               |        +-----------------+         |      not flipped, out of the band or a copy, tries left
                +----------------------------------> END    nothing to rewrite
 
-`mine` finds the natural pairs; `review` lets the panel judge what was rectified, where the recipe asks for it.
+`mine` finds the natural pairs; `pair` sets aside what parrots a demonstration; `review` lets the panel judge what was
+rectified, where one has sat before or the recipe asks for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator
+from itertools import takewhile
 from typing import Any
 
 from errata.agents.ask import Parsed
+from errata.agents.demonstration import Demonstration
 from errata.agents.teacher import Teacher
 from errata.agents.team import Team
 from errata.graphs.call_counts import NONE, CallEstimate, Range, Rates
 from errata.graphs.nodes import add_rationales, grade_all, together
 from errata.graphs.stage import END, Counts, Pipeline, PipelineSettings, Route, Stage, Steps
-from errata.graphs.stages.dual_pairs import DualCotSettings, Rewrite, natural_pairs, rewrites_of, rewritten_pairs
+from errata.graphs.stages.dual_pairs import (
+    DualCotSettings,
+    Rewrite,
+    copies,
+    natural_pairs,
+    rewrites_of,
+    rewritten_pairs,
+)
 from errata.graphs.stages.few_shot import check_demonstrations, examples_for
 from errata.graphs.stages.peer_review import PEER_REVIEW
 from errata.graphs.stages.review_panel import check_panel, review_all, unreviewed
@@ -29,14 +39,13 @@ from errata.records import Problem, Rationale, draw
 
 
 def build(team: Team, settings: DualCotSettings, pipeline: Pipeline) -> Steps:
-    panel = pipeline.of(PEER_REVIEW)
+    panel, reviewing = pipeline.of(PEER_REVIEW), _reviews(settings, panel_sat=_panel_sits_before(pipeline))
 
     async def mine(state: State) -> State:
         return {"pairs": {pair.id: pair for pair in natural_pairs(state, settings)}}
 
     async def rewrite(state: State) -> State:
-        problem = state["problem"]
-        examples = examples_for(problem, state.get("demonstrations", ()), settings)
+        problem, examples = state["problem"], examples_for_state(state, settings)
 
         def ask(each: Rewrite) -> Coroutine[Any, Any, Parsed[Rationale]]:
             teacher = rewriter(team, each.source)
@@ -49,10 +58,12 @@ def build(team: Team, settings: DualCotSettings, pipeline: Pipeline) -> Steps:
         return await grade_all(team, state)
 
     async def pair(state: State) -> State:
-        return {"pairs": {pair.id: pair for pair in rewritten_pairs(state, settings.band)}}
+        dropped = {each.id: each for each in copies(state, examples_for_state(state, settings))}
+        rest: State = {**state, "rationales": state.get("rationales", {}) | dropped}
+        return {"rationales": dropped, "pairs": {pair.id: pair for pair in rewritten_pairs(rest, settings.band)}}
 
     async def review(state: State) -> State:
-        rectified = rationales_of(state, "rectified") if settings.review else []
+        rectified = rationales_of(state, "rectified") if reviewing else []
         waiting = unreviewed(rectified, only_correct=panel.only_correct)
         return await review_all(team, state, waiting, panel.accept, panel.sampling, blind=panel.blind)
 
@@ -72,6 +83,21 @@ def build(team: Team, settings: DualCotSettings, pipeline: Pipeline) -> Steps:
             "review": END,
         },
     )
+
+
+def examples_for_state(state: State, settings: DualCotSettings) -> list[Demonstration]:
+    """What the rewrites of the state's problem are shown."""
+    return examples_for(state["problem"], state.get("demonstrations", ()), settings)
+
+
+def _panel_sits_before(pipeline: Pipeline) -> bool:
+    before = takewhile(lambda stage: stage.build is not build, pipeline.stages)
+    return any(stage.name == PEER_REVIEW.name for stage in before)
+
+
+def _reviews(settings: DualCotSettings, *, panel_sat: bool) -> bool:
+    """Whether the panel judges what was rectified: its author saw the gold answer."""
+    return panel_sat if settings.review is None else settings.review
 
 
 def rewriter(team: Team, source: Rationale) -> Teacher:
@@ -106,7 +132,7 @@ def expected(counts: Counts, settings: DualCotSettings, rates: Rates) -> Iterato
                 per_teacher = calls.times(1, 1 / number, 1)
                 avoid = f"set settings.dual_cot.{verb}=false, or leave dual_cot out of the stages"
                 yield CallEstimate(f"teacher/{verb}", teacher, per_teacher, True, inputs=examples, avoid=avoid)
-        if settings.review:
+        if _reviews(settings, panel_sat=counts.panel_sat):
             share = 1 if not panel.only_correct else rates.rectified
             rectified = rewrites["rectify"].times(0, share / number, 1 / number)
             yield from counts.reviews(teacher, rectified, inputs=answer)

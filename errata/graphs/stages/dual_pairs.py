@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from errata.agents.demonstration import Demonstration
 from errata.config.base import Settings
-from errata.graphs.stages.word_diff import align
+from errata.graphs.stages.parroting import parroting
+from errata.graphs.stages.word_diff import LONGEST, align
 from errata.graphs.state import State, mistakes_of, rationales_of
 from errata.llm.spec import Sampling
 from errata.records import Origin, Pair, Rationale, digest
@@ -22,19 +23,24 @@ class DualCotSettings(Settings):
     corrupt: bool = True
     student: bool = True
     """Rectify the student's wrong rationales as well as the teachers'."""
-    band: tuple[float, float] = (0.0, 1.0)
-    """Edit ratio allowed for a pair, both ends included; the sides must differ."""
+    band: tuple[float, float] = (0.0, 0.5)
+    """Edit ratio allowed for a pair, both ends included; the sides must differ.
+
+    Of 75 dual pairs released with EDIT (the demonstrations of its CCP prompts) 92 % lie in this one, at a median of
+    0.15, and all rewrites of the classroom; of two texts about different problems of MATH or SVAMP 0 to 0.2 %.
+    """
     tries: int = Field(default=2, ge=1)
-    """Rewrites asked for until one flips the answer and falls in the band."""
+    """Rewrites asked for until one flips the answer, falls in the band and is no copy of a demonstration."""
     max_per_problem: int | None = Field(default=None, ge=1)
     """Rewrite at most this many rationales per problem and direction."""
     demonstrations: tuple[Demonstration, ...] | None = None
-    """Shown to both rewrites; by default the run's own natural pairs, else the shipped ones."""
+    """Shown to both rewrites; by default the run's own natural pairs, else the shipped ones. One that asks the very
+    question at hand is not shown."""
     shots: int = Field(default=3, ge=0)
     warmup: int = Field(default=0, ge=0)
     """The first problems, in input order, whose natural pairs serve the others as demonstrations; 0: shipped ones."""
-    review: bool = False
-    """The panel also reviews the rectified rationales."""
+    review: bool | None = None
+    """The panel also reviews the rectified rationales; by default where one has sat, in peer_review, before."""
     sampling: Sampling = Sampling()
 
     @model_validator(mode="after")
@@ -45,10 +51,8 @@ class DualCotSettings(Settings):
 
 
 Band = tuple[float, float]
-
-LONGEST = 100_000
-"""Characters of a rationale beyond which it has no dual: aligning takes time with the square of the words, a second
-here and minutes for a reply of some megabytes."""
+REWRITES = ("rectified", "corrupted")
+"""Roles of what is written from another rationale, with demonstrations shown."""
 
 
 class Rewrite(NamedTuple):
@@ -85,11 +89,21 @@ def rewrites_of(state: State, settings: DualCotSettings) -> list[Rewrite]:
     return rewrites
 
 
+def copies(state: State, demonstrations: Sequence[Demonstration]) -> list[Rationale]:
+    """The rewrites that are none, with the reason in `dropped`: they parrot what they were shown."""
+    dropped = []
+    for each in rationales_of(state, *REWRITES):
+        source = state["rationales"].get(each.parent_id or "")
+        if source and (why := parroting(state["problem"], source, each, demonstrations)):
+            dropped.append(each.model_copy(update={"dropped": why}))
+    return dropped
+
+
 def rewritten_pairs(state: State, band: Band) -> list[Pair]:
     """Each rewrite that flipped its source's answer, with its source."""
     pairs = []
     for each in state.get("rationales", {}).values():
-        if each.role not in ("rectified", "corrupted") or each.parent_id is None or not _whole(each):
+        if each.role not in REWRITES or each.parent_id is None or each.dropped or not _whole(each):
             continue
         source = state["rationales"][each.parent_id]
         if each.role == "rectified" and each.correct is True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from errata.agents.demonstration import Demonstration
+from errata.agents.demonstration import Demonstration, others_than
 from errata.errors import UsageError
 from errata.graphs.stages.dual_pairs import DualCotSettings
 from errata.records import AnswerKind, Problem
@@ -13,9 +13,9 @@ from errata.records import AnswerKind, Problem
 def examples_for(problem: Problem, offered: Sequence[Demonstration], settings: DualCotSettings) -> list[Demonstration]:
     """At most `shots` examples that hold a mistake, none of them the problem itself."""
     given = settings.demonstrations if settings.demonstrations is not None else offered
-    fit = [each for each in given if each.wrong and each.question.strip() != problem.question.strip()]
+    fit = [each for each in others_than(problem, given) if each.wrong]
     if not fit and settings.demonstrations is None:
-        fit = list(shipped(problem.kind))
+        fit = others_than(problem, shipped(problem.kind))
     return fit[: settings.shots]
 
 

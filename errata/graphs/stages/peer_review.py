@@ -88,6 +88,7 @@ def _revisions(state: State, rationale: Rationale) -> int:
 
 
 def expected(counts: Counts, settings: PeerReviewSettings, rates: Rates) -> Iterator[CallEstimate]:
+    counts.panel_sat = True
     written_by_each = counts.settings.of(RATIONALES)
     filtered = written_by_each.max_chars is not None or written_by_each.diversity is not None
     written = counts.attending.times(written_by_each.samples)

@@ -6,10 +6,11 @@ START -> solve -> grade -> filter -> END
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import Field
 
-from errata.agents.demonstration import Demonstration
+from errata.agents.demonstration import Demonstration, others_than
 from errata.agents.team import Team
 from errata.config.base import Settings
 from errata.graphs.call_counts import CallEstimate, Rates
@@ -18,6 +19,7 @@ from errata.graphs.stage import Counts, Pipeline, Stage, Steps, chain
 from errata.graphs.stages.diversity_filter import DiversityFilter, set_aside
 from errata.graphs.state import State, rationales_of
 from errata.llm.spec import Sampling
+from errata.records import Problem
 
 
 class RationalesSettings(Settings):
@@ -26,6 +28,7 @@ class RationalesSettings(Settings):
     samples: int = Field(default=1, ge=1)
     sampling: Sampling = Sampling()
     demonstrations: tuple[Demonstration, ...] = ()
+    """Shown to the teachers, but for one that asks the very question at hand."""
     max_chars: int | None = Field(default=None, gt=0)
     """Set aside where question and rationale together are longer (NAT: 1600, NCE: 1200)."""
     diversity: DiversityFilter | None = None
@@ -36,7 +39,7 @@ def build(team: Team, settings: RationalesSettings, pipeline: Pipeline) -> Steps
     async def solve(state: State) -> State:
         # Sample by sample, so that the filter, which keeps the first of like ones, favours no teacher.
         turns = [(teacher, sample) for sample in range(settings.samples) for teacher in team.teachers]
-        problem, examples = state["problem"], settings.demonstrations
+        problem, examples = state["problem"], others_than(state["problem"], settings.demonstrations)
         return add_rationales(
             await together(teacher.solve(problem, settings.sampling, n, examples) for teacher, n in turns)
         )
@@ -56,10 +59,12 @@ def expected(counts: Counts, settings: RationalesSettings, rates: Rates) -> Iter
     written = counts.attending.times(settings.samples)
     counts.right = written.times(0, rates.teacher_right * rates.kept, 1)
     counts.wrong = written.times(0, 1 - rates.teacher_right, 1)
+
+    def examples(problem: Problem) -> dict[str, Any]:
+        return {"demonstrations": others_than(problem, settings.demonstrations)}
+
     for teacher in counts.agents.teachers:
-        yield CallEstimate(
-            "teacher/solve", teacher, written, inputs=lambda _: {"demonstrations": settings.demonstrations}
-        )
+        yield CallEstimate("teacher/solve", teacher, written, inputs=examples)
 
 
 def missing(state: State) -> str | None:

@@ -45,7 +45,8 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
     rates = rates_of(assume)
     prompts = recipe.load_prompts()
     run = RunDir(Path(expand(recipe.runs)) / recipe.name)
-    first, number, left = _look(Problems(recipe.problems, recipe.limit), index_log(run.log))
+    problems = Problems(recipe.problems, recipe.limit)
+    first, number, left = _look(problems, index_log(run.log))
     measured = run_pilot(recipe, pilot) if pilot else None
     spent = run.manifest().get("spent", {}).get("all_runs", {})
     rows = []
@@ -75,6 +76,7 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
         "notes": [
             *_notes(recipe, rates, measured),
             *_of_the_run(run, recipe, number - left),
+            *problems.notes(),
             *_over_budget(recipe, rows, left / number, spent),
         ],
     }

@@ -33,6 +33,22 @@ async def test_without_branches_the_estimate_is_exact(overrides: list[str], tmp_
     assert told == {"least": asked, "expected": asked, "most": asked}
 
 
+@pytest.mark.parametrize(
+    ("overrides", "planned"),
+    [
+        ([], True),
+        (["settings.dual_cot.review=false"], False),
+        (["stages=[exam, rationales, dual_cot]"], False),
+        (["stages=[exam, rationales, dual_cot]", "settings.dual_cot.review=true"], True),
+    ],
+)
+def test_reviews_of_what_is_rectified_are_planned_where_a_panel_sits(
+    overrides: list[str], planned: bool, tmp_path: Path
+) -> None:
+    rows = estimate(small(tmp_path, *overrides, problems=5))["rows"]
+    assert any((row["stage"], row["verb"]) == ("dual_cot", "score") for row in rows) is planned
+
+
 async def test_the_lesson_lies_within_its_bounds_and_near_the_truth_at_the_true_rates(tmp_path: Path) -> None:
     recipe = small(tmp_path, problems=40)
     run = (await synthesize(recipe)).run

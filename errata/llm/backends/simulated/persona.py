@@ -29,6 +29,7 @@ from urllib.parse import parse_qsl
 from errata.classroom.grammar import UNITS, VERBS, WITHHELD, Puzzle
 from errata.classroom.hashed_random import HashedRandom
 from errata.classroom.solve import VOICES, Mistake, misremembered
+from errata.errors import UsageError
 from errata.llm.request import ProviderFailure
 
 FACULTY_SEED = 1620
@@ -79,6 +80,25 @@ class Persona:
             elif step.cause in self.verbs:
                 mistakes[i] = Mistake("logical_op", "-" if step.op == "+" else "+")
         return mistakes
+
+
+def check_name(agent: str, model: str) -> None:
+    """Raises UsageError for a bare name that looks like a slip of a usual one's. Any other name is a persona.
+
+    Args:
+        agent: who has it, for the message.
+        model: the model string without its `simulated/`; with settings behind it the name is meant.
+    """
+    usual = (*COMMITTEE, STUDENT)
+    near = (
+        get_close_matches(model.casefold(), usual, n=1, cutoff=0.75) if model not in usual and model.isalpha() else []
+    )
+    if near:
+        raise UsageError(
+            f"agent {agent}: model simulated/{model}",
+            f"the usual personas are {', '.join(usual)}, and this is nearly {near[0]}",
+            f"did you mean simulated/{near[0]}? A persona of its own is written simulated/{model}?seed={FACULTY_SEED}",
+        )
 
 
 @lru_cache(maxsize=1024)

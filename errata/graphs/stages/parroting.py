@@ -1,0 +1,61 @@
+"""Whether a rewrite is one: small models copy the demonstration that they are shown in place of rewriting.
+
+On a real 1.5B teacher every row of corrupted rationales was the text of a demonstration, under another problem.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Literal
+
+from errata.agents.demonstration import Demonstration
+from errata.grading.number_words import PHRASE, number_of
+from errata.graphs.stages.word_diff import LONGEST, edit_ratio
+from errata.records import Problem, Rationale
+
+Parroting = Literal["other_quantities", "parrots_demonstration"]
+"""Why a rewrite is none, as a reason for `Rationale.dropped`."""
+
+SHARED = 0.5
+"""Of the question's numbers that the source uses, the share that a rewrite must use too: a mistake may leave one out.
+
+With it, and the rule of nearness, all 300 copies of shipped demonstrations under problems that EDIT released are found,
+and 147 of its 150 rewrites (either way) pass."""
+
+
+ALIKE = 0.75
+"""Edit ratio from which on two texts share no more than texts about different problems: nearness says nothing then."""
+
+
+def parroting(
+    problem: Problem, source: Rationale, rewrite: Rationale, demonstrations: Iterable[Demonstration]
+) -> Parroting | None:
+    """Why `rewrite` is no rewrite of `source`; None where it is one.
+
+    It is none where it is nearer (by the edit ratio of words) to a side of a demonstration than to the source, or where
+    it leaves out more than half of the question's numbers that the source uses.
+    """
+    if _nearer_to_another(source.text, rewrite.text, demonstrations):
+        return "parrots_demonstration"
+    used = quantities(problem.question) & quantities(source.text)
+    return "other_quantities" if len(used & quantities(rewrite.text)) < SHARED * len(used) else None
+
+
+def _nearer_to_another(source: str, rewrite: str, demonstrations: Iterable[Demonstration]) -> bool:
+    if max(len(source), len(rewrite)) > LONGEST:
+        return False
+    texts = [text for each in demonstrations for text in (each.rationale, each.wrong) if text]
+    apart = edit_ratio(rewrite, source)
+    return any(edit_ratio(rewrite, text) < min(apart, ALIKE) for text in texts)
+
+
+_NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d{1,15})?(?:(?<=\d)|(?=\.\d))(?:\.\d{1,15})?")
+
+
+def quantities(text: str) -> frozenset[Fraction]:
+    """The numbers in a text, as digits or as words; the word "one" is none, for it mostly means nobody or somebody."""
+    digits = {Fraction(match[0].replace(",", "")) for match in _NUMBER.finditer(text) if match[0]}
+    words = {Fraction(number_of(match[0])[0]) for match in PHRASE.finditer(text)}
+    return frozenset(digits | (words - {1}))
