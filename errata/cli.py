@@ -179,6 +179,9 @@ def status(run: Path, as_json: bool) -> None:
 @click.option("--authors", multiple=True, metavar="NAME", help="Only what these agents wrote.  [repeatable]")
 @click.option("--grader-only", is_flag=True, help="Right is what the grader finds right, whatever the panel says.")
 @click.option("--max-edit-ratio", type=click.FloatRange(0, 1), help="Only pairs at most so far apart; edit and dpo.")
+@click.option(
+    "--sound-only", is_flag=True, help="Only pairs whose right side is accepted or known sound; edit and dpo."
+)
 @click.option("--by-scores", is_flag=True, help="Ranker: better x worse by the panel's scores, not right x wrong.")
 @click.option("--against", multiple=True, metavar="SOURCE:MAPPING", help="Report overlap with this evaluation set.")
 @click.option("--exclude-overlap", is_flag=True, help="Leave out problems that overlap with an evaluation set.")

@@ -90,7 +90,8 @@ def test_edit(run: Path, tmp_path: Path, limit: float | None) -> None:
         for pair in line["pairs"]:
             right, wrong = (named(line)[pair[side]] for side in ("right", "wrong"))
             graded = right["correct"] is True and wrong["correct"] is False and right["answer"] != wrong["answer"]
-            if pair["in_band"] and graded and (limit is None or pair["edit_ratio"] <= limit):
+            taught = right["accepted"] is not False
+            if pair["in_band"] and graded and taught and (limit is None or pair["edit_ratio"] <= limit):
                 expected.append((pair["id"], right["text"], wrong["text"]))
     assert [(row["meta"]["pair_id"], row["chosen"], row["rejected"]) for row in rows] == expected
     assert all(pair["edit_ratio"] <= 0.12 for pair in (row["meta"] for row in rows))
