@@ -197,6 +197,9 @@ def status(run: Path, as_json: bool) -> None:
 @click.option("--authors", multiple=True, metavar="NAME", help="Only what these agents wrote.  [repeatable]")
 @click.option("--grader-only", is_flag=True, help="Right is what the grader finds right, whatever the panel says.")
 @click.option("--max-edit-ratio", type=click.FloatRange(0, 1), help="Only pairs at most so far apart; edit and dpo.")
+@click.option(
+    "--sound-only", is_flag=True, help="Only pairs whose right side is accepted or known sound; edit and dpo."
+)
 @click.option("--by-scores", is_flag=True, help="Ranker: better x worse by the panel's scores, not right x wrong.")
 @click.option("--cut-off", is_flag=True, help="Take texts that end at their length limit too.")
 @click.option("--unjudged", is_flag=True, help="Take right texts that saw the gold answer and no panel judged too.")

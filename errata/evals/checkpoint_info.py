@@ -38,6 +38,8 @@ def training_of(model: str) -> dict[str, Any] | None:
         "target_tokens": round(per_epoch * epochs) if per_epoch and epochs else None,
         "rows": manifest.get("rows"),
         "trained_weights": manifest.get("trained_weights"),
+        "lora_rank": manifest.get("lora_rank"),
+        "lora_modules": manifest.get("lora_modules"),
         "seed": manifest.get("seed"),
         "student": manifest.get("student"),
         "data": manifest.get("data"),

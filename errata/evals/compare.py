@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from errata.errors import UsageError
+from errata.evals.capacity import capacity_notes
 from errata.evals.comparison import Comparison, Difference, Figure, Interval
 from errata.evals.pairing import Arm, Paired, arms_of, named_tasks, one_answer, paired, values_of
 from errata.evals.results import Eval, Item, Manifest, read_eval
@@ -80,7 +81,8 @@ def compare(
     figures = [figure_of(arm, task, resamples, seed) for task in chosen for arm in arms]
     differences = [_difference(arm, other, task, resamples, seed) for task in chosen for arm, other in planned]
     notes = [f"only differences between trainings of equal {equal}, to within 5 %"] if equal else []
-    return Comparison(arms, tuple(chosen), tuple(figures), tuple(_corrected(differences)), (*notes, *_notes(arms)))
+    notes += [*_notes(arms), *capacity_notes(planned)]
+    return Comparison(arms, tuple(chosen), tuple(figures), tuple(_corrected(differences)), tuple(notes))
 
 
 def _narrowed(one: Eval, where: Mapping[str, str]) -> Eval:

@@ -89,6 +89,7 @@ def _of_options(options: Options) -> str:
         f" Only what {', '.join(map(cell, options.authors))} wrote." if options.authors else "",
         " Right is what the answer grader finds right, whatever the panel says." if options.grader_only else "",
         f" Only pairs of edit ratio {options.max_edit_ratio:g} or less." if options.max_edit_ratio is not None else "",
+        " Only pairs whose right side the panel accepted, or that is known to be sound." if options.sound_only else "",
         " Chosen is what the panel scores at least a point higher, whatever the grade." if options.by_scores else "",
         " Texts that end at their length limit are taken too." if options.cut_off else "",
         " Texts whose author saw the gold answer are taken unjudged." if options.unjudged else "",

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from errata.exports.correct_rows import of_explanation
 from errata.exports.format import ANY_RATIONALE, PROMPT, Format, likeness
 from errata.exports.sequences import pair_sequences
-from errata.exports.transcript_view import LeftOut, Row, TranscriptView, of_pair, row_meta, unfit_as_wrong, unreadable
+from errata.exports.transcript_view import (
+    LeftOut,
+    Row,
+    TranscriptView,
+    doubtful,
+    of_pair,
+    row_meta,
+    unfit_as_wrong,
+    unreadable,
+)
 from errata.graphs.stages.dual_pairs import DualCotSettings, natural_pairs
 from errata.records import Explanation, Pair, Rationale
 
@@ -35,13 +44,15 @@ def _fault(view: TranscriptView, pair: Pair, *, gated: bool) -> str | None:
         return "not_asked_for"
     if fault := unreadable(right, view) or unfit_as_wrong(wrong, view):
         return fault
-    if right.accepted is False:
+    if right.accepted is False and not view.options.grader_only:
         return "rejected_by_panel"
     if not right.correct or wrong.correct or right.answer == wrong.answer or right.text == wrong.text:
         return "answers_do_not_differ"
     if gated and not pair.in_band:
         return "out_of_band"
-    return "beyond_max_edit_ratio" if limit is not None and pair.edit_ratio > limit else None
+    if limit is not None and pair.edit_ratio > limit:
+        return "beyond_max_edit_ratio"
+    return doubtful(right) if view.options.sound_only else None
 
 
 def edit_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
@@ -125,7 +136,7 @@ def _privileged(
 # ---- the formats -----------------------------------------------------------------------------------------------------
 
 _SIDES = {**PROMPT, "chosen": "a right rationale", "rejected": "a wrong one of the same problem"}
-_RATIO = ("max_edit_ratio",)
+_OPTIONS = ("grader_only", "max_edit_ratio", "sound_only")
 
 
 def _origin(row: Row) -> str:
@@ -143,7 +154,7 @@ EDIT = Format(
     reads=("prompt", "chosen", "rejected"),
     likeness=likeness("chosen", "rejected"),
     kind=_origin,
-    options=_RATIO,
+    options=_OPTIONS,
     needs_with={"max_edit_ratio": (("dual_cot", *ANY_RATIONALE),)},
     hint="or take natural pairs: --max-edit-ratio 0.3",
 )
@@ -157,7 +168,7 @@ DPO = Format(
     reads=("prompt", "chosen", "rejected"),
     likeness=likeness("chosen", "rejected"),
     kind=_origin,
-    options=_RATIO,
+    options=_OPTIONS,
 )
 PRIVILEGED = Format(
     name="privileged",

@@ -69,15 +69,17 @@ class Options:
 
     roles: only rationales written in these roles, all by default. authors: only what these agents wrote, explanations
     too. grader_only: what the answer grader finds right, whatever the panel says of it (the control of peer review).
-    max_edit_ratio: only pairs at most so far apart; of a log without rewrites, natural pairs are mined. by_scores: the
-    ranker learns the panel's order, not the grades. cut_off: also what ends at its length limit. unjudged: also right
-    texts whose author saw the gold answer and that no panel judged.
+    max_edit_ratio: only pairs at most so far apart; of a log without rewrites, natural pairs are mined. sound_only:
+    only pairs whose right side the panel accepted, or that is known to be sound. by_scores: the ranker learns the
+    panel's order, not the grades. cut_off: also what ends at its length limit. unjudged: also right texts whose author
+    saw the gold answer and that no panel judged.
     """
 
     roles: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
     grader_only: bool = False
     max_edit_ratio: float | None = None
+    sound_only: bool = False
     by_scores: bool = False
     cut_off: bool = False
     unjudged: bool = False
@@ -180,6 +182,13 @@ def unfit_to_teach(rationale: Rationale, view: TranscriptView) -> str | None:
     if rationale.reviews or awaited:
         return "no_verdict"
     return "saw_answer_unjudged" if rationale.saw_answer and not view.options.unjudged else None
+
+
+def doubtful(rationale: Rationale) -> str | None:
+    """Why a right answer's steps may be wrong; None where they are known to be right, or the panel accepted them."""
+    if rationale.sound is False:
+        return "not_sound"
+    return None if rationale.sound or rationale.accepted else "soundness_unknown"
 
 
 def unreadable(rationale: Rationale, view: TranscriptView) -> str | None:

@@ -382,7 +382,7 @@ def check(agents: Agents, budget: Budget) -> None:
             from errata.llm.backends.litellm import check_provider
 
             check_provider(spec)
-        elif kind_of(spec.model) == "simulated":
+        elif kind_of(spec) == "simulated":
             from errata.llm.backends.simulated.persona import check_name
 
             check_name(spec.name, spec.model.partition("/")[2])

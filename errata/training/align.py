@@ -13,9 +13,10 @@ from rapidfuzz.distance import Levenshtein
 
 from errata.records import draw
 
-AlignMode = Literal["edit", "random", "none"]
-"""edit: unmatched tokens are key. random: as many tokens of each side, drawn by hash (ablation). none: every token is
-key (ablation: the sides as wholes)."""
+AlignMode = Literal["edit", "first_divergence", "random", "none"]
+"""edit: unmatched tokens are key. first_divergence: only those of the first place where the sides part; what differs
+later on the wrong side is mostly true of a false premise. random: as many tokens of each side as in edit, drawn by hash
+(ablation). none: every token is key (ablation: the sides as wholes)."""
 
 
 class Keys(NamedTuple):
@@ -39,10 +40,24 @@ def key_tokens(right: Sequence[int], wrong: Sequence[int]) -> Keys:
     return keys
 
 
+def first_divergence(right: Sequence[int], wrong: Sequence[int]) -> Keys:
+    """The key tokens of the first place where the sides part, up to the next token that both share."""
+    keys = Keys([], [])
+    for step in Levenshtein.opcodes(right, wrong):
+        if step.tag != "equal":
+            keys.right.extend(range(step.src_start, step.src_end))
+            keys.wrong.extend(range(step.dest_start, step.dest_end))
+        elif keys.right or keys.wrong:
+            break
+    return keys
+
+
 def select_keys(mode: AlignMode, right: Sequence[int], wrong: Sequence[int], *identity: object) -> Keys:
     """Key tokens by the chosen mode; `identity` (run seed, row, pair) fixes what `random` draws."""
     if mode == "none":
         return Keys(list(range(len(right))), list(range(len(wrong))))
+    if mode == "first_divergence":
+        return first_divergence(right, wrong)
     keys = key_tokens(right, wrong)
     if mode == "edit":
         return keys

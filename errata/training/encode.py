@@ -79,10 +79,13 @@ class Encoder:
         self.fingerprint = fingerprint(tokenizer)
 
     def completion(self, text: str, answer: Span | None = None) -> tuple[list[int], Span]:
-        """Ids of `text`, ended by the end token once, and the token span of `answer` (Span(0, 0) without one).
+        """Ids of `text`, ended by the end token once, and the token span of `answer` (Span(0, 0) without one, and where
+        this tokenizer writes it in one token with what stands around it).
 
         A marked answer is tokenized apart, so that equal answers give equal ids whatever stands before them; a single
-        space before it goes with it, as in ordinary text. A special token's name within the text is plain text.
+        space before it goes with it, as in ordinary text, and counts as a part of it only where it shares a token with
+        it: the answers of " 18" and "$18" are alike where digits are tokens of their own. A special token's name within
+        the text is plain text.
         """
         if not text.strip():
             raise UsageError("an empty completion", "there is nothing to learn from it", "leave the row out")
@@ -90,6 +93,8 @@ class Encoder:
         span = Span(0, 0)
         if answer is not None:
             ids, span = self._apart(text, answer, ids, offsets)
+            blank = [not str(self.tokenizer.decode([token])).strip() for token in ids[span.start : span.end]]
+            span = Span(span.start + (blank.index(False) if False in blank else 0), span.end)
         if self.end_id in ids:
             raise UsageError(
                 f"the end token (id {self.end_id}) within the text {text[:60]!r}",
@@ -117,13 +122,8 @@ class Encoder:
         if self.tokenizer.decode(apart) == self.tokenizer.decode(ids):
             return apart, Span(len(pieces[0]), len(pieces[0]) + len(pieces[1]))
         span = token_span(offsets, answer)  # such a tokenizer marks the start of every text it is given
-        if offsets[span.start][0] < start or offsets[span.end - 1][1] > answer.end:
-            raise UsageError(
-                f"the answer {text[answer.start : answer.end]!r} shares a token with its surroundings",
-                "this tokenizer cannot write it apart, so its tokens differ from rationale to rationale",
-                "set the answer off by a space, or train with another term",
-            )
-        return ids, span
+        shared = offsets[span.start][0] < start or offsets[span.end - 1][1] > answer.end
+        return ids, Span(0, 0) if shared else span
 
 
 def token_span(offsets: Sequence[tuple[int, int]], span: Span) -> Span:

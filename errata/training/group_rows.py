@@ -5,6 +5,7 @@ rows --> sequences, gathered by problem where terms are combined --> encode.Grou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -40,7 +41,7 @@ class Groups:
         """Adds the sequences of rows.
 
         Args:
-            marked: the answers of these rows are compared by a term, so they must be there.
+            marked: the answers of these rows are compared by a term; where one is found it is marked.
             change: what a control makes of each row's sequences.
         """
         for each in rows:
@@ -54,19 +55,18 @@ class Groups:
             pairs = sum(one.pair is not None for one in group) // 2
             for one in sequences:
                 numbered = one._replace(pair=None if one.pair is None else pairs + one.pair)
-                group.append(self._closed(numbered, row, marked))
+                group.append(self._closed(numbered, marked))
 
-    def _closed(self, one: LabeledSequence, row: SourceRow, marked: bool) -> LabeledSequence:
+    def _closed(self, one: LabeledSequence, marked: bool) -> LabeledSequence:
         """With its closing sentence, where it gets one, and its answer marked, where it is compared."""
         if one.answer is None or one.kind not in RIGHT_KINDS:
             return one._replace(span=None)
         if self.sentence is not None:
-            text = f"{one.text.rstrip()}\n{self.sentence.format(answer=one.answer)}"
-            one = one._replace(text=text, span=None)
-            return one._replace(span=_answer_span(one, row)) if marked else one
+            closed = closing(self.sentence, one.answer)
+            one = one._replace(text=f"{one.text.rstrip()}\n{closed}", span=None, states_span=False)
         if not marked:
             return one._replace(span=None)
-        return one if one.states_span else one._replace(span=_answer_span(one, row))
+        return one if one.states_span else one._replace(span=_answer_span(one))
 
     def _key(self, row: SourceRow) -> str:
         if not self.by_problem:
@@ -111,8 +111,28 @@ def _written(
     return written, [(right, wrong) for right, wrong in sides.values()]
 
 
-def _answer_span(one: LabeledSequence, row: SourceRow) -> Span:
-    """Where the answer stands last in the text, not as a part of a longer number or word."""
+_COMMAND = re.compile(r"\\[a-zA-Z]+\{answer\}")
+
+
+def closing(sentence: str, answer: str) -> str:
+    """A closing sentence with the answer in the place of `{answer}`; other braces stay as they are.
+
+    Raises UsageError: no such place, or the braces are those of a LaTeX command.
+    """
+    if "{answer}" not in sentence:
+        raise UsageError(f"the sentence {sentence!r}", "the answer stands in no place of it", "write {answer} there")
+    if command := _COMMAND.search(sentence):
+        braced = command[0].replace("{answer}", "{{answer}}")
+        raise UsageError(
+            f"the sentence {sentence!r}",
+            "the braces around `answer` are taken away with it, so that the command would lose its argument",
+            f"write {braced}",
+        )
+    return sentence.replace("{answer}", answer)
+
+
+def _answer_span(one: LabeledSequence) -> Span | None:
+    """Where the answer stands last in the text, not as a part of a longer number or word; None where it does not."""
     answer, text = one.answer or "", one.text
     start = text.rfind(answer)
     while start >= 0:
@@ -124,11 +144,7 @@ def _answer_span(one: LabeledSequence, row: SourceRow) -> Span:
         if not inside and not (answer[:1].isdigit() and before in (".", ",")):
             return Span(start, end)
         start = text.rfind(answer, 0, end - 1)
-    raise row.error(
-        f"a rationale without its answer {answer!r}: ...{text[-60:]!r}",
-        "the consistency term compares the tokens of the answers",
-        "set --answer_sentence 'The answer is {answer}.', which closes every rationale alike, or leave it out",
-    )
+    return None
 
 
 # ---- what is left out or repeated ------------------------------------------------------------------------------------
@@ -136,7 +152,12 @@ def _answer_span(one: LabeledSequence, row: SourceRow) -> Span:
 
 def fitting(group: Group, max_length: int) -> Group | None:
     """The group without the members, and their pairs, that are longer; None if nothing is left."""
-    places = [place for place, member in enumerate(group["members"]) if len(member["input_ids"]) <= max_length]
+    members = enumerate(group["members"])
+    return keeping(group, [place for place, member in members if len(member["input_ids"]) <= max_length])
+
+
+def keeping(group: Group, places: Sequence[int]) -> Group | None:
+    """The group with the members at these places alone, and the pairs among them; None if there is no member."""
     new = {old: place for place, old in enumerate(places)}
     members: list[Member] = [group["members"][place] for place in places]
     pairs = [
@@ -158,7 +179,7 @@ def answers_only(sentence: str | None) -> Change:
                 raise row.error("no `answer`, in the row or its meta", "answer_only learns it", "export the run")
             if one.prompt not in prompts:
                 prompts.add(one.prompt)
-                text = (sentence or "The answer is {answer}.").format(answer=one.answer)
+                text = closing(sentence or "The answer is {answer}.", one.answer)
                 changed.append(one._replace(kind="right", text=text, span=None, states_span=False, pair=None))
         return changed
 

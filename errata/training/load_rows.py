@@ -84,7 +84,7 @@ def _read(name: str, where: Where) -> Iterator[LoadedRow]:
     if where.options != ALL:
         raise UsageError(
             f"{name} is no run directory",
-            "roles, authors, grader_only, max_edit_ratio, by_scores, cut_off, unjudged choose from logs, not exports",
+            "roles, authors, grader_only, max_edit_ratio, sound_only, by_scores, cut_off, unjudged choose from logs",
             "name the run directory, or export it with these options",
         )
     return _of_data(name, where)
@@ -115,13 +115,14 @@ def _data_of(name: str, where: Where) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each row with its place."""
     path = Path(name).expanduser()
     if path.is_file():
-        return _of_file(path)
+        return rows_of_file(path)
     if path.suffix in (".jsonl", ".json") or (not path.is_dir() and name.count("/") > 1):
         raise UsageError(f"no file {name}", "rows are read from it", "check the path")
     return _of_data_set(name, where)
 
 
-def _of_file(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def rows_of_file(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The JSON lines of a file, each with its place. Raises UsageError."""
     if path.suffix not in (".jsonl", ".ndjson", ".json"):
         raise UsageError(f"{path}: files of type {path.suffix or 'none'}", "rows are JSON lines", "export it as .jsonl")
     try:

@@ -20,6 +20,7 @@ from errata.exports.format import Format
 from errata.exports.transcript_view import ALL, Options
 from errata.training.align import AlignMode
 from errata.training.arguments import Training
+from errata.training.mistaken import Fault
 from errata.training.terms import Term
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class Knobs:
 
     def alignment(self) -> AlignMode | None:
         """How the key tokens of pairs are chosen; None where the method does not say."""
+        return None
+
+    def row_fault(self) -> Fault | None:
+        """Tells why a row of the training data is not learned from; None where all of them are."""
         return None
 
     def epoch_tokens(self) -> int | None:
@@ -92,6 +97,8 @@ class Method(Generic[K]):
     """The terms whose rows are taken, where `terms` are not all that is trained by."""
     needs_teacher: bool = False
     """Its terms compare the student with a frozen one."""
+    paper: str | None = None
+    """Its source, as model cards name it."""
     gives_way: bool = True
     """In a combination its plain distillation gives way to that of another entry."""
     run: Callable[[TrainingRun[K]], int] | None = None

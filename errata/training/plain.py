@@ -15,7 +15,8 @@ def run_plain(training: TrainingRun[Any], check: Callable[[Prepared], None] | No
     """Trains and returns the exit code.
 
     Args:
-        check: raises UsageError for what cannot be trained with; nothing has been written then.
+        check: sees what is prepared before its adapter is made; raises UsageError for what cannot be trained with, and
+            nothing has been written then.
     """
     arguments = training.arguments
     prepared = prepare(arguments)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from datasets import Dataset
 
+from errata.errors import UsageError
 from errata.exports.correct_rows import SFT
 from errata.exports.format import Format
 from errata.exports.transcript_view import Options
 from errata.runs.run_dir import is_run
 from errata.training.align import AlignMode
 from errata.training.combine import combine, entry_terms, method_terms
+from errata.training.comparable import comparable
 from errata.training.encode import Group
 from errata.training.group_rows import Change, Groups, answers_only, fitting, repeat_to, right_sides, target_tokens
-from errata.training.load_rows import LoadedRows, Where, read
+from errata.training.load_rows import LoadedRow, LoadedRows, Where, read
 from errata.training.load_student import Student, Texts, open_student
 from errata.training.method_arguments import Arguments
+from errata.training.mistaken import Fault
 from errata.training.objective import Objective
 from errata.training.terms import Likelihood, Term
 
@@ -69,7 +73,8 @@ def prepare(arguments: Arguments) -> Prepared:
     if method.reads is not None and not entries and not repeats:
         reads = Objective(method.reads(knobs))
     shares = _shares(arguments, own)
-    source = Split(arguments, shares, data.dataset_train_split, by_problem=bool(entries) or _gathers(own))
+    by_problem = bool(entries) or _gathers(own)
+    source = Split(arguments, shares, data.dataset_train_split, by_problem, knobs.row_fault())
     plain = _plain(arguments, source) if repeats else None
 
     def texts() -> Texts:
@@ -80,9 +85,9 @@ def prepare(arguments: Arguments) -> Prepared:
     if training.eos_token:
         student.tokenizer.eos_token = training.eos_token
     fit = Fit(data.too_long, limit_length(arguments, student), _alignment(arguments), training.seed)
-    left_out: dict[str, int] = {}
+    left_out: Counter[str] = Counter()
     if plain is not None:
-        pattern = source.encoded(student, Objective(own), fit, {})
+        pattern = source.encoded(student, Objective(own), fit, Counter())
         rows = plain.encoded(student, objective, fit._replace(align="none"), left_out)
         rows = repeat_to(rows, target_tokens(pattern, Objective(own), training.seed), training.seed)
     else:
@@ -100,7 +105,7 @@ def prepare(arguments: Arguments) -> Prepared:
         sources=[{"name": each.name, "rows": len(each.rows), "sha256": each.sha256} for each in loaded],
         sequences=sum(len(row["members"]) for row in rows),
         target_tokens=target_tokens(rows, reads, training.seed),
-        left_out=left_out,
+        left_out=dict(left_out),
         texts=texts,
     )
 
@@ -148,8 +153,11 @@ class Fit(NamedTuple):
 class Split:
     """The rows of one split, read and gathered."""
 
-    def __init__(self, arguments: Arguments, shares: Sequence[Share], split: str, by_problem: bool) -> None:
-        self.shares, self.by_problem = shares, by_problem
+    def __init__(
+        self, arguments: Arguments, shares: Sequence[Share], split: str, by_problem: bool, fault: Fault | None = None
+    ) -> None:
+        self.shares, self.by_problem, self.combined = shares, by_problem, bool(arguments.entries)
+        self.fault, self.left_out = fault, Counter[str]()
         self.loaded: list[LoadedRows] = []
         data = arguments.data
         self.groups = Groups(data.system, data.answer_sentence, by_problem)
@@ -158,15 +166,34 @@ class Split:
             loaded = read(share.names, Where(share.form, share.stated, options, data.dataset_config, split))
             if (loaded.name, loaded.sha256) not in [(each.name, each.sha256) for each in self.loaded]:
                 self.loaded.append(loaded)
-            self.groups.add(loaded.rows, share.marked, share.change)
+            self.groups.add(self._kept(loaded.rows), share.marked, share.change)
 
-    def encoded(self, student: Student, objective: Objective, fit: Fit, left_out: dict[str, int]) -> list[Group]:
+    def _kept(self, rows: Sequence[LoadedRow]) -> list[LoadedRow]:
+        """Rows without a fault, the others counted. Raises UsageError where none is left."""
+        if self.fault is None:
+            return list(rows)
+        faults = [self.fault(each.row) for each in rows]
+        self.left_out.update(fault for fault in faults if fault)
+        kept = [each for each, fault in zip(rows, faults, strict=True) if not fault]
+        if not kept:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
+            raise UsageError(
+                f"no row is left of {len(rows)}: {reasons}",
+                f"a row of this training is of the problem {rows[0].row.problem_id}",
+                "name an eval of the same problems, or train on all of them",
+            )
+        return kept
+
+    def encoded(self, student: Student, objective: Objective, fit: Fit, left_out: Counter[str]) -> list[Group]:
         """Groups that the objective reads something of; what is left out is counted in `left_out`."""
         groups = list(self.groups.encoded(student.tokenizer, fit.align, fit.seed))
+        left_out.update(self.left_out)
         if fit.too_long == "skip":
             before = sum(len(group["members"]) for group in groups)
             groups = [short for group in groups if (short := fitting(group, fit.longest)) is not None]
             left_out["too long"] = before - sum(len(group["members"]) for group in groups)
+        if (draws := objective.reading().draws) is not None:
+            groups = comparable(groups, draws.kinds, left_out, keep=self.combined)
         read_by_one = [group for group in groups if objective.takes(group)]
         left_out["not read by any term"] = len(groups) - len(read_by_one)
         return read_by_one or groups  # the trainer says what is missing in them
@@ -182,7 +209,7 @@ def _plain(arguments: Arguments, source: Split) -> Split:
             if one not in shares:
                 shares.append(one)
     plain = replace(arguments, control=None)
-    return Split(plain, _joined(shares), arguments.data.dataset_train_split, by_problem=False)
+    return Split(plain, _joined(shares), arguments.data.dataset_train_split, by_problem=False, fault=source.fault)
 
 
 def _joined(shares: Sequence[Share]) -> list[Share]:
@@ -202,7 +229,7 @@ def _eval_rows(arguments: Arguments, source: Split, student: Student, objective:
         return None
     shares = [each._replace(names=names) for each in source.shares]
     split = Split(arguments, shares, arguments.data.dataset_test_split, source.by_problem)
-    return _dataset(split.encoded(student, objective, fit, {}))
+    return _dataset(split.encoded(student, objective, fit, Counter()))
 
 
 def options_of(arguments: Arguments) -> Options:

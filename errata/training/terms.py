@@ -32,6 +32,9 @@ class Teacher(Protocol):
     def project(self, hidden_ND: Tensor) -> Tensor:
         """Their logits NV."""
 
+    def given_weights(self, batch: Batch) -> Tensor:
+        """A weight for each sequence that was fixed before the training, 1 where none was; B values."""
+
 
 @dataclass
 class ForwardPass:
@@ -241,10 +244,14 @@ class Consistency(Term):
         return len(marked) - 1 if marked else 0
 
 
+Calibration = Literal["own", "mean", "shuffled", "one"]
+
+
 class Calibrated(Term):
     """NCE: distil a NAT student into a plain one, most where its two views disagree (arXiv 2312.12832, eq. 6 to 8).
 
-    A mean over completion tokens; the weight of a sequence is 0.5 + beta, or 1 without `calibrate`.
+    A mean over completion tokens; `calibrate` says what a sequence's weight is: its own 0.5 + beta, the mean of all
+    sequences' weights, another sequence's, or 1 (see sequence_weights).
     """
 
     reads_logits: ClassVar[bool] = True
@@ -254,7 +261,7 @@ class Calibrated(Term):
     weight: float = Field(default=0.5, ge=0)
     reads: tuple[Kind, ...] = ("right",)
     temperature: float = Field(default=1.0, gt=0)
-    calibrate: bool = True
+    calibrate: Calibration = "own"
 
     def parts(self) -> tuple[Part, ...]:
         return (Part("calibrated", self.weight),)
@@ -269,13 +276,16 @@ class Calibrated(Term):
 
         def loss(student_ND: Tensor, mixed_ND: Tensor, negative_ND: Tensor) -> Tensor:
             logits = forward.project(student_ND), teacher.project(mixed_ND), teacher.project(negative_ND)
-            return calibrated_sum(*logits, temperature=self.temperature, calibrate=self.calibrate)
+            return calibrated_sum(*logits, temperature=self.temperature, calibrate=self.calibrate == "own")
 
         mask_BT = batch["labels"][:, 1:].ne(IGNORED)
+        weight_B = teacher.given_weights(batch)
         total = forward.hidden_BTD.sum() * 0
         for b in reading(batch, self.reads).nonzero().flatten().tolist():
             rows = [hidden_BTD[b, :-1][mask_BT[b]] for hidden_BTD in (forward.hidden_BTD, mixed_BTD, negative_BTD)]
-            total = total + checkpoint(loss, *rows, use_reentrant=False)  # one sequence's logits at a time, none kept
+            total = total + weight_B[b] * checkpoint(
+                loss, *rows, use_reentrant=False
+            )  # one sequence's logits at a time, none kept
         return [total]
 
 

@@ -16,6 +16,7 @@ from transformers import Trainer, TrainerCallback
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
 from errata.runs.manifest import git
 from errata.training.callbacks import Finite, Stopper, explained
+from errata.training.capacity import capacity_of
 from errata.training.checkpoints import (
     KIND,
     STAGE_ONE,
@@ -29,6 +30,7 @@ from errata.training.classroom_student.loop import threads_for
 from errata.training.load_student import BASE, Student
 from errata.training.method import Knobs
 from errata.training.method_arguments import Arguments
+from errata.training.model_card import WritesCards, write_card
 from errata.training.prepare import Prepared
 
 K = TypeVar("K", bound=Knobs)
@@ -94,6 +96,7 @@ class TrainingRun(Generic[K]):
             "schema": 1,
             "kind": KIND,
             "method": arguments.method.name,
+            "paper": arguments.method.paper,
             "distilled": any(term.distils() for term in prepared.terms) or bool(start.get("distilled")),
             "control": arguments.control.name if arguments.control else "none",
             "student": {"name": student.name, "fingerprint": student.fingerprint},
@@ -131,22 +134,29 @@ class TrainingRun(Generic[K]):
         if self.main:
             write_manifest(where, {**self.manifest, "status": status, **more})
 
+    def write_card(self, where: Path) -> None:
+        """Writes the student's model card into a folder."""
+        if self.main:
+            write_card(where, self.output.name, self.manifest)
+
     def fit(self, trainer: Trainer, where: Path, resume: Path | None) -> int:
         """Trains, saves and says how it ended; returns the exit code."""
         assert trainer.model is not None
-        trained = sum(int(value.numel()) for value in trainer.model.parameters() if value.requires_grad)
-        self.manifest["trained_weights"] = trained
-        self.say(f"trains    {trained:,} weights" + (f", on from {resume}" if resume else ""))
+        capacity = capacity_of(trainer.model)
+        self.manifest |= capacity._asdict()
+        self.say(f"trains    {capacity}" + (f", on from {resume}" if resume else ""))
         self.write(where, "training")
         stopper = Stopper()
         trainer.add_callback(stopper)
         trainer.add_callback(Finite())
+        trainer.add_callback(WritesCards(self.write_card))
         try:
             with stopper.listening(alone=self.args.world_size == 1), explained(), threads_for(trainer.model):
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
                 if not stopper.stopped:
                     trainer.save_model()
                     trainer.save_state()
+                    self.write_card(where)
         except BaseException:
             self.write(where, "broken off", step=trainer.state.global_step)
             raise

@@ -337,6 +337,34 @@ def test_which_pairs_teach_key_steps() -> None:
     ]
 
 
+def test_a_right_side_is_fit_to_be_learned() -> None:
+    """The panel's verdicts and what is known of soundness, each way."""
+    sides = (
+        rationale("accepted", accepted=True, reviews=FOUR),
+        rationale("rejected", accepted=False, reviews=FOUR),
+        rationale("open", accepted=None, reviews=FOUR),
+        rationale("unknown", role="rectified"),
+        rationale("sound", role="rectified", sound=True),
+        rationale("false", accepted=True, sound=False, reviews=FOUR),
+    )
+    pairs = tuple(pair(side.id, "w") for side in sides)
+
+    def found(**options: Any) -> tuple[list[str], list[str]]:
+        return made(edit_rows(view(*sides, wrong("w"), pairs=pairs, options=Options(**options))))
+
+    assert found() == (["accepted+w", "open+w", "unknown+w", "sound+w", "false+w"], ["rejected_by_panel"])
+    assert found(sound_only=True) == (
+        ["accepted+w", "sound+w"],
+        ["rejected_by_panel", "soundness_unknown", "soundness_unknown", "not_sound"],
+    )
+    assert found(grader_only=True) == ([f"{side.id}+w" for side in sides], [])
+
+
+def test_a_natural_pair_has_no_rejected_right_side_either() -> None:
+    log = (rationale("r", accepted=False, reviews=FOUR), wrong("w"))
+    assert made(dpo_rows(view(*log))) == ([], ["rejected_by_panel"])
+
+
 def test_natural_pairs_are_mined_where_nothing_was_rewritten() -> None:
     near, far = rationale("near", text="so 1 + 1 is 2"), rationale("far", text="it can only be 2")
     slip, other = wrong("slip", text="so 1 + 1 is 3"), wrong("other", author="ben", text="so 1 + 1 is 3")

@@ -149,6 +149,17 @@ def test_training_curves_show_each_term_and_its_share(tmp_path: Path) -> None:
     assert "in 400 steps" in figure.title
 
 
+def test_training_curves_say_what_was_trained(tmp_path: Path) -> None:
+    capacity = {"trained_weights": 672, "lora_rank": 3, "lora_modules": ["q_proj", "v_proj"]}
+    trained = plant_eval(tmp_path, "m", right_at((0.5,), "m"), tasks=TASKS, trained=training("mapd", 0) | capacity)
+
+    section = schooling.section([read_eval(trained)])
+
+    assert section is not None
+    told = "Trained by mapd, 672 weights (LoRA of rank 3 on q_proj, v_proj), 48,000 target tokens."
+    assert section.figures[0].note == told
+
+
 def test_a_long_log_is_thinned_and_keeps_its_end(tmp_path: Path) -> None:
     texts = training("sft", 0) | {"log": log_of("sft", steps=2_000)}
     trained = plant_eval(tmp_path, "long", right_at((0.5,), "l"), tasks=TASKS, trained=texts)

@@ -50,6 +50,9 @@ class View:
     def project(self, hidden_ND: torch.Tensor) -> torch.Tensor:
         return self.students["mixed"].lm_head(hidden_ND)
 
+    def given_weights(self, batch: Batch) -> torch.Tensor:
+        return torch.ones(len(batch["input_ids"]))
+
 
 def one_view() -> View:
     view = View()
@@ -80,7 +83,7 @@ def combined(model: Any) -> Any:
 COMBINED = (*mapd(0.4), KeySteps(weight=0.5, beta=0.2), Consistency(weight=0.3, temperature=2.0))
 
 
-def distilled(model: Any, calibrate: bool = True) -> Any:
+def distilled(model: Any, calibrate: str = "own") -> Any:
     views = VIEW.students["mixed"], VIEW.students["negative"]
     return 0.5 * twins.likelihood(model, ROWS, RIGHT) + 0.5 * twins.calibrated(
         model, ROWS, *views, temperature=2.0, calibrate=calibrate
@@ -93,6 +96,10 @@ METHODS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "edit": (edit(), lambda m: twins.edit(m, ROWS)),
     "edit-gamma": (edit(0.7, 0.4, 0.1), lambda m: twins.edit(m, ROWS, 0.7, 0.4, 0.1)),
     "edit-bounded": (edit(beta=0.4, bounded=True), lambda m: twins.edit(m, ROWS, beta=0.4, bounded=True)),
+    "edit-anchor": (
+        edit(anchor=0.3),
+        lambda m: twins.edit(m, ROWS) + 0.3 * twins.likelihood(m, ROWS, ("chosen",)),
+    ),
     "mcc-kd": (mcc_kd(0.5), lambda m: consistent(m, 1, 0.5)),
     "mcc-kd-all-pairs": (mcc_kd(0.5, 2.0, None), lambda m: consistent(m, None, 0.5, 2.0)),
     "mcc-kd-alpha-0": (mcc_kd(0.0), lambda m: consistent(m, 1, 0.0)),
@@ -106,7 +113,7 @@ METHODS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
         lambda m: twins.likelihood(m, ROWS, RIGHT) + 0.2 * twins.likelihood(m, ROWS, ("wrong",), push=True),
     ),
     "nce": (nce(temperature=2.0), distilled),
-    "nce-uncalibrated": (nce(temperature=2.0, calibrate=False), lambda m: distilled(m, calibrate=False)),
+    "nce-uncalibrated": (nce(temperature=2.0, calibrate="one"), lambda m: distilled(m, calibrate="one")),
     "combined": (COMBINED, combined),
 }
 """Those whose gradient is most of one's own: a wrong term would show."""

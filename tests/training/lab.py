@@ -17,8 +17,8 @@ from errata.training.encode import Encoder, Group, Written, make_group
 from errata.training.methods import edit as edit_method
 from errata.training.methods import mapd as mapd_method
 from errata.training.methods import mcc_kd as mcc_kd_method
-from errata.training.methods import nat as nat_method
 from errata.training.methods import nce as nce_method
+from errata.training.methods import unlearn
 from errata.training.terms import Likelihood, Term
 
 # ---- the terms of the shipped methods --------------------------------------------------------------------------------
@@ -44,15 +44,15 @@ def nce(**knobs: Any) -> tuple[Term, ...]:
     return nce_method.terms(nce_method.NceKnobs(**knobs))
 
 
-mix = nat_method.mix
+mix = unlearn.mix
 
 
 def negative_training(*knobs: Any) -> tuple[Term, ...]:
-    return nat_method.negative_training(nat_method.UnlearnKnobs(*knobs))
+    return unlearn.negative_training(unlearn.UnlearnKnobs(*knobs))
 
 
 def unlikelihood(*knobs: Any) -> tuple[Term, ...]:
-    return nat_method.unlikelihood(nat_method.UnlearnKnobs(*knobs))
+    return unlearn.unlikelihood(unlearn.UnlearnKnobs(*knobs))
 
 
 # ---- a student and its rows ------------------------------------------------------------------------------------------

@@ -86,3 +86,22 @@ def test_without_alignment_every_token_is_key(lengths: tuple[int, int]) -> None:
     right, wrong = ([0] * length for length in lengths)
 
     assert select_keys("none", right, wrong) == (list(range(lengths[0])), list(range(lengths[1])))
+
+
+@given(ids, ids)
+def test_the_first_divergence_is_the_first_run_of_key_tokens(right: list[int], wrong: list[int]) -> None:
+    edit, first = (select_keys(mode, right, wrong) for mode in ("edit", "first_divergence"))
+
+    for all_keys, keys in zip(edit, first, strict=True):
+        assert keys == all_keys[: len(keys)]
+        assert keys == list(range(keys[0], keys[0] + len(keys))) if keys else True
+    assert any(first) == (right != wrong)
+    start = min([key for side in first for key in side], default=0)
+    assert right[:start] == wrong[:start]
+
+
+def test_what_follows_the_first_divergence_is_no_key_token() -> None:
+    right, wrong = [1, 2, 7, 8, 3, 4, 5], [1, 2, 9, 3, 4, 6]
+
+    assert select_keys("edit", right, wrong) == ([2, 3, 6], [2, 5])
+    assert select_keys("first_divergence", right, wrong) == ([2, 3], [2])

@@ -60,7 +60,7 @@ def test_answers_are_read_one_position_before_their_tokens(side: str) -> None:
     predicted = flat[batch["answer_rows"] + 1]
 
     assert torch.equal(predicted[batch["left"]], predicted[batch["right"]])
-    assert len(batch["left"]) == len(batch["per_answer"]) == 3 * 2 + 1 * 3 + 1 * 2
+    assert len(batch["left"]) == len(batch["per_answer"]) == 3 * 1 + 1 * 2 + 1 * 1
     assert float(batch["per_answer"].sum()) == pytest.approx(float(batch["drawn"].sum())) == pytest.approx(5)
 
 

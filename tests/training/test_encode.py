@@ -82,9 +82,17 @@ def test_a_tokenizer_that_marks_the_start_of_text_keeps_its_joint_tokens() -> No
     assert span == (3, 4)
 
 
-def test_an_answer_within_a_token_is_refused() -> None:
-    with pytest.raises(UsageError, match="shares a token"):
-        Encoder(marking_tokenizer()).completion("so it is 12", Span(10, 11))
+def test_an_answer_within_a_token_is_not_marked() -> None:
+    assert Encoder(marking_tokenizer()).completion("so it is 12", Span(10, 11))[1] == (0, 0)
+
+
+def test_the_space_before_an_answer_is_a_part_of_it_only_within_its_first_token() -> None:
+    texts = ("so 18", "so $18")
+    apart = [BYTES.completion(text, Span(len(text) - 2, len(text))) for text in texts]
+    merged = [MERGED.completion(text, Span(len(text) - 2, len(text))) for text in ("is 18", "$18")]
+
+    assert [BYTES.tokenizer.decode(ids[slice(*span)]) for ids, span in apart] == ["18", "18"]
+    assert {MERGED.tokenizer.decode(ids[slice(*span)]) for ids, span in merged} == {" 18", "18"}
 
 
 def test_a_special_token_named_in_the_text_is_plain_text() -> None:
@@ -119,7 +127,7 @@ def test_a_row_holds_its_members_and_the_key_tokens_of_its_pairs() -> None:
     assert row["pairs"] == [
         {"right": 0, "wrong": 1, "right_keys": [prompt + 8], "wrong_keys": [prompt + 8]},
     ]
-    assert BYTES.tokenizer.decode(right["input_ids"][slice(*right["answer"])]) == " 7"
+    assert BYTES.tokenizer.decode(right["input_ids"][slice(*right["answer"])]) == "7"
 
 
 @pytest.mark.parametrize(

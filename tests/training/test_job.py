@@ -247,12 +247,13 @@ def test_repeat_sft_learns_as_many_tokens(method: str, more: list[str], run: Pat
     assert [term["term"] for term in manifest_of(tmp_path / "control")["objective"]] == ["likelihood"]
 
 
-def test_nce_with_weights_one(nat: Path, run: Path, tmp_path: Path) -> None:
-    words = [*FIVE[2:], "--dataset_name", str(run), "--output_dir", str(tmp_path / "out")]
+@pytest.mark.parametrize("weights", ["mean", "shuffled", "one"])
+def test_nce_with_other_weights(weights: str, nat: Path, run: Path, tmp_path: Path) -> None:
+    words = [*FIVE[2:], "--max_steps", "1", "--dataset_name", str(run), "--output_dir", str(tmp_path / "out")]
 
-    assert train("nce", [*words, "--nat_checkpoint", str(nat), "--control", "weights_one"]) == 0
+    assert train("nce", [*words, "--nat_checkpoint", str(nat), "--control", f"weights_{weights}"]) == 0
 
-    assert manifest_of(tmp_path / "out")["objective"][1]["calibrate"] is False
+    assert manifest_of(tmp_path / "out")["objective"][1]["calibrate"] == weights
 
 
 def test_nat_with_equal_parameters(nat: Path, run: Path, tmp_path: Path) -> None:
@@ -362,6 +363,7 @@ ROW = {"prompt": "3 and 4 ?", "completion": "3 + 4 = 7 . the answer is 7 ."}
 BAD = {"prompt": "3 and 4 ?", "completion": "3 + 4 = 8 .", "label": False}
 PAIR = {"prompt": "3 and 4 ?", "chosen": "it is 7 .", "rejected": "it is 8 ."}
 GROUP = {"prompt": "3 and 4 ?", "completions": ["it is 7 .", "so 7 ."], "answer": "7"}
+TURNS = {"messages": [{"role": "user", "content": "3 and 4 ?"}, {"role": "assistant", "content": "it is 7 ."}]}
 BASE = ["--from_base", "true"]
 
 
@@ -379,6 +381,7 @@ BASE = ["--from_base", "true"]
         ("sft", [ROW], ["--dataset_name", "nowhere.jsonl"], "no file nowhere.jsonl"),
         ("sft", [ROW], ["--control", "grader_only"], "no run directory"),
         ("sft", [ROW], ["--control", "answer_only"], "no `answer`"),
+        ("sft", [TURNS], ["--dataset_format", "messages", "--control", "answer_only"], "no `answer`"),
         ("sft", [ROW], ["--label_smoothing_factor", "0.1"], "label_smoothing_factor"),
         ("sft", [], [], "no row in"),
         ("sft", [{"prompt": "3 and 4 ?"}], [], "line 1: no text in `completion`"),
@@ -403,13 +406,15 @@ BASE = ["--from_base", "true"]
         ("edit", [PAIR | {"rejected": PAIR["chosen"]}], BASE, "sides are equal"),
         ("edit", [PAIR | {"rejected": " "}], BASE, "no text in `rejected`"),
         ("mcc-kd", [GROUP | {"completions": []}], [], "an empty group"),
-        ("mcc-kd", [GROUP | {"answer": "9"}], [], "without its answer"),
+        ("mcc-kd", [GROUP | {"answer": "9"}], [], "2 not comparable, no answer marked"),
         (
             "mcc-kd",
             [GROUP | {"completions": ["it is 7 .", "it is 11 ."], "answer_spans": [[6, 7], [6, 8]]}],
             [],
-            "answers of different tokens",
+            "1 not comparable, answer in other tokens",
         ),
+        ("mcc-kd", [GROUP], ["--answer_sentence", "It is X."], "stands in no place of it"),
+        ("nce", [ROW], ["--calibrate", "false"], "own.*mean.*shuffled.*one"),
         ("nat", [BAD], ["--use_peft", "false"], "NAT with full fine-tuning"),
         (
             "nat",

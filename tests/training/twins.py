@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from errata.exports.sequences import RIGHT_KINDS
+from errata.records import draw
 from errata.training.collate import draw_pairs
 from errata.training.encode import Group
 
@@ -116,22 +116,34 @@ def only_drawn(rows: list[Group], drawn: list[list[tuple[int, int]]]) -> list[Gr
 
 
 def calibrated(
-    model: Any, rows: list[Group], mixed: Any, negative: Any, temperature: float = 1.0, calibrate: bool = True
+    model: Any, rows: list[Group], mixed: Any, negative: Any, temperature: float = 1.0, calibrate: str = "own"
 ) -> Any:
+    members = [member for row in rows for member in row["members"] if member["kind"] == "right"]
     total, tokens = 0.0, 0
-    for row in rows:
-        for member in row["members"]:
-            if member["kind"] not in RIGHT_KINDS[:1]:
-                continue
-            places = range(member["prompt"] - 1, len(member["input_ids"]) - 1)
-            views = [logits_of(one, member).double()[list(places)] for one in (model, mixed, negative)]
-            p, n = F.softmax(views[1].detach(), -1), F.softmax(views[2].detach(), -1)
-            beta = torch.tanh((n * (n / p).log()).sum() / len(places))
-            weight = 0.5 + beta if calibrate else 1.0
-            target = F.softmax(views[1].detach() / temperature, -1)
-            total = total - weight * temperature**2 * (target * F.log_softmax(views[0] / temperature, -1)).sum()
-            tokens += len(places)
+    for member, weight in zip(members, weights_of(members, mixed, negative, calibrate), strict=True):
+        places = range(member["prompt"] - 1, len(member["input_ids"]) - 1)
+        student, teacher = (logits_of(one, member).double()[list(places)] for one in (model, mixed))
+        target = F.softmax(teacher.detach() / temperature, -1)
+        total = total - weight * temperature**2 * (target * F.log_softmax(student / temperature, -1)).sum()
+        tokens += len(places)
     return total / tokens
+
+
+def weights_of(members: list[Any], mixed: Any, negative: Any, calibrate: str, seed: int = 0) -> list[float]:
+    """NCE's weight of each sequence, or what a control puts in its place."""
+    own, of_token = [], []
+    for member in members:
+        places = list(range(member["prompt"] - 1, len(member["input_ids"]) - 1))
+        p, n = (F.softmax(logits_of(one, member).double()[places].detach(), -1) for one in (mixed, negative))
+        own.append(0.5 + float(torch.tanh((n * (n / p).log()).sum() / len(places))))
+        of_token += [own[-1]] * len(places)
+    if calibrate == "mean":
+        return [sum(of_token) / len(of_token)] * len(own)
+    if calibrate == "shuffled":
+        givers = sorted(range(len(own)), key=lambda i: draw(seed, "weights_shuffled", members[i]["input_ids"]))
+        takers = sorted(range(len(own)), key=lambda i: members[i]["input_ids"])
+        return [own[givers[takers.index(i)]] for i in range(len(own))]
+    return own if calibrate == "own" else [1.0] * len(own)
 
 
 def gradients(model: Any, loss: Tensor) -> dict[str, Tensor]:

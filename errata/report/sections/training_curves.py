@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from errata.evals.capacity import capacity_of, in_words
 from errata.evals.results import Eval
 from errata.report.charts import THIRD, lines
 from errata.report.figures import Cell, Chart, Figure, Rows, Section, Table, count
@@ -61,11 +62,13 @@ def _figure(name: str, training: dict[str, Any]) -> Figure | None:
     method = f" by {training['method']}" if training.get("method") else ""
     moved = "falls" if last < first else "goes"
     tokens = f", {training['target_tokens']:,} target tokens" if training.get("target_tokens") else ""
+    capacity = capacity_of(training)
+    size = f", {in_words(capacity)}" if capacity else ""
     title = f"{name}: the loss {moved} from {first:.3g} to {last:.3g} in {count(int(log[-1]['step']), 'step')}."
     entries = _thinned(log, 30)
     columns = list(dict.fromkeys(["loss", *used]))
     table = [[_number(entry["step"]), *(_number(entry.get(key)) for key in columns)] for entry in entries]
-    return Figure(title, Table(("step", *columns), table), charts, f"Trained{method}{tokens}.", wide=True)
+    return Figure(title, Table(("step", *columns), table), charts, f"Trained{method}{size}{tokens}.", wide=True)
 
 
 def _curves(log: Sequence[dict[str, Any]], keys: Sequence[str], prefix: str, form: str) -> Chart:

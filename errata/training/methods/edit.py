@@ -14,10 +14,10 @@ from errata.exports.transcript_view import Options
 from errata.training.align import AlignMode
 from errata.training.arguments import Training, option
 from errata.training.checkpoints import manifest_of
-from errata.training.method import REPEAT_SFT, Knobs, Method
+from errata.training.method import GRADER_ONLY, REPEAT_SFT, Knobs, Method
 from errata.training.plain import run_plain
 from errata.training.prepare import Prepared
-from errata.training.terms import KeySteps, Term
+from errata.training.terms import KeySteps, Likelihood, Term
 from errata.training.training_run import TrainingRun
 
 
@@ -27,7 +27,10 @@ class EditKnobs(Knobs):
     beta: float = option(0.025, "Weight of the wrong side's key tokens; 0 or more, it is subtracted.")
     gamma: float = option(0.0, "Weight of the right side's other tokens.")
     bounded: bool = option(False, "-log(1 - p) for the wrong side in place of log p, which falls without end.")
-    align: AlignMode = option("edit", "Key tokens: by edit distance, as many at random, or all of them.")
+    anchor: float = option(0.0, "Weight of the likelihood of all the right side's tokens, which holds the student.")
+    align: AlignMode = option(
+        "edit", "Key tokens: by edit distance, of the first divergence alone, as many at random, or all of them."
+    )
 
     def alignment(self) -> AlignMode | None:
         return self.align
@@ -38,17 +41,24 @@ class EditFlags(EditKnobs):
     max_edit_ratio: float | None = option(
         None, "Of a run: only pairs at most so far apart; of a run without rewrites, natural pairs are taken."
     )
+    sound_only: bool = option(
+        False, "Of a run: only pairs whose right side the panel accepted, or that is known to be sound."
+    )
+    rate_ratio: float | None = option(
+        None, "Learning rate as a share of the first step's, in place of learning_rate; the paper's is 0.025."
+    )
     from_base: bool = option(False, "Start from a student that was not distilled first.")
 
     def options(self) -> Options:
-        return replace(super().options(), max_edit_ratio=self.max_edit_ratio)
+        return replace(super().options(), max_edit_ratio=self.max_edit_ratio, sound_only=self.sound_only)
 
 
 @dataclass
 class EditTraining(Training):
     """The paper multiplies the rate by 0.95 each of 10 epochs; here it falls to the same end as half a cosine.
 
-    Its 256 pairs per step are 16 x 16 on one device.
+    Its 256 pairs per step are 16 x 16 on one device. The rate is a fortieth of its first step's 2e-4: most tokens of a
+    pair have no weight, and nothing but a small step keeps what the student can write already (see rate_ratio, anchor).
     """
 
     learning_rate: float = 5e-6
@@ -68,7 +78,8 @@ class EditModel(ModelConfig):
 
 
 def terms(knobs: EditKnobs) -> tuple[Term, ...]:
-    return (KeySteps(alpha=knobs.alpha, beta=knobs.beta, gamma=knobs.gamma, bounded=knobs.bounded),)
+    keys = KeySteps(alpha=knobs.alpha, beta=knobs.beta, gamma=knobs.gamma, bounded=knobs.bounded)
+    return (keys, Likelihood(weight=knobs.anchor, reads=("chosen",))) if knobs.anchor else (keys,)
 
 
 def run(training: TrainingRun[EditKnobs]) -> int:
@@ -87,18 +98,34 @@ def run(training: TrainingRun[EditKnobs]) -> int:
                 "--from_base true goes on all the same",
             )
 
+    knobs = training.arguments.knobs
+    if isinstance(knobs, EditFlags) and knobs.rate_ratio is not None:
+        training.args.learning_rate = knobs.rate_ratio * _first_rate(str(training.arguments.model.model_name_or_path))
     return run_plain(training, check)
+
+
+def _first_rate(start: str) -> float:
+    """The learning rate by which the student was distilled."""
+    rate = manifest_of(Path(start)).get("config", {}).get("training", {}).get("learning_rate")
+    if not isinstance(rate, int | float):
+        raise UsageError(
+            f"--rate_ratio from {start}",
+            "its folder does not say by which learning rate it was trained",
+            "set --learning_rate itself",
+        )
+    return float(rate)
 
 
 EDIT = Method(
     name="edit",
     help="Key steps of right and wrong pairs, from an sft checkpoint (EDIT).",
+    paper="EDIT, arXiv 2405.19737",
     format=FORMAT,
     terms=terms,
     knobs=EditKnobs,
     flags=EditFlags,
     training=EditTraining,
     model=EditModel,
-    controls=(REPEAT_SFT,),
+    controls=(REPEAT_SFT, GRADER_ONLY),
     run=run,
 )

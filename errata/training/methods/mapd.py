@@ -1,4 +1,9 @@
-"""Mistake-aware peer-review distillation (arXiv 2410.03663): answering and explaining mistakes, mixed by alpha."""
+"""Mistake-aware peer-review distillation (arXiv 2410.03663): answering and explaining mistakes, mixed by alpha.
+
+The paper trains only on problems that this very student got wrong, one rationale and one explanation drawn of each.
+Here all problems and all of their texts count by default, each problem with one weight a task; `mistaken_by` takes the
+paper's problems.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,24 @@ from errata.errors import UsageError
 from errata.exports.correct_rows import MAPD as FORMAT
 from errata.training.arguments import Training, option
 from errata.training.method import GRADER_ONLY, REPEAT_SFT, Knobs, Method
+from errata.training.mistaken import Fault, rows_mistaken
 from errata.training.terms import Likelihood, Term
 
 
 @dataclass(frozen=True)
 class MapdKnobs(Knobs):
     alpha: float = option(0.5, "Share of the explanations' loss; 1 - alpha is the rationales'.")
+
+
+@dataclass(frozen=True)
+class MapdFlags(MapdKnobs):
+    mistaken_by: str | None = option(
+        None,
+        "Only problems that this student got wrong, as in the paper: an eval directory of it, or exam, the run's own.",
+    )
+
+    def row_fault(self) -> Fault | None:
+        return None if self.mistaken_by is None else rows_mistaken(self.mistaken_by)
 
 
 @dataclass
@@ -44,9 +61,11 @@ def terms(knobs: MapdKnobs) -> tuple[Term, ...]:
 MAPD = Method(
     name="mapd",
     help="Answering and explaining mistakes, two tasks mixed (MAPD).",
+    paper="MAPD, arXiv 2410.03663",
     format=FORMAT,
     terms=terms,
     knobs=MapdKnobs,
+    flags=MapdFlags,
     training=MapdTraining,
     controls=(REPEAT_SFT, GRADER_ONLY),
     gives_way=False,

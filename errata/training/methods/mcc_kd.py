@@ -1,4 +1,16 @@
-"""MCC-KD (arXiv 2310.14747): likelihood of right rationales, and consistency of the answers that they end in."""
+"""MCC-KD (arXiv 2310.14747): likelihood of right rationales, and consistency of the answers that they end in.
+
+Unlike the paper and its code:
+
+- the likelihood is a mean over all completion tokens of the step, not over each rationale's own (half the sum of two
+  means), so that a long rationale counts by its length, as in every other method here;
+- the consistency is read where the answer's tokens are predicted, one place before them; the released code reads one
+  place later, and adds 7e-5 to every probability;
+- both sides are divided by the temperature, there one;
+- the adapter leaves out the output head;
+- rationales whose answers are not written in the same tokens as most of their problem are left out, with their count
+  (comparable.py); the paper's data write all answers alike.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +64,7 @@ def terms(knobs: MccKdKnobs) -> tuple[Term, ...]:
 MCC_KD = Method(
     name="mcc-kd",
     help="Right rationales whose answers shall agree (MCC-KD).",
+    paper="MCC-KD, arXiv 2310.14747",
     format=FORMAT,
     terms=terms,
     knobs=MccKdKnobs,

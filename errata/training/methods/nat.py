@@ -19,14 +19,20 @@ from trl import ModelConfig, SFTConfig, SFTTrainer
 
 from errata.errors import EXIT_DONE, UsageError
 from errata.exports.labeled_rows import NAT as FORMAT
+from errata.exports.sequences import Kind
 from errata.models.gate import GateSettings, NatModel, new_nat
 from errata.training.arguments import Training, option
-from errata.training.checkpoints import STAGE_ONE, manifest_of
+from errata.training.capacity import adapted_shapes, widen
+from errata.training.checkpoints import STAGE_ONE, manifest_of, write_manifest
+from errata.training.group_rows import repeat_to, target_tokens
 from errata.training.load_student import lora_of, open_student
 from errata.training.method import Control, Knobs, Method
+from errata.training.method_arguments import Arguments
+from errata.training.methods.unlearn import UnlearnKnobs, mix, negative_training, unlikelihood
 from errata.training.objective import Objective
 from errata.training.plain import run_plain
 from errata.training.prepare import Prepared, prepare
+from errata.training.probe import probe
 from errata.training.terms import Likelihood, Term
 from errata.training.trainer import build_trainer
 from errata.training.training_run import TrainingRun
@@ -35,14 +41,11 @@ from errata.training.training_run import TrainingRun
 
 
 @dataclass(frozen=True)
-class UnlearnKnobs(Knobs):
-    strength: float = option(0.05, "Of nt and ul: the weight of wrong rationales.")
-
-
-@dataclass(frozen=True)
 class NatFlags(UnlearnKnobs):
-    variant: Literal["nat", "mix", "nt", "ul"] = option(
-        "nat", "nat, or a baseline: mix (wrong as right), nt (negative training), ul (unlikelihood)."
+    variant: Literal["nat", "mix", "nt", "ul", "sft", "sft_wide"] = option(
+        "nat",
+        "nat, or a baseline: mix (wrong as right), nt (negative training), ul (unlikelihood), sft (right ones alone in "
+        "one adapter), sft_wide (the same, of as many trained weights as nat).",
     )
     negative_adapter: str | None = option(None, "A negative adapter trained before; stage 1 is left out.")
     gate: Literal["attention", "arithmetic"] = option("attention", "How both adapters are mixed.")
@@ -82,27 +85,6 @@ class NatModelConfig(ModelConfig):
 # ---- terms -----------------------------------------------------------------------------------------------------------
 
 
-def mix() -> tuple[Term, ...]:
-    """The baseline MIX of NAT's paper: wrong rationales learned as right ones."""
-    return (Likelihood(reads=("right", "wrong")),)
-
-
-def negative_training(knobs: UnlearnKnobs) -> tuple[Term, ...]:
-    """The baseline NT of NAT's paper."""
-    return Likelihood(), Likelihood(weight=-_strength(knobs), reads=("wrong",))
-
-
-def unlikelihood(knobs: UnlearnKnobs) -> tuple[Term, ...]:
-    """The baseline UL of NAT's paper."""
-    return Likelihood(), Likelihood(weight=_strength(knobs), reads=("wrong",), form="unlikelihood")
-
-
-def _strength(knobs: UnlearnKnobs) -> float:
-    if knobs.strength < 0:
-        raise UsageError(f"strength {knobs.strength}", "wrong rationales are pushed down by it", "set it to 0 or more")
-    return knobs.strength
-
-
 def terms(knobs: UnlearnKnobs) -> tuple[Term, ...]:
     """Those of a baseline; of NAT itself those of its second stage."""
     match knobs.variant if isinstance(knobs, NatFlags) else "nat":
@@ -127,11 +109,6 @@ def _is_nat(knobs: Knobs) -> bool:
 # ---- the two trainers ------------------------------------------------------------------------------------------------
 
 
-def wrong_only() -> tuple[Term, ...]:
-    """Stage 1: the likelihood of wrong rationales is raised, in an adapter of their own."""
-    return (Likelihood(reads=("wrong",)),)
-
-
 def negative_trainer(
     student: PreTrainedModel,
     args: SFTConfig,
@@ -139,6 +116,7 @@ def negative_trainer(
     tokenizer: PreTrainedTokenizerBase,
     lora: LoraConfig | None,
     *,
+    kind: Kind = "wrong",
     eval_rows: Dataset | None = None,
     **kwargs: Any,
 ) -> SFTTrainer:
@@ -146,6 +124,7 @@ def negative_trainer(
 
     Args:
         lora: the peft.LoraConfig of both adapters.
+        kind: of a control, the rationales that it learns in place of wrong ones.
         kwargs: passed on to build_trainer.
 
     Raises:
@@ -157,7 +136,7 @@ def negative_trainer(
             "what wrong and right rationales teach is kept apart in two adapters",
             "set use_peft: true and the LoRA settings",
         )
-    objective = Objective(wrong_only())
+    objective = Objective((Likelihood(reads=(kind,)),))
     rows, eval_rows = rows.filter(objective.takes), _taken(eval_rows, objective)
     return build_trainer(student, args, rows, tokenizer, objective, eval_rows=eval_rows, peft_config=lora, **kwargs)
 
@@ -201,7 +180,8 @@ def run(training: TrainingRun[UnlearnKnobs]) -> int:
     """Stage 1 into OUTPUT/stage1, where it is not finished, then stage 2 into OUTPUT; of a baseline one trainer."""
     knobs = training.arguments.knobs
     if not isinstance(knobs, NatFlags) or knobs.variant != "nat":
-        return run_plain(training)
+        return run_plain(training, lambda prepared: _widen(training.arguments, prepared))
+    _refuse_idle_control(training.arguments.control, knobs)
     prepared = prepare(training.arguments)
     house = prepared.student.house(training.output)
     training.describe(prepared)
@@ -212,8 +192,8 @@ def run(training: TrainingRun[UnlearnKnobs]) -> int:
             return code
         prepared.student = open_student(training.arguments.model, prepared.texts, training.args.seed)
         house = prepared.student.house(training.output)
-    control = training.arguments.control
-    shuffle = training.args.seed if control is not None and control.name == EQUAL_PARAMETERS.name else None
+    training.manifest["probe"] = manifest_of(negative).get("probe")
+    shuffle = training.args.seed if training.arguments.control is EQUAL_PARAMETERS else None
     set_seed(training.args.seed)
 
     def build() -> SFTTrainer:
@@ -235,54 +215,98 @@ def _first_stage(training: TrainingRun[UnlearnKnobs], prepared: Prepared, where:
     args = copy.copy(training.args)
     args.output_dir = str(where)
     resume = training.resume_point(where)
+    control = training.arguments.control is NEGATIVE_OF_RIGHT
     trainer = training.built(
         prepared.student,
         house,
         lambda: negative_trainer(
             prepared.student.model,
             args,
-            prepared.rows,
+            _as_many_right(prepared.rows, args.seed) if control else prepared.rows,
             prepared.student.tokenizer,
             lora_of(training.arguments.model),
+            kind="right" if control else "wrong",
             eval_rows=prepared.eval_rows,
             callbacks=training.callbacks,
         ),
     )
     training.write(training.output, "training")
-    training.say("stage 1   the negative adapter learns wrong rationales")
+    training.say(f"stage 1   the negative adapter learns {'right' if control else 'wrong'} rationales")
     code = training.fit(trainer, where, resume)
-    training.say("stage 2   the positive adapter and the gate learn right ones" if code == EXIT_DONE else "")
+    if code == EXIT_DONE:
+        _tell_probe(training, trainer, where, prepared.eval_rows or prepared.rows, quiet=control)
+        training.say("stage 2   the positive adapter and the gate learn right ones")
     return code
+
+
+def _tell_probe(training: TrainingRun[Any], trainer: SFTTrainer, where: Path, rows: Dataset, quiet: bool) -> None:
+    """Says whether the adapter makes wrong rationales likelier than right ones, and adds it to the manifest there."""
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        return  # its weights lie in parts on several devices
+    with trainer.accelerator.autocast():
+        found = probe(trainer.model, rows, training.args.seed)
+    if found is None:
+        return
+    training.say(f"probe     {found}")
+    if not found.knows_wrong and not quiet:
+        training.say("warning   the negative adapter has learned to write rationales, not to write wrong ones")
+    if training.main:
+        write_manifest(where, {**manifest_of(where), "probe": found._asdict()})
+
+
+def _as_many_right(rows: Dataset, seed: int) -> Dataset:
+    """Right rationales of as many tokens as the wrong ones, in hashed order and over again."""
+    wrong, right = (Objective((Likelihood(reads=(kind,)),)) for kind in ("wrong", "right"))
+    tokens = target_tokens(rows.filter(wrong.takes), wrong, seed)
+    return Dataset.from_list([dict(row) for row in repeat_to(list(rows.filter(right.takes)), tokens, seed)])
+
+
+def _refuse_idle_control(control: Control | None, knobs: NatFlags) -> None:
+    if control is NEGATIVE_OF_RIGHT and knobs.negative_adapter:
+        raise UsageError(
+            f"--control {NEGATIVE_OF_RIGHT.name} with --negative_adapter",
+            "it trains a negative adapter of its own",
+            "leave one of them out",
+        )
+
+
+def _widen(arguments: Arguments, prepared: Prepared) -> None:
+    """Of sft_wide: the rank at which one adapter has as many weights as NAT trains in stage 2, at the same scale."""
+    knobs, lora = arguments.knobs, lora_of(arguments.model)
+    if not isinstance(knobs, NatFlags) or knobs.variant != "sft_wide":
+        return
+    if lora is None:
+        raise UsageError("sft_wide with full fine-tuning", "its adapter is what is made wide", "set use_peft: true")
+    shapes = adapted_shapes(prepared.student.model, lora)
+    width = knobs.gate_width if knobs.gate == "attention" else 0
+    weights = sum(lora.r * (inward + outward) + width * (inward + 3 * outward) for inward, outward in shapes)
+    widen(arguments.model, shapes, weights)
 
 
 EQUAL_PARAMETERS = Control(
     "equal_parameters", "the negative adapter's numbers shuffled, so that it knows of no wrong rationale"
 )
+NEGATIVE_OF_RIGHT = Control(
+    "negative_of_right", "the negative adapter learns right rationales of as many tokens: all but what is wrong in them"
+)
+LORA_SFT = Control(
+    "lora_sft", "plain distillation of stage 2's rationales in one adapter of this rank", knobs={"variant": "sft"}
+)
+LORA_SFT_WIDE = Control(
+    "lora_sft_wide", "the same, its rank raised to as many trained weights", knobs={"variant": "sft_wide"}
+)
 
 NAT = Method(
     name="nat",
     help="A negative and a positive adapter with a gate (NAT), and its baselines.",
+    paper="NAT, arXiv 2312.12832",
     format=FORMAT,
     terms=terms,
     knobs=UnlearnKnobs,
     flags=NatFlags,
     training=NatTraining,
     model=NatModelConfig,
-    controls=(EQUAL_PARAMETERS,),
+    controls=(EQUAL_PARAMETERS, NEGATIVE_OF_RIGHT, LORA_SFT, LORA_SFT_WIDE),
     reads=reads,
     run=run,
-)
-NT = Method(
-    name="nt",
-    help="Negative training, a baseline of NAT's paper.",
-    format=FORMAT,
-    terms=negative_training,
-    knobs=UnlearnKnobs,
-)
-UL = Method(
-    name="ul",
-    help="Unlikelihood, a baseline of NAT's paper.",
-    format=FORMAT,
-    terms=unlikelihood,
-    knobs=UnlearnKnobs,
 )

@@ -5,7 +5,8 @@
     fresh LoRA   (1 - a) CE + a (0.5 + beta) H(p_NAT, p_student)
 
 Unlike the official code, beta and both losses are taken over the response alone: there the
-question's tokens count as well, which the student is never asked to write.
+question's tokens count as well, which the student is never asked to write. What each control isolates stands in
+sequence_weights.py; `lora_sft` is the same adapter on the same rationales by their likelihood alone.
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ from errata.training.load_student import lora_of
 from errata.training.method import Control, Knobs, Method
 from errata.training.methods.nat import NatModelConfig
 from errata.training.objective import Objective
+from errata.training.plain import run_plain
 from errata.training.prepare import prepare
-from errata.training.terms import Calibrated, Likelihood, Term
+from errata.training.sequence_weights import Key, given_weights, own_weights
+from errata.training.terms import Calibrated, Calibration, Likelihood, Term
 from errata.training.trainer import build_trainer
 from errata.training.training_run import TrainingRun
 
@@ -47,9 +50,11 @@ INPUTS = ("input_ids", "attention_mask", "position_ids")
 @dataclass(frozen=True)
 class NceKnobs(Knobs):
     nat_checkpoint: str | None = option(None, "The folder that `errata train nat` wrote.")
-    a: float = option(0.5, "Share of the distillation; 1 - a is the likelihood's.")
+    a: float = option(0.5, "Share of the distillation; 1 - a is the likelihood's. 0 needs no NAT checkpoint.")
     temperature: float = option(1.0, "Of the distillation.")
-    calibrate: bool = option(True, "Weigh each sequence by 0.5 + beta; without it every weight is 1.")
+    calibrate: Calibration = option(
+        "own", "A sequence's weight: its own 0.5 + beta, the mean of all, another one's (shuffled), or one."
+    )
 
 
 @dataclass
@@ -62,6 +67,9 @@ class NceTraining(Training):
 
 
 def terms(knobs: NceKnobs) -> tuple[Term, ...]:
+    """Without a share of the distillation the likelihood alone."""
+    if knobs.a == 0:
+        return (Likelihood(),)
     distillation = Calibrated(weight=knobs.a, temperature=knobs.temperature, calibrate=knobs.calibrate)
     return Likelihood(weight=1 - knobs.a), distillation
 
@@ -75,6 +83,8 @@ class NatTeacher:
         refuse_scaled_logits(self.base)
         add_readout(self.base)
         self.autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+        self.given: dict[Key, float] = {}
+        """The weights that a control gives to sequences."""
         self._project: Callable[[Tensor], Tensor] | None = None
 
     def hidden(self, view: Literal["mixed", "negative"], batch: Batch) -> Tensor:
@@ -96,6 +106,20 @@ class NatTeacher:
             assert self._project is not None
             return self._project(hidden_ND)
 
+    def given_weights(self, batch: Batch) -> Tensor:
+        """As terms.Teacher says."""
+        ids_BT, mask_BT = batch["input_ids"], batch["attention_mask"].bool()
+        if not self.given:
+            return torch.ones(len(ids_BT), device=ids_BT.device)
+        keys = [tuple(ids_T[mask_T].tolist()) for ids_T, mask_T in zip(ids_BT, mask_BT, strict=True)]
+        return torch.tensor([self.given.get(key, 1.0) for key in keys], device=ids_BT.device)
+
+    def give(self, rows: Dataset, term: Calibrated, seed: int) -> None:
+        """Fixes the weights of these rows' sequences, where the term takes others than their own."""
+        if term.calibrate in ("mean", "shuffled"):
+            own = own_weights(self, rows, term.reads, next(self.nat.parameters()).device)
+            self.given |= given_weights(own, term.calibrate, seed)
+
 
 def nat_teacher(base: PreTrainedModel, directory: str | Path) -> NatTeacher:
     """The NAT student saved in `directory`, frozen, on the weights of `base` themselves: none is held twice.
@@ -114,6 +138,8 @@ def nce_trainer(
     tokenizer: PreTrainedTokenizerBase,
     lora: LoraConfig | None,
     objective: Objective,
+    *,
+    eval_rows: Dataset | None = None,
     **kwargs: Any,
 ) -> SFTTrainer:
     """Stage 3. Rows without a right rationale are left out.
@@ -121,7 +147,7 @@ def nce_trainer(
     Args:
         base: the plain student that both views and the new adapter stand on.
         lora: the peft.LoraConfig of the new adapter.
-        objective: of `terms`; with `calibrate=False` every weight is 1, the control.
+        objective: of `terms`; its `calibrate` says whose weight a sequence has.
         kwargs: passed on to build_trainer.
 
     Raises:
@@ -141,11 +167,15 @@ def nce_trainer(
             "distillation compares their distributions token by token",
             "take the base that the NAT student was trained on",
         )
+    rows = rows.filter(objective.takes)
     trainer = build_trainer(
-        base, args, rows.filter(objective.takes), tokenizer, objective, teacher=nat, peft_config=lora, **kwargs
+        base, args, rows, tokenizer, objective, eval_rows=eval_rows, teacher=nat, peft_config=lora, **kwargs
     )
     nat.nat.to(trainer.accelerator.device)
     nat.autocast = trainer.accelerator.autocast
+    for term in (term for term in objective.terms if isinstance(term, Calibrated)):
+        for data in (data for data in (eval_rows, rows) if data is not None):  # of a sequence in both, training counts
+            nat.give(data, term, args.seed)
     return trainer
 
 
@@ -156,10 +186,12 @@ def run(training: TrainingRun[NceKnobs]) -> int:
     """Trains the student from its NAT checkpoint; its base is the NAT student's by default."""
     arguments = training.arguments
     assert isinstance(arguments.knobs, NceKnobs)
-    checkpoint = _nat_checkpoint(arguments.knobs)
-    if arguments.model.model_name_or_path is None:
+    checkpoint = _nat_checkpoint(arguments.knobs) if arguments.knobs.a or arguments.knobs.nat_checkpoint else None
+    if arguments.model.model_name_or_path is None and checkpoint is not None:
         base = find(str(checkpoint)).base
         arguments.model.model_name_or_path = str(base.path) if base else None
+    if checkpoint is None or not arguments.knobs.a:
+        return run_plain(training)
     prepared = prepare(arguments)
     _check_tokenizer(checkpoint, prepared.student.tokenizer, str(arguments.model.model_name_or_path))
     training.describe(prepared)
@@ -212,12 +244,18 @@ def _check_tokenizer(checkpoint: Path, tokenizer: PreTrainedTokenizerBase, stude
 NCE = Method(
     name="nce",
     help="A NAT student distilled into a plain adapter (NCE).",
+    paper="NCE, arXiv 2312.12832",
     format=FORMAT,
     terms=terms,
     knobs=NceKnobs,
     training=NceTraining,
     model=NatModelConfig,
-    controls=(Control("weights_one", "plain self-distillation", knobs={"calibrate": False}),),
+    controls=(
+        Control("weights_mean", "every weight is the mean of the weights", knobs={"calibrate": "mean"}),
+        Control("weights_shuffled", "the same weights on other sequences", knobs={"calibrate": "shuffled"}),
+        Control("weights_one", "every weight is 1, so the distillation's share grows", knobs={"calibrate": "one"}),
+        Control("lora_sft", "plain distillation of the same right rationales, the same adapter", knobs={"a": 0.0}),
+    ),
     needs_teacher=True,
     run=run,
 )

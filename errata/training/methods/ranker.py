@@ -31,6 +31,10 @@ class RankerKnobs(Knobs):
     exponent: float = option(3.0, "Of the pair loss.")
     by_scores: bool = option(False, "Of a run: learn the panel's order in place of the grades.")
 
+    from_ranker: str | None = option(
+        None, "Go on from this ranker's weights: the paper trains on teachers' rationales first, then on the student's."
+    )
+
     def options(self) -> Options:
         return replace(super().options(), by_scores=self.by_scores)
 
@@ -279,11 +283,19 @@ def run(training: TrainingRun[RankerKnobs]) -> int:
         body.name_or_path = student.model.name_or_path
     training.describe(prepared)
     settings = RankerSettings(exponent=arguments.knobs.exponent, max_length=training.args.max_length or 512)
+    start = arguments.knobs.from_ranker
+
+    def ranker() -> Ranker:
+        made = new_ranker(student.model, settings, lora)
+        if start is not None:
+            made.restore(start)
+        return made
+
     trainer = training.built(
         student,
         house,
         lambda: RankerTrainer(
-            new_ranker(student.model, settings, lora),
+            ranker(),
             training.args,
             prepared.rows,
             student.tokenizer,
@@ -302,6 +314,7 @@ def terms(knobs: RankerKnobs) -> tuple[Term, ...]:
 RANKER = Method(
     name="ranker",
     help="A ranker of rationales, for weighted votes (ASC).",
+    paper="ASC, arXiv 2312.12832",
     format=FORMAT,
     terms=terms,
     knobs=RankerKnobs,

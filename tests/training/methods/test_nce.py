@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from peft import LoraConfig, PeftModel, get_peft_model
 
 from errata.errors import UsageError
 from errata.models.gate import GateSettings, load_nat, new_nat
 from errata.training.methods.nce import nat_teacher, nce_trainer
 from errata.training.objective import Objective
+from errata.training.sequence_weights import Weighed, given_weights, own_weights
 from tests.training import twins
 from tests.training.lab import (
     byte_tokenizer,
@@ -65,7 +68,7 @@ class Viewed:
             return self.nat(**inputs)
 
 
-def twin(nat_folder: Path, student: Any, a: float = 0.5, temperature: float = 1.0, calibrate: bool = True) -> Any:
+def twin(nat_folder: Path, student: Any, a: float = 0.5, temperature: float = 1.0, calibrate: str = "own") -> Any:
     views = Viewed(nat_folder, "mixed"), Viewed(nat_folder, "negative")
     told = twins.calibrated(student, ROWS, *views, temperature=temperature, calibrate=calibrate)
     return (1 - a) * twins.likelihood(student, ROWS, ("right",)) + a * told
@@ -80,8 +83,14 @@ def twin_gradients(nat_folder: Path, **settings: Any) -> dict[str, torch.Tensor]
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"a": 0.9, "temperature": 2.0}, {"a": 0.9, "calibrate": False}],
-    ids=["paper", "hot", "weights-one"],
+    [
+        {},
+        {"a": 0.9, "temperature": 2.0},
+        {"a": 0.9, "calibrate": "one"},
+        {"a": 0.9, "calibrate": "mean"},
+        {"a": 0.9, "calibrate": "shuffled"},
+    ],
+    ids=["paper", "hot", "weights-one", "weights-mean", "weights-shuffled"],
 )
 def test_gradient_equals_its_twin(nat_folder: Path, side: str, settings: dict[str, Any], tmp_path: Path) -> None:
     trainer = stage_three(nat_folder, tmp_path, side, nce(**settings))
@@ -89,23 +98,29 @@ def test_gradient_equals_its_twin(nat_folder: Path, side: str, settings: dict[st
     assert relative_error(step_gradients(trainer), twin_gradients(nat_folder, **settings)) < CLOSE
 
 
-@pytest.mark.parametrize("size", [1, 3, 4])
-def test_micro_batches_of_any_size_make_the_same_step(nat_folder: Path, size: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "calibrate"), [(1, "own"), (1, "shuffled"), (3, "own"), (4, "own")])
+def test_micro_batches_of_any_size_make_the_same_step(
+    nat_folder: Path, size: int, calibrate: str, tmp_path: Path
+) -> None:
     split = {"per_device_train_batch_size": size, "gradient_accumulation_steps": -(-4 // size)}
 
-    trainer = stage_three(nat_folder, tmp_path, **split, gradient_checkpointing=size == 3)
+    trainer = stage_three(
+        nat_folder, tmp_path, terms=nce(calibrate=calibrate), **split, gradient_checkpointing=size == 3
+    )
 
-    assert relative_error(step_gradients(trainer), twin_gradients(nat_folder)) < CLOSE
+    assert relative_error(step_gradients(trainer), twin_gradients(nat_folder, calibrate=calibrate)) < CLOSE
 
 
 def test_controls_other_weights_and_views_are_found(nat_folder: Path, tmp_path: Path) -> None:
-    ones = stage_three(nat_folder, tmp_path, terms=nce(a=0.9, calibrate=False))
-    assert relative_error(step_gradients(ones), twin_gradients(nat_folder, a=0.9)) > 1e-2
+    own = twin_gradients(nat_folder, a=0.9)
+    for calibrate, least in (("mean", 100 * CLOSE), ("shuffled", 100 * CLOSE), ("one", 1e-2)):
+        other = stage_three(nat_folder, tmp_path, terms=nce(a=0.9, calibrate=calibrate))
+        assert relative_error(step_gradients(other), own) > least
 
     swapped = stage_three(nat_folder, tmp_path, terms=nce(a=0.9))
     hidden = swapped.teacher.hidden
     swapped.teacher.hidden = lambda view, batch: hidden("mixed" if view == "negative" else "negative", batch)
-    assert relative_error(step_gradients(swapped), twin_gradients(nat_folder, a=0.9)) > 1e-2
+    assert relative_error(step_gradients(swapped), own) > 1e-2
 
 
 def test_five_steps_move_the_new_adapter_and_neither_teacher_nor_base(nat_folder: Path, tmp_path: Path) -> None:
@@ -171,3 +186,36 @@ def test_what_cannot_be_distilled_is_refused_by_name(nat_folder: Path, tmp_path:
         nce_trainer(tiny_llama(vocab_size=300), teacher, args, data, tokenizer, LoraConfig(**PLAIN), Objective(nce()))
     with pytest.raises(UsageError, match="nat_config"):
         nat_teacher(tiny_llama(), nat_folder.parent / "stage1")
+
+
+@given(st.lists(st.tuples(st.floats(0.5, 1.5), st.integers(1, 40)), min_size=1, max_size=20), st.integers(0, 5))
+def test_what_a_control_gives_is_made_of_the_sequences_own_weights(told: list[tuple[float, int]], seed: int) -> None:
+    own = {(place,): Weighed(*each) for place, each in enumerate(told)}
+    mean, shuffled = (given_weights(own, how, seed) for how in ("mean", "shuffled"))
+
+    total = sum(weight * tokens for weight, tokens in told)
+    assert sum(mean[key] * own[key].tokens for key in own) == pytest.approx(total)
+    assert len(set(mean.values())) == 1
+    assert sorted(shuffled.values()) == sorted(weight for weight, _ in told)
+    assert shuffled == given_weights(dict(reversed(own.items())), "shuffled", seed)
+    assert given_weights(own, "own", seed) == given_weights(own, "one", seed) == {}
+
+
+def test_held_out_rows_have_weights_of_their_own(nat_folder: Path, tmp_path: Path) -> None:
+    base = tiny_llama()
+    objective = Objective(nce(calibrate="mean"))
+    trainer = nce_trainer(
+        base,
+        nat_teacher(base, nat_folder),
+        one_step(tmp_path),
+        dataset(ROWS[:2]),
+        byte_tokenizer(),
+        LoraConfig(**PLAIN),
+        objective,
+        eval_rows=dataset(ROWS[2:]),
+    )
+
+    own = own_weights(trainer.teacher, ROWS, ("right",))
+    given = trainer.teacher.given
+    assert set(given) == set(own)
+    assert len(set(given.values())) == 2

@@ -1,0 +1,89 @@
+"""Options by which methods come nearer to their papers, on a lesson."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from errata.errors import UsageError
+from errata.exports.transcript_view import Options
+from errata.exports.write import export
+from errata.models.ranker import load_ranker
+from errata.training.checkpoints import manifest_of
+from errata.training.mistaken import RIGHT
+from tests.small_runs import lines
+from tests.training.trainings import go
+
+ONE = ("--max_steps", "1")
+BASE = ("--from_base", "true")
+
+
+def test_mapd_takes_the_problems_that_the_student_got_wrong(run: Path, tmp_path: Path) -> None:
+    mistaken = {
+        line["problem"]["id"]
+        for line in lines(run)
+        if any(each["role"] == "student" and not each["correct"] for each in line["rationales"])
+    }
+
+    assert go("mapd", run, tmp_path / "out", *ONE, "--mistaken_by", "exam") == 0
+
+    manifest = manifest_of(tmp_path / "out")
+    assert manifest["rows"] == len(mistaken) < len(lines(run))
+    assert manifest["left_out"][RIGHT] > 0
+
+
+def test_an_eval_of_other_problems_is_refused(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "items.jsonl").write_text('{"id": "gsm8k:1", "correct": false}\n')
+
+    with pytest.raises(UsageError, match="no row is left") as error:
+        go("mapd", run, tmp_path / "out", *ONE, "--mistaken_by", str(tmp_path))
+
+    assert "classroom-" in error.value.why
+    assert not (tmp_path / "out").exists()
+
+
+def test_edits_rate_is_a_share_of_the_first_steps(run: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "sft", tmp_path / "edit"
+    go("sft", run, first, *ONE)
+
+    assert go("edit", run, second, *ONE, "--model_name_or_path", str(first), "--rate_ratio", "0.025") == 0
+
+    assert manifest_of(second)["config"]["training"]["learning_rate"] == pytest.approx(0.025 * 3e-3)
+    with pytest.raises(UsageError, match="--rate_ratio from tiny"):
+        go("edit", run, tmp_path / "other", *ONE, *BASE, "--rate_ratio", "0.025")
+
+
+def test_edit_is_anchored_and_reads_the_first_divergence(run: Path, tmp_path: Path) -> None:
+    more = ("--anchor", "0.5", "--align", "first_divergence")
+
+    assert go("edit", run, tmp_path / "out", *ONE, *BASE, *more) == 0
+
+    assert [(term["term"], term["weight"]) for term in manifest_of(tmp_path / "out")["objective"]] == [
+        ("key-steps", 1.0),
+        ("likelihood", 0.5),
+    ]
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--sound_only", "true"), ("--control", "grader_only")])
+def test_edit_trains_on_the_pairs_that_an_export_takes(flag: str, value: str, run: Path, tmp_path: Path) -> None:
+    option: dict[str, bool] = {"sound_only" if flag == "--sound_only" else "grader_only": True}
+    rows = export([run], "edit", tmp_path / "rows.jsonl", Options(**option)).tally.rows
+
+    assert go("edit", run, tmp_path / "out", *ONE, *BASE, flag, value) == 0
+
+    assert manifest_of(tmp_path / "out")["data"][0]["rows"] == rows
+
+
+def test_a_ranker_goes_on_from_another(run: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "teachers", tmp_path / "student"
+    still = ("--learning_rate", "0", "--seed", "7")
+    go("ranker", run, first, *ONE, "--learning_rate", "1e-3", "--roles", "teacher")
+    base = ("--model_name_or_path", str(first))
+
+    assert go("ranker", run, second, *ONE, *base, *still, "--from_ranker", str(first)) == 0
+
+    scores = [load_ranker(folder, device="cpu").score(["how many ?"], ["3 + 4 = 7 ."]) for folder in (first, second)]
+    assert scores[0] == scores[1]
+    go("ranker", run, tmp_path / "fresh", *ONE, *base, *still)
+    assert load_ranker(tmp_path / "fresh", device="cpu").score(["how many ?"], ["3 + 4 = 7 ."]) != scores[0]

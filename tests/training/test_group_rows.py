@@ -1,0 +1,94 @@
+"""Rows become groups: closing sentences, the answer's place, and what is left of a group without its long members."""
+
+from __future__ import annotations
+
+import pytest
+
+from errata.errors import UsageError
+from errata.exports.correct_rows import MCC_KD
+from errata.exports.sequences import SourceRow
+from errata.training.encode import Encoder, completion_ids, make_group
+from errata.training.group_rows import Groups, closing, fitting
+from errata.training.load_rows import LoadedRow
+from tests.training.lab import byte_tokenizer, written
+
+TOKENIZER = byte_tokenizer()
+
+# ---- the closing sentence --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sentence", "closed"),
+    [
+        ("The answer is {answer}.", "The answer is 5."),
+        (r"So \boxed{{answer}}", r"So \boxed{5}"),
+        ("{a}: {answer} {", "{a}: 5 {"),
+    ],
+)
+def test_a_closing_sentence_holds_the_answer_and_all_its_other_braces(sentence: str, closed: str) -> None:
+    assert closing(sentence, "5") == closed
+
+
+@pytest.mark.parametrize(
+    ("sentence", "do"),
+    [("The answer is X.", "write {answer} there"), (r"So \boxed{answer}.", r"write \boxed{{answer}}")],
+)
+def test_a_sentence_that_would_lose_the_answer_is_refused(sentence: str, do: str) -> None:
+    with pytest.raises(UsageError) as error:
+        closing(sentence, "5")
+
+    assert error.value.do == do
+
+
+# ---- the answer's place ----------------------------------------------------------------------------------------------
+
+
+def read_to(text: str, answer: str, sentence: str | None = None) -> str | None:
+    """The text up to its marked answer, as token ids have it; None where none is marked."""
+    groups = Groups(sentence=sentence)
+    row = SourceRow("line 1", {"prompt": "how many ?", "completions": [text], "answer": answer})
+    groups.add([LoadedRow(row, MCC_KD)], marked=True)
+    ((member,),) = (group["members"] for group in groups.encoded(TOKENIZER))
+    start, end = member["answer"]
+    if not end:
+        return None
+    assert TOKENIZER.decode(member["input_ids"][start:end]) == answer
+    return str(TOKENIZER.decode(member["input_ids"][member["prompt"] : start]))
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "before"),
+    [
+        ("3 + 4 = 7 , so it is 7 .", "7", "3 + 4 = 7 , so it is "),
+        ("it is 7 , not 17 or 7.5 or 70 or 1,7", "7", "it is "),
+        ("it is $7.", "7", "it is $"),
+        ("it is (B), as in Boat", "B", "it is ("),
+        ("it is 17", "7", None),
+        ("it is seven", "7", None),
+    ],
+)
+def test_the_answer_is_marked_where_it_stands_last_by_itself(text: str, answer: str, before: str | None) -> None:
+    assert read_to(text, answer) == before
+
+
+def test_of_a_closed_rationale_the_closing_sentence_is_read() -> None:
+    assert read_to("it is 17", "7", "The answer is {answer}.") == "it is 17\nThe answer is "
+
+
+# ---- what is left ----------------------------------------------------------------------------------------------------
+
+
+def test_pairs_go_on_naming_their_members_after_a_longer_one_is_left_out() -> None:
+    texts = [("right", "a long way about it: = 7"), ("right", "3 + 4 = 7"), ("wrong", "3 + 4 = 8")]
+    members = [written(Encoder(TOKENIZER), kind, "3 and 4?", text) for kind, text in texts]
+    group = make_group("p", members, [(0, 2), (1, 2)], Encoder(TOKENIZER))
+
+    left = fitting(group, 20)
+
+    assert left is not None
+    assert left["members"] == group["members"][1:]
+    (pair,) = left["pairs"]
+    sides = [TOKENIZER.decode(completion_ids(left["members"][place])) for place in (pair["right"], pair["wrong"])]
+    assert sides == ["3 + 4 = 7<eos>", "3 + 4 = 8<eos>"]
+    assert pair["right_keys"] == group["pairs"][1]["right_keys"]
+    assert fitting(group, 5) is None
