@@ -41,11 +41,16 @@ class Parsed(Generic[T]):
 
 
 class PromptCall(NamedTuple):
-    """One prompt to be sent: its name (`teacher/solve`), its inputs, and the rationale that it is about, if any."""
+    """One prompt to be sent: its name (`teacher/solve`), its inputs, and the rationale that it is about, if any.
+
+    `schema` is the JSON schema of the reply, an object with all its members required and described, for providers that
+    take one (`structured: auto`). The parser has to read such an object as well as the form that the prompt asks for.
+    """
 
     prompt: str
     inputs: Mapping[str, Any]
     about: Rationale | None = None
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class PromptedModel:
             prompt_hash=prompt.hash,
             messages=prompt.messages(self.spec.system, call.inputs),
             parameters=self.spec.parameters(sampling),
+            schema=call.schema,
             inputs={name: call.inputs[name] for name in prompt.inputs},
             sample=sample,
         )

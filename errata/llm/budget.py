@@ -103,6 +103,8 @@ class Spent:
     """Replies of this process that a fallback gave, by the agent that was asked and the one that answered."""
     unknown_prompts: Counter[str] = field(default_factory=Counter)
     """Replies of this process to prompts that the simulated faculty does not know, by prompt (`editor/shorten@1`)."""
+    schemas_refused: dict[str, str] = field(default_factory=dict)
+    """Agents whose providers took no JSON schema, with their words; those of the processes before among them."""
 
     def at(self, request: Request) -> CallTotals:
         """This process's tally of the request's agent and stage."""

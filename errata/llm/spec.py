@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from errata.config.base import Settings
 from errata.config.env import Location
@@ -62,6 +62,9 @@ class AgentSpec(Settings):
     extra: dict[str, Any] = Field(default_factory=dict)
     """Further per-call settings, passed through to the provider. In `extra_headers`, `${NAME}` is read from the
     environment when the call is made."""
+    structured: Literal["auto", "off"] = "auto"
+    """Replies that errata parses (scores, kinds) are asked for by a JSON schema where the provider takes one; `off`
+    asks for their closing line alone."""
     tries: int | None = Field(default=None, ge=1)
     """Fresh tries for an unparsable reply; by default 3, and 1 for the student, whose failures are data."""
     retries: int = Field(default=5, ge=0)
@@ -76,6 +79,12 @@ class AgentSpec(Settings):
     concurrency: int | None = Field(default=None, gt=0)
     recorded: dict[str, Recording] = Field(default_factory=dict)
     """Of a `recorded/` model: where its replies stand, by the verb they answer (solve, score, explain, ...)."""
+
+    @field_validator("structured", mode="before")
+    @classmethod
+    def _off_is_no_truth_value(cls, value: object) -> object:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value
 
     @model_validator(mode="after")
     def _recorded_needs_recordings(self) -> Self:

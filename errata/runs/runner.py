@@ -151,7 +151,8 @@ class Run:
         fallbacks = fallback_counts(self.accounts, self._earlier.get("fallbacks", {}))
         unknown = unknown_prompts(self.accounts, self._earlier.get("unknown_prompts", {}))
         sums = {"problems": self.tally.to_json(), "spent": self.spent()}
-        return {**self.about, **sums, "fallbacks": fallbacks, "unknown_prompts": unknown}
+        refused = dict(self.accounts.schemas_refused)
+        return {**self.about, **sums, "fallbacks": fallbacks, "unknown_prompts": unknown, "schemas_refused": refused}
 
     def save(self, manifest: dict[str, Any]) -> None:
         self.log.sync()
@@ -297,6 +298,7 @@ async def _gateway(
             ledger=booked or ledger,
             clock=clock,
             sleep=sleep,
+            schemas_refused=directory.manifest().get("schemas_refused"),
         )
     )
 

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from errata.llm.gateway import unknown_prompt_notes
+from errata.llm.structured import schema_notes
 from errata.records import Call, Rationale, Transcript
 from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log
 from errata.runs.transcripts import in_file_order, read_transcripts
@@ -313,6 +314,7 @@ def notes(index: LogIndex, manifest: dict[str, Any], funnel: Funnel) -> list[str
     if index.unreadable:
         lines.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
     lines += unknown_prompt_notes(manifest.get("unknown_prompts", {}))
+    lines += schema_notes(manifest.get("schemas_refused", {}))
     lines += [
         f"{number} calls were answered by {speaker} in the place of {agent}: another run may not give the same bytes"
         for agent, counted in sorted(funnel.fallbacks.items())

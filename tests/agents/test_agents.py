@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from errata.agents.ask import PromptedModel
+from errata.agents.ask import PromptCall, PromptedModel
+from errata.agents.parse_reply import KINDS_SCHEMA, SCORE_SCHEMA
 from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.agents.prompts import load_prompts
 from errata.agents.reviewer import Reviewer
@@ -173,6 +174,37 @@ async def test_of_a_cut_off_reply_only_whole_lines_are_read(
     assert (parsed.value.score, parsed.value.valid, parsed.unreadable) == (score, score is not None, unreadable)
     assert len(script.requests("score")) == (1 if score else 2)
     assert parsed.text == (reply.text if isinstance(reply, CutOff) else reply)
+
+
+async def test_verdicts_are_asked_for_with_a_schema_and_read_in_either_form() -> None:
+    verdicts = {
+        "score": '{"review": "It holds.", "score": 4}',
+        "classify": '{"mistake": "It adds.", "kinds": ["logical"]}',
+    }
+    script = Script(lambda request: verdicts.get(request.verb, "The answer is 6."))
+    teacher = Teacher(voice(script))
+    mistaken = (await teacher.solve(apples(), Sampling())).value
+    assert mistaken
+    review = (await Reviewer(voice(script)).score(apples(), mistaken, Sampling())).value
+    explanation = (await teacher.explain(apples(), mistaken, Sampling())).value
+    assert explanation
+    classified = (await teacher.classify(apples(), mistaken, explanation, Sampling())).value
+
+    assert review
+    assert classified
+    assert (review.score, review.text, classified.kinds) == (4, "It holds.\nScore: 4", ("logical",))
+    schemas = {request.verb: request.schema for request in script.asked}
+    assert schemas == {"solve": None, "explain": None, "score": SCORE_SCHEMA, "classify": KINDS_SCHEMA}
+
+
+async def test_a_call_of_ones_own_may_ask_for_a_schema() -> None:
+    schema = {"type": "object", "properties": {"value": {"type": "integer", "description": "a number"}}}
+    script = Script(lambda request: '{"value": 7}')
+    own = PromptCall("teacher/solve", {"question": "?", "options": "", "demonstrations": (), "answer_form": "."})
+
+    parsed = await voice(script).ask(own._replace(schema=schema), apples(), Sampling(), lambda text: len(text))
+
+    assert (parsed.value, script.asked[0].schema) == (12, schema)
 
 
 async def test_kinds_in_the_line_that_breaks_off_may_have_had_more_to_come() -> None:
