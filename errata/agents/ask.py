@@ -109,8 +109,10 @@ class PromptedModel:
             cut_off = reply.finish_reason == "length"
             try:
                 return Parsed(parse(whole_lines(text) if cut_off and closing_line else text), calls, text, reasoning)
-            except Unreadable as why:
-                parsed = Parsed(None, calls, text, reasoning, unreadable="cut off" if cut_off else str(why))
+            except Unreadable as error:
+                why = "cut off" if cut_off else str(error)
+                calls = (*parsed.calls, reply.model_copy(update={"unreadable": why}))
+                parsed = Parsed(None, calls, text, reasoning, unreadable=why)
         return parsed
 
     def _tries(self) -> int:

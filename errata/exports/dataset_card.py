@@ -141,6 +141,7 @@ def _of_run(log: Log) -> list[str]:
         f"{rationales['accepted']} accepted; accepted though wrong: {acceptance['disagreements']['accepted_wrong']}",
         f"- calls: {logged['calls']}, {logged['prompt_tokens']} prompt and {logged['completion_tokens']} completion "
         f"tokens, {usd} at first payment",
+        *_unread(funnel.by_reply()),
         *(f"- agent {cell(each)}" for each in used),
         *(
             f"- {number} replies of {cell(agent)} were given by {cell(fallback)}, its fallback: another run may differ"
@@ -150,6 +151,20 @@ def _of_run(log: Log) -> list[str]:
         *(f"- prompt `{cell(name)}` {hashes[name]}" for name in sorted(hashes)),
         f"- prompts of the rows: {', '.join(f'`{prompt.id}` {prompt.hash}' for prompt in prompts)}",
     ]
+
+
+def _unread(replies: Sequence[dict[str, Any]]) -> list[str]:
+    """Lines on the replies that could not be read or were cut off, by agent and verb."""
+    lines = []
+    for row in replies:
+        if row["unreadable"] or row["cut_off"]:
+            whose = f"{cell(row['agent'])}, {cell(row['verb'])}"
+            usd = "price unknown" if row["fresh_usd"] is None else f"${row['fresh_usd']:.4f}"
+            lines.append(
+                f"- {whose}: of {row['replies']} replies {row['unreadable']} could not be read, {row['cut_off']} were "
+                f"cut off; fresh tries: {row['fresh_tries']}, {row['fresh_tokens']} tokens, {usd}"
+            )
+    return lines
 
 
 def _reasons(reasons: dict[str, int] | Counter[str]) -> str:

@@ -25,6 +25,7 @@ from errata.llm.endpoint import api_base_of
 from errata.llm.fallback import Fallbacks
 from errata.llm.prices import cost, price_notes, price_of, unpriced
 from errata.llm.rate_limits import Clock, Limits, Sleep
+from errata.llm.reply_counts import too_short
 from errata.llm.request import Backend, ProviderFailure, Reply, Request
 from errata.llm.retries import RateLimited, repeated
 from errata.llm.spec import Agents, AgentSpec
@@ -77,7 +78,7 @@ class Gateway:
         schemas: Schemas,
     ) -> None:
         specs = agents.everyone
-        self._seed, self._sleep, self._store = seed, sleep, store
+        self._seed, self._sleep, self._store, self._clock = seed, sleep, store, clock
         self._prices = {spec.name: price_of(spec) for spec in specs}
         self._backends: dict[str, Backend] = {}
         self._fingerprints = {spec.name: self._backend(spec).fingerprint(spec) for spec in specs}
@@ -135,7 +136,12 @@ class Gateway:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person must know: a store that was repaired, missing prices, unknown prompts."""
-        return (*self._notes, *schema_notes(self._schemas.refused), *unknown_prompt_notes(self.spent.unknown_prompts))
+        return (
+            *self._notes,
+            *schema_notes(self._schemas.refused),
+            *too_short(self.spent.replies).values(),
+            *unknown_prompt_notes(self.spent.unknown_prompts),
+        )
 
     @property
     def refused(self) -> dict[str, AgentRefused]:
@@ -277,6 +283,7 @@ class Gateway:
                 raise asyncio.CancelledError
             backend = self._backend(request.spec)
             in_flight.sent = backend.remote
+            began = self._clock()
             try:
                 reply = await self._ask(backend, request)
             except BaseException as error:
@@ -287,7 +294,7 @@ class Gateway:
             in_flight.sent = True
             settle(reply.prompt_tokens + reply.completion_tokens or need.tokens)
             price, in_flight.payment = self._paid(request, reply, need)
-            self.spent.at(request).pay(in_flight.payment)
+            self.spent.pay(request, reply, in_flight.payment, self._clock() - began)
             if request.instead_of:
                 self._fallbacks.replies[request.instead_of, request.spec.name] += 1
             await self._commit(key, reply, price, in_flight.payment)

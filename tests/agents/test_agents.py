@@ -13,7 +13,7 @@ from errata.agents.student import Student, student_messages
 from errata.agents.teacher import Teacher
 from errata.grading.grader import read_answer
 from errata.llm.spec import AgentSpec, Sampling
-from errata.records import Problem
+from errata.records import Call, Problem
 from tests.helpers import CutOff, Lost, Script, apples
 
 PROMPTS = load_prompts()
@@ -116,6 +116,17 @@ async def test_a_lost_call_is_not_tried_again() -> None:
     parsed = await Teacher(voice(script)).solve(apples(), Sampling())
 
     assert (parsed.value, parsed.failure, len(script.asked)) == (None, "503", 1)
+
+
+async def test_calls_say_why_their_replies_could_not_be_read() -> None:
+    lines = ["", CutOff("First we"), "The answer is 5."]
+    script = Script(lambda request: lines[request.attempt])
+
+    parsed = await Teacher(voice(script)).solve(apples(), Sampling())
+
+    assert [call.unreadable for call in parsed.calls] == ["empty", "cut off", None]
+    assert [b'"unreadable"' in call.model_dump_json().encode() for call in parsed.calls] == [True, True, False]
+    assert [Call.model_validate_json(call.model_dump_json()) for call in parsed.calls] == list(parsed.calls)
 
 
 async def test_a_second_try_lost_keeps_the_first_in_the_log() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from errata.report.charts import QUIET, RIGHT, SERIES, bars, lines
-from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, at, count, listed, pct
+from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, at, count, dollars, listed, pct
 from errata.report.log_totals import LogTotals
 from errata.report.proportion import Share
 from errata.runs.recipe import SynthRecipe
@@ -36,7 +36,7 @@ class RunView:
 
 
 def section(view: RunView) -> Section:
-    figures = [_problems(view), _rationales(view), *_levels(view)]
+    figures = [_problems(view), _rationales(view), _unread(view), *_levels(view)]
     return Section("synthesis", "Synthesis", _lede(view), [each for each in figures if each])
 
 
@@ -137,6 +137,47 @@ def _rationales(view: RunView) -> Figure | None:
     dropped = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in view.status["dropped"].items())
     note = f"Set aside by the filters: {dropped}." if dropped else ""
     return Figure(title, Table(headings, table), [_steps(rows, written, tones)], note)
+
+
+def _unread(view: RunView) -> Figure | None:
+    """Replies that could not be read or were cut off; None where there are none."""
+    rows = [row for row in view.status["replies"] if row["unreadable"] or row["cut_off"]]
+    if not rows:
+        return None
+    every = view.status["replies"]
+    replies, unreadable, cut_off, fresh = (
+        sum(row[key] for row in every) for key in ("replies", "unreadable", "cut_off", "fresh_tries")
+    )
+    title = f"{unreadable:,} of {count(replies, 'reply', 'replies')} could not be read"
+    if not unreadable:
+        title = f"{cut_off:,} of {count(replies, 'reply', 'replies')} were cut off at the length limit"
+    if fresh:
+        title += f"; {count(fresh, 'fresh try', 'fresh tries')} took {_price(every)}"
+    keys = ("replies", "unreadable", "cut_off", "fresh_tries", "fresh_tokens")
+    table: Lines = [
+        [f"{row['agent']}, {row['verb']}", row["stage"], *(row[key] for key in keys), _price([row])] for row in rows
+    ]
+    headings = (
+        "agent, verb",
+        "stage",
+        "replies",
+        "unreadable",
+        "cut off",
+        "fresh tries",
+        "their tokens",
+        "their price",
+    )
+    note = (
+        "A reply is cut off where the provider says so; a fresh try is a call made because the one before was unread."
+    )
+    return Figure(f"{title}.", Table(headings, table), note=note)
+
+
+def _price(rows: Sequence[dict[str, Any]]) -> str:
+    """What the fresh tries of these rows took: dollars, or tokens where the price is unknown."""
+    if any(row["fresh_usd"] is None for row in rows):
+        return f"{sum(row['fresh_tokens'] for row in rows):,} tokens"
+    return dollars(sum(row["fresh_usd"] for row in rows))
 
 
 # ---- by difficulty ---------------------------------------------------------------------------------------------------
