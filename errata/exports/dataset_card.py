@@ -96,11 +96,14 @@ def _of_options(options: Options) -> str:
 
 def _counts(counts: ExportCounts, selection: Selection) -> list[str]:
     fate, repeats = "kept" if selection.keep_duplicates else "left out", counts.repeated
-    return [
-        f"- near-duplicates: {counts.duplicates} rows repeat an earlier one and are {fate}: {repeats['same']} have "
+    near_duplicates = (
+        f"{counts.duplicates} rows repeat an earlier one and are {fate}: {repeats['same']} have "
         f"its prompt and texts, letter case and white space ignored; {repeats['like']} more, of the same problem "
         f"in the same run, have its prompt, label and answers and texts whose word {NGRAM}-grams overlap by "
-        f"{MAX_SIMILARITY:g} or more (Jaccard)",
+        f"{MAX_SIMILARITY:g} or more (Jaccard)"
+    )
+    return [
+        f"- near-duplicates: {near_duplicates if counts.duplicates else 'none'}",
         f"- left out: {_reasons(counts.left_out)}",
         f"- problems without a row: {_reasons(counts.skipped)}",
         *([f"- rows by kind: {_reasons(counts.kinds)}"] if counts.kinds else []),
@@ -112,7 +115,9 @@ def _overlap(counts: ExportCounts, selection: Selection) -> list[str]:
         return ["- overlap with evaluation sets: none was named"]
     fate = "left out" if selection.exclude_overlap else "in the file"
     lines = [
-        f"- overlap with {cell(name)} ({met['size']} questions): {met['question'] + met['ngram']} problems; "
+        f"- overlap with {cell(name)} ({met['size']} questions): none"
+        if not met["question"] + met["ngram"]
+        else f"- overlap with {cell(name)} ({met['size']} questions): {met['question'] + met['ngram']} problems; "
         f"{met['question']} ask a question of it, {met['ngram']} more share {WORDS} words in a row with one (a shorter "
         f"question counts as a whole); {met['rows']} rows of them are {fate}"
         for name, met in counts.overlap.items()
