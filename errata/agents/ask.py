@@ -94,7 +94,7 @@ class PromptedModel:
             prompt=prompt.id,
             prompt_hash=prompt.hash,
             messages=prompt.messages(self.spec.system, call.inputs),
-            parameters=self.spec.parameters(sampling),
+            parameters=self.spec.parameters(sampling, prompt.max_tokens),
             schema=call.schema,
             inputs={name: call.inputs[name] for name in prompt.inputs},
             sample=sample,

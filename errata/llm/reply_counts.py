@@ -57,7 +57,7 @@ class ReplyCounts:
     def figures(self) -> dict[str, Any]:
         """The sums as JSON-able values; the price is null where it is unknown."""
         sums = {name: getattr(self, name) for name in self.__slots__ if name != "unpriced"}
-        sums["seconds"] = round(self.seconds, 3)
+        sums["seconds"] = round(self.seconds, 6)
         return sums | {"fresh_usd": None if self.unpriced else round(self.fresh_usd, 8)}
 
 

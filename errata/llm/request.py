@@ -123,6 +123,6 @@ class Backend(Protocol):
 
     def takes_schema(self, spec: AgentSpec) -> bool:
         """Whether a request's JSON schema is sent on to the agent's model."""
-        ...
+        return False
 
     async def close(self) -> None: ...

@@ -92,10 +92,14 @@ class AgentSpec(Settings):
             raise ValueError(f"agent {self.name}: model recorded/... and the section recorded: go together")
         return self
 
-    def parameters(self, stage: Sampling) -> dict[str, Any]:
-        """The stage's sampling, overruled by what this agent sets; an explicit null here means: do not send it."""
+    def parameters(self, stage: Sampling, max_tokens: int | None = None) -> dict[str, Any]:
+        """The stage's sampling, overruled by what this agent sets; an explicit null here means: do not send it.
+
+        `max_tokens` is the limit where neither sets one, not even under OpenAI's new name in `extra`.
+        """
         own = {key: getattr(self, key) for key in Sampling.model_fields if key in self.model_fields_set}
-        merged = stage.parameters() | own | self.extra
+        usual = {} if "max_completion_tokens" in self.extra else {"max_tokens": max_tokens}
+        merged = usual | stage.parameters() | own | self.extra
         return {key: value for key, value in merged.items() if value is not None}
 
 

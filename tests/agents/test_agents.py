@@ -91,6 +91,30 @@ async def test_a_request_carries_what_it_is_about_and_how_to_decode() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "sampling", "sent"),
+    [
+        ({}, Sampling(), {"max_tokens": 512}),
+        ({}, Sampling(max_tokens=9), {"max_tokens": 9}),
+        ({"max_tokens": 7}, Sampling(max_tokens=9), {"max_tokens": 7}),
+        ({"max_tokens": None}, Sampling(), {}),
+        ({"extra": {"max_completion_tokens": 8}}, Sampling(), {"max_completion_tokens": 8}),
+    ],
+)
+async def test_a_prompts_limit_holds_where_the_recipe_sets_none(
+    spec: dict[str, object], sampling: Sampling, sent: dict[str, int]
+) -> None:
+    script = Script(lambda request: "The answer is 5." if request.verb == "solve" else "Score: 4")
+    rationale = (await Teacher(voice(script)).solve(apples(), Sampling())).value
+    assert rationale
+
+    await Reviewer(voice(script, **spec)).score(apples(), rationale, sampling)
+
+    draft, review = script.asked
+    assert dict(draft.parameters) == {}, "drafts are as long as they are"
+    assert dict(review.parameters) == sent
+
+
+@pytest.mark.parametrize(
     ("model", "spec", "tries"), [("openai/ada", {}, 3), ("openai/ada", {"tries": 5}, 5), ("local/x", {"tries": 1}, 1)]
 )
 async def test_tries_are_those_of_the_recipe(model: str, spec: dict, tries: int) -> None:

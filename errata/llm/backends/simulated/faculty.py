@@ -30,7 +30,7 @@ IGNORED = frozenset((
     *("model", "messages", "seed", "stream", "stream_options", "n", "user", "max_tokens", "max_completion_tokens"),
     "response_format",
 ))  # fmt: skip
-"""Fields of a request that are no parameters of the draw; the two limits count as one."""
+"""Fields of a request that are no parameters of the draw: a limit cuts a reply off, and changes nothing before."""
 
 
 def reply(
@@ -57,7 +57,7 @@ def reply(
         messages = [(role, content.partition(IN_WORDS)[0]) for role, content in messages]
     limit = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
     drawn_by = {key: _plain(value) for key, value in parameters.items() if key not in IGNORED and value is not None}
-    draws = HashedDraws(digest("faculty", speaker.seed, model, messages, drawn_by, _plain(limit), seed, length=32))
+    draws = HashedDraws(digest("faculty", speaker.seed, model, messages, drawn_by, None, seed, length=32))
     text = next((content for role, content in reversed(messages) if role == "user"), "")
     task = task_of(text, prompt)
     if schema is not None:
