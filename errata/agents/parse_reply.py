@@ -110,6 +110,7 @@ def read_score(text: str) -> int:
     """
     lines = _lines(text)
     if (reply := _json_object(text, "score")) is not None:
+        _refuse_echo(reply, SCORE_SCHEMA)
         value = reply.get("score")
         known = isinstance(value, int | float) and not isinstance(value, bool) and value in range(1, 6)
         return _only({int(value)} if known else (), "score")  # type: ignore[arg-type]
@@ -172,6 +173,7 @@ def read_kinds(text: str) -> tuple[MistakeKind, ...]:
     """
     lines = _lines(text)
     if (reply := _json_object(text, "kinds")) is not None:
+        _refuse_echo(reply, KINDS_SCHEMA)
         return _in_order(_only({_named(reply.get("kinds"))} - {frozenset()}, "kinds"))
     stated = [match[1] for line in lines if (match := _BRACKETS.fullmatch(line.strip("*_` ")))]
     for part in (text, _DEFINITION.sub("", text)):
@@ -239,6 +241,14 @@ def _json_object(text: str, member: str) -> dict[str, Any] | None:
             raise Unreadable("broken JSON") from None
         return None
     return value if isinstance(value, dict) else None
+
+
+def _refuse_echo(reply: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Raises Unreadable where a member holds its own description: the form is echoed, and nothing was judged."""
+    for name, each in schema["properties"].items():
+        value = reply.get(name)
+        if isinstance(value, str) and value.strip(' ".').casefold() == each["description"].strip('"').casefold():
+            raise Unreadable("the form is echoed")
 
 
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class AgentSpec(Settings):
     environment when the call is made."""
     structured: Literal["auto", "off"] = "auto"
     """Replies that errata parses (scores, kinds) are asked for by a JSON schema where the provider takes one; `off`
-    asks for their closing line alone."""
+    asks for their closing line alone. A schema makes a weak model's verdicts readable, not right."""
     tries: int | None = Field(default=None, ge=1)
     """Fresh tries for an unparsable reply; by default 3, and 1 for the student, whose failures are data."""
     retries: int = Field(default=5, ge=0)

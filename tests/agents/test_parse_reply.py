@@ -68,6 +68,7 @@ def test_a_score_is_read_in_the_form_of_the_prompt(reply: str, score: int) -> No
         ),
         *("Score: 2\n[4]", "Score: 2\nNo:\nScore: 4", "Score: 1, Score: 2, Score: 3, Score: 4", "A.\nScore: 4\nB."),
         *('{"score": 4, "score": 4}', '{"review": "Score: 4"}', '{"score": 4}\nScore: 2', '{\n  "score": 4'),
+        '{"review": "Why, in a few short sentences.", "score": 1}',
         *('{"score": 6}', '{"score": true}', '{"score": "high"}', '{"score": 4', "[" * 100_000, '{"a":' * 100_000),
     ],
 )
@@ -225,6 +226,7 @@ def test_kinds_are_read_in_one_order(reply: str, kinds: tuple[str, ...]) -> None
         "The kinds are: logical (a wrong step), knowledge (a wrong fact), calculation (wrong arithmetic), other.",
         "### Kinds\n- logical: no\n- calculation: yes",
         *('{"kinds": ["other"]}\nKinds: [logical]', '{"mistake": "Kinds: [logical]", "kinds": []}'),
+        '{"mistake": "what is wrong, in one sentence", "kinds": ["logical"]}',
         *('{"kinds": ["logical", 3]}', '{"kinds": ["logical, other"]}'),
         *('{"kinds": []}', '{"kinds": "logical"}', '{"kinds": ["spelling"]}', "kinds:" * 50_000, "kinds " * 50_000),
     ],
