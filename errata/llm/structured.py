@@ -73,6 +73,12 @@ class Schemas:
         return replace(request, schema=None)
 
 
+def refused_in(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The agents of a run whose providers took no schema, with their words; a manifest may hold anything."""
+    refused = manifest.get("schemas_refused")
+    return {str(agent): str(words) for agent, words in refused.items()} if isinstance(refused, dict) else {}
+
+
 def schema_notes(refused: Mapping[str, str]) -> list[str]:
     """What to say of providers that took no schema, by agent."""
     return [

@@ -38,6 +38,7 @@ from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway
 from errata.llm.rate_limits import Clock, Sleep
 from errata.llm.reply_counts import added, counts_of, rows_of, too_short
+from errata.llm.structured import refused_in
 from errata.records import Outcome, Problem, Transcript
 from errata.runs.counters import (
     ProblemCounts,
@@ -308,7 +309,7 @@ async def _gateway(
             ledger=booked or ledger,
             clock=clock,
             sleep=sleep,
-            schemas_refused=directory.manifest().get("schemas_refused"),
+            schemas_refused=refused_in(directory.manifest()),
         )
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from errata.llm.gateway import unknown_prompt_notes
 from errata.llm.reply_counts import Key, ReplyCounts, counts_of, too_short
-from errata.llm.structured import schema_notes
+from errata.llm.structured import refused_in, schema_notes
 from errata.runs.run_dir import LogIndex
 
 
@@ -29,7 +29,7 @@ def notes(
         lines.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
     lines += unknown_prompt_notes(manifest.get("unknown_prompts", {}))
     lines += too_short(counts_of(manifest.get("replies")) or replies).values()
-    lines += schema_notes(manifest.get("schemas_refused", {}))
+    lines += schema_notes(refused_in(manifest))
     lines += [
         f"{number} calls were answered by {speaker} in the place of {agent}: another run may not give the same bytes"
         for agent, counted in sorted(fallbacks.items())

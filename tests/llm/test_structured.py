@@ -11,6 +11,7 @@ import pytest
 from errata.agents.parse_reply import KINDS_SCHEMA, SCORE_SCHEMA, read_kinds, read_score
 from errata.errors import AgentRefused
 from errata.llm.spec import AgentSpec
+from errata.llm.structured import refused_in
 from tests.llm.provider import Act, Provider, gateway, ok, request_of, status
 
 REFUSAL = status(400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.")
@@ -124,6 +125,12 @@ async def test_a_fallback_is_asked_in_the_form_that_it_takes(tmp_path: Path) -> 
     assert "response_format" in one.bodies[0]
     assert ["response_format" in body for body in two.bodies] == [False]
     assert call.fallback == "ben"
+
+
+@pytest.mark.parametrize("held", [None, 7, ["ada"], "ada"])
+def test_a_manifest_that_holds_no_refusals_breaks_nothing(held: object) -> None:
+    assert refused_in({"schemas_refused": held}) == refused_in({}) == {}
+    assert refused_in({"schemas_refused": {"ada": 400}}) == {"ada": "400"}
 
 
 def test_the_schemas_hold_what_the_readers_take() -> None:
