@@ -9,7 +9,15 @@ from typing import Any
 import click
 
 from errata import __version__
-from errata.cli_helpers import load_and_say, print_json, run_recipe, show_exported, show_run, write_export
+from errata.cli_helpers import (
+    OptionalPilot,
+    load_and_say,
+    print_json,
+    run_recipe,
+    show_exported,
+    show_run,
+    write_export,
+)
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError
 
 FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
@@ -127,11 +135,16 @@ def init(directory: Path) -> None:
     click.echo(f"next    cd {directory} && errata plan recipe.yaml && errata synth recipe.yaml")
 
 
-@cli.command()
+@cli.command(cls=OptionalPilot)
 @click.argument("recipe")
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--pilot", type=click.IntRange(min=1), metavar="N", help="Run N problems first and measure the rates.")
+@click.option(
+    "--pilot",
+    type=click.IntRange(min=1),
+    metavar="[N]",
+    help="Run N problems (by default 5) first and measure calls, tokens, unreadable replies and time.",
+)
 @click.option("--assume", multiple=True, metavar="RATE=X", help="Set a rate, e.g. teacher_right=0.7; see the output.")
 @click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
 def plan(
@@ -143,7 +156,8 @@ def plan(
     trust_hosts: tuple[str, ...],
 ) -> None:
     """Estimate least, expected and most calls, tokens and cost of RECIPE. Makes no call without --pilot."""
-    from errata.runs.plan.estimate import estimate, show
+    from errata.runs.plan.estimate import estimate
+    from errata.runs.plan.show import show
 
     result = estimate(load_and_say(recipe, overrides, trust_hosts), assume=assume, pilot=pilot)
     if as_json:

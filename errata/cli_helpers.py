@@ -9,6 +9,20 @@ from typing import Any
 
 import click
 
+PILOT = 5
+"""Problems of a pilot where no number is given."""
+
+
+class OptionalPilot(click.Command):
+    """A command whose `--pilot` may stand without a number, also before other arguments."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        numbered = [
+            f"--pilot={PILOT}" if arg == "--pilot" and not after.isdigit() else arg
+            for arg, after in zip(args, [*args[1:], ""], strict=True)
+        ]
+        return super().parse_args(ctx, numbered)
+
 
 def ready_to_stop() -> Any:
     """The stop of a run: what Ctrl-C does is told on stderr, and a SIGTERM does the same."""

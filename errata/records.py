@@ -106,6 +106,16 @@ class Call(Record):
     """Why no reply came, after all retries; None when `reply` is there."""
     fallback: str | None = None
     """The agent that answered in place of `agent`, which was refused or out; `model` is then this one's."""
+    unreadable: str | None = None
+    """Why the reply could not be read, so that a fresh try followed unless there was none left. Written only where
+    there is a reason; logs of versions before it was recorded have none."""
+
+    @model_serializer(mode="wrap")
+    def _without_readable(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = write(self)
+        if self.unreadable is None:
+            fields.pop("unreadable", None)
+        return fields
 
 
 class Review(Record):

@@ -146,12 +146,12 @@ def test_evals_ask_a_backend_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_what_is_no_backend_and_a_provider_that_nobody_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has no complete, fingerprint, close, paid, remote"):
+    with pytest.raises(UsageError, match="has no complete, fingerprint, close, paid, remote, takes_schema"):
         synthesize(recipe(tmp_path), backends={"house": object()})
     with pytest.raises(UsageError, match="no agent has a model hous/NAME"):
         synthesize(recipe(tmp_path), backends={"hous": Same()})
     data = {"run": str(tmp_path / "runs"), "baseline": {"name": "p", "model": "a/b"}, "tasks": {"classroom_id": {}}}
     (tmp_path / "eval.yaml").write_text(yaml.safe_dump(data))
-    with pytest.raises(UsageError, match="has no complete, fingerprint, close, paid, remote"):
+    with pytest.raises(UsageError, match="has no complete, fingerprint, close, paid, remote, takes_schema"):
         evaluate(tmp_path / "eval.yaml", backends={"a": object()})
     assert not (tmp_path / "runs").exists()

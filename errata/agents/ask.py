@@ -41,11 +41,16 @@ class Parsed(Generic[T]):
 
 
 class PromptCall(NamedTuple):
-    """One prompt to be sent: its name (`teacher/solve`), its inputs, and the rationale that it is about, if any."""
+    """One prompt to be sent: its name (`teacher/solve`), its inputs, and the rationale that it is about, if any.
+
+    `schema` is the JSON schema of the reply, an object with all its members required and described, for providers that
+    take one (`structured: auto`). The parser has to read such an object as well as the form that the prompt asks for.
+    """
 
     prompt: str
     inputs: Mapping[str, Any]
     about: Rationale | None = None
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,8 @@ class PromptedModel:
             prompt=prompt.id,
             prompt_hash=prompt.hash,
             messages=prompt.messages(self.spec.system, call.inputs),
-            parameters=self.spec.parameters(sampling),
+            parameters=self.spec.parameters(sampling, prompt.max_tokens),
+            schema=call.schema,
             inputs={name: call.inputs[name] for name in prompt.inputs},
             sample=sample,
         )
@@ -103,8 +109,10 @@ class PromptedModel:
             cut_off = reply.finish_reason == "length"
             try:
                 return Parsed(parse(whole_lines(text) if cut_off and closing_line else text), calls, text, reasoning)
-            except Unreadable as why:
-                parsed = Parsed(None, calls, text, reasoning, unreadable="cut off" if cut_off else str(why))
+            except Unreadable as error:
+                why = "cut off" if cut_off else str(error)
+                calls = (*parsed.calls, reply.model_copy(update={"unreadable": why}))
+                parsed = Parsed(None, calls, text, reasoning, unreadable=why)
         return parsed
 
     def _tries(self) -> int:

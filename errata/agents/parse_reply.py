@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -88,23 +88,35 @@ _SCORE = re.compile(
     re.IGNORECASE,
 )
 _BRACKETED_SCORE = re.compile(r"\[\s*([1-5])(?:\.0)?\s*\]\.?")
+SCORE_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "review": {"type": "string", "description": '"why, in a few short sentences"'},
+        "score": {"type": "integer", "enum": [1, 2, 3, 4, 5], "description": "N"},
+    },
+    "required": ["review", "score"],
+    "additionalProperties": False,
+}
+"""The JSON form of a review, asked for where the provider takes a schema."""
 
 
 def read_score(text: str) -> int:
     """A reviewer's score, 1 to 5, in the form that the prompt asks for: the closing line `Score: 4`.
 
-    Four forms more are read: that line as the reply's first, the closing sentence "The score is 4.", the JSON object
-    `{"score": 4}`, and a last line that is nothing but `[4]`, as the peer-review paper's reviewers close. Any other
-    number is unreadable, since the solution that a reviewer restates holds such numbers too: `\\boxed{4}`, `Step 4:`,
-    `3 out of 5`. So are scores that differ.
+    A reply that is one JSON object is read by its member `score` alone. Three forms more are read: that line as the
+    reply's first, the closing sentence "The score is 4.", and a last line that is nothing but `[4]`, as the peer-review
+    paper's reviewers close. Any other number is unreadable, since the solution that a reviewer restates holds such
+    numbers too: `\\boxed{4}`, `Step 4:`, `3 out of 5`. So are scores that differ.
     """
     lines = _lines(text)
+    if (reply := _json_object(text, "score")) is not None:
+        _refuse_echo(reply, SCORE_SCHEMA)
+        value = reply.get("score")
+        known = isinstance(value, int | float) and not isinstance(value, bool) and value in range(1, 6)
+        return _only({int(value)} if known else (), "score")  # type: ignore[arg-type]
     scores = {score for line in (lines[0], lines[-1]) if (score := _labeled_score(line)) is not None}
     if bracketed := _BRACKETED_SCORE.fullmatch(lines[-1].strip("*_` ")):
         scores.add(int(bracketed[1]))
-    value = _json_field(text, "score")
-    if isinstance(value, int | float) and not isinstance(value, bool) and value in range(1, 6):
-        scores.add(int(value))
     return _only(scores, "score")
 
 
@@ -112,6 +124,16 @@ def _labeled_score(line: str) -> int | None:
     """The score of a line that is `Score: 4` or "The score is 4.", or that ends so; `Score: 4 (sound)` is one too."""
     match = _SCORE.search(_MARKUP.sub("", _ASIDE.sub("", line)).strip())
     return int(match[1]) if match else None
+
+
+def review_text(text: str) -> str:
+    """A review as others read it: one in JSON form as its words and the line `Score: N`, any other as it is."""
+    try:
+        reply, score = _json_object(text, "score"), read_score(text)
+    except Unreadable:
+        return text
+    review = reply.get("review") if reply is not None else None
+    return f"{review.strip()}\nScore: {score}" if isinstance(review, str) else text
 
 
 KINDS: tuple[MistakeKind, ...] = get_args(MistakeKind)
@@ -125,25 +147,51 @@ _SENTENCE = re.compile(
 _HEADING = re.compile(rf"(?:the\s+)?{_OF_MISTAKE}[^\n.:;]{{0,60}}:?", re.IGNORECASE)
 _BULLET = re.compile(r"\s*(?:[-*•]|\d\d?[.)])\s+(?P<names>[^\n]*)")
 _SEPARATOR = re.compile(r"[,;+/&]|\band\b", re.IGNORECASE)
+KINDS_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "mistake": {"type": "string", "description": '"what is wrong, in one sentence"'},
+        "kinds": {
+            "type": "array",
+            "items": {"type": "string", "enum": list(KINDS)},
+            "description": "[the kinds which apply]",
+        },
+    },
+    "required": ["mistake", "kinds"],
+    "additionalProperties": False,
+}
+"""The JSON form of a classification, asked for where the provider takes a schema."""
 
 
 def read_kinds(text: str) -> tuple[MistakeKind, ...]:
     """The kinds of a mistake, in the order of KINDS, in the form that the prompt asks for: `Kinds: [logical, other]`.
 
-    Read are further the line without brackets, such brackets alone on a line, the JSON object `{"kinds": [...]}`, the
-    sentence "The kinds are logical and calculation." and a list under the heading "Kinds", each with or without the
-    definitions. All four kinds are an echo of the prompt, not a choice, and unreadable like choices that differ.
+    A reply that is one JSON object is read by its member `kinds` alone, a list of such names. Read are further the line
+    without brackets, such brackets alone on a line, the sentence "The kinds are logical and calculation." and a list
+    under the heading "Kinds", each with or without the definitions. All four kinds are an echo of the prompt, not a
+    choice, and unreadable like choices that differ.
     """
     lines = _lines(text)
-    value = _json_field(text, "kinds")
-    stated = [", ".join(map(str, value))] if isinstance(value, list) else []
-    stated += [match[1] for line in lines if (match := _BRACKETS.fullmatch(line.strip("*_` ")))]
+    if (reply := _json_object(text, "kinds")) is not None:
+        _refuse_echo(reply, KINDS_SCHEMA)
+        return _in_order(_only({_named(reply.get("kinds"))} - {frozenset()}, "kinds"))
+    stated = [match[1] for line in lines if (match := _BRACKETS.fullmatch(line.strip("*_` ")))]
     for part in (text, _DEFINITION.sub("", text)):
         stated += [match["names"] for pattern in (_LABEL, _SENTENCE) for match in pattern.finditer(part)]
     stated += _lists(lines)
-    return tuple(
-        kind for kind in KINDS if kind in _only({names for each in stated if (names := _kinds(each))}, "kinds")
-    )
+    return _in_order(_only({names for each in stated if (names := _kinds(each))}, "kinds"))
+
+
+def _in_order(names: Collection[str]) -> tuple[MistakeKind, ...]:
+    return tuple(kind for kind in KINDS if kind in names)
+
+
+def _named(value: Any) -> frozenset[str]:
+    """The kinds in a JSON list of them; none where it is no such list, holds anything else or all of them."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        return frozenset()
+    kinds = frozenset(name.casefold() for name in value)
+    return kinds if kinds < frozenset(KINDS) else frozenset()
 
 
 def _lists(lines: Sequence[str]) -> Iterator[str]:
@@ -179,11 +227,32 @@ def _only(values: Collection[V], what: str) -> V:
 _FENCE = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL | re.IGNORECASE)
 
 
-def _json_field(text: str, field: str) -> Any:
-    """The field of a reply that is one JSON object, in a code fence or without; None where it is no such thing."""
+def _json_object(text: str, member: str) -> dict[str, Any] | None:
+    """A reply that is one JSON object, in a code fence or without; None where it is no such thing.
+
+    Raises Unreadable where it holds the member and yet is no whole object, or gives a member twice: which of several
+    values is meant cannot be known.
+    """
     fenced = _FENCE.fullmatch(text.strip())
     try:
-        value = json.loads(fenced[1] if fenced else text)
+        value = json.loads(fenced[1] if fenced else text, object_pairs_hook=_once)
     except (ValueError, RecursionError):
+        if re.search(rf"""["']{member}["']\s*:""", text, re.IGNORECASE):
+            raise Unreadable("broken JSON") from None
         return None
-    return value.get(field) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else None
+
+
+def _refuse_echo(reply: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Raises Unreadable where a member holds its own description: the form is echoed, and nothing was judged."""
+    for name, each in schema["properties"].items():
+        value = reply.get(name)
+        if isinstance(value, str) and value.strip(' ".').casefold() == each["description"].strip('"').casefold():
+            raise Unreadable("the form is echoed")
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(members)
+    if len(named) < len(members):
+        raise ValueError("a member is given twice")
+    return named

@@ -6,6 +6,7 @@
     ---
     {{ question }} End with: {{ answer_form }}
 
+`max_tokens: 512` may stand beside them: the longest reply, where neither the recipe's stage nor its agent sets a limit.
 The name is the path (`teacher/solve`), the id adds the version (`teacher/solve@1`). A recipe may name a folder whose
 files replace shipped ones of the same path. What is filled in is data: it is never read as a template.
 """
@@ -42,6 +43,8 @@ class Prompt:
     inputs: tuple[str, ...]
     hash: str
     template: Template
+    max_tokens: int | None = None
+    """The longest reply, in tokens, where the recipe sets no limit; a plan's most is a bound by it."""
 
     @property
     def id(self) -> str:
@@ -83,7 +86,7 @@ def load_prompts(folder: str | None = None, own: Mapping[str, Path] | None = Non
     overrides: dict[str, Prompt] = {}
     for path in _override_files(Path(folder)):
         name = _name_of(path, Path(folder), shipped)
-        overrides[name] = _parse(name, str(path), _read(path), offered=shipped[name].inputs)
+        overrides[name] = _parse(name, str(path), _read(path), replaced=shipped[name])
     return Prompts(shipped | overrides)
 
 
@@ -130,6 +133,7 @@ def _name_of(path: Path, folder: Path, shipped: Mapping[str, Prompt]) -> str:
 class _FrontMatter(NamedTuple):
     version: int
     inputs: tuple[str, ...]
+    max_tokens: int | None
     body: str
 
 
@@ -147,15 +151,23 @@ def _front_matter(file: str, text: str) -> _FrontMatter:
     if opening.strip() != "---" or not closing:
         raise UsageError(f"{file} has no front matter", do=shape)
     fields = parse_yaml(head, f"{file}: its front matter")
-    if not isinstance(fields, dict) or set(fields) != {"version", "inputs"}:
+    if not isinstance(fields, dict) or set(fields) - {"max_tokens"} != {"version", "inputs"}:
         named = ", ".join(map(str, fields)) if isinstance(fields, dict) else _short(fields)
-        raise UsageError(f"{file}: its front matter holds {named}", "It holds version and inputs, no more.", shape)
-    version, inputs = fields["version"], fields["inputs"]
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise UsageError(
+            f"{file}: its front matter holds {named}", "It holds version, inputs and, if you like, max_tokens.", shape
+        )
+    version, inputs, limit = fields["version"], fields["inputs"], fields.get("max_tokens")
+    if not _is_count(version):
         raise UsageError(f"{file}: version {_short(version)}", "A version is a whole number from 1 on.", shape)
+    if limit is not None and not _is_count(limit):
+        raise UsageError(f"{file}: max_tokens {_short(limit)}", "It is a whole number from 1 on.", shape)
     if not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs):
         raise UsageError(f"{file}: inputs {_short(inputs)}", "Inputs are a list of names.", shape)
-    return _FrontMatter(version, tuple(inputs), body.removesuffix("\n"))
+    return _FrontMatter(version, tuple(inputs), limit, body.removesuffix("\n"))
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _short(value: Any) -> str:
@@ -163,8 +175,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _parse(name: str, file: str, text: str, offered: tuple[str, ...] | None = None) -> Prompt:
-    version, inputs, body = _front_matter(file, text)
+def _parse(name: str, file: str, text: str, replaced: Prompt | None = None) -> Prompt:
+    version, inputs, limit, body = _front_matter(file, text)
     try:
         tree = ENVIRONMENT.parse(body)
         if beyond := refused(tree):
@@ -178,8 +190,9 @@ def _parse(name: str, file: str, text: str, offered: tuple[str, ...] | None = No
         raise UsageError(f"{file}, line {error.lineno} of its text: {error.message}") from error
     except RecursionError:
         raise UsageError(f"{file} is nested too deeply", do="Write it flat.") from None
-    _check_inputs(file, inputs, meta.find_undeclared_variables(tree), offered)
-    prompt = Prompt(name, version, inputs, digest(body), template)
+    _check_inputs(file, inputs, meta.find_undeclared_variables(tree), replaced.inputs if replaced else None)
+    limit = replaced.max_tokens if replaced and limit is None else limit
+    prompt = Prompt(name, version, inputs, digest(body), template, limit)
     try:
         for trial in _TRIALS:
             prompt.messages(None, dict.fromkeys(inputs, "x") | trial)

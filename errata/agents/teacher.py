@@ -9,7 +9,7 @@ from typing import Any
 
 from errata.agents.ask import Parsed, PromptCall, PromptedModel, to_rationale
 from errata.agents.demonstration import Demonstration
-from errata.agents.parse_reply import read_kinds, read_prose, read_solution
+from errata.agents.parse_reply import KINDS_SCHEMA, read_kinds, read_prose, read_solution
 from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.llm.spec import Sampling
 from errata.records import Explanation, Problem, Rationale, digest
@@ -53,7 +53,7 @@ class Teacher:
     ) -> Parsed[Explanation]:
         """`explanation` with the kinds of the mistake named; with none where the reply names none."""
         inputs = {**_inputs(problem), "rationale": mistaken.text, "answer": shown_answer(problem)}
-        call = PromptCall("teacher/classify", {**inputs, "explanation": explanation.text}, mistaken)
+        call = PromptCall("teacher/classify", {**inputs, "explanation": explanation.text}, mistaken, KINDS_SCHEMA)
         parsed = await self.model.ask(call, problem, sampling, read_kinds, closing_line=True)
         named = {"kinds": parsed.value or (), "call_ids": (*explanation.call_ids, *parsed.call_ids)}
         return parsed.with_value(explanation.model_copy(update=named))

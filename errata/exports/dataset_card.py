@@ -99,11 +99,14 @@ def _of_options(options: Options) -> str:
 
 def _counts(counts: ExportCounts, selection: Selection) -> list[str]:
     fate, repeats = "kept" if selection.keep_duplicates else "left out", counts.repeated
-    return [
-        f"- near-duplicates: {counts.duplicates} rows repeat an earlier one and are {fate}: {repeats['same']} have "
+    near_duplicates = (
+        f"{counts.duplicates} rows repeat an earlier one and are {fate}: {repeats['same']} have "
         f"its prompt and texts, letter case and white space ignored; {repeats['like']} more, of the same problem "
         f"in the same run, have its prompt, label and answers and texts whose word {NGRAM}-grams overlap by "
-        f"{MAX_SIMILARITY:g} or more (Jaccard)",
+        f"{MAX_SIMILARITY:g} or more (Jaccard)"
+    )
+    return [
+        f"- near-duplicates: {near_duplicates if counts.duplicates else 'none'}",
         f"- left out: {_reasons(counts.left_out)}",
         f"- problems without a row: {_reasons(counts.skipped)}",
         *([f"- rows by kind: {_reasons(counts.kinds)}"] if counts.kinds else []),
@@ -115,7 +118,9 @@ def _overlap(counts: ExportCounts, selection: Selection) -> list[str]:
         return ["- overlap with evaluation sets: none was named"]
     fate = "left out" if selection.exclude_overlap else "in the file"
     lines = [
-        f"- overlap with {cell(name)} ({met['size']} questions): {met['question'] + met['ngram']} problems; "
+        f"- overlap with {cell(name)} ({met['size']} questions): none"
+        if not met["question"] + met["ngram"]
+        else f"- overlap with {cell(name)} ({met['size']} questions): {met['question'] + met['ngram']} problems; "
         f"{met['question']} ask a question of it, {met['ngram']} more share {WORDS} words in a row with one (a shorter "
         f"question counts as a whole); {met['rows']} rows of them are {fate}"
         for name, met in counts.overlap.items()
@@ -147,6 +152,7 @@ def _of_run(log: Log) -> list[str]:
         f"{set_aside['unjudged']} right ones whose author saw the gold answer and that no panel judged",
         f"- calls: {logged['calls']}, {logged['prompt_tokens']} prompt and {logged['completion_tokens']} completion "
         f"tokens, {usd} at first payment",
+        *_unread(funnel.by_reply()),
         *(f"- agent {cell(each)}" for each in used),
         *(
             f"- {number} replies of {cell(agent)} were given by {cell(fallback)}, its fallback: another run may differ"
@@ -156,6 +162,20 @@ def _of_run(log: Log) -> list[str]:
         *(f"- prompt `{cell(name)}` {hashes[name]}" for name in sorted(hashes)),
         f"- prompts of the rows: {', '.join(f'`{prompt.id}` {prompt.hash}' for prompt in prompts)}",
     ]
+
+
+def _unread(replies: Sequence[dict[str, Any]]) -> list[str]:
+    """Lines on the replies that could not be read or were cut off, by agent and verb."""
+    lines = []
+    for row in replies:
+        if row["unreadable"] or row["cut_off"]:
+            whose = f"{cell(row['agent'])}, {cell(row['verb'])}"
+            usd = "price unknown" if row["fresh_usd"] is None else f"${row['fresh_usd']:.4f}"
+            lines.append(
+                f"- {whose}: of {row['replies']} replies {row['unreadable']} could not be read, {row['cut_off']} were "
+                f"cut off; fresh tries: {row['fresh_tries']}, {row['fresh_tokens']} tokens, {usd}"
+            )
+    return lines
 
 
 def _reasons(reasons: dict[str, int] | Counter[str]) -> str:

@@ -18,7 +18,8 @@ from pydantic import Field
 
 from errata.config.base import Settings
 from errata.errors import BudgetExhausted
-from errata.llm.request import Request
+from errata.llm.reply_counts import ReplyCounts
+from errata.llm.request import Reply, Request
 
 
 class Amounts(Settings):
@@ -103,10 +104,26 @@ class Spent:
     """Replies of this process that a fallback gave, by the agent that was asked and the one that answered."""
     unknown_prompts: Counter[str] = field(default_factory=Counter)
     """Replies of this process to prompts that the simulated faculty does not know, by prompt (`editor/shorten@1`)."""
+    schemas_refused: dict[str, str] = field(default_factory=dict)
+    """Agents whose providers took no JSON schema, with their words; those of the processes before among them."""
+    replies: dict[tuple[str, str, str], ReplyCounts] = field(default_factory=dict)
+    """Replies paid by this process, by the agent that gave them, stage and verb."""
 
     def at(self, request: Request) -> CallTotals:
         """This process's tally of the request's agent and stage."""
         return self.now.setdefault((request.spec.name, request.stage), CallTotals())
+
+    def pay(self, request: Request, reply: Reply, payment: Payment, seconds: float) -> None:
+        """Counts a reply of this process; `seconds` passed from sending to the reply."""
+        self.at(request).pay(payment)
+        key = (request.spec.name, request.stage, request.verb)
+        self.replies.setdefault(key, ReplyCounts()).add(
+            attempt=request.attempt,
+            cut_off=reply.finish_reason == "length",
+            tokens=(payment.prompt_tokens, payment.completion_tokens),
+            usd=payment.usd if payment.priced else None,
+            seconds=seconds,
+        )
 
     @property
     def process(self) -> CallTotals:

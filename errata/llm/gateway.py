@@ -25,6 +25,7 @@ from errata.llm.endpoint import api_base_of
 from errata.llm.fallback import Fallbacks
 from errata.llm.prices import cost, price_notes, price_of, unpriced
 from errata.llm.rate_limits import Clock, Limits, Sleep
+from errata.llm.reply_counts import too_short
 from errata.llm.request import Backend, ProviderFailure, Reply, Request
 from errata.llm.retries import RateLimited, repeated
 from errata.llm.spec import Agents, AgentSpec
@@ -42,7 +43,8 @@ from errata.llm.stored_reply import (
     surrogate_free,
     without_user,
 )
-from errata.records import Call, Message, digest, draw
+from errata.llm.structured import SchemaRefused, Schemas, logged_format, schema_notes
+from errata.records import Call, Message, digest, draw, to_json
 
 UNSTATED = 1024
 """Completion tokens reserved for a call that states no max_tokens."""
@@ -64,16 +66,26 @@ class Gateway:
     """Implements errata.llm.request.Ask. Open it with `Gateway.open` and `async with`."""
 
     def __init__(
-        self, agents: Agents, *, seed: int, budget: Budget, concurrency: int, store: Store, clock: Clock, sleep: Sleep
+        self,
+        agents: Agents,
+        *,
+        seed: int,
+        budget: Budget,
+        concurrency: int,
+        store: Store,
+        clock: Clock,
+        sleep: Sleep,
+        schemas: Schemas,
     ) -> None:
         specs = agents.everyone
-        self._seed, self._sleep, self._store = seed, sleep, store
+        self._seed, self._sleep, self._store, self._clock = seed, sleep, store, clock
         self._prices = {spec.name: price_of(spec) for spec in specs}
         self._backends: dict[str | int, Backend] = {}
         self._closing: list[Backend] = []
         self._fingerprints = {spec.name: self._backend(spec).fingerprint(spec) for spec in specs}
         self._limits = Limits(specs, concurrency, clock=clock, sleep=sleep)
         self._fallbacks = Fallbacks(specs, clock)
+        self._schemas = schemas
         self._budget = BudgetGuard(budget, store.paid)
         self._in_flight: dict[str, InFlightCall] = {}
         self._tasks: set[asyncio.Task[CallResult]] = set()
@@ -83,7 +95,7 @@ class Gateway:
         self._broken: StoreError | None = None
         self._secrets = secrets_of(specs)
         self._keys = keys_in(self._secrets)
-        self.spent = Spent(before=store.paid, fallbacks=self._fallbacks.replies)
+        self.spent = Spent(before=store.paid, fallbacks=self._fallbacks.replies, schemas_refused=schemas.refused)
 
     @classmethod
     def open(
@@ -97,9 +109,11 @@ class Gateway:
         ledger: str,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
+        schemas_refused: Mapping[str, str] | None = None,
     ) -> Self:
         """A gateway over the response store in `store`, counting payments for the run directory named `ledger`.
 
+        `schemas_refused` holds the agents whose providers took no JSON schema in earlier runs, with their words.
         Raises UsageError for a model string without a provider, a dollar budget over an unknown price, a recording
         that cannot be read; StoreError where the store cannot be opened. No call is made.
         """
@@ -107,7 +121,14 @@ class Gateway:
         opened = Store(store, ledger)
         try:
             return cls(
-                agents, seed=seed, budget=budget, concurrency=concurrency, store=opened, clock=clock, sleep=sleep
+                agents,
+                seed=seed,
+                budget=budget,
+                concurrency=concurrency,
+                store=opened,
+                clock=clock,
+                sleep=sleep,
+                schemas=Schemas(schemas_refused or {}),
             )
         except BaseException:
             opened.close()
@@ -116,7 +137,12 @@ class Gateway:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person must know: a store that was repaired, missing prices, unknown prompts."""
-        return (*self._notes, *unknown_prompt_notes(self.spent.unknown_prompts))
+        return (
+            *self._notes,
+            *schema_notes(self._schemas.refused),
+            *too_short(self.spent.replies).values(),
+            *unknown_prompt_notes(self.spent.unknown_prompts),
+        )
 
     @property
     def refused(self) -> dict[str, AgentRefused]:
@@ -149,10 +175,10 @@ class Gateway:
         if not backend.paid:
             return call_of(request, await self._replay(backend, request), {})
         if request.spec.fallback is None:
-            result = await self._result(request)
+            request, result = await self._asked(request)
         else:
             request, result = await self._result_or_fallback(self._fallbacks.requests(request))
-        parameters = public(request.parameters)
+        parameters = public(request.parameters) | logged_format(request)
         if "seed" not in request.spec.extra:
             parameters["seed"] = seed_of(self._seed, request)
         return call_of(request, result, parameters)
@@ -160,22 +186,34 @@ class Gateway:
     async def _result_or_fallback(self, requests: list[Request]) -> tuple[Request, CallResult]:
         """The first result there is, and of which request. What is stored goes first: it is paid for."""
         for request in requests:
-            if result_of(await self._store.get(self._key(request))) is not None:
-                return request, await self._result(request)
+            if result_of(await self._store.get(self._key(self._settled(request)))) is not None:
+                return await self._asked(request)
         *first, last = requests
         for request in first:
             name = request.spec.name
             if self._fallbacks.cooling_down(name):
                 continue
             try:
-                result = await self._result(self._fallbacks.tried(request))
+                request, result = await self._asked(self._fallbacks.tried(request))
             except AgentRefused:
                 continue
             if not result.outage:
                 self._fallbacks.back(name)
                 return request, result
             self._fallbacks.out(name)
-        return last, await self._result(last)
+        return await self._asked(last)
+
+    async def _asked(self, request: Request) -> tuple[Request, CallResult]:
+        """The request as it was made and its result: without its JSON schema where that is not taken."""
+        settled = self._settled(request)
+        result = await self._result(settled)
+        if not result.schema_refused:
+            return settled, result
+        without = self._schemas.refuse(request, result.failure or "")
+        return without, await self._result(without)
+
+    def _settled(self, request: Request) -> Request:
+        return self._schemas.settled(request, self._backend(request.spec))
 
     async def _result(self, request: Request) -> CallResult:
         key = self._key(request)
@@ -230,7 +268,8 @@ class Gateway:
             attempt = partial(self._attempt, in_flight, key, request, need)
             return await repeated(attempt, request.spec.retries, key, self._sleep)
         except ProviderFailure as failure:
-            result = self._failed(request.spec, failure)
+            refused = request.schema is not None and isinstance(failure, SchemaRefused)
+            result = self._failed(request.spec, failure)._replace(schema_refused=refused)
             self._count(request, result)
             return result
         finally:
@@ -245,6 +284,7 @@ class Gateway:
                 raise asyncio.CancelledError
             backend = self._backend(request.spec)
             in_flight.sent = backend.remote
+            began = self._clock()
             try:
                 reply = await self._ask(backend, request)
             except BaseException as error:
@@ -255,7 +295,7 @@ class Gateway:
             in_flight.sent = True
             settle(reply.prompt_tokens + reply.completion_tokens or need.tokens)
             price, in_flight.payment = self._paid(request, reply, need)
-            self.spent.at(request).pay(in_flight.payment)
+            self.spent.pay(request, reply, in_flight.payment, self._clock() - began)
             if request.instead_of:
                 self._fallbacks.replies[request.instead_of, request.spec.name] += 1
             await self._commit(key, reply, price, in_flight.payment)
@@ -313,13 +353,15 @@ class Gateway:
         }
         if spec.backend is not None:
             call["backend"] = str(spec.backend)
+        if request.schema is not None:
+            call["schema"] = request.schema
         if request.instead_of:
             call["stand-in"] = spec.name  # as it stands in the keys of stores that were filled before
         return digest(call, length=64)
 
     def _need(self, request: Request) -> Reservation:
         """The most the call is expected to take: the prompt by its length, the completion by its limit."""
-        prompt = estimate(request.messages)
+        prompt = estimate(request.messages, request.schema)
         limit = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens") or UNSTATED
         price = self._prices[request.spec.name]
         return Reservation(cost(price, prompt, limit) if price else 0.0, prompt + limit)
@@ -336,14 +378,14 @@ class Gateway:
             return usd, Payment(agent, stage, reply.prompt_tokens, reply.completion_tokens, usd)
         if counted:
             return None, Payment(agent, stage, reply.prompt_tokens, reply.completion_tokens, 0.0, priced=False)
-        prompt = estimate(request.messages)
+        prompt = estimate(request.messages, request.schema)
         return None, Payment(agent, stage, prompt, need.tokens - prompt, need.usd, priced=False)
 
     def _count(self, request: Request, result: CallResult) -> None:
         tally = self.spent.at(request)
         if result.failure is None:
             tally.cached += 1
-        else:
+        elif not result.schema_refused:  # else the same call is made without a schema
             tally.failed += 1
 
     def _check_open(self, spec: AgentSpec) -> None:
@@ -410,6 +452,8 @@ def seed_of(run_seed: int, request: Request) -> int:
     return int(draw(run_seed, request.agent, request.sample, request.attempt) * 2**31)
 
 
-def estimate(messages: tuple[Message, ...]) -> int:
+def estimate(messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> int:
     """Prompt tokens, rather too many: one for three bytes, and the wrapping of each message."""
-    return sum(len(message.content.encode()) // 3 + 8 for message in messages)
+    return sum(len(message.content.encode()) // 3 + 8 for message in messages) + (
+        len(to_json(schema)) // 3 if schema else 0
+    )

@@ -42,6 +42,8 @@ class Request:
     prompt_hash: str
     messages: tuple[Message, ...]
     parameters: Mapping[str, Any]
+    schema: Mapping[str, Any] | None = None
+    """JSON schema of the reply, for providers that take one; it enters the key only where it is sent."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """What the prompt shows, by name; visible to `simulated/`, never sent to a provider, never in a key."""
     sample: int = 0
@@ -122,6 +124,10 @@ class Backend(Protocol):
     def fingerprint(self, spec: AgentSpec) -> str | None:
         """Hash of the weights or file behind `local/` and `recorded/`; part of the call's key. None elsewhere."""
         return None
+
+    def takes_schema(self, spec: AgentSpec) -> bool:
+        """Whether a request's JSON schema is sent on to the agent's model."""
+        return False
 
     async def close(self) -> None:
         """Gives back what it holds: connections, workers."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from errata.config.base import Settings
 from errata.config.code import Reference
@@ -66,6 +66,9 @@ class AgentSpec(Settings):
     extra: dict[str, Any] = Field(default_factory=dict)
     """Further per-call settings, passed through to the provider. In `extra_headers`, `${NAME}` is read from the
     environment when the call is made."""
+    structured: Literal["auto", "off"] = "auto"
+    """Replies that errata parses (scores, kinds) are asked for by a JSON schema where the provider takes one; `off`
+    asks for their closing line alone. A schema makes a weak model's verdicts readable, not right."""
     tries: int | None = Field(default=None, ge=1)
     """Fresh tries for an unparsable reply; by default 3, and 1 for the student, whose failures are data."""
     retries: int = Field(default=5, ge=0)
@@ -81,16 +84,26 @@ class AgentSpec(Settings):
     recorded: dict[str, Recording] = Field(default_factory=dict)
     """Of a `recorded/` model: where its replies stand, by the verb they answer (solve, score, explain, ...)."""
 
+    @field_validator("structured", mode="before")
+    @classmethod
+    def _off_is_no_truth_value(cls, value: object) -> object:
+        """YAML reads a bare `off` as false."""
+        return "off" if value is False else value
+
     @model_validator(mode="after")
     def _recorded_needs_recordings(self) -> Self:
         if self.model.startswith("recorded/") != bool(self.recorded):
             raise ValueError(f"agent {self.name}: model recorded/... and the section recorded: go together")
         return self
 
-    def parameters(self, stage: Sampling) -> dict[str, Any]:
-        """The stage's sampling, overruled by what this agent sets; an explicit null here means: do not send it."""
+    def parameters(self, stage: Sampling, max_tokens: int | None = None) -> dict[str, Any]:
+        """The stage's sampling, overruled by what this agent sets; an explicit null here means: do not send it.
+
+        `max_tokens` is the limit where neither sets one, not even under OpenAI's new name in `extra`.
+        """
         own = {key: getattr(self, key) for key in Sampling.model_fields if key in self.model_fields_set}
-        merged = stage.parameters() | own | self.extra
+        usual = {} if "max_completion_tokens" in self.extra else {"max_tokens": max_tokens}
+        merged = usual | stage.parameters() | own | self.extra
         return {key: value for key, value in merged.items() if value is not None}
 
 
@@ -234,7 +247,7 @@ def _check_model(spec: AgentSpec) -> None:
 
 def _check_backend(spec: AgentSpec) -> None:
     part = spec.backend and spec.backend.part
-    needed = ("complete", "fingerprint", "close", "paid", "remote")
+    needed = ("complete", "fingerprint", "close", "paid", "remote", "takes_schema")
     missing = [] if part is None else [name for name in needed if not hasattr(part, name)]
     if missing:
         raise UsageError(

@@ -27,6 +27,8 @@ class CallResult(NamedTuple):
     failure: str | None = None
     outage: bool = False
     """The failure is the provider's state, not the call's fault: later calls may fare better, or another agent."""
+    schema_refused: bool = False
+    """The failure is about the JSON schema: the same call without it may do."""
 
 
 def row_of(reply: Reply, price: float | None) -> dict[str, Any]:

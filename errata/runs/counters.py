@@ -110,6 +110,8 @@ class Snapshot:
     elapsed_s: float
     draining: bool
     budget: Budget = field(default_factory=Budget)
+    warnings: Mapping[str, str] = field(default_factory=dict)
+    """What is to be said at once and not at the end, by what it is about."""
 
 
 Watch = Callable[[Snapshot], None]

@@ -192,10 +192,14 @@ def report(summary: Summary) -> list[str]:
 
 def _lines(out: TextIO) -> Watch:
     rate, last = Rate(), -LINE_EVERY_S
+    warned: set[str] = set()
 
     def show(snapshot: Snapshot) -> None:
         nonlocal last
         speed = rate(snapshot)
+        for about in snapshot.warnings.keys() - warned:
+            warned.add(about)
+            print(plain(snapshot.warnings[about]), file=out, flush=True)
         if snapshot.elapsed_s - last >= LINE_EVERY_S:
             last = snapshot.elapsed_s
             print(plain(" | ".join(value for _, value in describe(snapshot, speed))), file=out, flush=True)
@@ -237,4 +241,6 @@ def _drawn(snapshot: Snapshot, rate: float, verb: str) -> Any:
     whole = Table.grid()
     for part in (ProgressBar(total=max(tally.total, 1), completed=tally.logged, width=60), figures, agents):
         whole.add_row(part)
+    for text in snapshot.warnings.values():
+        whole.add_row(Text(plain(text), style="yellow"))
     return Panel(whole, title=f"errata {verb}", expand=False)

@@ -37,6 +37,8 @@ from errata.graphs.state import natural_demonstrations
 from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway
 from errata.llm.rate_limits import Clock, Sleep
+from errata.llm.reply_counts import added, counts_of, rows_of, too_short
+from errata.llm.structured import refused_in
 from errata.records import Outcome, Problem, Transcript
 from errata.runs.counters import (
     ProblemCounts,
@@ -142,7 +144,10 @@ class Run:
 
     def snapshot(self) -> Snapshot:
         elapsed, left = time.monotonic() - self.started, self.todo - self.settled
-        return Snapshot(self.tally, self.spent(), self.settled, left, elapsed, self.draining, self.recipe.budget)
+        at_once = too_short(self.accounts.replies)
+        return Snapshot(
+            self.tally, self.spent(), self.settled, left, elapsed, self.draining, self.recipe.budget, at_once
+        )
 
     def spent(self) -> dict[str, Any]:
         return spending(self.accounts, self._earlier.get("spent", {}).get("all_runs", {}))
@@ -151,7 +156,14 @@ class Run:
         fallbacks = fallback_counts(self.accounts, self._earlier.get("fallbacks", {}))
         unknown = unknown_prompts(self.accounts, self._earlier.get("unknown_prompts", {}))
         sums = {"problems": self.tally.to_json(), "spent": self.spent()}
-        return {**self.about, **sums, "fallbacks": fallbacks, "unknown_prompts": unknown}
+        return {
+            **self.about,
+            **sums,
+            "replies": rows_of(added(counts_of(self._earlier.get("replies")), self.accounts.replies)),
+            "fallbacks": fallbacks,
+            "unknown_prompts": unknown,
+            "schemas_refused": dict(self.accounts.schemas_refused),
+        }
 
     def save(self, manifest: dict[str, Any]) -> None:
         self.log.sync()
@@ -299,6 +311,7 @@ async def _gateway(
             ledger=booked or ledger,
             clock=clock,
             sleep=sleep,
+            schemas_refused=refused_in(directory.manifest()),
         )
     )
 

@@ -16,6 +16,10 @@ The log is streamed; of several lines about one problem the last counts. What is
 - agreement: Krippendorff's alpha (ordinal) over all reviewed rationales with two or more valid scores.
 - resumes: how often the run was taken up again, and the calls, tokens and dollars that had been paid by then and were
   not paid again, summed over the resumes.
+- replies: those in the log by agent, stage and verb; `unreadable` ones are followed by a fresh try as long as there is
+  one left, and `fresh_tokens` and `fresh_usd` are what these tries took; `cut_off` ended at the length limit.
+- paid_replies: the same of all replies that this run directory has paid for, problems in flight included, from the
+  manifest, which is a few seconds old while a run is on; `seconds` from sending to the reply, added up.
 - calls, tokens, cost_usd: what this run directory asked for, over all its runs; tokens and dollars of paid calls only,
   null where a price is unknown. `log` holds the same sums over the calls in the log at the price of their first
   payment, whoever paid (another run, where the store is shared).
@@ -30,9 +34,10 @@ from typing import Any
 
 import numpy as np
 
-from errata.llm.gateway import unknown_prompt_notes
+from errata.llm.reply_counts import Key, ReplyCounts, counts_of, rows_of
 from errata.records import Call, Rationale, Transcript
 from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log
+from errata.runs.status_notes import notes
 from errata.runs.transcripts import in_file_order, read_transcripts
 
 JUDGED_ROLES = ("teacher", "revised")
@@ -92,6 +97,8 @@ class Funnel:
         self.kinds: Counter[str] = Counter()
         self.agents: dict[str, Counter[str]] = defaultdict(Counter)
         self.usd: dict[str, float] = defaultdict(float)
+        self.replies: dict[Key, ReplyCounts] = defaultdict(ReplyCounts)
+        """By agent, stage (empty in old logs) and verb."""
         self.fallbacks: dict[str, Counter[str]] = defaultdict(Counter)
         """Calls that another agent answered in the asked one's place, by who was asked and who spoke."""
 
@@ -148,6 +155,14 @@ class Funnel:
             unpriced=int(call.price_usd is None),
         )
         self.usd[agent] += call.price_usd or 0.0
+        if call.failure is None:
+            self.replies[agent, call.stage or "", call.verb].add(
+                attempt=call.attempt,
+                unreadable=call.unreadable is not None,
+                cut_off=call.finish_reason == "length",
+                tokens=(call.prompt_tokens, call.completion_tokens),
+                usd=call.price_usd,
+            )
         if call.fallback:
             self.fallbacks[agent][call.fallback] += 1
 
@@ -216,6 +231,16 @@ class Funnel:
     def student(self) -> dict[str, int]:
         counted = sum((c for (_, role), c in self.authors.items() if role == "student"), Counter[str]())
         return {"answers": counted["written"], "correct": counted["correct"]}
+
+    def by_reply(self) -> list[dict[str, Any]]:
+        """Replies by agent, stage and verb. Of an old log, which says of none why it was unreadable, those count that
+        a fresh try followed."""
+        rows = []
+        for (agent, stage, verb), counted in sorted(self.replies.items()):
+            row = {"agent": agent, "stage": stage or None, "verb": verb} | counted.figures()
+            row["unreadable"] = max(counted.unreadable, counted.fresh_tries)
+            rows.append({name: value for name, value in row.items() if name != "seconds"})
+        return rows
 
     def logged(self) -> dict[str, Any]:
         """Tokens and price of the calls in the log."""
@@ -303,31 +328,18 @@ def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
         "pairs": {origin: dict(counted) for origin, counted in sorted(funnel.pairs.items())},
         "explanations": {"written": funnel.explanations.total(), "kinds": dict(funnel.kinds.most_common())},
         "agents": funnel.by_agent(),
+        "replies": funnel.by_reply(),
+        "paid_replies": rows_of(counts_of(manifest.get("replies"))),
         "input": manifest.get("input", {}),
         "this_run": manifest.get("spent", {}).get("this_run", {}),
         "resumes": manifest.get("resumes", {}),
         "fallbacks": {agent: dict(counted) for agent, counted in sorted(funnel.fallbacks.items())},
         "log": funnel.logged(),
-        "notes": notes(index, manifest, funnel),
+        "notes": notes(
+            index,
+            manifest,
+            replies=funnel.replies,
+            fallbacks=funnel.fallbacks,
+            unpriced=[agent for agent, counted in funnel.agents.items() if counted["unpriced"]],
+        ),
     }
-
-
-def notes(index: LogIndex, manifest: dict[str, Any], funnel: Funnel) -> list[str]:
-    """What a reader of the figures must know."""
-    lines = []
-    if not manifest:
-        lines.append("manifest.json is missing: pending problems, paid calls and cost are unknown")
-    if index.torn:
-        lines.append(f"the log ends in a torn line of {index.torn} bytes: the next run cuts it off")
-    if index.unreadable:
-        lines.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
-    lines += unknown_prompt_notes(manifest.get("unknown_prompts", {}))
-    lines += [
-        f"{number} calls were answered by {speaker} in the place of {agent}: another run may not give the same bytes"
-        for agent, counted in sorted(funnel.fallbacks.items())
-        for speaker, number in sorted(counted.items())
-    ]
-    unpriced = [agent for agent, counted in funnel.agents.items() if counted["unpriced"]]
-    if unpriced:
-        lines.append(f"no price is known for {', '.join(sorted(unpriced))}: give the agent a price: in the recipe")
-    return lines

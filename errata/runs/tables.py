@@ -66,6 +66,8 @@ def _parts(status: dict[str, Any]) -> list[RenderableType | None]:
         _reviewers(status["reviewers"]) if status["reviewers"] else None,
         _yield(status),
         _agents(status["agents"]) if status["agents"] else None,
+        _unread(status["replies"]),
+        _so_far(status["paid_replies"]) if status["problems"]["pending"] and status["paid_replies"] else None,
         _costs(status),
         _resumes(status["resumes"]) if status["resumes"].get("count") else None,
         Text("\n".join(f"note: {plain(note)}" for note in status["notes"])) if status["notes"] else None,
@@ -135,6 +137,28 @@ def _agents(agents: dict[str, dict[str, Any]]) -> Table:
     )
     headings = ("agent", "calls", "failed", "prompt tokens", "completion tokens", "price at first payment")
     return table("Calls in the log", headings, rows)
+
+
+_WHOSE = ("agent", "stage", "verb")
+
+
+def _unread(replies: list[dict[str, Any]]) -> Table | None:
+    """Replies that could not be read or were cut off; None where there are none."""
+    keys = (*_WHOSE, "replies", "unreadable", "cut_off", "fresh_tries", "fresh_tokens")
+    rows = [row for row in replies if row["unreadable"] or row["cut_off"]]
+    if not rows:
+        return None
+    headings = (*_WHOSE, "replies", "unreadable", "cut off", "fresh tries", "their tokens", "their price")
+    lines = ([*(row[key] for key in keys), money(row["fresh_usd"])] for row in rows)
+    return table("Replies that could not be read, or were cut off", headings, lines)
+
+
+def _so_far(replies: list[dict[str, Any]]) -> Table:
+    """The calls that were paid for, those of unfinished problems among them."""
+    keys = ("stage", "verb", "agent", "replies", "cut_off", "fresh_tries", "prompt_tokens", "completion_tokens")
+    rows = ([*(row[key] for key in keys), f"{row['seconds'] / max(row['replies'], 1):.1f}"] for row in replies)
+    headings = (*keys[:3], "paid", "cut off", "fresh tries", "prompt tokens", "completion tokens", "s per call")
+    return table("Calls paid so far, those of problems in flight among them", headings, rows)
 
 
 def _costs(status: dict[str, Any]) -> Text:

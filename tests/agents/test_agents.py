@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from errata.agents.ask import PromptedModel
+from errata.agents.ask import PromptCall, PromptedModel
+from errata.agents.parse_reply import KINDS_SCHEMA, SCORE_SCHEMA
 from errata.agents.prompt_inputs import answer_form, options_of, shown_answer
 from errata.agents.prompts import load_prompts
 from errata.agents.reviewer import Reviewer
@@ -12,7 +13,7 @@ from errata.agents.student import Student, student_messages
 from errata.agents.teacher import Teacher
 from errata.grading.grader import read_answer
 from errata.llm.spec import AgentSpec, Sampling
-from errata.records import Problem
+from errata.records import Call, Problem
 from tests.helpers import CutOff, Lost, Script, apples
 
 PROMPTS = load_prompts()
@@ -90,6 +91,30 @@ async def test_a_request_carries_what_it_is_about_and_how_to_decode() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "sampling", "sent"),
+    [
+        ({}, Sampling(), {"max_tokens": 512}),
+        ({}, Sampling(max_tokens=9), {"max_tokens": 9}),
+        ({"max_tokens": 7}, Sampling(max_tokens=9), {"max_tokens": 7}),
+        ({"max_tokens": None}, Sampling(), {}),
+        ({"extra": {"max_completion_tokens": 8}}, Sampling(), {"max_completion_tokens": 8}),
+    ],
+)
+async def test_a_prompts_limit_holds_where_the_recipe_sets_none(
+    spec: dict[str, object], sampling: Sampling, sent: dict[str, int]
+) -> None:
+    script = Script(lambda request: "The answer is 5." if request.verb == "solve" else "Score: 4")
+    rationale = (await Teacher(voice(script)).solve(apples(), Sampling())).value
+    assert rationale
+
+    await Reviewer(voice(script, **spec)).score(apples(), rationale, sampling)
+
+    draft, review = script.asked
+    assert dict(draft.parameters) == {}, "drafts are as long as they are"
+    assert dict(review.parameters) == sent
+
+
+@pytest.mark.parametrize(
     ("model", "spec", "tries"), [("openai/ada", {}, 3), ("openai/ada", {"tries": 5}, 5), ("local/x", {"tries": 1}, 1)]
 )
 async def test_tries_are_those_of_the_recipe(model: str, spec: dict, tries: int) -> None:
@@ -115,6 +140,17 @@ async def test_a_lost_call_is_not_tried_again() -> None:
     parsed = await Teacher(voice(script)).solve(apples(), Sampling())
 
     assert (parsed.value, parsed.failure, len(script.asked)) == (None, "503", 1)
+
+
+async def test_calls_say_why_their_replies_could_not_be_read() -> None:
+    lines = ["", CutOff("First we"), "The answer is 5."]
+    script = Script(lambda request: lines[request.attempt])
+
+    parsed = await Teacher(voice(script)).solve(apples(), Sampling())
+
+    assert [call.unreadable for call in parsed.calls] == ["empty", "cut off", None]
+    assert [b'"unreadable"' in call.model_dump_json().encode() for call in parsed.calls] == [True, True, False]
+    assert [Call.model_validate_json(call.model_dump_json()) for call in parsed.calls] == list(parsed.calls)
 
 
 async def test_a_second_try_lost_keeps_the_first_in_the_log() -> None:
@@ -173,6 +209,37 @@ async def test_of_a_cut_off_reply_only_whole_lines_are_read(
     assert (parsed.value.score, parsed.value.valid, parsed.unreadable) == (score, score is not None, unreadable)
     assert len(script.requests("score")) == (1 if score else 2)
     assert parsed.text == (reply.text if isinstance(reply, CutOff) else reply)
+
+
+async def test_verdicts_are_asked_for_with_a_schema_and_read_in_either_form() -> None:
+    verdicts = {
+        "score": '{"review": "It holds.", "score": 4}',
+        "classify": '{"mistake": "It adds.", "kinds": ["logical"]}',
+    }
+    script = Script(lambda request: verdicts.get(request.verb, "The answer is 6."))
+    teacher = Teacher(voice(script))
+    mistaken = (await teacher.solve(apples(), Sampling())).value
+    assert mistaken
+    review = (await Reviewer(voice(script)).score(apples(), mistaken, Sampling())).value
+    explanation = (await teacher.explain(apples(), mistaken, Sampling())).value
+    assert explanation
+    classified = (await teacher.classify(apples(), mistaken, explanation, Sampling())).value
+
+    assert review
+    assert classified
+    assert (review.score, review.text, classified.kinds) == (4, "It holds.\nScore: 4", ("logical",))
+    schemas = {request.verb: request.schema for request in script.asked}
+    assert schemas == {"solve": None, "explain": None, "score": SCORE_SCHEMA, "classify": KINDS_SCHEMA}
+
+
+async def test_a_call_of_ones_own_may_ask_for_a_schema() -> None:
+    schema = {"type": "object", "properties": {"value": {"type": "integer", "description": "a number"}}}
+    script = Script(lambda request: '{"value": 7}')
+    own = PromptCall("teacher/solve", {"question": "?", "options": "", "demonstrations": (), "answer_form": "."})
+
+    parsed = await voice(script).ask(own._replace(schema=schema), apples(), Sampling(), lambda text: len(text))
+
+    assert (parsed.value, script.asked[0].schema) == (12, schema)
 
 
 async def test_kinds_in_the_line_that_breaks_off_may_have_had_more_to_come() -> None:

@@ -14,6 +14,7 @@ from errata.agents.parse_reply import (
     read_prose,
     read_score,
     read_solution,
+    review_text,
     split_thinking,
 )
 from tests.helpers import apples
@@ -41,6 +42,8 @@ from tests.helpers import apples
         ("Score: 2\nNo, step 3 is right.\nScore: 2", 2),
         ('{"score": 4}', 4),
         ('```json\n{"review": "Step 2 = 5.", "score": 2}\n```', 2),
+        ('{"review": "It holds.\\nScore: 5", "score": 2}', 2),
+        ('{\n  "review": "It holds. The score is 5.",\n  "score": 2\n}', 2),
     ],
 )
 def test_a_score_is_read_in_the_form_of_the_prompt(reply: str, score: int) -> None:
@@ -64,12 +67,20 @@ def test_a_score_is_read_in_the_form_of_the_prompt(reply: str, score: int) -> No
             "as proven in [3]",
         ),
         *("Score: 2\n[4]", "Score: 2\nNo:\nScore: 4", "Score: 1, Score: 2, Score: 3, Score: 4", "A.\nScore: 4\nB."),
+        *('{"score": 4, "score": 4}', '{"review": "Score: 4"}', '{"score": 4}\nScore: 2', '{\n  "score": 4'),
+        '{"review": "Why, in a few short sentences.", "score": 1}',
         *('{"score": 6}', '{"score": true}', '{"score": "high"}', '{"score": 4', "[" * 100_000, '{"a":' * 100_000),
     ],
 )
 def test_what_a_restated_solution_may_hold_is_no_score(reply: str) -> None:
     with pytest.raises(Unreadable):
         read_score(reply)
+
+
+def test_a_review_in_json_form_is_shown_in_the_form_of_the_prompt() -> None:
+    assert review_text('{"review": " It holds. ", "score": 4}') == "It holds.\nScore: 4"
+    for text in ("It holds.\nScore: 4", '{"review": "x", "score": 9}', '{"review": 3, "score": 4}', "", "{"):
+        assert review_text(text) == text
 
 
 @given(st.text(), st.integers(1, 5))
@@ -199,6 +210,7 @@ def test_prose_is_anything_but_nothing_and_a_refusal() -> None:
         ("He is wrong (Kinds: calculation). It is 1, not 4.", ("calculation",)),
         ("The mistake is logical: he adds.", ("logical",)),
         ('{"kinds": ["calculation", "logical"]}', ("logical", "calculation")),
+        ('{"mistake": "The kind of mistake is other.", "kinds": ["Logical"]}', ("logical",)),
     ],
 )
 def test_kinds_are_read_in_one_order(reply: str, kinds: tuple[str, ...]) -> None:
@@ -213,6 +225,9 @@ def test_kinds_are_read_in_one_order(reply: str, kinds: tuple[str, ...]) -> None
         *("The kinds are not logical.", "What kind is it? It is logical.", "Kinds: [logical]\nKinds: [other]"),
         "The kinds are: logical (a wrong step), knowledge (a wrong fact), calculation (wrong arithmetic), other.",
         "### Kinds\n- logical: no\n- calculation: yes",
+        *('{"kinds": ["other"]}\nKinds: [logical]', '{"mistake": "Kinds: [logical]", "kinds": []}'),
+        '{"mistake": "what is wrong, in one sentence", "kinds": ["logical"]}',
+        *('{"kinds": ["logical", 3]}', '{"kinds": ["logical, other"]}'),
         *('{"kinds": []}', '{"kinds": "logical"}', '{"kinds": ["spelling"]}', "kinds:" * 50_000, "kinds " * 50_000),
     ],
 )

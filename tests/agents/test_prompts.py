@@ -121,6 +121,25 @@ def test_a_changed_text_has_another_hash_whatever_its_version(tmp_path: Path) ->
     assert load_prompts(folder)["student/solve"].hash != load_prompts()["student/solve"].hash
 
 
+def test_a_limit_of_replies_stands_in_the_front_matter_and_is_inherited(tmp_path: Path) -> None:
+    shipped = load_prompts()
+    assert {name: prompt.max_tokens for name, prompt in shipped.items()} == {
+        "reviewer/score": 512,
+        "teacher/classify": 256,
+        "teacher/explain": 1024,
+        "teacher/rectify": 2048,
+        "teacher/corrupt": 2048,
+        "teacher/revise": 2048,
+        "teacher/solve": None,
+        "student/solve": None,
+        "student/explain": None,
+    }
+    override(tmp_path, "reviewer/score.md", "---\nversion: 9\ninputs: [rationale]\n---\n{{ rationale }}")
+    own = "---\nversion: 1\nmax_tokens: 64\ninputs: [rationale]\n---\n{{ rationale }}"
+    loaded = load_prompts(str(override(tmp_path, "teacher/classify.md", own)))
+    assert (loaded["reviewer/score"].max_tokens, loaded["teacher/classify"].max_tokens) == (512, 64)
+
+
 HEAD = "---\nversion: 1\ninputs: [question]\n---\n"
 
 
@@ -145,6 +164,9 @@ HEAD = "---\nversion: 1\ninputs: [question]\n---\n"
         ("student/solve.md", "", ["no front matter"]),
         ("student/solve.md", "---\nversion: [\n---\n{{ question }}", ["no YAML"]),
         ("student/solve.md", "---\nversion: 1\n---\nhello", ["front matter holds version"]),
+        ("student/solve.md", "---\nversion: 1\ninputs: []\nmax_tokens: all\n---\nhello", ["max_tokens 'all'"]),
+        ("student/solve.md", "---\nversion: 1\ninputs: []\nmax_tokens: 0\n---\nhello", ["max_tokens 0"]),
+        ("student/solve.md", "---\nversion: 1\ninputs: []\nlimit: 9\n---\nhello", ["front matter holds", "limit"]),
         ("student/solve.md", "---\nversion: one\ninputs: []\n---\nhello", ["version 'one'"]),
         ("student/solve.md", "---\nversion: 1\ninputs: question\n---\n{{ question }}", ["inputs 'question'"]),
         ("student/solve.md", HEAD + "{{ question", ["line 1"]),

@@ -1,6 +1,7 @@
 """Real replies of small models, labeled by hand: no score, no kind is read that is none, and few are missed."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,22 @@ def test_the_corpus_holds_replies_of_both_models_readable_and_not() -> None:
     assert {reply["model"] for reply in everything} == {"smollm2-135m", "qwen2.5-1.5b"}
     assert sum(reply["label"] is not None for reply in everything) >= 40
     assert sum(reply["finish_reason"] == "length" for reply in everything) >= 40
+
+
+FORMS = {
+    "the definitions": r"\(an? wrong",
+    "a sentence": r"\b(?:kinds?|types?|mistakes?)\b[^\n.:]{0,60}\b(?:is|are)\b",
+    "a list": r"^\s*(?:[-*•]|\d[.)])\s+\**(?:logical|knowledge|calculation|other)\b",
+}
+"""Forms beside `Kinds: [...]` in which small models name kinds."""
+
+
+@pytest.mark.parametrize(("form", "least"), [("the definitions", 6), ("a sentence", 30), ("a list", 5)])
+def test_the_corpus_holds_kinds_in_other_forms_none_of_which_is_read_wrongly(form: str, least: int) -> None:
+    held = [each for each in replies("kinds") if re.search(FORMS[form], each["text"], re.IGNORECASE | re.MULTILINE)]
+
+    assert len(held) >= least
+    assert [each for each in held if value_in("kinds", each) not in (None, each["label"])] == []
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -22,6 +22,7 @@ from errata.report import build
 from errata.report.build import write_report
 from tests.report.page_data import unpacked
 from tests.report.planted import plant_eval, questions, right_at, three_students
+from tests.report.run_copies import change_log, copy_of
 
 Json = dict[str, Any]
 
@@ -54,21 +55,6 @@ class Page(HTMLParser):
     def transcripts(self) -> list[Json]:
         index = unpacked(self.texts["transcripts-index"])
         return [one for place in range(len(index["blocks"])) for one in unpacked(self.texts[f"transcripts-{place}"])]
-
-
-def copy_of(lesson: Path, folder: Path) -> Path:
-    run = folder / "run"
-    run.mkdir()
-    for name in ("recipe.yaml", "manifest.json", "transcripts.jsonl"):
-        shutil.copy(lesson / name, run / name)
-    return run
-
-
-def change_log(run: Path, change: Any) -> None:
-    lines = [orjson.loads(line) for line in (run / "transcripts.jsonl").read_bytes().splitlines()]
-    for line in lines:
-        change(line)
-    (run / "transcripts.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from errata.report.log_totals import LogTotals, difficulty
-from errata.report.sections.reviewers import curve, pair_alpha, precision, recall
+from errata.report.sections.reviewers import curve, precision, recall
+from errata.report.sections.scores import pair_alpha
 from errata.report.sections.teachers import WORKS, best_sets, marginal
 from errata.runs.status import status
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from rich.console import Console
 
 from errata.errors import UsageError
 from errata.records import Call, Outcome, Problem, Rationale, Review, Transcript
+from errata.runs.counters import Snapshot, StopSignal
+from errata.runs.progress import watching
 from errata.runs.run_dir import Log
 from errata.runs.runner import synthesize
 from errata.runs.status import Funnel, alpha, status
@@ -130,6 +134,99 @@ async def test_every_figure_of_a_real_run(tmp_path: Path) -> None:
     text = console.export_text()
     assert f"{figures['calls']['paid']:,} calls paid" in text
     assert "pupil" in text
+
+
+GARBLED = [f"agents.teachers.{place}.model=simulated/{name}?garble=0.6" for place, name in enumerate(("ada", "ben"))]
+
+
+async def test_unreadable_replies_and_what_they_cost_are_counted_by_agent_stage_and_verb(tmp_path: Path) -> None:
+    prices = [f"agents.teachers.{place}.price={{prompt: 1, completion: 10}}" for place in range(3)]
+    limit = "settings.mistake_explanation={sampling: {max_tokens: 25}}"
+    summary = await synthesize(small(tmp_path, *GARBLED, *prices, limit, problems=4))
+    figures, log = status(summary.run), lines(summary.run)
+
+    slow: dict[tuple[str, str, str], Counter[str]] = {}
+    for call in (call for line in log for call in line["calls"]):
+        counted = slow.setdefault((call["agent"], call["stage"], call["verb"]), Counter())
+        tokens = call["prompt_tokens"] + call["completion_tokens"]
+        fresh = call["attempt"] > 0
+        counted.update(
+            replies=1,
+            unreadable="unreadable" in call,
+            cut_off=call["finish_reason"] == "length",
+            fresh_tries=fresh,
+            fresh_tokens=tokens * fresh,
+            fresh_usd=call["price_usd"] * fresh * 1e9,
+        )
+    keys = ("replies", "unreadable", "cut_off", "fresh_tries", "fresh_tokens")
+    rows = {(row["agent"], row["stage"], row["verb"]): row for row in figures["replies"]}
+    assert rows.keys() == slow.keys()
+    for key, counted in slow.items():
+        assert {name: rows[key][name] for name in keys} == {name: counted[name] for name in keys}
+        assert rows[key]["fresh_usd"] == pytest.approx(counted["fresh_usd"] / 1e9, abs=1e-8)
+    assert sum(row["unreadable"] for row in rows.values()) > sum(row["fresh_tries"] for row in rows.values()) > 5
+    assert sum(row["cut_off"] for row in rows.values()) > 2
+    paid = {(row["agent"], row["stage"], row["verb"]): row for row in figures["paid_replies"]}
+    assert paid.keys() <= rows.keys(), "what one stage has paid for is free to another"
+    assert sum(row["replies"] for row in paid.values()) == figures["calls"]["paid"]
+    assert all(paid[key]["fresh_tries"] <= rows[key]["fresh_tries"] for key in paid)
+    console = Console(record=True, width=140)
+    show_status(figures, console)
+    assert "Replies that could not be read, or were cut off" in console.export_text()
+
+
+def test_of_an_old_log_the_unreadable_are_those_that_were_followed_by_a_fresh_try() -> None:
+    calls = [
+        Call(id=f"c{n}", agent="ada", verb="score", prompt="p", prompt_hash="h", model="m", messages=(), attempt=n)
+        for n in range(3)
+    ]
+    (row,) = funnel_of(calls=tuple(calls)).by_reply()
+    assert (row["stage"], row["replies"], row["unreadable"], row["fresh_tries"]) == (None, 3, 2, 2)
+
+
+async def test_a_run_shows_its_calls_before_any_problem_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("errata.runs.drive.TICK_S", 0.02)
+    monkeypatch.setattr("errata.runs.drive.SAVE_EVERY_S", 0.02)
+    stop, seen = StopSignal(), []
+
+    def watch(snapshot: Snapshot) -> None:
+        figures = status(tmp_path / "demo")
+        if figures["paid_replies"] and not stop.requests:
+            seen.append(figures)
+            for _ in range(3):
+                stop.request()
+
+    slow = "agents.teachers.0={name: ada, model: simulated/ada, rpm: 1}"
+    await synthesize(small(tmp_path, slow), watch=watch, stop=stop)
+
+    figures = seen[0]
+    assert figures["problems"] == {"total": 12, "done": 0, "rejected": {}, "failed": {}, "pending": 12}
+    assert {row["stage"] for row in figures["paid_replies"]} >= {"exam"}
+    console = Console(record=True, width=140)
+    show_status(figures, console)
+    assert "Calls paid so far" in console.export_text()
+
+
+async def test_a_limit_that_cuts_many_replies_off_is_said_while_the_run_is_young(tmp_path: Path) -> None:
+    snapshots: list[Snapshot] = []
+    out = StringIO()
+    with watching(quiet=False, stream=out) as show:
+        assert show
+
+        def watch(snapshot: Snapshot) -> None:
+            snapshots.append(snapshot)
+            show(snapshot)
+
+        cut = "agents.teachers.0={name: ada, model: simulated/ada, max_tokens: 4}"
+        summary = await synthesize(small(tmp_path, "graph=rationales", "settings={}", cut, problems=24), watch=watch)
+
+    said = snapshots[-1].warnings["ada"]
+    assert re.fullmatch(r"(\d\d) of \1 replies of ada are cut off at the length limit \(solve\): .* too small", said)
+    assert out.getvalue().count("are cut off at the length limit") == 1
+    assert said in summary.notes
+    assert said in status(summary.run)["notes"]
 
 
 def test_judged_are_those_with_a_verdict_of_a_panel() -> None:

@@ -16,10 +16,13 @@ import orjson
 
 from errata.llm.request import ProviderFailure
 from errata.llm.retries import RateLimited
+from errata.llm.structured import SchemaRefused, names_schema
 
 LONGEST_MESSAGE = 2_000
 _TRANSIENT = {408, 409, 425}
 _FATAL = {401, 402, 403, 404}
+_REFUSES = {400, 422}
+"""Of a request that is not as the provider takes it: without a JSON schema it may be."""
 _UNREACHED = (aiohttp.ClientConnectorError, httpx.ConnectError)
 """No connection came about: the name does not resolve, nobody listens, the certificate is not to be trusted."""
 _FATAL_CODES = {"insufficient_quota", "model_not_found", "invalid_api_key"}
@@ -77,7 +80,7 @@ def _failure_of_status(status: int, headers: Mapping[str, str], body: object, ot
         return RateLimited(text, retry_after=retry_after_of(headers))
     if status in _TRANSIENT or status >= 500:
         return ProviderFailure(text, transient=True, retry_after=retry_after_of(headers))
-    return ProviderFailure(text)
+    return SchemaRefused(text) if status in _REFUSES and names_schema(str(body or text)) else ProviderFailure(text)
 
 
 def retry_after_of(headers: Mapping[str, str]) -> float | None:

@@ -19,6 +19,7 @@ from errata.llm.backends.failures import failure_of
 from errata.llm.endpoint import filled_in
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec
+from errata.llm.structured import SchemaRefused, names_schema, response_format
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices over the net when imported
 import litellm
@@ -42,7 +43,7 @@ class LiteLLM:
     async def complete(self, request: Request, seed: int) -> Reply:
         spec = request.spec
         model = spec.model.removeprefix("litellm/")
-        arguments = _access(spec) | dict(request.parameters)
+        arguments = _access(spec) | dict(request.parameters) | response_format(request)
         if "extra_headers" in arguments:
             arguments["extra_headers"] = filled_in(arguments["extra_headers"])
         if "seed" not in spec.extra and self._takes_seed(model):
@@ -60,6 +61,8 @@ class LiteLLM:
         except TimeoutError as error:
             raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True) from error
         except litellm.UnsupportedParamsError as error:
+            if request.schema is not None and names_schema(error.message):
+                raise SchemaRefused(error.message) from error
             raise ProviderFailure(error.message, fatal=True) from error
         except openai.APIError as error:
             raise failure_of(error) from error
@@ -73,6 +76,9 @@ class LiteLLM:
 
     def fingerprint(self, spec: AgentSpec) -> None:
         return None
+
+    def takes_schema(self, spec: AgentSpec) -> bool:
+        return bool(litellm.supports_response_schema(spec.model.removeprefix("litellm/")))
 
     async def close(self) -> None:
         await litellm.close_litellm_async_clients()

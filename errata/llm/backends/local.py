@@ -88,6 +88,9 @@ class Local:
             completion_tokens=len(generated.tokens),
         )
 
+    def takes_schema(self, spec: AgentSpec) -> bool:
+        return False
+
     async def close(self) -> None:
         """Ends what is waiting or running: a batch stops at its next token."""
         for engine in self._engines.values():

@@ -19,6 +19,7 @@ from errata.llm.backends.failures import completion_of, failure_of_response, los
 from errata.llm.endpoint import api_base_of, filled_in
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec
+from errata.llm.structured import response_format
 from errata.records import to_json
 
 OPENAI = "https://api.openai.com/v1"
@@ -104,6 +105,7 @@ class OpenAI:
         messages = [_LANGCHAIN[message.role](content=message.content) for message in request.messages]
         # `seed: null` in the agent's extra settings is for servers that refuse the field
         parameters = dict(request.parameters) if "seed" in spec.extra else {**request.parameters, "seed": seed}
+        parameters |= response_format(request)
         try:
             async with asyncio.timeout(spec.timeout):
                 answer = await self._ask(chat, messages, parameters)
@@ -142,6 +144,9 @@ class OpenAI:
 
     def fingerprint(self, spec: AgentSpec) -> None:
         return None
+
+    def takes_schema(self, spec: AgentSpec) -> bool:
+        return True  # a server that does not know the field says so (400), or passes over it
 
     async def close(self) -> None:
         if self._session is not None:

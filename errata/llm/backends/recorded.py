@@ -77,6 +77,9 @@ class Recorded:
         files = sorted((verb, self._index(recording)[0].sha256) for verb, recording in spec.recorded.items())
         return hashlib.sha256(repr(files).encode()).hexdigest()
 
+    def takes_schema(self, spec: AgentSpec) -> bool:
+        return False
+
     async def close(self) -> None:
         self._files.clear()
         self._indexes.clear()

@@ -129,6 +129,10 @@ def _accuracy_title(results: Results) -> str:
     best = _best(results, task)
     base = next((arm for arm in results.arms if arm.baseline), None)
     of = f"{pct(best.accuracy.value)} of {named(task)}"
+    if len(results.arms) > 1 and all(
+        results.comparison.figure(arm.name, task).accuracy.value == best.accuracy.value for arm in results.arms
+    ):
+        return f"Every student is right on {of}."
     if base is None or base.name == best.arm:
         return f"{best.arm} is right on {of}" + (", more than any other student." if len(results.arms) > 1 else ".")
     untouched = results.comparison.figure(base.name, task).accuracy.value
@@ -139,7 +143,7 @@ def _accuracy_title(results: Results) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.1f}"
+    return f"{100 * value + 0.0:+.1f}"  # no minus before nothing
 
 
 def _gap(each: Difference, facing: str) -> tuple[float, float | None, float | None]:
@@ -276,9 +280,11 @@ def _difference_title(drawn: Sequence[tuple[str, str, str, float, Difference]], 
     clear = [each for each in drawn if each[4].verdict in ("better", "worse")]
     if not clear:
         arm, other, task, value, each = max(drawn, key=lambda one: abs(one[3]))
-        if all(one[4].verdict == "too few seeds" for one in drawn):
+        if value and all(one[4].verdict == "too few seeds" for one in drawn):
             return f"Too few seeds for a test: {arm} against {other} {_points(value)} points on {named(task)}."
         could = f"{100 * each.detectable:.1f}"
+        if not value:
+            return f"No difference is shown: all are level, {could} points could have been shown."
         return f"No difference is shown: the largest is {_points(value)} points, {could} could have been shown."
     arm, other, task, value, each = max(clear, key=lambda one: abs(one[3]))
     way = "gains" if value > 0 else "loses"

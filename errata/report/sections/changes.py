@@ -46,6 +46,8 @@ def _changed(results: Results) -> Figure | None:
     best = max(totals, key=lambda arm: totals[arm][0] - totals[arm][1])
     cures = f"{best} cures {count(totals[best][0], 'problem')} and breaks {totals[best][1]:,}"
     title = f"{cures}, against the untouched student."
+    if not any(map(any, totals.values())):
+        title = "No training cures or breaks a problem, against the untouched student."
     chart = stacked(rows, ["cured", "broken"], tones=[RIGHT, WRONG], percent=False, title="problems")
     headings = ("student", "task", "seeds", "cured", "broken", "net")
     note = "Cured: the untouched student was wrong and this one is right; broken: the other way round. Listed below."
@@ -146,6 +148,8 @@ def _dimension_title(by: dict[str, dict[Any, list[Item]]], values: Sequence[Any]
     arms = list(by)
     if len(arms) == 1:
         first, last = (pct(rate(arms[0], value)) for value in (values[0], values[-1]))
+        if first == last:
+            return f"{arms[0]}: {first} at {at(name, values[0])}, as at {values[-1]}."
         return f"{arms[0]}: {first} at {at(name, values[0])}, {last} at {values[-1]}."
     base = arms[0]
     gaps = {(arm, value): rate(arm, value) - rate(base, value) for arm in arms[1:] for value in values}
@@ -176,6 +180,6 @@ def _answers(results: Results) -> Figure | None:
         return None
     longest, shortest = max(rows, key=lambda row: row["value"]), min(rows, key=lambda row: row["value"])
     title = f"{longest['label']} writes {longest['value']:.0f} words per answer"
-    title += f", {shortest['label']} {shortest['value']:.0f}." if len(rows) > 1 else "."
+    title += f", {shortest['label']} {shortest['value']:.0f}." if shortest is not longest else "."
     headings = ("student", "samples", "words, mean", "cut off at the limit", "without an answer")
     return Figure(title, Table(headings, table), [bars(rows)])

@@ -33,6 +33,8 @@ def overview(view: RunView, results: Results | None) -> Overview:
 def _lede(view: RunView, results: Results | None) -> str:
     teachers = sorted(view.totals.teachers)
     problems = count(view.status["problems"]["total"], "problem")
+    if not results and not view.status["problems"]["total"]:
+        return "The run has not begun."
     if results and not view.status["problems"]["total"]:
         return f"{count(len(results.arms), 'student')} were evaluated on {listed(results.tasks) or 'the same items'}."
     wrote = f"{listed(teachers)} wrote worked solutions of {problems}"
@@ -83,8 +85,9 @@ def _synthesis(view: RunView) -> list[Key]:
         keys.append(Key(f"{rationales['accepted']:,}", "accepted rationales", f"of {acceptance['judged']:,} judged"))
         truth = acceptance["sound"] or acceptance["answer"]
         against = "sound in every step" if acceptance["sound"] else "right by the answer"
-        keys.append(Key(pct(truth["precision"], 1), f"of the accepted are {against}", _than(acceptance)))
-    else:
+        if truth["precision"] is not None:
+            keys.append(Key(pct(truth["precision"], 1), f"of the accepted are {against}", _than(acceptance)))
+    elif rationales["written"]:
         keys.append(Key(f"{rationales['correct']:,}", "right rationales", f"of {rationales['written']:,} written"))
     student = status["student"]
     if student["answers"]:
@@ -103,4 +106,5 @@ def _than(acceptance: dict[str, dict[str, float | None]]) -> str:
     sound = acceptance["sound"]
     if sound and sound["grader_only_precision"] is not None:
         return f"{pct(sound['grader_only_precision'], 1)} of what the grader finds right"
-    return f"{pct(acceptance['answer']['recall'], 1)} of the right ones are accepted"
+    recall = acceptance["answer"]["recall"]
+    return "no right one was judged" if recall is None else f"{pct(recall, 1)} of the right ones are accepted"

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from errata.graphs.stages.peer_review import PEER_REVIEW
-from errata.report.charts import QUIET, RIGHT, THIRD, WIDTH, WRONG, dots, lines, matrix, stacked
+from errata.report.charts import THIRD, WIDTH, dots, lines
 from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, listed, pct
 from errata.report.log_totals import LogTotals, Scored
 from errata.report.proportion import Share
+from errata.report.sections import scores
 from errata.report.sections.synthesis import RunView
-from errata.runs.status import alpha
 
 EVERYONE = "all teachers"
 TRUTHS = {"correct": "against the answer", "sound": "against soundness"}
 ALL = 50
 """A threshold below every score, in hundredths."""
-ASKED = ("asked", "valid", "lost")
 MOST_TEACHERS = 8
 """Small multiples drawn; the table has them all."""
 
@@ -31,10 +29,7 @@ def section(view: RunView) -> Section | None:
         _verdicts(view),
         _thresholds(view),
         _by_teacher(view),
-        _agreement(view),
-        _leniency(view),
-        _scores(view.totals),
-        _who_judges_whom(view.totals),
+        *scores.figures(view),
     ]
     return Section("panel", "Peer review", _lede(view), [each for each in figures if each])
 
@@ -112,19 +107,30 @@ def _verdicts(view: RunView) -> Figure:
     everyone = _of(totals)
     right, recalled = precision(everyone, "correct"), recall(everyone, "correct")
     base = Share(sum(n for each, n in everyone if each.correct), sum(n for _, n in everyone))
-    title = (
-        f"Review raises the share of right rationales from {pct(base.value)} to {pct(right.value)}, "
-        f"and keeps {pct(recalled.value)} of the right ones."
-        if (right.value or 0) > (base.value or 0)
-        else f"{pct(right.value)} of what the panel accepts is right, {pct(base.value)} of what it judged."
-    )
     return Figure(
-        title,
+        _verdicts_title(base, right, recalled),
         Table(headings, table),
         charts,
         "Drafts and revisions with a verdict. Lines show 95 % Wilson intervals. " + _control(view),
         wide=True,
     )
+
+
+def _verdicts_title(base: Share, right: Share, recalled: Share) -> str:
+    """`base`: right ones of the judged, `right`: of the accepted, `recalled`: accepted ones of the right."""
+    if not right.whole:
+        of_them = f", {pct(base.value)} of which are right" if base.part else ""
+        return f"The panel accepts not one of the {base.whole:,} rationales that it judged{of_them}."
+    if not right.part:
+        return f"Not one of the {right.whole:,} rationales that the panel accepts is right."
+    if (right.value or 0) > (base.value or 0):
+        return (
+            f"Review raises the share of right rationales from {pct(base.value)} to {pct(right.value)}, "
+            f"and keeps {pct(recalled.value)} of the right ones."
+        )
+    if right.value == base.value:
+        return f"{pct(right.value)} of what the panel accepts is right, as of what it judged."
+    return f"{pct(right.value)} of what the panel accepts is right, {pct(base.value)} of what it judged."
 
 
 def _control(view: RunView) -> str:
@@ -202,12 +208,18 @@ def _curves(rows: list[dict[str, Any]], rule: float | None, width: int = WIDTH) 
 def _at_thresholds(points: list[tuple[float, Share, Share]], rule: float | None) -> str:
     low = next((each for each in reversed(points) if each[0] <= (rule or 0)), points[0])
     high = next((each for each in points if each[0] > low[0]), low)
+    if not low[2].whole:
+        return "Not one of the judged rationales is right, so that no threshold would find one."
     if high is low:
         return f"Above a mean score of {low[0]:g} precision is {pct(low[1].value)} and recall {pct(low[2].value)}."
-    return (
-        f"Raising the threshold from {low[0]:g} to {high[0]:g} would move precision from {pct(low[1].value)} to "
-        f"{pct(high[1].value)} and recall from {pct(low[2].value)} to {pct(high[2].value)}."
-    )
+    moves = f"{_moved('precision', low[1], high[1])} and {_moved('recall', low[2], high[2])}"
+    return f"Raising the threshold from {low[0]:g} to {high[0]:g} would {moves}."
+
+
+def _moved(name: str, low: Share, high: Share) -> str:
+    if pct(low.value) == pct(high.value):
+        return f"leave {name} at {pct(low.value)}"
+    return f"move {name} from {pct(low.value)} to {pct(high.value)}"
 
 
 def _by_teacher(view: RunView) -> Figure | None:
@@ -222,11 +234,8 @@ def _by_teacher(view: RunView) -> Figure | None:
         _curves(_curve_rows(_of(totals, author), "correct"), rule, THIRD).named(author)
         for author in authors[:MOST_TEACHERS]
     ]
-    recalls = {author: recall(_of(totals, author), "correct").value or 0.0 for author in authors}
-    low, high = min(authors, key=lambda author: recalls[author]), max(authors, key=lambda author: recalls[author])
-    title = f"The panel keeps {pct(recalls[low])} of {low}'s right rationales and {pct(recalls[high])} of {high}'s."
     return Figure(
-        title,
+        _recall_title({author: recall(_of(totals, author), "correct") for author in authors}),
         Table(("teacher", "threshold", "precision", "recall"), table),
         charts,
         "Precision and recall against the answer over the threshold of the mean score, teacher by teacher.",
@@ -234,142 +243,11 @@ def _by_teacher(view: RunView) -> Figure | None:
     )
 
 
-# ---- reviewers -------------------------------------------------------------------------------------------------------
-
-
-def pair_alpha(scores: Counter[tuple[int, int]]) -> float | None:
-    """Krippendorff's ordinal alpha of two reviewers over the rationales that both scored."""
-    patterns: Counter[tuple[int, ...]] = Counter()
-    for pair, n in scores.items():
-        patterns[tuple(pair.count(score) for score in range(1, 6))] += n
-    return alpha(patterns)
-
-
-def _agreement(view: RunView) -> Figure | None:
-    pairs = view.totals.score_pairs
-    if not pairs:
-        return None
-    overall, units = view.status["agreement"]["alpha"], view.status["agreement"]["units"]
-    rows: Rows = []
-    table: Lines = []
-    for (one, other), scores in sorted(pairs.items()):
-        value, n = pair_alpha(scores), scores.total()
-        same = Share(sum(count for (a, b), count in scores.items() if a == b), n)
-        near = Share(sum(count for (a, b), count in scores.items() if abs(a - b) <= 1), n)
-        text = "-" if value is None else f"{value:.2f}"
-        tooltip = f"{one} and {other}: alpha {text}, same score {pct(same.value)}, n {n:,}"
-        for left, right in ((one, other), (other, one)):
-            rows.append(
-                {"label": left, "series": right, "value": max(0.0, value or 0.0), "text": text, "tooltip": tooltip}
-            )
-        table.append([f"{one}, {other}", n, text, same.text(), near.text()])
-    names = sorted({name for pair in pairs for name in pair})
-    rows += [{"label": n, "series": n, "value": 0, "text": "", "tooltip": n} for n in names]
-    rows.sort(key=lambda row: (names.index(row["label"]), names.index(row["series"])))
-    return Figure(
-        _alpha_title(overall, units),
-        Table(("reviewers", "rationales", "alpha", "same score", "at most one apart"), table),
-        [matrix(rows)],
-        "Krippendorff's alpha (ordinal): 1 is full agreement, 0 what chance gives; he asks for 0.80, and for 0.667 "
-        "where conclusions may be tentative. Each cell is one pair of reviewers over the rationales both scored.",
-    )
-
-
-def _alpha_title(overall: float | None, units: int) -> str:
-    if overall is None:
-        return "All valid scores are the same, so that agreement cannot be view."
-    levels = ((0.8, "reliably"), (0.667, "well enough for tentative conclusions"), (1e-9, "only loosely"))
-    level = next((word for least, word in levels if overall >= least), "no better than chance")
-    return f"Reviewers agree {level}: alpha {overall:.2f} over {units:,} rationales."
-
-
-def _leniency(view: RunView) -> Figure | None:
-    totals, by_reviewer = view.totals, view.status["reviewers"]
-    offsets = {name: offset.interval() for name, offset in sorted(totals.offsets.items()) if offset.n}
-    if len(offsets) < 2:
-        return None
-    rows: Rows = []
-    table: Lines = []
-    for name, (value, low, high) in offsets.items():
-        n = totals.offsets[name].n
-        tooltip = f"{value:+.2f} points ({low:+.2f} to {high:+.2f}), n {n:,}"
-        rows.append(
-            {"label": name, "series": "", "value": value, "low": low, "high": high, "tooltip": f"{name}: {tooltip}"}
-        )
-        table.append(
-            [name, *(by_reviewer[name][key] for key in ASKED), n, f"{value:+.3f}", f"{low:+.3f} to {high:+.3f}"]
-        )
-    mild, strict = max(offsets, key=lambda name: offsets[name][0]), min(offsets, key=lambda name: offsets[name][0])
-    highest, lowest = offsets[mild], offsets[strict]
-    title = f"{mild} is the most lenient, {highest[0]:+.2f} points; {strict} the strictest, {lowest[0]:+.2f}."
-    if highest[1] <= 0 and lowest[2] >= 0:
-        title = "No reviewer is clearly more lenient than the others."
-    return Figure(
-        title,
-        Table(("reviewer", *ASKED, "with co-reviewers", "points above them", "95 % interval"), table),
-        [dots(rows, [""], form="+.2~f", rule=0, title="points above the mean of the co-reviewers")],
-        "Difference to the mean of the other reviewers of the same rationale, with a normal 95 % interval.",
-    )
-
-
-def _scores(totals: LogTotals) -> Figure | None:
-    reviewers = sorted({name for name, _, _ in totals.scores})
-    rows: Rows = []
-    table: Lines = []
-    for reviewer in reviewers:
-        for right in (True, False):
-            counts = [totals.scores[reviewer, score, right] for score in range(1, 6)]
-            label = f"{reviewer}, {'right' if right else 'wrong'}"
-            table.append([label, *counts])
-            for score, n in enumerate(counts, 1):
-                tooltip = f"{label} rationales: score {score} given {n:,} times, {pct(n / sum(counts)) if n else '0 %'}"
-                rows.append({"label": label, "series": str(score), "value": n, "tooltip": tooltip})
-    if not rows:
-        return None
-    lenient = {name: Share(*_high(totals, name)) for name in reviewers}
-    lenient = {name: share for name, share in lenient.items() if share.whole}
-    worst = max(lenient, key=lambda name: lenient[name].value or 0, default=None)
-    title = (
-        f"{worst} gives {pct(lenient[worst].value)} of wrong rationales a 4 or 5, more than any other reviewer."
-        if worst and len(lenient) > 1
-        else "Scores of right and of wrong rationales."
-    )
-    shades = [WRONG, "var(--wrong-soft)", QUIET, "var(--right-soft)", RIGHT]
-    return Figure(
-        title,
-        Table(("reviewer, rationales that are", "1", "2", "3", "4", "5"), table),
-        [stacked(rows, ["1", "2", "3", "4", "5"], tones=shades)],
-        "Scores from 1 to 5, right and wrong by the answer grader.",
-    )
-
-
-def _high(totals: LogTotals, reviewer: str) -> tuple[int, int]:
-    wrong = [totals.scores[reviewer, score, False] for score in range(1, 6)]
-    return sum(wrong[3:]), sum(wrong)
-
-
-def _who_judges_whom(totals: LogTotals) -> Figure | None:
-    reviewers = sorted({reviewer for reviewer, _ in totals.given})
-    authors = sorted({author for _, author in totals.given})
-    if len(authors) < 2 or len(reviewers) < 2:
-        return None
-    means = {key: total / n for key, (n, total) in totals.given.items()}
-    low, high = min(means.values()) - 0.2, max(means.values())
-    rows: Rows = []
-    table: Lines = []
-    for reviewer in reviewers:
-        values = [means.get((reviewer, author)) for author in authors]
-        table.append([reviewer, *(None if value is None else f"{value:.2f}" for value in values)])
-        for author, value in zip(authors, values, strict=True):
-            shade = 0.0 if value is None else (value - low) / (high - low)
-            text = "" if value is None else f"{value:.2f}"
-            tooltip = f"{reviewer} gives {author} {text} on average" if text else f"{reviewer} never judges {author}"
-            rows.append({"label": reviewer, "series": author, "value": shade, "text": text, "tooltip": tooltip})
-    best = max(means, key=lambda key: means[key])
-    worst = min(means, key=lambda key: means[key])
-    return Figure(
-        f"{best[0]} scores {best[1]} highest, {means[best]:.2f}; {worst[0]} {worst[1]} lowest, {means[worst]:.2f}.",
-        Table(("reviewer", *authors), table),
-        [matrix(rows)],
-        f"Mean score each reviewer (row) gives to each author (column): {listed(authors)}.",
-    )
+def _recall_title(recalls: dict[str, Share]) -> str:
+    kept = {author: share.value for author, share in recalls.items() if share.value is not None}
+    if not kept:
+        return "No teacher wrote a right rationale that the panel judged."
+    low, high = min(kept, key=lambda author: kept[author]), max(kept, key=lambda author: kept[author])
+    if kept[low] == kept[high]:
+        return f"The panel keeps {pct(kept[low])} of the right rationales of {listed(sorted(kept))}."
+    return f"The panel keeps {pct(kept[low])} of {low}'s right rationales and {pct(kept[high])} of {high}'s."

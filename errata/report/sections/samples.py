@@ -50,8 +50,10 @@ def _votes(results: Results) -> Figure | None:
     if not charts or not gains:
         return None
     (name, task), (before, after, k) = max(gains.items(), key=lambda item: item[1][1] - item[1][0])
-    where = f" on {named(task)}, more than any other" if len(gains) > 1 else ""
+    where = f" on {named(task)}, more than any other" if len(gains) > 1 and after > before else ""
     title = f"A vote of {k} samples moves {name} from {pct(before)} to {pct(after)}{where}."
+    if pct(after) == pct(before):
+        title = f"A vote of {k} samples leaves {name} at {pct(before)} on {named(task)}."
     note = (
         "One sample: the mean over all samples. Vote: the most frequent answer, or weighted by a ranker's scores. "
         "Any: at least one sample is right. Bootstrap intervals over items."
@@ -112,7 +114,9 @@ def _key_steps(results: Results) -> Figure | None:
     what = "does" if first is done else "finds the right side likelier on"
     of = "of the key steps" if first is done else "of the pairs"
     title = f"{best['label']} {what} {pct(best['value'])} {of}"
-    title += f", {worst['label']} {pct(worst['value'])}." if len(first) > 1 else "."
+    if len(first) > 1 and best["value"] == worst["value"]:
+        title = f"No eval {'does' if first is done else 'finds'} more than another: {pct(best['value'])} {of}"
+    title += f", {worst['label']} {pct(worst['value'])}." if best["value"] > worst["value"] else "."
     headings = ("eval", "pairs", "key steps done", "right likelier", "nats per key token, right", "nats, wrong")
     note = (
         "Key steps are those of the right side of a dual pair that its wrong side does not have. Done: in the "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from errata.report.charts import QUIET, RIGHT, SERIES, bars, lines
-from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, at, count, listed, pct
+from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, at, count, dollars, listed, pct
 from errata.report.log_totals import LogTotals
 from errata.report.proportion import Share
 from errata.runs.recipe import SynthRecipe
@@ -36,7 +36,7 @@ class RunView:
 
 
 def section(view: RunView) -> Section:
-    figures = [_problems(view), _rationales(view), *_levels(view)]
+    figures = [_problems(view), _rationales(view), _unread(view), *_levels(view)]
     return Section("synthesis", "Synthesis", _lede(view), [each for each in figures if each])
 
 
@@ -64,6 +64,8 @@ def _covered(view: RunView, name: str) -> int:
 
 def _problems(view: RunView) -> Figure | None:
     problems, student = view.status["problems"], view.status["student"]
+    if not problems["total"]:
+        return None
     ended = problems["total"] - problems["pending"]
     rows = [("problems", problems["total"])]
     rows += [("finished", ended)] if problems["pending"] else []
@@ -76,15 +78,22 @@ def _problems(view: RunView) -> Figure | None:
         rows.append(("with a right rationale", _covered(view, "right")))
     if view.paneled:
         rows.append(("with an accepted rationale", _covered(view, "accepted")))
-    total = problems["total"] or 1
+    total = problems["total"]
     table: Lines = [[name, number, pct(number / total, 1)] for name, number in rows]
     for ending in ("rejected", "failed"):
         table += [[f"{ending}: {reason}", n, pct(n / total, 1)] for reason, n in problems[ending].items()]
     table.append(["pending", problems["pending"], pct(problems["pending"] / total, 1)])
     last = rows[-1] if len(rows) > 1 else ("finished", ended)
-    what = last[0].replace("with", "end with") if last[0].startswith("with") else f"are {last[0]}"
-    all_of = f"All {total:,} problems" if last[1] == total else f"{last[1]:,} of {count(total, 'problem')}"
-    return Figure(f"{all_of} {what}.", Table(("problems", "number", "share"), table), [_steps(rows, total)])
+    return Figure(_how_many(*last, total), Table(("problems", "number", "share"), table), [_steps(rows, total)])
+
+
+def _how_many(name: str, number: int, total: int) -> str:
+    """The last of the steps as a sentence."""
+    if name == "the student got wrong":
+        return f"The student got {number:,} of {count(total, 'problem')} wrong."
+    what = name.replace("with", "end with") if name.startswith("with") else f"are {name}"
+    many = f"All {total:,} problems" if number == total else f"{number:,} of {count(total, 'problem')}"
+    return f"{many} {what}."
 
 
 def _mistaken(view: RunView) -> int:
@@ -139,6 +148,47 @@ def _rationales(view: RunView) -> Figure | None:
     return Figure(title, Table(headings, table), [_steps(rows, written, tones)], note)
 
 
+def _unread(view: RunView) -> Figure | None:
+    """Replies that could not be read or were cut off; None where there are none."""
+    rows = [row for row in view.status["replies"] if row["unreadable"] or row["cut_off"]]
+    if not rows:
+        return None
+    every = view.status["replies"]
+    replies, unreadable, cut_off, fresh = (
+        sum(row[key] for row in every) for key in ("replies", "unreadable", "cut_off", "fresh_tries")
+    )
+    title = f"{unreadable:,} of {count(replies, 'reply', 'replies')} could not be read"
+    if not unreadable:
+        title = f"{cut_off:,} of {count(replies, 'reply', 'replies')} were cut off at the length limit"
+    if fresh:
+        title += f"; {count(fresh, 'fresh try', 'fresh tries')} took {_price(every)}"
+    keys = ("replies", "unreadable", "cut_off", "fresh_tries", "fresh_tokens")
+    table: Lines = [
+        [f"{row['agent']}, {row['verb']}", row["stage"], *(row[key] for key in keys), _price([row])] for row in rows
+    ]
+    headings = (
+        "agent, verb",
+        "stage",
+        "replies",
+        "unreadable",
+        "cut off",
+        "fresh tries",
+        "their tokens",
+        "their price",
+    )
+    note = (
+        "A reply is cut off where the provider says so; a fresh try is a call made because the one before was unread."
+    )
+    return Figure(f"{title}.", Table(headings, table), note=note)
+
+
+def _price(rows: Sequence[dict[str, Any]]) -> str:
+    """What the fresh tries of these rows took: dollars, or tokens where the price is unknown."""
+    if any(row["fresh_usd"] is None for row in rows):
+        return f"{sum(row['fresh_tokens'] for row in rows):,} tokens"
+    return dollars(sum(row["fresh_usd"] for row in rows))
+
+
 # ---- by difficulty ---------------------------------------------------------------------------------------------------
 
 MEASURES = {
@@ -173,12 +223,7 @@ def _level(view: RunView, name: str, counted: dict[float | str, Counter[str]]) -
                 tooltip = f"{where}: {series} {share.text()}"
                 rows.append({"x": str(value), "series": series, **share.row(), "tooltip": tooltip})
         table.append(line)
-    main = "student_right" if "student_right" in used else used[-1]
-    first, last = (Share(counted[v][main], counted[v][MEASURES[main][1]]) for v in (values[0], values[-1]))
-    what = "The student is right on" if main == "student_right" else "A rationale covers"
-    where = f"problems of {values[0]} steps" if name == "steps" else at(name, values[0])
-    there = f"those of {values[-1]}" if name == "steps" else f"{values[-1]}"
-    title = f"{what} {pct(first.value)} of {where} and {pct(last.value)} of {there}."
+    title = _level_title(name, "student_right" if "student_right" in used else used[-1], counted, values)
     headings = (name, "problems", *(MEASURES[key][0] for key in used))
     if len(values) > 12:
         return Figure(title, Table(headings, table))
@@ -187,3 +232,18 @@ def _level(view: RunView, name: str, counted: dict[float | str, Counter[str]]) -
         domain=(0, 1), points=True, ordinal=True,
     )  # fmt: skip
     return Figure(title, Table(headings, table), [chart], "Lines through points show 95 % Wilson intervals.")
+
+
+def _level_title(
+    name: str, measure: str, counted: dict[float | str, Counter[str]], values: Sequence[float | str]
+) -> str:
+    """The first and the last level that hold any, side by side."""
+    base = MEASURES[measure][1]
+    known = [value for value in values if counted[value][base]]
+    first, last = (Share(counted[value][measure], counted[value][base]).value for value in (known[0], known[-1]))
+    what = "The student is right on" if measure == "student_right" else "A rationale covers"
+    where = f"problems of {known[0]} steps" if name == "steps" else at(name, known[0])
+    there = f"those of {known[-1]}" if name == "steps" else f"{known[-1]}"
+    if first == last:
+        return f"{what} {pct(first)} of {where}" + (f", as of {there}." if len(known) > 1 else ".")
+    return f"{what} {pct(first)} of {where} and {pct(last)} of {there}."

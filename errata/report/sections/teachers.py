@@ -48,12 +48,20 @@ def _right(totals: LogTotals) -> Figure:
                 rows.append({"label": name, "series": measure, **share.row(), "tooltip": tooltip})
         table.append(line)
     rates = {name: counted["correct"] / max(1, counted["written"]) for name, counted in totals.drafts.items()}
-    best, worst = max(rates, key=lambda name: rates[name]), min(rates, key=lambda name: rates[name])
-    title = f"{best} drafts best: {pct(rates[best])} right"
-    title += f"; {worst} reaches {pct(rates[worst])}." if len(rates) > 1 else "."
     lowest = min((row["low"] for row in rows), default=0.0)
     chart = dots(rows, series, domain=(max(0.0, int(lowest * 10) / 10), 1.0))
-    return Figure(title, Table(("teacher", "drafts", *series), table), [chart], "95 % Wilson intervals.")
+    return Figure(_right_title(rates), Table(("teacher", "drafts", *series), table), [chart], "95 % Wilson intervals.")
+
+
+def _right_title(rates: dict[str, float]) -> str:
+    """`rates`: by teacher, the share of right drafts."""
+    best, worst = max(rates, key=lambda name: rates[name]), min(rates, key=lambda name: rates[name])
+    if not rates[best]:
+        return "Not one draft is right."
+    if len(rates) > 1 and rates[best] == rates[worst]:
+        return f"{listed(sorted(rates))} draft alike: {pct(rates[best])} right."
+    title = f"{best} drafts best: {pct(rates[best])} right"
+    return title + (f"; {worst} reaches {pct(rates[worst])}." if len(rates) > 1 else ".")
 
 
 # ---- marginal value --------------------------------------------------------------------------------------------------
@@ -102,22 +110,29 @@ def _marginal(view: RunView) -> Figure:
             tooltip = f"{teacher}: {n:,} problems, {series}"
             rows.append({"label": teacher, "series": series, "value": n, "tooltip": tooltip})
         table.append([teacher, value.covered, value.alone, all_covered - value.alone, *_saved(totals, teacher)])
-    dearest = max(values, key=lambda teacher: values[teacher].alone)
-    least = min(values, key=lambda teacher: values[teacher].alone)
-    title = f"Without {dearest}, {count(values[dearest].alone, 'covered problem')} of {all_covered:,} would be lost"
-    title += f"; without {least}, {values[least].alone:,}." if len(values) > 1 else "."
     headings = (
         *("teacher", "problems covered", "only by this teacher", "left without it"),
         *("calls saved", "tokens saved", "dollars saved"),
     )
     parts = ["only this teacher", "others too"]
     return Figure(
-        title,
+        _marginal_title({teacher: value.alone for teacher, value in values.items()}, all_covered, name),
         Table(headings, table),
         [stacked(rows, parts, tones=[RIGHT, QUIET], percent=False, title="problems covered")],
         f"Leave one out: a problem is covered where a rationale is {name}. What is saved are the calls that write, "
         "revise and review this teacher's rationales. It would be missed as a reviewer too, which is not counted.",
     )
+
+
+def _marginal_title(alone: dict[str, int], covered: int, name: str) -> str:
+    """`alone`: by teacher, the problems that nobody else covers."""
+    dearest, least = max(alone, key=lambda teacher: alone[teacher]), min(alone, key=lambda teacher: alone[teacher])
+    if not covered:
+        return f"No problem is covered: not one rationale is {name}."
+    if not alone[dearest]:
+        return f"Each of the {count(covered, 'covered problem')} is covered by two or more teachers."
+    title = f"Without {dearest}, {count(alone[dearest], 'covered problem')} of {covered:,} would be lost"
+    return title + (f"; without {least}, {alone[least]:,}." if least != dearest else ".")
 
 
 def _saved(totals: LogTotals, teacher: str) -> list[Cell]:
@@ -132,6 +147,8 @@ def _sets(view: RunView) -> Figure | None:
     if not 2 <= len(totals.teachers) <= MOST_IN_SETS:
         return None
     sets = best_sets(totals, name)
+    if not sets[-1][1]:
+        return None
     total = sum(totals.covers[name].values())
     rows = [
         {
@@ -148,7 +165,8 @@ def _sets(view: RunView) -> Figure | None:
     together = f"all {len(sets)} together {pct(most[1] / total)}"
     title = f"{one[0][0]} alone covers {pct(one[1] / total)} of the problems, {together}."
     if enough < len(sets):
-        title = f"{listed(sets[enough - 1][0])} reach 99 % of what all {len(sets)} teachers cover."
+        reach = "reaches" if enough == 1 else "reach"
+        title = f"{listed(sets[enough - 1][0])} {reach} 99 % of what all {len(sets)} teachers cover."
     chart = lines(rows, [""], x_title="teachers, best set of that size", domain=(0, 1), points=True, ordinal=True)
     return Figure(title, Table(("teachers", "best set", "problems covered", "share"), table), [chart])
 

@@ -3,8 +3,9 @@
     recipe -> calls for one problem (errata.runs.plan.call_counts) x problems x tokens of a call x price
 
 Nothing is asked of a model unless a pilot is: the first N problems then run in a directory of their own, with the
-replies kept in the run's own store, so that the run does not pay for them again; calls and tokens of a problem are
-taken from what the pilot's log shows. Without one, rates and tokens are assumptions, all of them shown.
+replies kept in the run's own store, so that the run does not pay for them again; calls and tokens of a problem, fresh
+tries for unreadable replies among them, and the time of a call are taken from what the pilot shows. Without one, rates
+and tokens are assumptions, all of them shown, and every reply is taken to be readable.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from errata.llm.gateway import UNSTATED, check
 from errata.llm.prices import cost, price_of
 from errata.llm.spec import Sampling
 from errata.records import Problem
-from errata.runs.plan.pilot import Pilot, Tokens, run_pilot
+from errata.runs.plan.notes import notes_of
+from errata.runs.plan.pilot import Tokens, run_pilot
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import LogIndex, RunDir, index_log
 from errata.runs.saved_recipe import refuse_other_recipe
@@ -48,6 +50,8 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
     problems = Problems(recipe.problems, recipe.limit)
     first, number, left = _look(problems, index_log(run.log))
     measured = run_pilot(recipe, pilot) if pilot else None
+    if measured:
+        rates = replace(rates, unreadable=measured.unreadable)
     spent = run.manifest().get("spent", {}).get("all_runs", {})
     rows = []
     for estimate in recipe.calls(rates):
@@ -58,7 +62,7 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
             expected = measured.calls.get(key, 0.0) * number
             calls = Range(min(calls.least, expected), expected, max(calls.most, expected))
             tokens = measured.tokens.get(key, tokens)
-        rows.append(_row(estimate, calls, tokens))
+        rows.append(_row(estimate, calls, tokens) | {"seconds": measured.seconds.get(key) if measured else None})
     remaining = {what: _scaled(amounts, left / number) for what, amounts in _totals(rows).items()}
     return {
         "recipe": recipe.name,
@@ -66,15 +70,16 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
         "problems": number,
         **_totals(rows),
         "run": {"settled": number - left, "spent": {key: spent[key] for key in SPENT if key in spent}},
-        "left": {"problems": left, **remaining},
+        "left": {"problems": left, **remaining, "duration_s": _duration(recipe, rows, left / number)},
         "fresh_tries_at_most": _fresh(recipe, rates, number),
         "stages": {stage: _totals(row for row in rows if row["stage"] == stage) for stage in _stages(rows)},
         "agents": {name: _totals(row for row in rows if row["agent"] == name) for name in _agents(rows)},
-        "rows": [{key: value for key, value in row.items() if key != "drawn"} for row in rows],
+        "rows": [{key: value for key, value in row.items() if key not in ("drawn", "seconds")} for row in rows],
         "assumptions": {} if measured else asdict(rates) | {"completion_tokens": _reply_lengths(recipe)},
-        "pilot": {"problems": measured.problems} if measured else None,
+        "pilot": measured.figures() if measured else None,
         "notes": [
-            *_notes(recipe, rates, measured),
+            *notes_of(recipe, rates, measured),
+            *_unbounded(recipe, prompts),
             *_of_the_run(run, recipe, number - left),
             *problems.notes(),
             *_over_budget(recipe, rows, left / number, spent),
@@ -153,11 +158,19 @@ def _over_budget(
 
 
 def _tokens(recipe: SynthRecipe, estimate: CallEstimate, prompts: Prompts, problems: Sequence[Problem]) -> Tokens:
-    limit = estimate.agent.parameters(sampling_of(recipe, estimate.stage)).get("max_tokens")
-    usual = min(estimate.tokens, limit or UNSTATED)
-    completion = Range(usual / 2, usual, limit or UNSTATED)
+    limit = _limit(recipe, estimate, prompts) or UNSTATED
+    usual = min(estimate.tokens, limit)
+    completion = Range(usual / 2, usual, limit)
     length = prompt_length(estimate, prompts, problems)
     return Tokens(length / CHARS_PER_TOKEN, completion)
+
+
+def _limit(recipe: SynthRecipe, estimate: CallEstimate, prompts: Prompts) -> int | None:
+    """The longest reply in tokens, None where nothing bounds it."""
+    usual = prompts[estimate.prompt].max_tokens
+    parameters = estimate.agent.parameters(sampling_of(recipe, estimate.stage), usual)
+    limit: int | None = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
+    return UNSTATED if limit is None and estimate.agent.model.startswith("local/") else limit
 
 
 def prompt_length(estimate: CallEstimate, prompts: Prompts, problems: Sequence[Problem]) -> float:
@@ -272,55 +285,38 @@ def _reply_lengths(recipe: SynthRecipe) -> dict[str, int]:
     return {each.verb: each.tokens for each in recipe.calls()}
 
 
-def _notes(recipe: SynthRecipe, rates: Rates, measured: Pilot | None) -> list[str]:
-    unknown = sorted({spec.name for spec in recipe.agents.everyone if price_of(spec) is None})
-    notes = [f"the price of {', '.join(unknown)} is unknown: give the agent a price: in the recipe"] if unknown else []
-    if not measured:
-        notes.append("rates and reply lengths are assumptions: set them with --assume, or measure them with --pilot N")
-    if not rates.unreadable:
-        notes.append("replies are taken to be readable; fresh tries come on top (fresh_tries_at_most)")
-    return notes
-
-
-# ---- for people ------------------------------------------------------------------------------------------------------
-
-
-def show(result: dict[str, Any]) -> None:
-    """Prints the estimate as tables."""
-    from rich.text import Text
-
-    from errata.runs.tables import show as print_
-    from errata.runs.tables import table
-
-    title = f"{result['recipe']}: {result['problems']:,} problems through {result['graph']}"
-    headings = ("calls: least", "expected", "most", "tokens: expected", "most", "dollars: expected", "most")
-    by_stage = [(name, *_cells(row)) for name, row in result["stages"].items()]
-    sums = [("total", *_cells(result))]
-    if result["run"]["settled"]:
-        sums.append((f"left: {result['left']['problems']:,} problems", *_cells(result["left"])))
-    by_agent = [(name, *_cells(row)) for name, row in result["agents"].items()]
-    parts: list[Any] = [
-        table(title, ("stage", *headings), [*by_stage, *sums]),
-        table("By agent", ("agent", *headings), by_agent),
+def _unbounded(recipe: SynthRecipe, prompts: Prompts) -> list[str]:
+    """Which calls have no limit, so that the most of their tokens is none."""
+    free = {
+        estimate.agent.name: None
+        for estimate in recipe.calls()
+        if not estimate.agent.recorded and _limit(recipe, estimate, prompts) is None
+    }
+    if not free:
+        return []
+    return [
+        f"no max_tokens bounds the solutions of {', '.join(free)}: their most is taken to be {UNSTATED:,} tokens each, "
+        "and is no bound"
     ]
-    if result["assumptions"]:
-        rates = (f"{name}={value}" for name, value in result["assumptions"].items() if name in RATES)
-        parts.append(Text("assumed: " + " ".join(rates)))
-    if result["fresh_tries_at_most"]:
-        parts.append(Text(f"fresh tries for unreadable replies: at most {result['fresh_tries_at_most']:,} calls more"))
-    parts += [Text(f"note: {note}") for note in result["notes"]]
-    print_(parts)
 
 
-def _cells(row: Mapping[str, Mapping[str, float | None]]) -> list[str]:
-    from errata.runs.progress import money
-
-    numbers = [f"{round(row['calls'][name] or 0):,}" for name in ("least", "expected", "most")]
-    numbers += [_short(row["tokens"][name] or 0) for name in ("expected", "most")]
-    return numbers + [money(row["cost_usd"][name]) for name in ("expected", "most")]
+# ---- time ------------------------------------------------------------------------------------------------------------
 
 
-def _short(number: float) -> str:
-    if number < 10_000:
-        return f"{round(number):,}"
-    return f"{number / 1e6:,.1f} M" if number >= 1e6 else f"{number / 1e3:,.0f} k"
+def _duration(recipe: SynthRecipe, rows: Sequence[Mapping[str, Any]], left: float) -> float | None:
+    """Seconds that what is left of the run takes, by the measured time of its calls; None where that is unknown.
+
+    All calls share the recipe's concurrency, those of an agent its own, and its requests per minute.
+    """
+    needed = [row for row in rows if row["calls"]["expected"]]
+    if not needed or any(row["seconds"] is None for row in needed):
+        return None
+    specs = {spec.name: spec for spec in recipe.agents.everyone}
+    busy: dict[str, float] = defaultdict(float)
+    paced: dict[str, float] = defaultdict(float)
+    for row in needed:
+        spec, calls = specs[row["agent"]], row["calls"]["expected"] * left
+        busy[spec.name] += calls * row["seconds"]
+        paced[spec.name] += calls * 60 / spec.rpm if spec.rpm else 0.0
+    own = (busy[name] / (specs[name].concurrency or recipe.concurrency) for name in busy)
+    return round(max(sum(busy.values()) / recipe.concurrency, *own, *paced.values()), 3)

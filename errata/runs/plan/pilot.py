@@ -1,4 +1,5 @@
-"""The first problems of a recipe run for real, to measure how many calls a problem takes and how long they are.
+"""The first problems of a recipe run for real, to measure how many calls a problem takes, how long they are, how many
+replies cannot be read, and how long one takes to come.
 
 They run in a directory of their own, with the replies kept in the run's own store and paid on its account, so that the
 run does not pay for them again.
@@ -10,17 +11,21 @@ import asyncio
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from errata.config.env import expand
 from errata.errors import EXIT_INTERRUPTED, UsageError
 from errata.graphs.call_counts import Range
+from errata.llm.reply_counts import ReplyCounts, added, counts_of, total
 from errata.records import Transcript, digest
 from errata.runs.recipe import SynthRecipe
-from errata.runs.run_dir import OWN_LEDGER, index_log, read_lines
+from errata.runs.run_dir import OWN_LEDGER, RunDir, index_log, read_lines
+from errata.runs.status import Funnel
 
 Key = tuple[str, str, str]
+"""Stage, verb, agent."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,39 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Pilot:
-    """What a pilot has measured: calls of a problem and tokens of a call."""
+    """What a pilot has measured: calls per problem, fresh tries among them, and tokens, replies and time per call."""
 
     problems: int
     calls: Mapping[Key, float]
     tokens: Mapping[Key, Tokens]
+    replies: Mapping[Key, ReplyCounts] = field(default_factory=dict)
+    seconds: Mapping[Key, float] = field(default_factory=dict)
+    """Of the calls that were paid for, by this pilot or by the run before; a reply from the store has no time."""
+
+    @property
+    def unreadable(self) -> float:
+        """Share of the replies that could not be read."""
+        sum_ = total(self.replies.values())
+        return sum_.unreadable / max(sum_.replies, 1)
+
+    def figures(self) -> dict[str, Any]:
+        """The measurement as JSON-able values."""
+        return {"problems": self.problems, "replies": [self._row(key) for key in sorted(self.replies)]}
+
+    def _row(self, key: Key) -> dict[str, Any]:
+        stage, verb, agent = key
+        counted = self.replies[key]
+        tokens, seconds = counted.prompt_tokens + counted.completion_tokens, self.seconds.get(key)
+        return {
+            "agent": agent,
+            "stage": stage,
+            "verb": verb,
+            "replies": counted.replies,
+            **{name: getattr(counted, name) for name in ("unreadable", "cut_off", "fresh_tries", "fresh_tokens")},
+            "fresh_usd": counted.figures()["fresh_usd"],
+            "tokens_per_call": round(tokens / counted.replies, 1),
+            "seconds_per_call": None if seconds is None else round(seconds, 6),
+        }
 
 
 def run_pilot(recipe: SynthRecipe, problems: int) -> Pilot:
@@ -56,20 +89,22 @@ def run_pilot(recipe: SynthRecipe, problems: int) -> Pilot:
             raise KeyboardInterrupt
         log = summary.run / "transcripts.jsonl"
         transcripts = [Transcript.from_line(line) for line in read_lines(log, index_log(log).offsets)]
+        manifests = [RunDir(path).manifest() for path in (run, summary.run)]
     settled = [each for each in transcripts if each.outcome.status != "failed"]
     if not settled:
         raise UsageError("no problem of the pilot was settled", "there is nothing to measure", "see its failures above")
-    return measure(settled)
+    return measure(settled, added(*(counts_of(manifest.get("replies")) for manifest in manifests)))
 
 
-def measure(transcripts: Sequence[Transcript]) -> Pilot:
-    """Calls of a problem and tokens of a call, by stage, verb and agent.
+def measure(transcripts: Sequence[Transcript], paid: Mapping[tuple[str, str, str], ReplyCounts]) -> Pilot:
+    """Calls of a problem, tokens and replies by stage, verb and agent, and the time of the calls that were `paid`.
 
     Calls that ask the very same thing, as reviews of two equal texts do, count once: they are paid once.
     """
     tokens_of: dict[Key, list[tuple[int, int]]] = defaultdict(list)
-    questions = set()
+    questions, funnel = set(), Funnel()
     for transcript in transcripts:
+        funnel.add(transcript)
         for call in transcript.calls:
             same = digest(call.agent, [message.content for message in call.messages], call.sample, call.attempt)
             if same not in questions:
@@ -81,4 +116,10 @@ def measure(transcripts: Sequence[Transcript]) -> Pilot:
         mean = sum(completions) / len(counts)
         prompt = sum(prompt for prompt, _ in counts) / len(counts)
         tokens[key] = Tokens(prompt, Range(min(completions), mean, max(completions)))
-    return Pilot(len(transcripts), {key: len(counts) / len(transcripts) for key, counts in tokens_of.items()}, tokens)
+    return Pilot(
+        len(transcripts),
+        {key: len(counts) / len(transcripts) for key, counts in tokens_of.items()},
+        tokens,
+        {(stage, verb, agent): counted for (agent, stage, verb), counted in funnel.replies.items()},
+        {(stage, verb, agent): each.seconds / each.replies for (agent, stage, verb), each in paid.items()},
+    )

@@ -100,6 +100,23 @@ async def test_an_agent_that_was_never_reached_is_a_refusal(tmp_path: Path, base
             await ask(request_of(spec))
 
 
+async def test_a_schema_is_sent_to_models_that_litellm_knows_to_take_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = {"type": "object", "properties": {"score": {"type": "integer"}}}
+    async with Provider(script=[ok(), status(400, "json_schema is not supported")]) as provider:
+        spec = provider.agent(model=MODEL)
+        async with gateway(tmp_path, spec) as ask:
+            await ask(request_of(spec, schema=schema))
+            monkeypatch.setattr("litellm.supports_response_schema", lambda model: model == "openai/stub")
+            structured = await ask(request_of(spec, schema=schema))
+            assert list(ask.spent.schemas_refused) == ["ada"]
+    unknown, known, *_ = provider.bodies
+    assert "response_format" not in unknown
+    assert known["response_format"]["json_schema"] == {"name": "solve", "strict": True, "schema": schema}
+    assert structured.reply == "42"  # of the call without a schema, which was in the store
+
+
 async def test_a_missing_key_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ADA_KEY", raising=False)
     spec = AgentSpec(name="ada", model="anthropic/claude-x", api_key_env="ADA_KEY")

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from errata.cli import cli
 from errata.errors import UsageError
 from errata.graphs.call_counts import Rates
-from errata.runs.plan.estimate import estimate, rates_of, show
+from errata.runs.plan.estimate import estimate, rates_of
+from errata.runs.plan.show import show
 from errata.runs.runner import synthesize
 from errata.runs.status import status
+from errata.starter import DEMO
 from tests.small_runs import lines, small
 
 EXACT = [
@@ -95,12 +99,76 @@ def test_a_pilot_measures_and_its_replies_are_not_paid_again(tmp_path: Path) -> 
     assert not (tmp_path / "demo" / "transcripts.jsonl").exists()
     summary = asyncio.run(synthesize(recipe))
     paid, spent = whole.spent["all_runs"], summary.spent
-    assert told["pilot"] == {"problems": 20}
+    assert told["pilot"]["problems"] == 20
     assert told["calls"]["expected"] == pytest.approx(paid["paid"], rel=0.15)
     assert told["tokens"]["expected"] == pytest.approx(paid["prompt_tokens"] + paid["completion_tokens"], rel=0.15)
     # the pilot's payments are the run's: none is made twice, and none is missing from its figures
     assert spent["all_runs"]["paid"] == paid["paid"]
     assert spent["this_run"]["paid"] < paid["paid"] * 0.75
+
+
+GARBLED = [
+    *(f"agents.teachers.{place}.model=simulated/{name}?garble=0.4" for place, name in enumerate(("ada", "ben"))),
+    "agents.teachers.0.price={prompt: 0, completion: 100}",
+]
+
+
+def test_a_pilot_measures_unreadable_replies_fresh_tries_tokens_and_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = small(tmp_path, "graph=peer_review", "settings={}", *GARBLED, problems=24)
+    blind = estimate(recipe)
+
+    told = estimate(recipe, pilot=12)
+
+    assert any("0 unreadable replies are assumed" in note for note in blind["notes"])
+    assert blind["left"]["duration_s"] is None
+    rows = {(row["agent"], row["verb"]): row for row in told["pilot"]["replies"]}
+    score = rows["ada", "score"]
+    assert score["unreadable"] >= score["fresh_tries"] > 0
+    assert 0.2 < score["unreadable"] / score["replies"] < 0.6
+    assert rows["cleo", "score"]["unreadable"] == 0
+    assert score["fresh_usd"] > 0 == rows["ben", "score"]["fresh_usd"]
+    assert score["seconds_per_call"] > 0
+    assert told["left"]["duration_s"] > 0
+    paid = asyncio.run(synthesize(recipe)).spent["all_runs"]["paid"]
+    assert told["calls"]["expected"] == pytest.approx(paid, rel=0.15)
+    assert blind["calls"]["expected"] < 0.9 * paid
+    assert told["calls"]["most"] >= blind["calls"]["most"] + blind["fresh_tries_at_most"]
+    assert any("could not be read" in note for note in told["notes"])
+    show(told)
+    assert "Measured by the pilot" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "problems"), [(["--pilot"], 5), (["--pilot", "2"], 2), (["--pilot=3"], 3), ([], None)]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_pilot_takes_a_number_or_none(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], problems: int | None, first: bool
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("errata.runs.plan.estimate.estimate", lambda recipe, **how: asked.append(how["pilot"]) or {})
+    named = [str(DEMO), "limit=2", "--json"]
+
+    result = CliRunner().invoke(cli, ["plan", *(words + named if first else named + words)])
+
+    assert (result.exit_code, asked) == (0, [problems]), result.output
+
+
+def test_the_most_is_a_bound_where_replies_have_a_limit(tmp_path: Path) -> None:
+    price = "agents.teachers.0.price={prompt: 0, completion: 1000000}"
+    told = estimate(small(tmp_path, "graph=peer_review", "settings={}", price, problems=10))
+
+    ada = {row["verb"]: row for row in told["rows"] if row["agent"] == "ada"}
+    assert ada["score"]["cost_usd"]["most"] == ada["score"]["calls"]["most"] * 512
+    assert any("no max_tokens bounds the solutions of ada, ben, cleo" in note for note in told["notes"])
+    limit = "settings={rationales: {sampling: {max_tokens: 300}}, peer_review: {sampling: {max_tokens: 70}}}"
+    bounded = estimate(small(tmp_path, "graph=peer_review", limit, price, problems=10))
+    ada = {row["verb"]: row for row in bounded["rows"] if row["agent"] == "ada"}
+    of_ada = {verb: row["cost_usd"]["most"] / row["calls"]["most"] for verb, row in ada.items()}
+    assert of_ada == {"solve": 300, "score": 70}
+    assert not any("bounds" in note for note in bounded["notes"])
 
 
 async def test_what_a_run_has_settled_is_not_left(tmp_path: Path) -> None:

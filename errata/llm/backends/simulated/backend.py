@@ -25,5 +25,8 @@ class Simulated:
     def fingerprint(self, spec: AgentSpec) -> None:
         return None
 
+    def takes_schema(self, spec: AgentSpec) -> bool:
+        return False
+
     async def close(self) -> None:
         return None

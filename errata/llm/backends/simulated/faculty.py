@@ -18,17 +18,19 @@ from typing import Any
 
 from errata.classroom.grammar import Puzzle, parse
 from errata.classroom.hashed_random import HashedDraws
-from errata.llm.backends.simulated.feedback import answer_in, classify, explain, score
+from errata.llm.backends.simulated.feedback import answer_in, as_object, classify, explain, score
 from errata.llm.backends.simulated.persona import Persona, persona
 from errata.llm.backends.simulated.recognize import VERBS, NamedPrompt, Task, task_of
 from errata.llm.backends.simulated.rewrite import blunder, corrupt, rectify, retell, revise, solve
 from errata.llm.request import Reply
+from errata.llm.structured import IN_WORDS
 from errata.records import digest
 
-IGNORED = frozenset(
-    ("model", "messages", "seed", "stream", "stream_options", "n", "user", "max_tokens", "max_completion_tokens")
-)
-"""Fields of a request that are no parameters of the draw; the two limits count as one."""
+IGNORED = frozenset((
+    *("model", "messages", "seed", "stream", "stream_options", "n", "user", "max_tokens", "max_completion_tokens"),
+    "response_format",
+))  # fmt: skip
+"""Fields of a request that are no parameters of the draw: a limit cuts a reply off, and changes nothing before."""
 
 
 def reply(
@@ -50,12 +52,18 @@ def reply(
     """
     model = model.removeprefix("simulated/")
     speaker = persona(model)
+    schema = _schema(parameters)
+    if schema is not None:  # the form of a reply changes nothing of what it says
+        messages = [(role, content.partition(IN_WORDS)[0]) for role, content in messages]
     limit = parameters.get("max_tokens") or parameters.get("max_completion_tokens")
     drawn_by = {key: _plain(value) for key, value in parameters.items() if key not in IGNORED and value is not None}
-    draws = HashedDraws(digest("faculty", speaker.seed, model, messages, drawn_by, _plain(limit), seed, length=32))
+    draws = HashedDraws(digest("faculty", speaker.seed, model, messages, drawn_by, None, seed, length=32))
     text = next((content for role, content in reversed(messages) if role == "user"), "")
     task = task_of(text, prompt)
-    answer = _garbled(draws) if draws.chance("garble", speaker.garble) else _answer(speaker, draws, task)
+    if schema is not None:
+        answer = as_object(_answer(speaker, draws, task), schema)
+    else:
+        answer = _garbled(draws) if draws.chance("garble", speaker.garble) else _answer(speaker, draws, task)
     answer, finish, words = _cut(answer, limit)
     prompt_words = sum(len(content.split()) for _, content in messages)
     return Reply(
@@ -66,6 +74,14 @@ def reply(
         completion_tokens=words,
         unknown_prompt=task.verb not in VERBS,
     )
+
+
+def _schema(parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The JSON schema that the request asks for, as OpenAI's API writes it."""
+    asked = parameters.get("response_format")
+    inner = asked.get("json_schema") if isinstance(asked, dict) and asked.get("type") == "json_schema" else None
+    schema = inner.get("schema") if isinstance(inner, dict) else None
+    return schema if isinstance(schema, dict) else None
 
 
 def _plain(value: Any) -> Any:

@@ -8,12 +8,14 @@ always noticed.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from errata.classroom.check_steps import Flaw, Statement, Verdict, judge
 from errata.classroom.grammar import UNITS, Puzzle
 from errata.classroom.hashed_random import HashedDraws
 from errata.llm.backends.simulated.persona import Persona
-from errata.records import MistakeKind
+from errata.records import MistakeKind, to_json
 
 KINDS: dict[str, MistakeKind] = {
     "logical_op": "logical",
@@ -56,6 +58,21 @@ def classify(persona: Persona, puzzle: Puzzle, text: str) -> str:
     kind: MistakeKind = "calculation" if shares(persona, flaw) else KINDS[flaw.kind]
     why = f"the first mistake is {_quoted(flaw.statement)} ." if flaw.statement else "the solution stops too early ."
     return f"{why}\nKinds: [{kind}]"
+
+
+def as_object(reply: str, schema: Mapping[str, Any]) -> str:
+    """A reply with a closing line as a provider writes it that is held to this schema of two members.
+
+    The first member holds the words, the last the line's value. A reply without such a line stays as it is.
+    """
+    words, _, closing = reply.rpartition("\n")
+    label, _, value = closing.partition(": ")
+    properties = schema.get("properties")
+    members = list(properties) if isinstance(properties, dict) else []
+    if label not in ("Score", "Kinds") or len(members) != 2:
+        return reply
+    read = int(value) if label == "Score" else value.strip("[]").split(", ")
+    return to_json({members[0]: words, members[1]: read}).decode()
 
 
 def score(persona: Persona, draws: HashedDraws, puzzle: Puzzle | None, text: str, gold: str | None) -> str:

@@ -297,6 +297,9 @@ def test_max_tokens_cuts_after_so_many_words() -> None:
     assert (cut.finish_reason, cut.completion_tokens) == ("length", 5)
     assert whole.text.startswith(cut.text)
     assert len(cut.text.split()) == 5
+    for model in ("eve?slips=1", "ada?garble=0.5"):
+        roomy = [reply(model, sent, {"max_tokens": limit} if limit else {}, 1) for limit in (None, 500, 700)]
+        assert roomy[0] == roomy[1] == roomy[2], "a limit that is not reached changes nothing"
 
 
 def test_garbled_replies_come_at_their_rate_and_in_every_shape() -> None:

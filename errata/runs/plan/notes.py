@@ -1,0 +1,34 @@
+"""What an estimate takes for granted, and what its pilot has found, in words."""
+
+from __future__ import annotations
+
+from errata.graphs.call_counts import Rates
+from errata.llm.prices import price_of
+from errata.llm.reply_counts import too_short, total
+from errata.runs.plan.pilot import Pilot
+from errata.runs.recipe import SynthRecipe
+
+
+def notes_of(recipe: SynthRecipe, rates: Rates, measured: Pilot | None) -> list[str]:
+    """Notes on prices, rates, and replies that cannot be read."""
+    unknown = sorted({spec.name for spec in recipe.agents.everyone if price_of(spec) is None})
+    notes = [f"the price of {', '.join(unknown)} is unknown: give the agent a price: in the recipe"] if unknown else []
+    if measured:
+        return [*notes, *_measured(measured)]
+    notes.append("rates and reply lengths are assumptions: set them with --assume, or measure them with --pilot N")
+    if not rates.unreadable:
+        notes.append("0 unreadable replies are assumed; fresh tries come on top (fresh_tries_at_most)")
+    return notes
+
+
+def _measured(pilot: Pilot) -> list[str]:
+    sum_ = total(pilot.replies.values())
+    found = (
+        f"of {sum_.replies:,} replies of the pilot {sum_.unreadable:,} could not be read, {sum_.cut_off:,} were cut off"
+    )
+    if sum_.unreadable:
+        took = f"{sum_.fresh_tries:,} fresh tries took {sum_.fresh_tokens:,} tokens"
+        found += f"; {took}, and the estimate counts as many per {pilot.problems:,} problems"
+    else:
+        found += "; fresh tries come on top (fresh_tries_at_most)"
+    return [found, *too_short({(agent, stage, verb): n for (stage, verb, agent), n in pilot.replies.items()}).values()]

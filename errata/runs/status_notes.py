@@ -1,0 +1,40 @@
+"""What a reader of a run's figures must know, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from errata.llm.gateway import unknown_prompt_notes
+from errata.llm.reply_counts import Key, ReplyCounts, counts_of, too_short
+from errata.llm.structured import refused_in, schema_notes
+from errata.runs.run_dir import LogIndex
+
+
+def notes(
+    index: LogIndex,
+    manifest: Mapping[str, Any],
+    *,
+    replies: Mapping[Key, ReplyCounts],
+    fallbacks: Mapping[str, Mapping[str, int]],
+    unpriced: Iterable[str],
+) -> list[str]:
+    """Notes on the log and its manifest, and on what the log holds: replies, fallbacks, agents without a price."""
+    lines = []
+    if not manifest:
+        lines.append("manifest.json is missing: pending problems, paid calls and cost are unknown")
+    if index.torn:
+        lines.append(f"the log ends in a torn line of {index.torn} bytes: the next run cuts it off")
+    if index.unreadable:
+        lines.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
+    lines += unknown_prompt_notes(manifest.get("unknown_prompts", {}))
+    lines += too_short(counts_of(manifest.get("replies")) or replies).values()
+    lines += schema_notes(refused_in(manifest))
+    lines += [
+        f"{number} calls were answered by {speaker} in the place of {agent}: another run may not give the same bytes"
+        for agent, counted in sorted(fallbacks.items())
+        for speaker, number in sorted(counted.items())
+    ]
+    if agents := sorted(unpriced):
+        lines.append(f"no price is known for {', '.join(agents)}: give the agent a price: in the recipe")
+    return lines
