@@ -26,8 +26,15 @@ _FATAL_CODES = {"insufficient_quota", "model_not_found", "invalid_api_key"}
 """Codes that OpenAI-compatible servers send with 400 or 429 although no later call can fare better."""
 
 
+class ErrorAsReply(ProviderFailure):
+    """An error that came with status 200: no reply was written, and none is charged for."""
+
+
 def failure_of(error: openai.APIError) -> ProviderFailure:
     """The provider failure behind an error of litellm, which are those of the openai package."""
+    for each in _chain(error):
+        if isinstance(each, ProviderFailure):  # of the guard below litellm
+            return each
     status = getattr(error, "status_code", None)
     if isinstance(error, openai.APIConnectionError) or not isinstance(status, int):  # also timeouts
         return lost_connection(error)
@@ -108,7 +115,7 @@ def completion_of(body: bytes) -> dict[str, Any]:
     if not isinstance(completion, dict):
         raise ProviderFailure(f"the body is no completion but {type(completion).__name__}", transient=True)
     if completion.get("error"):
-        raise ProviderFailure(_cut(f"an error sent as a reply: {completion['error']}"), transient=True)
+        raise ErrorAsReply(_cut(f"an error sent as a reply: {completion['error']}"), transient=True)
     choices = completion.get("choices")
     if not isinstance(choices, list) or not choices:
         raise ProviderFailure("the completion holds no choices", transient=True)
