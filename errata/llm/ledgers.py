@@ -42,8 +42,8 @@ def book(ledger: Ledger, payment: Payment) -> None:
 
 def ledger_in(manifest: Mapping[str, Any]) -> Ledger:
     """What a run's manifest says that it has paid, by stage; empty where it says nothing that can be read."""
-    stages = manifest.get("spent", {}).get("all_runs", {}).get("stages", {})
     try:
+        stages = manifest["spent"]["all_runs"]["stages"]
         return {(UNKNOWN_AGENT, str(stage)): _totals(figures) for stage, figures in stages.items()}
     except (AttributeError, TypeError, ValueError, KeyError):
         return {}

@@ -241,7 +241,10 @@ class Store:
         return Claimed(None, ours)
 
     def _write_claims(self, cache: Any) -> None:
-        cache.set(CLAIMS, self._claims.row(self._claims_row(cache), time.time()))
+        if rows := self._claims.row(self._claims_row(cache), time.time()):
+            cache.set(CLAIMS, rows)
+        else:
+            cache.delete(CLAIMS)
 
     def _claims_row(self, cache: Any) -> Any:
         row = self._read(cache, CLAIMS)

@@ -49,7 +49,7 @@ class SynthRecipe(Settings):
     prompts: Location | None = None
     """A folder whose files replace prompts of the same name."""
     store: Location | None = None
-    """A response store shared by several runs; by default the run's own `calls/`."""
+    """The response store; by default `.calls` in the folder `runs`, shared by its runs."""
     runs: Location = "runs"
     """The folder that holds run directories."""
     licence: str | None = None

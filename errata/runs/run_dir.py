@@ -1,6 +1,6 @@
 """A run directory: one process's lock on it, its append-only log, its manifest.
 
-    runs/NAME/  recipe.yaml  manifest.json  transcripts.jsonl  calls/        .lock .holder (who runs here)
+    runs/NAME/  recipe.yaml  manifest.json  transcripts.jsonl        .lock .holder (who runs here)
 
 A line enters the log by one write, so a killed process leaves at most one torn line, at the end; `repair` cuts it off.
 Of several lines about one problem the last counts.

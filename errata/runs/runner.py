@@ -52,7 +52,8 @@ from errata.runs.counters import (
 from errata.runs.drive import Driver, ticking
 from errata.runs.manifest import provenance
 from errata.runs.recipe import SynthRecipe, load_recipe, with_parts
-from errata.runs.run_dir import OWN_LEDGER, Log, LogIndex, RunDir, held, index_log, repair, write_whole
+from errata.runs.reply_store import ReplyStore, reply_store
+from errata.runs.run_dir import Log, LogIndex, RunDir, held, index_log, repair, write_whole
 from errata.runs.run_problem import RunProblem, problem_runner
 from errata.runs.saved_recipe import dump_recipe, refuse_other_recipe
 from errata.runs.warmup import read_warmup, warmup_of
@@ -225,12 +226,14 @@ async def synthesize(
         tally = survey(problems, index)
         before = tally.logged - tally.failed.total()
         about = provenance(recipe, prompts)
+        store = reply_store(recipe, directory)
+        about["store"] = store.kind
         about["input"] = {name: getattr(problems, name) for name in ("duplicates", "excluded", "skipped")}
         log = Log(directory.log)
         listening = ExitStack()
         try:
             async with AsyncExitStack() as stack:
-                gateway = await _gateway(recipe, directory, stack, clock, sleep, ledger)
+                gateway = await _gateway(recipe, store, stack, clock, sleep, ledger)
                 run_one = await (executor or partial(_in_process, recipe))(gateway, stack)
                 about["resumes"] = resumes(directory.manifest(), gateway.spent, unsettled=tally.total - before)
                 write_whole(directory.recipe, dump_recipe(recipe).encode())
@@ -281,20 +284,19 @@ def refuse_other_code(directory: RunDir, code: Mapping[str, Code]) -> None:
 
 
 async def _gateway(
-    recipe: SynthRecipe, directory: RunDir, stack: AsyncExitStack, clock: Clock, sleep: Sleep, booked: str | None
+    recipe: SynthRecipe, store: ReplyStore, stack: AsyncExitStack, clock: Clock, sleep: Sleep, booked: str | None
 ) -> Gateway:
     """The gateway; closing the stack waits for calls in flight, so that none is paid in vain."""
-    store, ledger = directory.calls, OWN_LEDGER
-    if recipe.store:
-        store, ledger = Path(expand(recipe.store)), str(directory.path.resolve())
     return await stack.enter_async_context(
         Gateway.open(
             recipe.agents,
             seed=recipe.seed,
             budget=recipe.budget,
             concurrency=recipe.concurrency,
-            store=store,
-            ledger=booked or ledger,
+            store=store.folder,
+            ledger=booked or store.ledger,
+            known=None if booked else store.known,
+            anew=store.anew and not booked,
             clock=clock,
             sleep=sleep,
         )

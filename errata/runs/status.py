@@ -15,7 +15,8 @@ The log is streamed; of several lines about one problem the last counts. What is
 - resumes: how often the run was taken up again, and the calls, tokens and dollars that had been paid by then and were
   not paid again, summed over the resumes.
 - calls, tokens, cost_usd: what this run directory asked for, over all its runs; tokens and dollars of paid calls only,
-  null where a price is unknown. `log` holds the same sums over the calls in the log at the price of their first
+  null where a price is unknown. `lost` are the paid calls whose reply could not be used; they count as they state, else
+  as reserved. `log` holds the same sums over the calls in the log at the price of their first
   payment, whoever paid (another run, where the store is shared).
 """
 
@@ -282,7 +283,7 @@ def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
         "problems": problems(index, manifest.get("problems", {}).get("total")),
         "rationales": rationales,
         "acceptance": funnel.acceptance(),
-        "calls": {key: spent.get(key, 0) for key in ("paid", "cached", "failed")},
+        "calls": {key: spent.get(key, 0) for key in ("paid", "cached", "failed", "lost")},
         "tokens": {"prompt": spent.get("prompt_tokens", 0), "completion": spent.get("completion_tokens", 0)},
         "cost_usd": usd,
         "cost_per_accepted_usd": None if usd is None else share(usd, rationales["accepted"]),
@@ -312,6 +313,11 @@ def notes(index: LogIndex, manifest: dict[str, Any], funnel: Funnel) -> list[str
         lines.append(f"the log ends in a torn line of {index.torn} bytes: the next run cuts it off")
     if index.unreadable:
         lines.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
+    lost = manifest.get("spent", {}).get("all_runs", {}).get("lost", 0)
+    if lost:
+        lines.append(
+            f"{lost} paid replies could not be used: they count with what they state, else with the most expected"
+        )
     lines += unknown_prompt_notes(manifest.get("unknown_prompts", {}))
     lines += [
         f"{number} calls were answered by {speaker} in the place of {agent}: another run may not give the same bytes"

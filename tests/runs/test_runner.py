@@ -250,7 +250,7 @@ async def test_a_bad_record_is_found_before_the_first_call(tmp_path: Path) -> No
     with pytest.raises(UsageError, match="line 2"):
         await synthesize(recipe)
 
-    assert not (tmp_path / "demo" / "calls").exists()
+    assert not (tmp_path / ".calls").exists()
 
 
 async def test_a_log_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:

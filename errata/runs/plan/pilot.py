@@ -1,6 +1,6 @@
 """The first problems of a recipe run for real, to measure how many calls a problem takes and how long they are.
 
-They run in a directory of their own, with the replies kept in the run's own store and paid on its account, so that the
+They run in a directory of their own, with the replies kept in the run's store and paid on its account, so that the
 run does not pay for them again.
 """
 
@@ -18,7 +18,8 @@ from errata.errors import EXIT_INTERRUPTED, UsageError
 from errata.graphs.call_counts import Range
 from errata.records import Transcript, digest
 from errata.runs.recipe import SynthRecipe
-from errata.runs.run_dir import OWN_LEDGER, index_log, read_lines
+from errata.runs.reply_store import reply_store
+from errata.runs.run_dir import RunDir, index_log, read_lines
 
 Key = tuple[str, str, str]
 
@@ -44,12 +45,11 @@ def run_pilot(recipe: SynthRecipe, problems: int) -> Pilot:
     """Runs the first problems for real. Raises what ends the run early, and UsageError where no problem was settled."""
     from errata.runs.runner import synthesize
 
-    run = Path(expand(recipe.runs)) / recipe.name
+    store = reply_store(recipe, RunDir(Path(expand(recipe.runs)) / recipe.name))
     with tempfile.TemporaryDirectory(prefix="errata-pilot-") as folder:
-        changed = {"runs": folder, "limit": problems, "store": recipe.store or str(run / "calls")}
+        changed = {"runs": folder, "limit": problems, "store": str(store.folder)}
         # booked on the run itself, whose replies these are, so that its budget and its figures hold them
-        ledger = str(run.resolve()) if recipe.store else OWN_LEDGER
-        summary = asyncio.run(synthesize(recipe.model_copy(update=changed), signals=True, ledger=ledger))
+        summary = asyncio.run(synthesize(recipe.model_copy(update=changed), signals=True, ledger=store.for_pilot))
         if summary.error:
             raise summary.error
         if summary.exit_code == EXIT_INTERRUPTED:
