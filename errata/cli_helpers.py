@@ -111,6 +111,8 @@ def write_export(
 def show_exported(exported: Any) -> None:
     """Says what was written, and how much of it overlaps with evaluation sets."""
     counts = exported.tally
+    for note in counts.notes:
+        click.echo(note, err=True)
     click.echo(
         f"{exported.format.name:<11}{counts.rows} rows, {counts.duplicates} near-duplicates  "
         f"{exported.out}  {exported.card}"

@@ -286,7 +286,7 @@ class Store:
     def _short_of(self, there: int, paid: int) -> str:
         return (
             f"{self.directory} knows {there} paid calls of this run, its manifest {paid}: {paid} count against the "
-            f"budget; the replies of {paid - there} are not there, and are paid for again where they are needed"
+            "budget; replies that are not there are paid for again where they are needed"
         )
 
     def _fault(self, error: BaseException) -> StoreError:

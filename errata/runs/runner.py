@@ -53,7 +53,7 @@ from errata.runs.drive import Driver, ticking
 from errata.runs.manifest import provenance
 from errata.runs.recipe import SynthRecipe, load_recipe, with_parts
 from errata.runs.reply_store import ReplyStore, reply_store
-from errata.runs.run_dir import Log, LogIndex, RunDir, held, index_log, repair, write_whole
+from errata.runs.run_dir import Log, LogIndex, RunDir, held, repair, set_aside, write_whole
 from errata.runs.run_problem import RunProblem, problem_runner
 from errata.runs.saved_recipe import dump_recipe, refuse_other_recipe
 from errata.runs.warmup import read_warmup, warmup_of
@@ -152,6 +152,7 @@ class Run:
         fallbacks = fallback_counts(self.accounts, self._earlier.get("fallbacks", {}))
         unknown = unknown_prompts(self.accounts, self._earlier.get("unknown_prompts", {}))
         sums = {"problems": self.tally.to_json(), "spent": self.spent()}
+        sums["log"] = self.log.seal._asdict()
         return {**self.about, **sums, "fallbacks": fallbacks, "unknown_prompts": unknown}
 
     def save(self, manifest: dict[str, Any]) -> None:
@@ -174,8 +175,22 @@ class Run:
 
 
 def survey(problems: Problems, index: LogIndex) -> ProblemCounts:
-    """Reads every problem once: all bad records are found before a call is paid for."""
-    pending = sum(index.outcome(problem.id) is None for problem in problems)
+    """Reads every problem once: all bad records are found before a call is paid for.
+
+    Raises UsageError where a settled problem is not what it was: its transcript would be another problem's.
+    """
+    pending, changed = 0, []
+    for problem in problems:
+        pending += index.outcome(problem.id) is None
+        if index.is_settled(problem.id) and index.has_changed(problem):
+            changed.append(problem.id)
+    if changed:
+        raise UsageError(
+            f"{len(changed)} of the problems differ from those that this run has settled: {', '.join(changed[:5])}"
+            f"{', ...' * (len(changed) > 5)}",
+            "question, gold answer or choices have changed under the same id; the log holds replies to the old ones",
+            "restore the data, or give this run a name of its own: name=... (equal calls are not paid again)",
+        )
     tally = ProblemCounts(pending + len(index))
     for outcome, number in index.counts():
         tally.count(outcome, number)
@@ -221,7 +236,10 @@ async def synthesize(
         refuse_other_code(directory, recipe.code)
         resumed = bool(directory.manifest())
         torn = repair(directory.log)
-        index = index_log(directory.log)
+        index = directory.index()
+        damage = set_aside(directory.log, index)
+        if damage:
+            index = directory.index()
         problems = Problems(recipe.problems, recipe.limit)
         tally = survey(problems, index)
         before = tally.logged - tally.failed.total()
@@ -255,7 +273,12 @@ async def synthesize(
             resumed,
             before,
             torn,
-            (*problems.notes(), *gateway.notes, *fallbacks_in_words(gateway.spent, gateway.refused)),
+            (
+                *damage,
+                *problems.notes(),
+                *gateway.notes,
+                *fallbacks_in_words(gateway.spent, gateway.refused),
+            ),
         )
 
 

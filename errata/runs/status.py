@@ -31,7 +31,8 @@ import numpy as np
 
 from errata.llm.gateway import unknown_prompt_notes
 from errata.records import Call, Rationale, Transcript
-from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log
+from errata.runs.log_lines import damage_note
+from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.transcripts import in_file_order, read_transcripts
 
 JUDGED_ROLES = ("teacher", "revised")
@@ -267,7 +268,7 @@ def problems(index: LogIndex, total: int | None) -> dict[str, Any]:
 def status(run_dir: str | Path) -> dict[str, Any]:
     """The figures of one run directory as JSON-able values; UsageError where there is none."""
     run = find_run(run_dir)
-    index = index_log(run.log)
+    index = run.index()
     return figures(run, index, funnel_of(run, index))
 
 
@@ -300,19 +301,19 @@ def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
         "resumes": manifest.get("resumes", {}),
         "fallbacks": {agent: dict(counted) for agent, counted in sorted(funnel.fallbacks.items())},
         "log": funnel.logged(),
-        "notes": notes(index, manifest, funnel),
+        "notes": notes(run, index, manifest, funnel),
     }
 
 
-def notes(index: LogIndex, manifest: dict[str, Any], funnel: Funnel) -> list[str]:
+def notes(run: RunDir, index: LogIndex, manifest: dict[str, Any], funnel: Funnel) -> list[str]:
     """What a reader of the figures must know."""
     lines = []
     if not manifest:
         lines.append("manifest.json is missing: pending problems, paid calls and cost are unknown")
     if index.torn:
         lines.append(f"the log ends in a torn line of {index.torn} bytes: the next run cuts it off")
-    if index.unreadable:
-        lines.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
+    if index.damaged:
+        lines.append(damage_note(run.log, index.damaged))
     lost = manifest.get("spent", {}).get("all_runs", {}).get("lost", 0)
     if lost:
         lines.append(

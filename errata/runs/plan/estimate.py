@@ -30,7 +30,7 @@ from errata.llm.spec import Sampling
 from errata.records import Problem
 from errata.runs.plan.pilot import Pilot, Tokens, run_pilot
 from errata.runs.recipe import SynthRecipe
-from errata.runs.run_dir import LogIndex, RunDir, index_log
+from errata.runs.run_dir import LogIndex, RunDir
 from errata.runs.saved_recipe import refuse_other_recipe
 
 CHARS_PER_TOKEN = 4
@@ -46,7 +46,7 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
     rates = rates_of(assume)
     prompts = recipe.load_prompts()
     run = RunDir(Path(expand(recipe.runs)) / recipe.name)
-    first, number, left = _look(Problems(recipe.problems, recipe.limit), index_log(run.log))
+    first, number, left = _look(Problems(recipe.problems, recipe.limit), run.index())
     measured = run_pilot(recipe, pilot) if pilot else None
     spent = run.manifest().get("spent", {}).get("all_runs", {})
     rows = []
