@@ -31,10 +31,11 @@ def load_and_say(path: str, overrides: tuple[str, ...], trust_hosts: tuple[str, 
 
 def say_destinations(specs: Sequence[Any], trust_hosts: tuple[str, ...] = ()) -> None:
     """Says which hosts are asked with which key. Raises UsageError where a provider's own key would go elsewhere."""
+    from errata.errors import plain
     from errata.llm.destinations import check_destinations, destinations
 
     if places := destinations(specs):
-        click.echo(f"asks {'; '.join(str(each) for each in places)}", err=True)
+        click.echo(plain(f"asks {'; '.join(str(each) for each in places)}"), err=True)
     check_destinations(specs, trust_hosts)
 
 
@@ -124,4 +125,6 @@ def show_exported(exported: Any) -> None:
 def print_json(value: Any) -> None:
     import orjson
 
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    from errata.errors import escaped
+
+    click.echo(escaped(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()))

@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from errata.config.processes import is_running
+
 LEASE_S = 30.0
 """Seconds after which a holder that has not renewed its claims has lost them."""
 RENEW_S = LEASE_S / 3
@@ -64,7 +66,7 @@ class Claims:
         until, host, pid, _ = entry
         if not now < until <= now + 2 * LEASE_S:  # also where a clock was set back
             return False
-        return host != self.host or _runs(pid)
+        return host != self.host or is_running(pid)
 
 
 def _sound(entry: Any) -> bool:
@@ -72,16 +74,6 @@ def _sound(entry: Any) -> bool:
         return False
     until, _, pid, calls = entry
     return isinstance(until, int | float) and isinstance(pid, int) and isinstance(calls, Collection)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
 
 
 def short(key: str) -> str:

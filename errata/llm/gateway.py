@@ -236,7 +236,7 @@ class Gateway:
                     await self._book_lost(request, error, need)
                 in_flight.sent = False
                 if isinstance(error, RateLimited):
-                    self._limits.refused(request.spec.name, error.retry_after)
+                    self._give_up(request.spec, self._limits.refused(request.spec.name, error.retry_after), error)
                 raise
             in_flight.sent = True
             settle(reply.prompt_tokens + reply.completion_tokens or need.tokens)
@@ -246,6 +246,12 @@ class Gateway:
                 self._fallbacks.replies[request.instead_of, request.spec.name] += 1
             await self._commit(self._store.put(key, row_of(reply, price), in_flight.payment))
             return CallResult(reply, price)
+
+    def _give_up(self, spec: AgentSpec, seconds: float, error: RateLimited) -> None:
+        """Raises a fatal ProviderFailure where the provider has said nothing but 429 for too long."""
+        if seconds >= spec.give_up_after:
+            what = f"nothing but 429 for {seconds:.0f} s (give_up_after is {spec.give_up_after:g}): {error.message}"
+            raise ProviderFailure(what, fatal=True) from error
 
     async def _book_lost(self, request: Request, failure: ProviderFailure, need: Reservation) -> None:
         """Books a reply that cannot be used at once: it may be tried again, within the budget."""

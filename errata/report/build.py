@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +38,7 @@ from errata.report.sections.synthesis import RunView
 from errata.report.vega_svg import draw, need_vl_convert
 from errata.runs.log_lines import damage_note
 from errata.runs.recipe import SynthRecipe
-from errata.runs.run_dir import LogIndex, RunDir, find_run
+from errata.runs.run_dir import LogIndex, RunDir, draft_of, find_run
 from errata.runs.saved_recipe import load_saved_recipe
 from errata.runs.status import Funnel, figures, judged_roles
 from errata.runs.transcripts import read_transcripts
@@ -270,7 +269,7 @@ def _write(target: Path, page: dict[str, Any], data: list[dict[str, Any]]) -> in
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    draft = draft_of(target)
     try:
         with draft.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
             for piece in pieces:

@@ -9,6 +9,7 @@ Of several lines about one problem the last counts.
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import stat
 from array import array
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from errata.config.processes import is_running
 from errata.errors import ErrataError, UsageError
 from errata.records import Outcome, Problem, to_json
 from errata.runs.log_lines import (
@@ -146,9 +148,21 @@ def open_own(path: Path, flags: int) -> int:
     return descriptor
 
 
+def draft_of(path: Path) -> Path:
+    """Where this process writes the file before it is put in place; drafts that killed processes left are removed.
+
+    Its name begins with a dot and ends in .tmp, so that nobody takes it for data.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        owner = left.name.removesuffix(".tmp").rpartition(".")[2]
+        if owner.isdecimal() and not is_running(int(owner)):
+            left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Replaces the file at `path` with `data` at once: a reader sees the old or the new text, never a part."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = draft_of(path)
     try:
         with os.fdopen(open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as out:
             out.writelines([data] if isinstance(data, bytes) else data)

@@ -116,7 +116,7 @@ async def test_a_holder_that_only_waits_renews_its_lease(tmp_path: Path, monkeyp
     monkeypatch.setattr("errata.llm.claims.LEASE_S", 0.3)
     for name in ("claims", "store"):
         monkeypatch.setattr(f"errata.llm.{name}.RENEW_S", 0.1)
-    monkeypatch.setattr("errata.llm.claims._runs", lambda pid: True)
+    monkeypatch.setattr("errata.llm.claims.is_running", lambda pid: True)
     one, two = Store(tmp_path, "one"), Store(tmp_path, "two")
     try:
         await one.claim("key")

@@ -200,3 +200,18 @@ def test_find_run_names_what_is_missing(tmp_path: Path) -> None:
         find_run(tmp_path)
     Log(tmp_path / "transcripts.jsonl").close()
     assert find_run(tmp_path).path == tmp_path
+
+
+def test_what_a_killed_process_left_half_written_is_removed_by_the_next(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    dead, living = tmp_path / f".rows.jsonl.{child.pid}.tmp", tmp_path / ".rows.jsonl.1.tmp"
+    others = [tmp_path / f".other.jsonl.{child.pid}.tmp", tmp_path / ".rows.jsonl.x.tmp", living]
+    for file in (dead, *others):
+        file.write_text("half")
+
+    write_whole(tmp_path / "rows.jsonl", b"whole")
+
+    assert not dead.exists()
+    assert all(file.exists() for file in others)
+    assert (tmp_path / "rows.jsonl").read_bytes() == b"whole"

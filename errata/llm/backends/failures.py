@@ -18,6 +18,8 @@ from errata.llm.request import ProviderFailure
 from errata.llm.retries import RateLimited
 
 LONGEST_MESSAGE = 2_000
+LONGEST_WAIT_S = 86_400.0
+"""Seconds; what a provider asks to wait beyond it is the same to a run."""
 _TRANSIENT = {408, 409, 425}
 _FATAL = {401, 402, 403, 404}
 _UNREACHED = (aiohttp.ClientConnectorError, httpx.ConnectError)
@@ -76,9 +78,9 @@ def _failure_of_status(status: int, headers: Mapping[str, str], body: object, ot
     """What the status means for this call and the agent's later ones; the message stands in `body` or `otherwise`."""
     inner = body.get("error", body) if isinstance(body, dict) else body
     message = inner.get("message") if isinstance(inner, dict) else inner
-    text = _cut(f"{status}: {message or otherwise}")
+    text = _cut(f"{status}: {_in_words(message) or otherwise}")
     code = inner.get("code") if isinstance(inner, dict) else None
-    if status in _FATAL or code in _FATAL_CODES:
+    if status in _FATAL or (isinstance(code, str) and code in _FATAL_CODES):
         return ProviderFailure(text, fatal=True)
     if status == 429:
         return RateLimited(text, retry_after=retry_after_of(headers))
@@ -97,9 +99,9 @@ def retry_after_of(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):
             return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), LONGEST_WAIT_S) if math.isfinite(seconds) else None
 
 
 def completion_of(body: bytes) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def completion_of(body: bytes) -> dict[str, Any]:
     if not isinstance(completion, dict):
         raise ProviderFailure(f"the body is no completion but {type(completion).__name__}", transient=True)
     if completion.get("error"):
-        raise ErrorAsReply(_cut(f"an error sent as a reply: {completion['error']}"), transient=True)
+        raise ErrorAsReply(_cut(f"an error sent as a reply: {_in_words(completion['error'])}"), transient=True)
     choices = completion.get("choices")
     if not isinstance(choices, list) or not choices:
         raise ProviderFailure("the completion holds no choices", transient=True)
@@ -123,6 +125,14 @@ def completion_of(body: bytes) -> dict[str, Any]:
         raise ProviderFailure("the completion's first choice holds no message", transient=True)
     choices[0]["message"].setdefault("role", "assistant")
     return completion
+
+
+def _in_words(value: object) -> str:
+    """What a provider sent as a message, whatever it is; empty where there is none."""
+    try:
+        return str(value) if value else ""
+    except RecursionError:
+        return "an error nested too deeply to be shown"
 
 
 def _cut(text: str) -> str:
