@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,7 +73,8 @@ def _sound(entry: Any) -> bool:
     if not (isinstance(entry, list) and len(entry) == 4):
         return False
     until, _, pid, calls = entry
-    return isinstance(until, int | float) and isinstance(pid, int) and isinstance(calls, Collection)
+    numbers = isinstance(until, int | float) and isinstance(pid, int)
+    return numbers and isinstance(calls, list) and all(isinstance(call, str) for call in calls)
 
 
 def short(key: str) -> str:

@@ -226,8 +226,9 @@ class Store:
             with cache.transact():
                 granted = [(each.done, self._granted(cache, each.key)) for each in missing]
                 self._write_claims(cache)
-        except FAULTS as error:
-            return results + [(each.done, self._fault(error)) for each in missing]
+        except Exception as error:  # those who wait must hear of it
+            fault = self._fault(error) if isinstance(error, FAULTS) else error
+            return results + [(each.done, fault) for each in missing]
         return results + granted
 
     def _granted(self, cache: Any, key: str) -> Any:
