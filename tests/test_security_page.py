@@ -12,7 +12,7 @@ LINK = re.compile(r"\[(test_\w+)\]\((\S+?)\)")
 
 
 @cache
-def tests_in(file: Path) -> set[str]:
+def names_in(file: Path) -> set[str]:
     """Test functions of a file that no mark keeps from the default run."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
@@ -31,7 +31,7 @@ def test_every_promise_names_a_test_that_runs() -> None:
     for row in promises:
         assert LINK.search(row), f"no test: {row}"
     named = LINK.findall(PAGE.read_text(encoding="utf-8"))
-    missing = [(name, place) for name, place in named if name not in tests_in((PAGE.parent / place).resolve())]
+    missing = [(name, place) for name, place in named if name not in names_in((PAGE.parent / place).resolve())]
     assert missing == []
 
 
