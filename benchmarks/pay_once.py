@@ -112,7 +112,7 @@ def to_its_end(recipe: Path, runs: Path) -> Path:
 def killed(recipe: Path, runs: Path, aim: str, rng: random.Random, lines: int) -> None:
     """One life of the run, ended by `kill -9`, once `lines` problems are logged and one more than at its start."""
     run = runs / recipe.stem
-    log, wal = run / "transcripts.jsonl", run / "calls" / "cache.db-wal"
+    log, wal = run / "transcripts.jsonl", run.parent / ".calls" / "cache.db-wal"
     process = synth(recipe, runs)
     try:
         if aim == "start":
@@ -158,12 +158,13 @@ def committed(run: Path, folder: Path) -> int:
     """Calls that the run's store holds as paid. Read from a copy: opening it would repair what the kill has left."""
     from errata.llm.store import Store
 
-    if not (run / "calls").is_dir():
+    calls = run.parent / ".calls"
+    if not calls.is_dir():
         return 0
     copy = folder / "copy"
-    shutil.copytree(run / "calls", copy)
+    shutil.copytree(calls, copy)
     try:
-        store = Store(copy, "run")
+        store = Store(copy, str(run.resolve()))
         store.close()
         return sum(tally.paid for tally in store.paid.values())
     finally:

@@ -62,7 +62,7 @@ def _without_calls(recipe: Any) -> int:
     from errata.llm.budget import Spent
     from errata.records import Outcome
     from errata.runs.counters import StopSignal
-    from errata.runs.run_dir import Log, held, index_log
+    from errata.runs.run_dir import Log, held
     from errata.runs.run_problem import run_problem
     from errata.runs.runner import Run, survey
 
@@ -76,7 +76,7 @@ def _without_calls(recipe: Any) -> int:
 
     async def run() -> int:
         with held(Path(recipe.runs) / recipe.name) as directory:
-            index, problems = index_log(directory.log), Problems(recipe.problems)
+            index, problems = directory.index(), Problems(recipe.problems)
             tally, log = survey(problems, index), Log(directory.log)
             going = Run(
                 recipe,

@@ -45,10 +45,11 @@ def load_and_say(path: str, overrides: tuple[str, ...], trust_hosts: tuple[str, 
 
 def say_destinations(specs: Sequence[Any], trust_hosts: tuple[str, ...] = ()) -> None:
     """Says which hosts are asked with which key. Raises UsageError where a provider's own key would go elsewhere."""
+    from errata.errors import plain
     from errata.llm.destinations import check_destinations, destinations
 
     if places := destinations(specs):
-        click.echo(f"asks {'; '.join(str(each) for each in places)}", err=True)
+        click.echo(plain(f"asks {'; '.join(str(each) for each in places)}"), err=True)
     check_destinations(specs, trust_hosts)
 
 
@@ -125,6 +126,8 @@ def write_export(
 def show_exported(exported: Any) -> None:
     """Says what was written, and how much of it overlaps with evaluation sets."""
     counts = exported.tally
+    for note in counts.notes:
+        click.echo(note, err=True)
     click.echo(
         f"{exported.format.name:<11}{counts.rows} rows, {counts.duplicates} near-duplicates  "
         f"{exported.out}  {exported.card}"
@@ -136,4 +139,6 @@ def show_exported(exported: Any) -> None:
 def print_json(value: Any) -> None:
     import orjson
 
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    from errata.errors import escaped
+
+    click.echo(escaped(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()))

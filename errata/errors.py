@@ -43,6 +43,16 @@ def plain(text: str, keep: str = "") -> str:
     return "".join(letter if letter.isprintable() or letter in keep else " " for letter in text)
 
 
+def escaped(json: str) -> str:
+    """JSON with what could steer a terminal written as \\u escapes, so that it is the same JSON."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else _escape(letter) for letter in json)
+
+
+def _escape(letter: str) -> str:
+    units = letter.encode("utf-16-be")
+    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
+
+
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
     """What to do about an unknown name: the nearest of the known ones as a question, else `otherwise`."""
     from difflib import get_close_matches  # imported when something is wrong, since every command imports this file

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import json
 import pickle
 
-from errata.errors import AgentRefused, ErrataError, UsageError, plain
+from errata.errors import AgentRefused, ErrataError, UsageError, escaped, plain
 
 
 def test_an_error_is_told_as_found_why_do_and_leaves_out_what_is_not_said() -> None:
@@ -18,3 +19,11 @@ def test_what_an_error_quotes_cannot_steer_a_terminal() -> None:
 def test_a_refusal_keeps_its_agent_between_processes() -> None:
     again = pickle.loads(pickle.dumps(AgentRefused("ada", "a", "b", "c")))  # noqa: S301 - of our own making
     assert (again.agent, str(again)) == ("ada", "found: a\nwhy:   b\ndo:    c")
+
+
+def test_json_for_a_terminal_steers_nothing_and_says_the_same() -> None:
+    value = {"é\u202e": "a\x1b[2J\x9b2J\u2066b\u200f\U000e0001 ok ü\n", "n": [1, None]}
+    shown = escaped(json.dumps(value, ensure_ascii=False, indent=2))
+    assert json.loads(shown) == value
+    assert all(letter.isprintable() or letter == "\n" for letter in shown)
+    assert "ok ü" in shown

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from jinja2 import Template, TemplateError, TemplateSyntaxError, meta
 
 from errata.agents.demonstration import Demonstration
-from errata.agents.prompt_templates import ENVIRONMENT, FILTERS, refused
+from errata.agents.prompt_templates import ENVIRONMENT, FILTERS, refused, rendered
 from errata.config.yaml_file import parse_yaml
 from errata.errors import UsageError
 from errata.records import Message, digest
@@ -60,7 +60,7 @@ class Prompt:
 
         `inputs` may hold more than this prompt declares, so that an override may do with less.
         """
-        text = self.template.render({name: inputs[name] for name in self.inputs})
+        text = rendered(self.template, {name: inputs[name] for name in self.inputs})
         user = Message(role="user", content=text)
         return (Message(role="system", content=system), user) if system else (user,)
 

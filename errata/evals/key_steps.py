@@ -22,7 +22,7 @@ from errata.errors import UsageError
 from errata.evals.results import SUMMARY, Item
 from errata.evals.stats import interval_of_mean, mean
 from errata.records import Problem, Span, digest, to_json
-from errata.runs.run_dir import find_run, index_log, write_whole
+from errata.runs.run_dir import find_run, write_whole
 from errata.runs.transcripts import read_transcripts
 
 PAIRS = "pairs.jsonl"
@@ -55,8 +55,8 @@ class PairScore(NamedTuple):
 
 def pairs_of(run: str | Path) -> list[DualPair]:
     """The pairs in the band of a run, in input order. UsageError where there is none."""
-    log = find_run(run).log
-    index = index_log(log)
+    directory = find_run(run)
+    log, index = directory.log, directory.index()
     pairs: list[DualPair] = []
     for transcript in read_transcripts(log, index.in_input_order()):
         rationales = {each.id: each.text for each in transcript.rationales}

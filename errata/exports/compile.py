@@ -24,7 +24,8 @@ from errata.exports.transcript_view import ALL, LeftOut, Options, Row, Source, T
 from errata.graphs.pipeline import LESSON, STAGES, in_order
 from errata.graphs.stage import AnyStage
 from errata.records import Problem, Transcript
-from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log
+from errata.runs.log_lines import damage_note
+from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.saved_recipe import load_saved_recipe, stages_run
 from errata.runs.status import funnel_of
 from errata.runs.transcripts import read_transcripts
@@ -84,6 +85,8 @@ class ExportCounts:
     """By evaluation set: its size, problems that meet it by measure, and their rows."""
     excluded: int = 0
     """Problems left out for overlap."""
+    notes: list[str] = field(default_factory=list)
+    """What was wrong with the logs."""
 
     @property
     def duplicates(self) -> int:
@@ -99,6 +102,7 @@ class ExportCounts:
             "kinds": dict(sorted(self.kinds.items())),
             "overlap": {name: dict(sorted(counts.items())) for name, counts in self.overlap.items()},
             "excluded_for_overlap": self.excluded,
+            "notes": self.notes,
         }
 
 
@@ -125,7 +129,7 @@ def open_log(run: str | Path) -> Log:
     directory = find_run(run)
     recipe = load_saved_recipe(directory.recipe)
     prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
-    return Log(directory, index_log(directory.log), Source(recipe, prompts, stages_run(directory.manifest(), recipe)))
+    return Log(directory, directory.index(), Source(recipe, prompts, stages_run(directory.manifest(), recipe)))
 
 
 def check_authors(logs: Sequence[Log], options: Options) -> None:
@@ -213,6 +217,8 @@ def compile_rows(
     counts.overlap.update({each.name: Counter(size=each.size) for each in selection.eval_sets})
     duplicates = Duplicates()
     for log in logs:
+        if log.index.damaged:
+            counts.notes.append(damage_note(log.run.log, log.index.damaged))
         for transcript in log.transcripts():
             duplicates.next_problem()
             view = TranscriptView(transcript, log.source, selection.options)

@@ -21,7 +21,7 @@ from errata.exports.format import Format
 from errata.exports.formats import format_of
 from errata.exports.transcript_view import ALL, Options
 from errata.records import to_json
-from errata.runs.run_dir import write_whole
+from errata.runs.run_dir import draft_of, write_whole
 
 
 class Exported(NamedTuple):
@@ -88,9 +88,12 @@ def _eval_sets(logs: Sequence[Log], against: Sequence[ProblemSource], exclude_ov
 
 
 def _write_rows(out: Path, logs: Sequence[Log], form: Format, selection: Selection, counts: ExportCounts) -> None:
-    draft = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ErrataError(f"{out} cannot be written: {error.strerror or error}", do="free space or rights") from error
+    draft = draft_of(out)
+    try:
         with draft.open("wb") as file:
             for row in compile_rows(logs, form, selection, counts):
                 file.write(to_json(row) + b"\n")

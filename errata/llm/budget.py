@@ -46,6 +46,8 @@ class Payment(NamedTuple):
     completion_tokens: int
     usd: float
     priced: bool = True
+    lost: bool = False
+    """The reply could not be used, and may have been charged for."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,8 @@ class CallTotals:
     usd: float = 0.0
     unpriced: int = 0
     """Paid calls whose price is unknown."""
+    lost: int = 0
+    """Paid calls whose reply could not be used: what they took is what they state, else what was reserved."""
 
     @property
     def tokens(self) -> int:
@@ -76,6 +80,7 @@ class CallTotals:
         self.completion_tokens += payment.completion_tokens
         self.usd += payment.usd
         self.unpriced += not payment.priced
+        self.lost += payment.lost
 
     def __iadd__(self, other: CallTotals) -> CallTotals:
         for name in self.__slots__:

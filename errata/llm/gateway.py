@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from errata.errors import AgentRefused, UsageError
 from errata.llm.backends import backend_of, is_lent, kind_of
-from errata.llm.budget import Budget, BudgetGuard, Payment, Reservation, Spent
+from errata.llm.budget import Budget, BudgetGuard, Ledger, Reservation, Spent
 from errata.llm.callbacks import with_callbacks
 from errata.llm.endpoint import api_base_of
 from errata.llm.fallback import Fallbacks
-from errata.llm.prices import cost, price_notes, price_of, unpriced
+from errata.llm.in_flight import InFlightCall, InFlightCalls
+from errata.llm.payments import payment_of, payment_of_lost, reservation_of
+from errata.llm.prices import price_notes, price_of, unpriced
 from errata.llm.rate_limits import Clock, Limits, Sleep
 from errata.llm.reply_counts import too_short
 from errata.llm.request import Backend, ProviderFailure, Reply, Request
@@ -44,22 +45,13 @@ from errata.llm.stored_reply import (
     without_user,
 )
 from errata.llm.structured import SchemaRefused, Schemas, logged_format, schema_notes
-from errata.records import Call, Message, digest, draw, to_json
+from errata.records import Call, digest, draw
 
-UNSTATED = 1024
-"""Completion tokens reserved for a call that states no max_tokens."""
 RESERVED = {"model", "messages", "stream", "n"}
 
 
-@dataclass(slots=True)
-class InFlightCall:
-    """One call under way, with those who wait for it."""
-
-    task: asyncio.Task[CallResult] | None = None
-    waiting: int = 0
-    sent: bool = False
-    """The provider has it or its reply is being stored: it runs to its end."""
-    payment: Payment | None = None
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
+"""Seconds between looks at a call that another process makes, doubled each time."""
 
 
 class Gateway:
@@ -87,8 +79,7 @@ class Gateway:
         self._fallbacks = Fallbacks(specs, clock)
         self._schemas = schemas
         self._budget = BudgetGuard(budget, store.paid)
-        self._in_flight: dict[str, InFlightCall] = {}
-        self._tasks: set[asyncio.Task[CallResult]] = set()
+        self._in_flight = InFlightCalls()
         self._notes = (*store.notes, *price_notes(specs))
         self._refused: dict[str, AgentRefused] = {}
         self._reached: set[str] = set()
@@ -107,18 +98,24 @@ class Gateway:
         concurrency: int,
         store: Path,
         ledger: str,
+        known: Ledger | None = None,
+        anew: bool = False,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
         schemas_refused: Mapping[str, str] | None = None,
     ) -> Self:
         """A gateway over the response store in `store`, counting payments for the run directory named `ledger`.
 
-        `schemas_refused` holds the agents whose providers took no JSON schema in earlier runs, with their words.
+        Args:
+            known: what the run directory itself says that it has paid; the store may have been lost.
+            anew: the run directory is new, and what the store knows under its name was paid by another.
+            schemas_refused: the agents whose providers took no JSON schema in earlier runs, with their words.
+
         Raises UsageError for a model string without a provider, a dollar budget over an unknown price, a recording
         that cannot be read; StoreError where the store cannot be opened. No call is made.
         """
         check(agents, budget)
-        opened = Store(store, ledger)
+        opened = Store(store, ledger, known=known, anew=anew)
         try:
             return cls(
                 agents,
@@ -158,8 +155,7 @@ class Gateway:
     async def close(self) -> None:
         """Waits for calls in flight, so that every paid reply is committed, and closes backends and store."""
         try:
-            while self._tasks:
-                await asyncio.wait(self._tasks)
+            await self._in_flight.drained()
             for backend in self._closing:
                 await backend.close()
         finally:
@@ -167,8 +163,7 @@ class Gateway:
 
     def abandon(self) -> None:
         """Gives up what is on its way: replies that have not come yet are paid and lost."""
-        for task in self._tasks:
-            task.cancel()
+        self._in_flight.abandon()
 
     async def __call__(self, request: Request) -> Call:
         backend = self._backend(request.spec)
@@ -217,53 +212,38 @@ class Gateway:
 
     async def _result(self, request: Request) -> CallResult:
         key = self._key(request)
-        in_flight = self._in_flight.get(key)
-        joined = in_flight is not None
-        if in_flight is None:
-            in_flight = self._launch(key, request)
-        result = await self._await(key, in_flight)
+        result, joined = await self._in_flight.result(key, partial(self._complete, key, request))
         if joined:
             self._count(request, result)
         return result
 
     # ---- calls under way ---------------------------------------------------------------------------------------------
 
-    def _launch(self, key: str, request: Request) -> InFlightCall:
-        in_flight = InFlightCall()
-        task = in_flight.task = asyncio.create_task(self._complete(in_flight, key, request))
-        self._in_flight[key] = in_flight
-        self._tasks.add(task)
-
-        def on_done(task: asyncio.Task[CallResult]) -> None:
-            self._tasks.discard(task)
-            if self._in_flight.get(key) is in_flight:
-                del self._in_flight[key]
-            if not task.cancelled():
-                task.exception()  # retrieved, also where everyone who waited was cancelled
-
-        task.add_done_callback(on_done)
-        return in_flight
-
-    async def _await(self, key: str, in_flight: InFlightCall) -> CallResult:
-        assert in_flight.task is not None
-        in_flight.waiting += 1
-        try:
-            return await asyncio.shield(in_flight.task)
-        finally:
-            in_flight.waiting -= 1
-            if not in_flight.waiting and not in_flight.sent and not in_flight.task.done():
-                del self._in_flight[key]
-                in_flight.task.cancel()
-
-    async def _complete(self, in_flight: InFlightCall, key: str, request: Request) -> CallResult:
+    async def _complete(self, key: str, request: Request, in_flight: InFlightCall) -> CallResult:
         """One call, from the store or the provider; counted here, since whoever asked may be gone."""
-        result = result_of(await self._store.get(key))
-        if result is not None:
-            self._count(request, result)
-            return result
+        try:
+            result = await self._stored(key)
+            if result is not None:
+                self._count(request, result)
+                return result
+            return await self._made(key, request, in_flight)
+        finally:
+            self._store.release(key)
+
+    async def _stored(self, key: str) -> CallResult | None:
+        """The stored reply; None once the call is ours to make. One that another process makes is waited for."""
+        wait = FIRST_LOOK_S
+        while True:
+            claimed = await self._store.claim(key)
+            result = result_of(claimed.row)
+            if result is not None or claimed.ours:
+                return result
+            await self._sleep(wait)
+            wait = min(2 * wait, LONGEST_LOOK_S)
+
+    async def _made(self, key: str, request: Request, in_flight: InFlightCall) -> CallResult:
         self._check_open(request.spec)
-        need = self._need(request)
-        await self._budget.reserve(request.stage, need)
+        need = reservation_of(request, self._prices[request.spec.name])
         try:
             attempt = partial(self._attempt, in_flight, key, request, need)
             return await repeated(attempt, request.spec.retries, key, self._sleep)
@@ -273,10 +253,14 @@ class Gateway:
             self._count(request, result)
             return result
         finally:
-            self._budget.settle(request.stage, need, in_flight.payment)
+            if in_flight.reserved:
+                self._budget.settle(request.stage, need, in_flight.payment)
 
     async def _attempt(self, in_flight: InFlightCall, key: str, request: Request, need: Reservation) -> CallResult:
         """Asks once and commits the reply. Its place is free only then: a kill loses no more calls than are places."""
+        if not in_flight.reserved:
+            await self._budget.reserve(request.stage, need)
+            in_flight.reserved = True
         async with self._limits.slot(request.spec.name, need.tokens) as settle:
             self._check_open(request.spec)
             self._budget.check(request.stage, need)
@@ -288,22 +272,38 @@ class Gateway:
             try:
                 reply = await self._ask(backend, request)
             except BaseException as error:
+                if isinstance(error, ProviderFailure) and error.billed:
+                    in_flight.reserved = False
+                    await self._book_lost(request, error, need)
                 in_flight.sent = False
                 if isinstance(error, RateLimited):
-                    self._limits.refused(request.spec.name, error.retry_after)
+                    self._give_up(request.spec, self._limits.refused(request.spec.name, error.retry_after), error)
                 raise
             in_flight.sent = True
             settle(reply.prompt_tokens + reply.completion_tokens or need.tokens)
-            price, in_flight.payment = self._paid(request, reply, need)
+            price, in_flight.payment = payment_of(request, reply, self._prices[request.spec.name], need)
             self.spent.pay(request, reply, in_flight.payment, self._clock() - began)
             if request.instead_of:
                 self._fallbacks.replies[request.instead_of, request.spec.name] += 1
-            await self._commit(key, reply, price, in_flight.payment)
+            await self._commit(self._store.put(key, row_of(reply, price), in_flight.payment))
             return CallResult(reply, price)
 
-    async def _commit(self, key: str, reply: Reply, price: float | None, payment: Payment) -> None:
+    def _give_up(self, spec: AgentSpec, seconds: float, error: RateLimited) -> None:
+        """Raises a fatal ProviderFailure where the provider has said nothing but 429 for too long."""
+        if seconds >= spec.give_up_after:
+            what = f"nothing but 429 for {seconds:.0f} s (give_up_after is {spec.give_up_after:g}): {error.message}"
+            raise ProviderFailure(what, fatal=True) from error
+
+    async def _book_lost(self, request: Request, failure: ProviderFailure, need: Reservation) -> None:
+        """Books a reply that cannot be used at once: it may be tried again, within the budget."""
+        payment = payment_of_lost(request, failure, self._prices[request.spec.name], need)
+        self.spent.at(request).pay(payment)
+        self._budget.settle(request.stage, need, payment)
+        await self._commit(self._store.pay(payment))
+
+    async def _commit(self, commit: Awaitable[None]) -> None:
         try:
-            await self._store.put(key, row_of(reply, price), payment)
+            await commit
         except StoreError as error:
             self._broken = error  # later calls would be paid and lost as well
             raise
@@ -358,28 +358,6 @@ class Gateway:
         if request.instead_of:
             call["stand-in"] = spec.name  # as it stands in the keys of stores that were filled before
         return digest(call, length=64)
-
-    def _need(self, request: Request) -> Reservation:
-        """The most the call is expected to take: the prompt by its length, the completion by its limit."""
-        prompt = estimate(request.messages, request.schema)
-        limit = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens") or UNSTATED
-        price = self._prices[request.spec.name]
-        return Reservation(cost(price, prompt, limit) if price else 0.0, prompt + limit)
-
-    def _paid(self, request: Request, reply: Reply, need: Reservation) -> tuple[float | None, Payment]:
-        """The price of a reply, None where it is unknown, and what is booked for it.
-
-        A provider that does not say how many tokens it took is booked with the reservation.
-        """
-        agent, stage, price = request.spec.name, request.stage, self._prices[request.spec.name]
-        counted = reply.prompt_tokens + reply.completion_tokens > 0
-        if price is not None and (counted or price.prompt == price.completion == 0):
-            usd = cost(price, reply.prompt_tokens, reply.completion_tokens)
-            return usd, Payment(agent, stage, reply.prompt_tokens, reply.completion_tokens, usd)
-        if counted:
-            return None, Payment(agent, stage, reply.prompt_tokens, reply.completion_tokens, 0.0, priced=False)
-        prompt = estimate(request.messages, request.schema)
-        return None, Payment(agent, stage, prompt, need.tokens - prompt, need.usd, priced=False)
 
     def _count(self, request: Request, result: CallResult) -> None:
         tally = self.spent.at(request)
@@ -450,10 +428,3 @@ def unknown_prompt_notes(counts: Mapping[str, int]) -> list[str]:
 def seed_of(run_seed: int, request: Request) -> int:
     """The seed sent to the provider: 31 bits that depend on run, agent, sample and attempt."""
     return int(draw(run_seed, request.agent, request.sample, request.attempt) * 2**31)
-
-
-def estimate(messages: tuple[Message, ...], schema: Mapping[str, Any] | None = None) -> int:
-    """Prompt tokens, rather too many: one for three bytes, and the wrapping of each message."""
-    return sum(len(message.content.encode()) // 3 + 8 for message in messages) + (
-        len(to_json(schema)) // 3 if schema else 0
-    )

@@ -28,6 +28,8 @@ RECENT, MANY = 10, 8
 """Of so many last answers of an agent, how many must say 429 for it to pause; at random hardly ever so many do."""
 LEAST = 0.001
 """Seconds slept at least, so that a remainder of rounding does not spin."""
+LONGEST_ASKED = 3600.0
+"""Seconds of a pause at most where the provider asks for more: then the calls have failed, and one tries again."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, MINUTE
 """Seconds of a pause; each is twice the one before, and the provider's Retry-After where that is longer."""
 
@@ -66,9 +68,11 @@ class Limits:
                 if lane.tokens:
                     lane.tokens.settle(self._clock(), tokens, taken)
 
-    def refused(self, agent: str, retry_after: float | None) -> None:
-        """The provider has answered a request of `agent` with 429."""
-        self._lanes[agent].storm.refused(self._clock(), retry_after or 0.0)
+    def refused(self, agent: str, retry_after: float | None) -> float:
+        """The provider has answered a request of `agent` with 429; for how many seconds it has said nothing else."""
+        now, storm = self._clock(), self._lanes[agent].storm
+        storm.refused(now, retry_after or 0.0)
+        return now - storm.since
 
     async def _enter(self, lane: _Lane, tokens: int) -> None:
         if not (lane.requests or lane.tokens):
@@ -109,6 +113,8 @@ class _Storm:
     def __init__(self) -> None:
         self._refused: deque[bool] = deque(maxlen=RECENT)
         self._raging = False
+        self.since = float("inf")
+        """When the first of the refusals came after which no request was served."""
         self._pause = 0.0
         self._until = float("-inf")
         self._turn = asyncio.Lock()
@@ -131,6 +137,7 @@ class _Storm:
 
     def refused(self, now: float, retry_after: float) -> None:
         self._refused.append(True)
+        self.since = min(self.since, now)
         if now < self._until or not (self._raging or sum(self._refused) >= MANY):
             return  # sent before the pause began, or no storm
         if self._raging:
@@ -138,11 +145,12 @@ class _Storm:
         else:  # half of what was needed last time
             self._pause = max(FIRST_PAUSE, self._pause / 2)
         self._raging = True
-        self._pause = max(self._pause, retry_after)
+        self._pause = max(self._pause, min(retry_after, LONGEST_ASKED))
         self._until = now + self._pause
 
     def over(self) -> None:
         """A request was served."""
+        self.since = float("inf")
         if self._raging:
             self._refused.clear()
         self._refused.append(False)

@@ -90,6 +90,8 @@ class ProviderFailure(Exception):
         retry_after: seconds the provider asks to wait.
         fatal: every call of this agent would fail so (401, 403, unknown model).
         unreached: no connection came about: an unknown host name, a closed port, a bad certificate.
+        billed: the provider may have written a reply and charge for it, though it cannot be used.
+        usage: prompt and completion tokens that the unusable reply states; (0, 0) where it says nothing.
     """
 
     def __init__(
@@ -100,10 +102,12 @@ class ProviderFailure(Exception):
         retry_after: float | None = None,
         fatal: bool = False,
         unreached: bool = False,
+        billed: bool = False,
+        usage: tuple[int, int] = (0, 0),
     ) -> None:
         super().__init__(message)
         self.message, self.transient, self.retry_after, self.fatal = message, transient, retry_after, fatal
-        self.unreached = unreached
+        self.unreached, self.billed, self.usage = unreached, billed, usage
 
 
 class Backend(Protocol):

@@ -75,6 +75,8 @@ class AgentSpec(Settings):
     """Repeats of a call the provider failed: 429, 5xx, timeouts, dropped connections, bodies that are no completion."""
     timeout: float = Field(default=120.0, gt=0)
     """Seconds until a call counts as stalled."""
+    give_up_after: float = Field(default=1800.0, gt=0)
+    """Seconds after which a provider that has said nothing but 429 is given up: the agent counts as refused."""
     fallback: str | None = None
     """Name of the agent asked in this one's place where it is refused or out of reach; that one may have its own."""
     price: Price | None = None
@@ -257,14 +259,24 @@ def _check_backend(spec: AgentSpec) -> None:
         )
 
 
-_SECRET = re.compile(r"api[-_]?key|authorization|secret|password|credential|(access|auth|bearer)[-_]?token", re.I)
+_SECRET = re.compile(
+    r"api[-_]?key|authorization|secret|password|credential|(access|auth|bearer|session)[-_]?token|^token$", re.I
+)
+_SECRET_HEADER = re.compile(rf"{_SECRET.pattern}|(^|[-_])(key|token|auth|cookie|signature)($|[-_])", re.I)
+"""As a parameter such a word may be harmless (prompt_cache_key, stop_token)."""
+_IN_QUERY = re.compile(r"[?&;]([^=&;#]+)=([^&;#]+)")
+_USER = re.compile(r"//[^/@]*@")
+_VARIABLE_ALONE = re.compile(r"(?:[A-Za-z]+ )?\$\{\w+\}")
+"""What may stand for a key: a variable without a default, which would be one, after a word such as Bearer."""
 
 
 def _check_secrets(spec: AgentSpec) -> None:
     """A run directory holds a copy of its recipe and is made to be handed on: no key stands in it."""
-    if re.search(r"//[^/@]*:[^/@]*@", spec.api_base or ""):
+    base = spec.api_base or ""
+    in_query = [name for name, value in _IN_QUERY.findall(base) if _SECRET_HEADER.search(name) and "${" not in value]
+    if _USER.search(base) or in_query:
         raise UsageError(
-            f"agent {spec.name}: api_base holds a password",
+            f"agent {spec.name}: api_base holds {f'a key ({in_query[0]})' if in_query else 'a password'}",
             "a run directory holds a copy of the recipe, and shall hold no key",
             "name the environment variable that holds it: api_key_env",
         )
@@ -278,9 +290,16 @@ def _check_secrets(spec: AgentSpec) -> None:
 
 def _secrets(value: Any, path: str) -> Iterator[str]:
     """Paths of keys that are written out; in a header `${NAME}` stands for one."""
-    for name, item in value.items() if isinstance(value, dict) else ():
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in pairs:
         here = f"{path}.{name}"
-        if isinstance(item, dict):
+        if isinstance(item, dict | list):
             yield from _secrets(item, here)
-        elif _SECRET.search(str(name)) and isinstance(item, str) and not (path.endswith("headers") and "${" in item):
+        elif isinstance(item, str) and _is_secret(str(name), item, in_header=path.endswith("headers")):
             yield here
+
+
+def _is_secret(name: str, value: str, *, in_header: bool) -> bool:
+    if in_header:
+        return bool(_SECRET_HEADER.search(name)) and not _VARIABLE_ALONE.fullmatch(value.strip())
+    return bool(_SECRET.search(name))

@@ -1,85 +1,65 @@
 """Replies that were paid for, kept on disk so that they are paid for once.
 
     key          -> the reply, its tokens and price, and who paid for it
+    lost ...     -> a reply that could not be used, and who paid for it
     ledger RUN   -> what that run directory has paid, moved in the same transaction as the reply
+    claims       -> which process makes which calls at the moment (errata.llm.claims)
 
 One thread owns the database: it takes what has queued up and commits it together, and a reply is handed on only once
-it is committed. The store outlives `kill -9`. A tampered or damaged reply counts as missing and cannot run code: rows
-are compressed JSON and nothing else, within the database. A damaged ledger is added up again from the replies.
+it is committed. The store outlives `kill -9`; several processes may use it at once. A tampered or damaged reply counts
+as missing and cannot run code. A damaged ledger is added up again from the replies.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import queue
+import secrets
 import sqlite3
 import threading
-import zlib
+import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import diskcache
-import orjson
 
-from errata.config.hooks import check_hooks
 from errata.errors import ErrataError
-from errata.llm.budget import CallTotals, Ledger, Payment
+from errata.llm.budget import CallTotals, Ledger, Payment, total
+from errata.llm.claims import RENEW_S, Claims, short
+from errata.llm.ledgers import book, ledger_of, missing_from, rows_of
+from errata.llm.store_file import DAMAGE, FAULTS, JSONRows, open_store
+from errata.llm.stored_reply import result_of
 
 BATCH = 256
 """Operations committed together at most."""
-LARGEST = 256 * 2**20
-"""Bytes a row may unpack to."""
 LEDGER = "ledger "
+PILOT = " pilot"
+"""Behind a run's name: the ledger of what its pilots have paid before it began."""
+LOST = "lost "
+CLAIMS = "claims"
 PAYMENT = "payment"
 """Where a row says which run has paid for it, and what: as a ledger is added up again from them."""
-_FAULTS = (sqlite3.Error, diskcache.Timeout, OSError)
-_DAMAGE = (ValueError, TypeError, zlib.error)
-
-
-_MODE_RAW = 1
-"""How diskcache marks a value of plain bytes inside the database; what an existing store holds cannot change."""
-_CONSTANTS: dict[str, tuple[str, ...]] = {"DEFAULT_SETTINGS": (), "METADATA": (), "DBNAME": ()}
-_HOOKS = {
-    "get": ("key", "raw"),
-    "store": ("value", "read", "key"),
-    "fetch": ("mode", "filename", "value", "read"),
-    "remove": ("file_path",),
-}
-"""Methods of JSONDisk that JSONRows overrides: one that is renamed would let pickles and foreign files in again."""
-
-
-class JSONRows(diskcache.JSONDisk):  # type: ignore[misc]
-    """Compressed JSON inside the database: no pickle (CVE-2025-69872), no files beside it to be pointed elsewhere."""
-
-    def get(self, key: Any, raw: bool) -> Any:
-        if not raw:
-            raise ValueError("pickled key refused")
-        return super().get(key, raw)
-
-    def store(self, value: Any, read: bool, key: Any = None) -> tuple[int, int, None, sqlite3.Binary]:
-        return 0, _MODE_RAW, None, sqlite3.Binary(zlib.compress(orjson.dumps(value), self.compress_level))
-
-    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-        if mode != _MODE_RAW or not isinstance(value, bytes):
-            raise ValueError("a row that is no compressed JSON was refused")
-        unpacker = zlib.decompressobj()
-        text = unpacker.decompress(value, LARGEST)
-        if not unpacker.eof:
-            raise ValueError("a row that unpacks to too much or is cut off was refused")
-        return orjson.loads(text)
-
-    def remove(self, file_path: str) -> None:
-        """Rows have no files; a row that claims one was tampered with."""
 
 
 class StoreError(ErrataError):
     """The response store cannot be read or written."""
 
 
+class Claimed(NamedTuple):
+    """What came of claiming a call: the stored row, or whether the call is ours to make; else another makes it."""
+
+    row: Any
+    ours: bool
+
+
 class _Get(NamedTuple):
+    key: str
+    done: asyncio.Future[Any]
+
+
+class _Claim(NamedTuple):
     key: str
     done: asyncio.Future[Any]
 
@@ -91,14 +71,28 @@ class _Put(NamedTuple):
     done: asyncio.Future[Any]
 
 
-class Store:
-    """The response store in `directory`, opened for the run directory `run`. Raises StoreError."""
+class _Release(NamedTuple):
+    key: str
 
-    def __init__(self, directory: Path, run: str) -> None:
+
+_Operation = _Get | _Claim | _Put | _Release
+
+
+class Store:
+    """The response store in `directory`, opened for the run directory `run`. Raises StoreError.
+
+    Args:
+        known: what the run directory itself says that it has paid; what the store lacks of it is counted too.
+        anew: the run directory is new: what stands under its name was paid by another that is gone.
+    """
+
+    def __init__(self, directory: Path, run: str, *, known: Ledger | None = None, anew: bool = False) -> None:
         self.directory = directory
         self._run = run
         self._ledger_key = LEDGER + run
-        self._queue: queue.SimpleQueue[_Get | _Put | None] = queue.SimpleQueue()
+        self._known, self._anew = known or {}, anew
+        self._claims = Claims()
+        self._queue: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         opened: Future[tuple[Ledger, tuple[str, ...]]] = Future()
         self._thread = threading.Thread(target=self._serve, args=(opened,), name="errata-store", daemon=True)
         self._thread.start()
@@ -111,11 +105,26 @@ class Store:
         self._queue.put(_Get(key, done))
         return await done
 
+    async def claim(self, key: str) -> Claimed:
+        """The stored row, or the claim of the call for this process, held until `put` or `release`."""
+        done = asyncio.get_running_loop().create_future()
+        self._queue.put(_Claim(key, done))
+        claimed: Claimed = await done
+        return claimed
+
+    def release(self, key: str) -> None:
+        """Gives up a claim; nothing happens where there is none."""
+        self._queue.put(_Release(key))
+
     async def put(self, key: str, row: dict[str, Any], payment: Payment) -> None:
         """Commits a paid reply and its payment. Raises StoreError where the disk does not take it."""
         done = asyncio.get_running_loop().create_future()
         self._queue.put(_Put(key, row, payment, done))
         await done
+
+    async def pay(self, payment: Payment) -> None:
+        """Commits the payment of a reply that could not be used. Raises StoreError."""
+        await self.put(LOST + secrets.token_hex(8), {}, payment)
 
     def close(self) -> None:
         """Commits what is queued and closes the database."""
@@ -126,30 +135,29 @@ class Store:
 
     def _serve(self, opened: Future[tuple[Ledger, tuple[str, ...]]]) -> None:
         try:
-            cache = _open(self.directory)
+            cache = open_store(self.directory)
             opened.set_result(self._opening(cache))
         except BaseException as error:
-            opened.set_exception(self._fault(error) if isinstance(error, _FAULTS) else error)
+            opened.set_exception(self._fault(error) if isinstance(error, FAULTS) else error)
             return
         with cache:
-            while batch := self._batch():
+            while (batch := self._batch()) is not None:
                 _hand_back(self._work(cache, batch))
+            self._claims.held.clear()
+            if self._claims.written is not None:
+                with contextlib.suppress(*FAULTS):  # else they run out
+                    self._write_claims(cache)
 
-    def _opening(self, cache: Any) -> tuple[Ledger, tuple[str, ...]]:
+    def _batch(self) -> list[_Operation] | None:
+        """What has queued up; nothing where a lease is to be renewed, None at the end."""
         try:
-            return _ledger(cache, self._ledger_key), ()
-        except _DAMAGE:
-            ledger, unreadable = _added_up(self.directory, self._run)
-        cache.set(self._ledger_key, _ledger_row(ledger))
-        paid = sum(tally.paid for tally in ledger.values())
-        lost = f"; {unreadable} rows cannot be read, and what they cost is not counted" if unreadable else ""
-        return ledger, (f"{self.directory}: the ledger was damaged, and added up again from {paid} replies{lost}",)
-
-    def _batch(self) -> list[_Get | _Put]:
-        """What has queued up, at least one operation; empty at the end."""
-        first = self._queue.get()
-        batch = [first] if first else []
-        while batch and len(batch) < BATCH:
+            first = self._queue.get(timeout=RENEW_S if self._claims.held else None)
+        except queue.Empty:
+            return []
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < BATCH:
             try:
                 operation = self._queue.get_nowait()
             except queue.Empty:
@@ -160,16 +168,17 @@ class Store:
             batch.append(operation)
         return batch
 
-    def _work(self, cache: Any, batch: list[_Get | _Put]) -> list[tuple[asyncio.Future[Any], Any]]:
+    def _work(self, cache: Any, batch: list[_Operation]) -> list[tuple[asyncio.Future[Any], Any]]:
         results: list[tuple[asyncio.Future[Any], Any]] = []
-        for operation in batch:
-            if isinstance(operation, _Get):
-                results.append((operation.done, self._read(cache, operation.key)))
         puts = [operation for operation in batch if isinstance(operation, _Put)]
         if puts:
             outcome = self._commit(cache, puts)
             results += [(operation.done, outcome) for operation in puts]
-        return results
+        results += [(each.done, self._read(cache, each.key)) for each in batch if isinstance(each, _Get)]
+        wanted, released = _in_turn(batch)
+        changed = not self._claims.held.isdisjoint(released)
+        self._claims.held -= released
+        return results + self._claim(cache, wanted, changed=changed)
 
     def _read(self, cache: Any, key: str) -> Any:
         try:
@@ -187,15 +196,99 @@ class Store:
             with cache.transact():
                 for put in puts:
                     cache.set(put.key, {**put.row, PAYMENT: [self._run, *put.payment]})
-                ledger = _ledger(cache, self._ledger_key)
+                ledger = ledger_of(cache.get(self._ledger_key))
                 for put in puts:
-                    ledger.setdefault((put.payment.agent, put.payment.stage), CallTotals()).pay(put.payment)
-                cache.set(self._ledger_key, _ledger_row(ledger))
-        except _FAULTS as error:
+                    book(ledger, put.payment)
+                cache.set(self._ledger_key, rows_of(ledger))
+        except FAULTS as error:
             return self._fault(error)
         except Exception as error:  # those who wait must hear of it
             return error
+        # the row of claims may name them a while longer: who finds a reply does not look there
+        self._claims.held -= {short(put.key) for put in puts}
         return None
+
+    # ---- claims ----
+
+    def _claim(self, cache: Any, wanted: list[_Claim], *, changed: bool) -> list[tuple[asyncio.Future[Any], Any]]:
+        """Rows of those that are stored; the others are claimed, together, where nobody else has."""
+        rows = [(each, self._read(cache, each.key)) for each in wanted]
+        results: list[tuple[asyncio.Future[Any], Any]] = []
+        missing = []
+        for each, row in rows:
+            if isinstance(row, Exception) or result_of(row) is not None:
+                results.append((each.done, row if isinstance(row, Exception) else Claimed(row, ours=False)))
+            else:
+                missing.append(each)
+        if not missing and not changed and not self._claims.due(time.time()):
+            return results
+        try:
+            with cache.transact():
+                granted = [(each.done, self._granted(cache, each.key)) for each in missing]
+                self._write_claims(cache)
+        except Exception as error:  # those who wait must hear of it
+            fault = self._fault(error) if isinstance(error, FAULTS) else error
+            return results + [(each.done, fault) for each in missing]
+        return results + granted
+
+    def _granted(self, cache: Any, key: str) -> Any:
+        """The claim, within a transaction: nobody else can put or claim meanwhile."""
+        row = self._read(cache, key)
+        if isinstance(row, Exception) or result_of(row) is not None:
+            return row if isinstance(row, Exception) else Claimed(row, ours=False)
+        ours = short(key) not in self._claims.taken(self._claims_row(cache), time.time())
+        if ours:
+            self._claims.held.add(short(key))
+        return Claimed(None, ours)
+
+    def _write_claims(self, cache: Any) -> None:
+        if rows := self._claims.row(self._claims_row(cache), time.time()):
+            cache.set(CLAIMS, rows)
+        else:
+            cache.delete(CLAIMS)
+
+    def _claims_row(self, cache: Any) -> Any:
+        row = self._read(cache, CLAIMS)
+        return None if isinstance(row, Exception) else row
+
+    # ---- the ledger ----
+
+    def _opening(self, cache: Any) -> tuple[Ledger, tuple[str, ...]]:
+        with cache.transact():
+            ledger, notes = self._stored_ledger(cache)
+            missing = missing_from(ledger, self._known)
+            if missing:
+                there = total(ledger.values()).paid
+                ledger |= missing
+                cache.set(self._ledger_key, rows_of(ledger))
+                notes.append(self._short_of(there, total(ledger.values()).paid))
+        return ledger, tuple(notes)
+
+    def _stored_ledger(self, cache: Any) -> tuple[Ledger, list[str]]:
+        try:
+            ledger = ledger_of(cache.get(self._ledger_key))
+        except DAMAGE:
+            ledger, unreadable = _added_up(self.directory, self._run)
+            cache.set(self._ledger_key, rows_of(ledger))
+            paid = total(ledger.values()).paid
+            lost = f"; {unreadable} rows cannot be read, and what they cost is not counted" if unreadable else ""
+            return ledger, [f"{self.directory}: the ledger was damaged, and added up again from {paid} replies{lost}"]
+        return (self._begun(cache), []) if self._anew else (ledger, [])
+
+    def _begun(self, cache: Any) -> Ledger:
+        """The ledger of a run that begins: what its pilots have paid, and nothing of an earlier run of its name."""
+        pilots: Ledger = {}
+        with contextlib.suppress(*DAMAGE):
+            pilots = ledger_of(cache.get(self._ledger_key + PILOT))
+        cache.delete(self._ledger_key + PILOT)
+        cache.set(self._ledger_key, rows_of(pilots))
+        return pilots
+
+    def _short_of(self, there: int, paid: int) -> str:
+        return (
+            f"{self.directory} knows {there} paid calls of this run, its manifest {paid}: {paid} count against the "
+            "budget; replies that are not there are paid for again where they are needed"
+        )
 
     def _fault(self, error: BaseException) -> StoreError:
         reason = "locked by another process" if isinstance(error, diskcache.Timeout) else str(error)
@@ -204,72 +297,23 @@ class Store:
         return StoreError(
             f"the response store {self.directory}: {reason}",
             "a reply is used only once it is stored, so that it is never paid for twice",
-            "move the folder away and run the same command again: settled problems stand in the log, only the calls of "
-            "the others are paid for again"
+            "move the folder away and run the same command again: settled problems stand in the log, the calls of the "
+            "others are paid for again, and what was paid goes on counting against the budget (manifest.json has it)"
             if broken
             else "free the disk or make it writable, then run the same command again",
         )
 
 
-_SETTINGS = {
-    "eviction_policy": "none",  # the defaults drop what was paid for once the store is large
-    "size_limit": 2**62,
-    "cull_limit": 0,
-    "statistics": 0,
-    "tag_index": 0,
-    "sqlite_cache_size": 1024,  # pages: every row is read and written once, and memory must not grow with the run
-    "sqlite_mmap_size": 0,
-}
-
-
-def _open(directory: Path) -> Any:
-    check_hooks(diskcache.core, _CONSTANTS)
-    check_hooks(diskcache.JSONDisk, _HOOKS)
-    _refuse_links(directory)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory.chmod(0o700)
-    path = str(directory.absolute())
-    if path != os.path.expandvars(path):  # the library would open another folder, wherever the variable leads
-        raise OSError(f"its path holds a variable, {path}; give the run a name without $")
-    _drop_foreign_settings(directory / "cache.db")
-    return diskcache.Cache(path, disk=JSONRows, **_SETTINGS)
-
-
-def _refuse_links(directory: Path) -> None:
-    """Raises OSError where the folder or its database is a link or no plain file: others may have made it."""
-    for path in (directory, *(directory / f"cache.db{end}" for end in ("", "-wal", "-shm", "-journal"))):
-        if path.is_symlink() or (path != directory and path.exists() and not path.is_file()):
-            raise OSError(
-                f"{path} is a link or no plain file; replies are written to it; name another folder by `store:`"
-            )
-
-
-def _drop_foreign_settings(database: Path) -> None:
-    """The library sets as attributes and pragmas whatever the database's table of settings holds."""
-    if not database.exists():
-        return
-    core = diskcache.core
-    ours = core.DEFAULT_SETTINGS | _SETTINGS
-    with contextlib.closing(sqlite3.connect(database)) as opened, contextlib.suppress(sqlite3.OperationalError):
-        settings = dict(opened.execute("select key, value from Settings"))
-        if any(key not in core.METADATA and ours.get(key) != value for key, value in settings.items()):
-            places = ", ".join("?" * len(core.METADATA))
-            opened.execute(f"delete from Settings where key not in ({places})", [*core.METADATA])
-            opened.commit()
-
-
-def _ledger(cache: Any, key: str) -> Ledger:
-    rows = cache.get(key) or []
-    return {
-        (str(agent), str(stage)): CallTotals(
-            paid=int(paid),
-            prompt_tokens=int(prompt),
-            completion_tokens=int(completion),
-            usd=float(usd),
-            unpriced=int(unpriced),
-        )
-        for agent, stage, paid, prompt, completion, usd, unpriced in rows
-    }
+def _in_turn(batch: list[_Operation]) -> tuple[list[_Claim], set[str]]:
+    """The claims that are wanted, and the calls that are released. One given up before it was granted is neither."""
+    wanted: dict[str, _Claim] = {}
+    released: set[str] = set()
+    for operation in batch:
+        if isinstance(operation, _Claim):
+            wanted[operation.key] = operation
+        elif isinstance(operation, _Release) and wanted.pop(operation.key, None) is None:
+            released.add(short(operation.key))
+    return list(wanted.values()), released
 
 
 def _added_up(directory: Path, run: str) -> tuple[Ledger, int]:
@@ -281,27 +325,19 @@ def _added_up(directory: Path, run: str) -> tuple[Ledger, int]:
     try:
         for key, mode, value in database.execute("SELECT key, mode, value FROM Cache"):
             try:
-                if disk.get(key, raw=True).startswith(LEDGER):
+                if disk.get(key, raw=True).startswith((LEDGER, CLAIMS)):
                     continue
                 payer, *paid = disk.fetch(mode, None, value, read=False)[PAYMENT]
                 payment = Payment(*paid)
-                tally = CallTotals()
-                tally.pay(payment)
-            except (*_DAMAGE, KeyError, AttributeError):
+                CallTotals().pay(payment)  # which fails where they are no numbers
+            except (*DAMAGE, KeyError, AttributeError):
                 unreadable += 1
                 continue
             if payer == run:
-                ledger.setdefault((str(payment.agent), str(payment.stage)), CallTotals()).pay(payment)
+                book(ledger, payment._replace(agent=str(payment.agent), stage=str(payment.stage)))
     finally:
         database.close()
     return ledger, unreadable
-
-
-def _ledger_row(ledger: Ledger) -> list[list[Any]]:
-    return [
-        [agent, stage, tally.paid, tally.prompt_tokens, tally.completion_tokens, tally.usd, tally.unpriced]
-        for (agent, stage), tally in sorted(ledger.items())
-    ]
 
 
 def _hand_back(results: list[tuple[asyncio.Future[Any], Any]]) -> None:

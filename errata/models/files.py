@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,12 @@ class Files:
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def folders(self) -> list[Path]:
+        """Its own folder and those of its bases."""
+        own = self.path.parent if self.kind == "gguf" else self.path
+        return [own, *(self.base.folders if self.base else ())]
+
     def relevant(self) -> list[Path]:
         """Weights, configuration and tokenizer, by name; nothing that a trainer leaves beside them."""
         if self.kind == "gguf":
@@ -50,7 +57,7 @@ class Files:
 
     def fingerprint(self) -> str:
         """sha256 over the names and contents of the relevant files, those of an adapter's base included."""
-        root = self.path.parent if self.kind == "gguf" else self.path
+        root = self.folders[0]
         parts = [(each.relative_to(root).as_posix(), _content_hash(each)) for each in self.relevant()]
         return digest("checkpoint", parts, self.base.fingerprint() if self.base else None, length=64)
 
@@ -117,6 +124,17 @@ def _base_of(adapter: Path) -> Files:
         )
     beside = adapter / name
     return find(str(beside) if beside.is_dir() and not Path(name).expanduser().exists() else name)
+
+
+def names_code(folders: Iterable[Path]) -> Path | None:
+    """The first configuration that names code of its own (`auto_map`), which is never run; None where none does."""
+    for file in (folder / name for folder in folders for name in ("config.json", "tokenizer_config.json")):
+        try:
+            if json.loads(file.read_text(encoding="utf-8")).get("auto_map"):
+                return file
+        except (OSError, ValueError, AttributeError, RecursionError):
+            continue
+    return None
 
 
 def _from_hub(path: str) -> Path:

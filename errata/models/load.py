@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errata.errors import UsageError
-from errata.models.files import Files, find
+from errata.models.files import Files, find, names_code
 
 if TYPE_CHECKING:
     from torch import device as Device
@@ -66,11 +67,22 @@ def load(path: str, device: str | None = None) -> Checkpoint:
     except UsageError:
         raise
     except Exception as error:  # every library below has errors of its own for a damaged file
-        raise UsageError(
-            f"the checkpoint {path} cannot be loaded: {type(error).__name__}: {error}"[:1000],
-            "its files are damaged or incomplete, too large for this machine, or of a kind transformers does not know",
-            "try it with transformers' AutoModelForCausalLM.from_pretrained",
-        ) from error
+        raise unloadable(f"the checkpoint {path}", files.folders, error) from error
+
+
+def unloadable(what: str, folders: Iterable[Path], error: Exception) -> UsageError:
+    """What to say of a checkpoint that a library could not load from these folders."""
+    if coded := names_code(folders):
+        return UsageError(
+            f"{what} cannot be loaded: {coded} names code of its own (auto_map), and transformers has none for it",
+            "no code beside the weights of a checkpoint is run: whoever wrote it could do anything here",
+            "take a model that transformers knows itself, or convert it to such a one where you trust its code",
+        )
+    return UsageError(
+        f"{what} cannot be loaded: {type(error).__name__}: {error}"[:1000],
+        "its files are damaged or incomplete, too large for this machine, or of a kind transformers does not know",
+        "try it with transformers' AutoModelForCausalLM.from_pretrained",
+    )
 
 
 def _load(files: Files, device: str | None) -> Checkpoint:
@@ -122,11 +134,15 @@ def model_of(files: Files, **options: Any) -> Any:
 
     match files.kind:
         case "plain":
-            return AutoModelForCausalLM.from_pretrained(files.path, use_safetensors=True, **options)
+            return AutoModelForCausalLM.from_pretrained(
+                files.path, use_safetensors=True, trust_remote_code=False, **options
+            )
         case "gguf":
             # not dequantized, the weights would stay in blocks that have no fast kernel here and cannot be trained
             options["quantization_config"] = GgufConfig(dequantize=True)
-            return AutoModelForCausalLM.from_pretrained(files.path.parent, gguf_file=files.name, **options)
+            return AutoModelForCausalLM.from_pretrained(
+                files.path.parent, gguf_file=files.name, trust_remote_code=False, **options
+            )
     assert files.base is not None
     base = model_of(files.base, **options)
     if files.kind == "nat":
@@ -140,13 +156,21 @@ def model_of(files: Files, **options: Any) -> Any:
 
 def tokenizer_of(files: Files) -> Any:
     """The tokenizer beside the weights, or that of the base an adapter stands on."""
-    from transformers import AutoTokenizer
-
     if files.kind == "gguf":
-        return AutoTokenizer.from_pretrained(files.path.parent, gguf_file=files.name)
+        return tokenizer_in(files.path.parent, gguf_file=files.name)
     if files.base is not None and not (files.path / "tokenizer_config.json").is_file():
         return tokenizer_of(files.base)
-    return AutoTokenizer.from_pretrained(files.path)
+    return tokenizer_in(files.path)
+
+
+def tokenizer_in(folder: Path, **options: Any) -> Any:
+    """The tokenizer that lies in this folder. Raises UsageError where only code beside it could make one."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **options)
+    except Exception as error:
+        raise unloadable(f"the tokenizer in {folder}", [folder], error) from error
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:

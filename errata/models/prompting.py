@@ -10,11 +10,18 @@ prompt never ends with an EOS.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from errata.errors import UsageError
 from errata.records import Message
+
+LONGEST_RENDERING_S = 10.0
+"""Seconds; a template that does what it should takes less than a thousandth."""
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -50,13 +57,42 @@ def example_ids(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message],
     return Example(prompt_ids(tokenizer, messages), answer)
 
 
+class TookTooLong(Exception):
+    """Python code was cut off."""
+
+
+@contextmanager
+def no_longer_than(seconds: float) -> Iterator[None]:
+    """Raises TookTooLong within Python code that runs longer, in whatever thread; a sandbox bounds no loops."""
+    end = time.monotonic() + seconds
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        if time.monotonic() > end:
+            raise TookTooLong
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
 def _templated(tokenizer: Any, messages: Sequence[Message]) -> str:
     from jinja2 import TemplateError
 
     turns = [{"role": message.role, "content": message.content} for message in messages]
     try:
-        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    except TemplateError as error:
+        with no_longer_than(LONGEST_RENDERING_S):
+            text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except TookTooLong as error:
+        raise UsageError(
+            f"the checkpoint's chat template takes more than {LONGEST_RENDERING_S:g} s for {len(turns)} messages",
+            "it came with the checkpoint, and may loop without an end",
+            "give the tokenizer another chat template",
+        ) from error
+    except (TemplateError, MemoryError) as error:
         roles = ", ".join(message.role for message in messages)
         raise UsageError(
             f"the checkpoint's chat template refuses messages of the roles {roles}: {error}",

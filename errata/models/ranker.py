@@ -21,12 +21,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import elu
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel
 
 from errata.config.base import Settings
 from errata.errors import UsageError
 from errata.models.files import find
-from errata.models.load import load
+from errata.models.load import load, tokenizer_in, unloadable
 from errata.models.prompting import prompt_ids
 from errata.records import Message
 
@@ -97,7 +97,7 @@ class Ranker(nn.Module):
             if isinstance(self.backbone, PeftModel):
                 set_peft_model_state_dict(self.backbone, load_file(where / ADAPTER_FILE))
             else:
-                saved = type(self.backbone).from_pretrained(where, use_safetensors=True)
+                saved = type(self.backbone).from_pretrained(where, use_safetensors=True, trust_remote_code=False)
                 self.backbone.load_state_dict(saved.state_dict())
             self.head.load_state_dict(load_file(where / HEAD_FILE))
 
@@ -203,8 +203,15 @@ def load_ranker(directory: str | Path, device: str | None = None) -> Scorer:
             body = load(str(files.base.path), device="cpu").model.base_model
             backbone: Any = PeftModel.from_pretrained(body, where)
         else:
-            backbone = AutoModel.from_pretrained(where, use_safetensors=True)
+            backbone = _backbone_in(where)
         ranker = Ranker(backbone, settings)
         ranker.head.load_state_dict(load_file(where / HEAD_FILE))
     on = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return Scorer(ranker.to(on).eval(), AutoTokenizer.from_pretrained(where))
+    return Scorer(ranker.to(on).eval(), tokenizer_in(where))
+
+
+def _backbone_in(where: Path) -> Any:
+    try:
+        return AutoModel.from_pretrained(where, use_safetensors=True, trust_remote_code=False)
+    except ValueError as error:
+        raise unloadable(f"the ranker {where}", [where], error) from error

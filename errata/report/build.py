@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,8 +36,9 @@ from errata.report.sections import accuracy, mistakes, reviewers, synthesis, tea
 from errata.report.sections.overview import overview
 from errata.report.sections.synthesis import RunView
 from errata.report.vega_svg import draw, need_vl_convert
+from errata.runs.log_lines import damage_note
 from errata.runs.recipe import SynthRecipe
-from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log
+from errata.runs.run_dir import LogIndex, RunDir, draft_of, find_run
 from errata.runs.saved_recipe import load_saved_recipe
 from errata.runs.status import Funnel, figures, judged_roles
 from errata.runs.transcripts import read_transcripts
@@ -76,11 +76,13 @@ def write_report(
     directory = _opened(run, evals)
     target = Path(out) if out is not None else directory.path / "report.html"
     results = _results(directory, evals)
-    index = index_log(directory.log)
+    index = directory.index()
     with _scratch(target) as blocks, _scratch(target) as more:
         listing = Index(judged_roles(directory.manifest()))
         archive, items = Archive(blocks), Archive(more)
         say(f"reading {len(index):,} transcripts")
+        if index.damaged:
+            say(damage_note(directory.log, index.damaged))
         view = _read(directory, index, archive, listing, say)
         answers = embed(results, items) if results else None
         sections = _sections(view, results)
@@ -267,7 +269,7 @@ def _write(target: Path, page: dict[str, Any], data: list[dict[str, Any]]) -> in
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    draft = draft_of(target)
     try:
         with draft.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
             for piece in pieces:

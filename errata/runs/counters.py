@@ -121,7 +121,7 @@ def spending(spent: Spent, earlier: Mapping[str, Any]) -> dict[str, Any]:
     """What was asked for and paid, as JSON-able values: by this process, and by all runs in the directory.
 
     `earlier` holds the figures of the runs before: the ledger of the store knows what they paid, but not what they
-    found in it or what failed.
+    found in it or what failed. `counted_usd` is what counts against budgets, also where a price is unknown.
     """
     now, ever = _figures(spent.process), _figures(spent.run)
     for key in ("cached", "failed"):
@@ -129,7 +129,9 @@ def spending(spent: Spent, earlier: Mapping[str, Any]) -> dict[str, Any]:
     mine = Spent(now=spent.now)
     now["agents"] = {name: _figures(calls) for name, calls in mine.by_agent().items()}
     now["stages"] = {stage: _figures(calls) for stage, calls in mine.by_stage().items()}
-    ever["stages"] = {stage: _figures(calls) for stage, calls in spent.by_stage().items()}
+    ever["stages"] = {
+        stage: _figures(calls) | {"counted_usd": round(calls.usd, 8)} for stage, calls in spent.by_stage().items()
+    }
     return {"this_run": now, "all_runs": ever}
 
 
@@ -178,5 +180,7 @@ def resumes(manifest: dict[str, Any], spent: Spent, *, unsettled: int) -> dict[s
 
 
 def _figures(calls: Calls) -> dict[str, Any]:
-    counts = {key: getattr(calls, key) for key in ("paid", "cached", "failed", "prompt_tokens", "completion_tokens")}
+    counts = {
+        key: getattr(calls, key) for key in ("paid", "cached", "failed", "lost", "prompt_tokens", "completion_tokens")
+    }
     return counts | {"usd": None if calls.cost is None else round(calls.cost, 8)}

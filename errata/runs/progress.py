@@ -176,9 +176,10 @@ def report(summary: Summary) -> list[str]:
         )
     )
     lines += [plain(note) for note in summary.notes]
+    lost = f" ({spent['lost']} of no use)" if spent.get("lost") else ""
     lines.append(f"{counts['total']} problems: {ended}")
     lines.append(
-        f"calls: {spent['paid']} paid, {spent['cached']} cached, {spent['failed']} failed; "
+        f"calls: {spent['paid']} paid{lost}, {spent['cached']} cached, {spent['failed']} failed; "
         f"cost: {money(spent['usd'])} this time, {money(ever['usd'])} in all"
     )
     if summary.error:

@@ -159,6 +159,10 @@ def _in_turn(workers: list[Any], graph: str) -> RunProblem:
 # ---- the driver ------------------------------------------------------------------------------------------------------
 
 
+_HERE = {"_node_ip_address": "127.0.0.1"}
+"""A cluster that is started here listens to this machine alone; others join one that RAY_ADDRESS names."""
+
+
 def synthesize_on(workers: int, recipe: SynthRecipe, *, stop: StopSignal, watch: Watch | None = None) -> Summary:
     """`synthesize` with the graphs in `workers` processes of the cluster at RAY_ADDRESS, else of one started here.
 
@@ -166,7 +170,7 @@ def synthesize_on(workers: int, recipe: SynthRecipe, *, stop: StopSignal, watch:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = os.environ.get("RAY_ADDRESS")
-    size: dict[str, Any] = {} if address else {"num_cpus": max(workers, os.cpu_count() or 1)}
+    size: dict[str, Any] = {} if address else {"num_cpus": max(workers, os.cpu_count() or 1)} | _HERE
     ray.init(
         address or "local", namespace=NAMESPACE, include_dashboard=None if address else False, log_to_driver=False,
         logging_level="warning", configure_logging=False, **size,

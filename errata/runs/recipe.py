@@ -49,7 +49,7 @@ class SynthRecipe(Settings):
     prompts: Location | None = None
     """A folder whose files replace prompts of the same name."""
     store: Location | None = None
-    """A response store shared by several runs; by default the run's own `calls/`."""
+    """The response store; by default `.calls` in the folder `runs`, shared by its runs."""
     runs: Location = "runs"
     """The folder that holds run directories."""
     licence: str | None = None
@@ -68,8 +68,8 @@ class SynthRecipe(Settings):
 
     @model_validator(mode="after")
     def _name_is_one_folder(self) -> Self:
-        if self.name in {"", ".", ".."} or "/" in self.name or "\\" in self.name or not self.name.isprintable():
-            raise ValueError(f"name {self.name!r}: one folder name, without slashes or control characters")
+        if self.name in {"", ".", ".."} or set("/\\$") & set(self.name) or not self.name.isprintable():
+            raise ValueError(f"name {self.name!r}: one folder name, without slashes, $ or control characters")
         return self
 
     @property
@@ -101,7 +101,17 @@ class SynthRecipe(Settings):
 
 CHANGEABLE = {"limit", "budget", "concurrency", "runs", "eval_sets"}
 """Top-level keys that may differ between runs of one directory; of the agents see CHANGEABLE_OF_AGENT."""
-CHANGEABLE_OF_AGENT = {"price", "rpm", "tpm", "concurrency", "api_key_env", "retries", "timeout", "fallback"}
+CHANGEABLE_OF_AGENT = {
+    "price",
+    "rpm",
+    "tpm",
+    "concurrency",
+    "api_key_env",
+    "retries",
+    "timeout",
+    "fallback",
+    "give_up_after",
+}
 
 
 @cache

@@ -1,6 +1,6 @@
 """A run directory: one process's lock on it, its append-only log, its manifest.
 
-    runs/NAME/  recipe.yaml  manifest.json  transcripts.jsonl  calls/        .lock .holder (who runs here)
+    runs/NAME/  recipe.yaml  manifest.json  transcripts.jsonl        .lock .holder (who runs here)
 
 A line enters the log by one write, so a killed process leaves at most one torn line, at the end; `repair` cuts it off.
 Of several lines about one problem the last counts.
@@ -9,12 +9,12 @@ Of several lines about one problem the last counts.
 from __future__ import annotations
 
 import errno
-import hashlib
+import glob
 import os
 import shutil
 import stat
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,25 @@ from typing import Any
 import numpy as np
 import orjson
 
+from errata.config.processes import is_running
 from errata.errors import ErrataError, UsageError
-from errata.records import Outcome, to_json
+from errata.records import Outcome, Problem, to_json
+from errata.runs.log_lines import (
+    BLOCK,
+    DAMAGED,
+    Seal,
+    content_hash,
+    entry_of,
+    hash_of,
+    in_words,
+    intact_bytes,
+    new_hash,
+    seal_in,
+    split,
+)
 
 OWN_LEDGER = "run"
 """Under which a run directory books its payments in a store of its own."""
-BLOCK = 1 << 20
 MANY_REASONS = 200
 """Distinct reasons kept apart; later ones, should a provider put a request id in each message, count as OTHER."""
 OTHER = "other reasons"
@@ -60,6 +73,10 @@ class RunDir:
             value = orjson.loads(self.manifest_file.read_bytes())
             return value if isinstance(value, dict) else {}
         return {}
+
+    def index(self) -> LogIndex:
+        """Where the last line of each problem is, and which lines are damaged."""
+        return index_log(self.log, seal_in(self.manifest()))
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         text = orjson.dumps(orjson.loads(to_json(manifest)), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -157,12 +174,24 @@ def open_own(path: Path, flags: int) -> int:
     return descriptor
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def draft_of(path: Path) -> Path:
+    """Where this process writes the file before it is put in place; drafts that killed processes left are removed.
+
+    Its name begins with a dot and ends in .tmp, so that nobody takes it for data.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        owner = left.name.removesuffix(".tmp").rpartition(".")[2]
+        if owner.isdecimal() and not is_running(int(owner)):
+            left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Replaces the file at `path` with `data` at once: a reader sees the old or the new text, never a part."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = draft_of(path)
     try:
         with os.fdopen(open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as out:
-            out.write(data)
+            out.writelines([data] if isinstance(data, bytes) else data)
             out.flush()
             os.fsync(out.fileno())
         draft.replace(path)
@@ -215,6 +244,13 @@ class Log:
         except OSError as error:
             raise _unwritable(path, error) from error
         self._size = os.fstat(self._fd).st_size
+        self._hash = new_hash()
+        for line in _lines(path):
+            self._hash.update(line)
+
+    @property
+    def seal(self) -> Seal:
+        return Seal(self._size, self._hash.hexdigest())
 
     def append(self, line: bytes) -> None:
         """One line by one write. On a full disk the part written is taken back and ErrataError raised."""
@@ -226,6 +262,7 @@ class Log:
                 os.ftruncate(self._fd, self._size)
             raise self._fault(error) from error
         self._size += len(line)
+        self._hash.update(line)
 
     def _fault(self, error: OSError) -> ErrataError:
         return ErrataError(
@@ -246,22 +283,24 @@ class Log:
 
 def id_hash(problem_id: str) -> int:
     """64 bits that stand for a problem's id."""
-    return int.from_bytes(hashlib.blake2b(problem_id.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    return hash_of(problem_id.encode("utf-8", "surrogatepass"))
 
 
 @dataclass(frozen=True)
 class LogIndex:
-    """Where the last line of each problem is and how it ended: 22 bytes per problem, sorted by the id's hash."""
+    """Where the last line of each problem is and how it ended: 30 bytes per problem, sorted by the id's hash."""
 
     hashes: np.ndarray[Any, np.dtype[np.uint64]]
     offsets: np.ndarray[Any, np.dtype[np.int64]]
     positions: np.ndarray[Any, np.dtype[np.uint32]]
     codes: np.ndarray[Any, np.dtype[np.uint16]]
+    contents: np.ndarray[Any, np.dtype[np.uint64]]
+    """Hashes of what was asked."""
     outcomes: tuple[Outcome, ...]
     """What the codes stand for."""
     lines: int
-    unreadable: int
-    """Whole lines that are no transcript; their problems count as pending."""
+    damaged: tuple[int, ...]
+    """Numbers, counted from 1, of whole lines that are no transcript; their problems count as pending."""
     torn: int
     """Bytes after the last newline."""
 
@@ -270,11 +309,18 @@ class LogIndex:
 
     def outcome(self, problem_id: str) -> Outcome | None:
         """How the problem ended; None where the log has no line of it."""
+        place = self._place(problem_id)
+        return None if place is None else self.outcomes[int(self.codes[place])]
+
+    def has_changed(self, problem: Problem) -> bool:
+        """Whether the log settled another question, gold answer or choices under the problem's id."""
+        place = self._place(problem.id)
+        return place is not None and int(self.contents[place]) != content_hash(problem)
+
+    def _place(self, problem_id: str) -> int | None:
         wanted = np.uint64(id_hash(problem_id))
         place = int(np.searchsorted(self.hashes, wanted))
-        if place < len(self.hashes) and self.hashes[place] == wanted:
-            return self.outcomes[int(self.codes[place])]
-        return None
+        return place if place < len(self.hashes) and self.hashes[place] == wanted else None
 
     def is_settled(self, problem_id: str) -> bool:
         """Whether the problem ended done or rejected; a failed one is tried again."""
@@ -291,27 +337,30 @@ class LogIndex:
         return order
 
 
-def index_log(log: Path) -> LogIndex:
-    """Reads the log once, a line at a time."""
-    hashes, offsets, positions, codes = array("Q"), array("q"), array("I"), array("H")
+def index_log(log: Path, seal: Seal | None = None) -> LogIndex:
+    """Reads the log once, a line at a time; the part under an intact seal without looking at each line closely."""
+    hashes, offsets, positions, codes, contents = array("Q"), array("q"), array("I"), array("H"), array("Q")
     known: dict[tuple[str, str | None], int] = {}
-    offset = lines = unreadable = torn = 0
+    damaged: list[int] = []
+    offset = lines = torn = 0
+    sealed = intact_bytes(log, seal)
     for line in _lines(log):
         if not line.endswith(b"\n"):
             torn = len(line)
             break
         lines += 1
-        entry = _entry(line)
+        entry = entry_of(line, sealed=offset < sealed)
         if entry is None:
-            unreadable += 1
+            damaged.append(lines)
         else:
-            problem_id, position, ending = entry
+            ending = entry.ending
             if ending not in known and len(known) >= MANY_REASONS:
                 ending = (ending[0], OTHER)
-            hashes.append(id_hash(problem_id))
+            hashes.append(id_hash(entry.problem_id))
             offsets.append(offset)
-            positions.append(position)
+            positions.append(entry.position)
             codes.append(known.setdefault(ending, len(known)))
+            contents.append(entry.content)
         offset += len(line)
     everything = np.frombuffer(hashes, np.uint64) if hashes else np.zeros(0, np.uint64)
     unique, from_the_end = np.unique(everything[::-1], return_index=True)
@@ -321,30 +370,44 @@ def index_log(log: Path) -> LogIndex:
         np.array(offsets, np.int64)[last],
         np.array(positions, np.uint32)[last],
         np.array(codes, np.uint16)[last],
+        np.array(contents, np.uint64)[last],
         tuple(Outcome.model_validate({"status": status, "reason": reason}) for status, reason in known),
         lines,
-        unreadable,
+        tuple(damaged),
         torn,
     )
+
+
+def set_aside(log: Path, index: LogIndex) -> tuple[str, ...]:
+    """Moves the damaged lines of a log to a file beside it; says so where there are any.
+
+    Raises ErrataError where no line is a transcript: then another version wrote the log, and nothing is moved.
+    """
+    if not index.damaged:
+        return ()
+    where = in_words(log, index.damaged)
+    if not len(index):
+        raise UsageError(
+            f"{where}: no line is a transcript of this version",
+            "the log was written by another version of errata, or it is none",
+            "use the version named in manifest.json, or give this run a name of its own: name=...",
+        )
+    aside = Log(log.with_name(DAMAGED))
+    try:
+        for line, bad in split(_lines(log), index.damaged):
+            if bad:
+                aside.append(line)
+        aside.sync()
+    finally:
+        aside.close()
+    write_whole(log, (line for line, bad in split(_lines(log), index.damaged) if not bad))
+    return (f"{where}: no transcript, set aside in {DAMAGED}; the problem runs again",)
 
 
 def _lines(log: Path) -> Iterator[bytes]:
     if log.is_file():
         with log.open("rb", buffering=BLOCK) as file:
             yield from file
-
-
-def _entry(line: bytes) -> tuple[str, int, tuple[str, str | None]] | None:
-    """Problem id, position and ending of a line; None where it is no transcript."""
-    try:
-        value = orjson.loads(line)
-        problem, outcome = value["problem"], value["outcome"]
-        ending = (outcome["status"], outcome["reason"])
-        known = ending[0] in ("done", "rejected", "failed") and isinstance(ending[1], str | None)
-        position = int(problem["position"])
-        return (str(problem["id"]), position, ending) if known and 0 <= position < 2**32 else None
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError):
-        return None
 
 
 def read_lines(log: Path, offsets: np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[bytes]:

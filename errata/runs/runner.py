@@ -54,7 +54,8 @@ from errata.runs.counters import (
 from errata.runs.drive import Driver, ticking
 from errata.runs.manifest import provenance
 from errata.runs.recipe import SynthRecipe, load_recipe, with_parts
-from errata.runs.run_dir import OWN_LEDGER, Log, LogIndex, RunDir, held, index_log, repair, write_whole
+from errata.runs.reply_store import ReplyStore, reply_store
+from errata.runs.run_dir import Log, LogIndex, RunDir, held, repair, set_aside, write_whole
 from errata.runs.run_problem import RunProblem, problem_runner
 from errata.runs.saved_recipe import dump_recipe, refuse_other_recipe
 from errata.runs.warmup import read_warmup, warmup_of
@@ -159,6 +160,7 @@ class Run:
         return {
             **self.about,
             **sums,
+            "log": self.log.seal._asdict(),
             "replies": rows_of(added(counts_of(self._earlier.get("replies")), self.accounts.replies)),
             "fallbacks": fallbacks,
             "unknown_prompts": unknown,
@@ -185,8 +187,22 @@ class Run:
 
 
 def survey(problems: Problems, index: LogIndex) -> ProblemCounts:
-    """Reads every problem once: all bad records are found before a call is paid for."""
-    pending = sum(index.outcome(problem.id) is None for problem in problems)
+    """Reads every problem once: all bad records are found before a call is paid for.
+
+    Raises UsageError where a settled problem is not what it was: its transcript would be another problem's.
+    """
+    pending, changed = 0, []
+    for problem in problems:
+        pending += index.outcome(problem.id) is None
+        if index.is_settled(problem.id) and index.has_changed(problem):
+            changed.append(problem.id)
+    if changed:
+        raise UsageError(
+            f"{len(changed)} of the problems differ from those that this run has settled: {', '.join(changed[:5])}"
+            f"{', ...' * (len(changed) > 5)}",
+            "question, gold answer or choices have changed under the same id; the log holds replies to the old ones",
+            "restore the data, or give this run a name of its own: name=... (equal calls are not paid again)",
+        )
     tally = ProblemCounts(pending + len(index))
     for outcome, number in index.counts():
         tally.count(outcome, number)
@@ -234,17 +250,22 @@ async def synthesize(
         refuse_other_code(directory, recipe.code)
         resumed = bool(directory.manifest())
         torn = repair(directory.log)
-        index = index_log(directory.log)
+        index = directory.index()
+        damage = set_aside(directory.log, index)
+        if damage:
+            index = directory.index()
         problems = Problems(recipe.problems, recipe.limit)
         tally = survey(problems, index)
         before = tally.logged - tally.failed.total()
         about = provenance(recipe, prompts)
+        store = reply_store(recipe, directory)
+        about["store"] = store.kind
         about["input"] = {name: getattr(problems, name) for name in ("duplicates", "excluded", "skipped")}
         log = Log(directory.log)
         listening = ExitStack()
         try:
             async with AsyncExitStack() as stack:
-                gateway = await _gateway(recipe, directory, stack, clock, sleep, ledger)
+                gateway = await _gateway(recipe, directory, store, stack, clock, sleep, ledger)
                 run_one = await (executor or partial(_in_process, recipe))(gateway, stack)
                 about["resumes"] = resumes(directory.manifest(), gateway.spent, unsettled=tally.total - before)
                 write_whole(directory.recipe, dump_recipe(recipe).encode())
@@ -266,7 +287,12 @@ async def synthesize(
             resumed,
             before,
             torn,
-            (*problems.notes(), *gateway.notes, *fallbacks_in_words(gateway.spent, gateway.refused)),
+            (
+                *damage,
+                *problems.notes(),
+                *gateway.notes,
+                *fallbacks_in_words(gateway.spent, gateway.refused),
+            ),
         )
 
 
@@ -295,20 +321,25 @@ def refuse_other_code(directory: RunDir, code: Mapping[str, Code]) -> None:
 
 
 async def _gateway(
-    recipe: SynthRecipe, directory: RunDir, stack: AsyncExitStack, clock: Clock, sleep: Sleep, booked: str | None
+    recipe: SynthRecipe,
+    directory: RunDir,
+    store: ReplyStore,
+    stack: AsyncExitStack,
+    clock: Clock,
+    sleep: Sleep,
+    booked: str | None,
 ) -> Gateway:
     """The gateway; closing the stack waits for calls in flight, so that none is paid in vain."""
-    store, ledger = directory.calls, OWN_LEDGER
-    if recipe.store:
-        store, ledger = Path(expand(recipe.store)), str(directory.path.resolve())
     return await stack.enter_async_context(
         Gateway.open(
             recipe.agents,
             seed=recipe.seed,
             budget=recipe.budget,
             concurrency=recipe.concurrency,
-            store=store,
-            ledger=booked or ledger,
+            store=store.folder,
+            ledger=booked or store.ledger,
+            known=None if booked else store.known,
+            anew=store.anew and not booked,
             clock=clock,
             sleep=sleep,
             schemas_refused=refused_in(directory.manifest()),

@@ -21,7 +21,8 @@ The log is streamed; of several lines about one problem the last counts. What is
 - paid_replies: the same of all replies that this run directory has paid for, problems in flight included, from the
   manifest, which is a few seconds old while a run is on; `seconds` from sending to the reply, added up.
 - calls, tokens, cost_usd: what this run directory asked for, over all its runs; tokens and dollars of paid calls only,
-  null where a price is unknown. `log` holds the same sums over the calls in the log at the price of their first
+  null where a price is unknown. `lost` are the paid calls whose reply could not be used; they count as they state, else
+  as reserved. `log` holds the same sums over the calls in the log at the price of their first
   payment, whoever paid (another run, where the store is shared).
 """
 
@@ -36,7 +37,7 @@ import numpy as np
 
 from errata.llm.reply_counts import Key, ReplyCounts, counts_of, rows_of
 from errata.records import Call, Rationale, Transcript
-from errata.runs.run_dir import LogIndex, RunDir, find_run, index_log
+from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.status_notes import notes
 from errata.runs.transcripts import in_file_order, read_transcripts
 
@@ -299,7 +300,7 @@ def problems(index: LogIndex, total: int | None) -> dict[str, Any]:
 def status(run_dir: str | Path) -> dict[str, Any]:
     """The figures of one run directory as JSON-able values; UsageError where there is none."""
     run = find_run(run_dir)
-    index = index_log(run.log)
+    index = run.index()
     return figures(run, index, funnel_of(run, index))
 
 
@@ -315,7 +316,7 @@ def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
         "problems": problems(index, manifest.get("problems", {}).get("total")),
         "rationales": rationales,
         "acceptance": funnel.acceptance(),
-        "calls": {key: spent.get(key, 0) for key in ("paid", "cached", "failed")},
+        "calls": {key: spent.get(key, 0) for key in ("paid", "cached", "failed", "lost")},
         "tokens": {"prompt": spent.get("prompt_tokens", 0), "completion": spent.get("completion_tokens", 0)},
         "cost_usd": usd,
         "cost_per_accepted_usd": None if usd is None else share(usd, rationales["accepted"]),
@@ -336,6 +337,7 @@ def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
         "fallbacks": {agent: dict(counted) for agent, counted in sorted(funnel.fallbacks.items())},
         "log": funnel.logged(),
         "notes": notes(
+            run,
             index,
             manifest,
             replies=funnel.replies,

@@ -8,10 +8,12 @@ from typing import Any
 from errata.llm.gateway import unknown_prompt_notes
 from errata.llm.reply_counts import Key, ReplyCounts, counts_of, too_short
 from errata.llm.structured import refused_in, schema_notes
-from errata.runs.run_dir import LogIndex
+from errata.runs.log_lines import damage_note
+from errata.runs.run_dir import LogIndex, RunDir
 
 
 def notes(
+    run: RunDir,
     index: LogIndex,
     manifest: Mapping[str, Any],
     *,
@@ -25,8 +27,13 @@ def notes(
         lines.append("manifest.json is missing: pending problems, paid calls and cost are unknown")
     if index.torn:
         lines.append(f"the log ends in a torn line of {index.torn} bytes: the next run cuts it off")
-    if index.unreadable:
-        lines.append(f"{index.unreadable} lines of the log are no transcripts and are not counted")
+    if index.damaged:
+        lines.append(damage_note(run.log, index.damaged))
+    lost = manifest.get("spent", {}).get("all_runs", {}).get("lost", 0)
+    if lost:
+        lines.append(
+            f"{lost} paid replies could not be used: they count with what they state, else with the most expected"
+        )
     lines += unknown_prompt_notes(manifest.get("unknown_prompts", {}))
     lines += too_short(counts_of(manifest.get("replies")) or replies).values()
     lines += schema_notes(refused_in(manifest))

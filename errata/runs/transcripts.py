@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from errata.errors import UsageError
 from errata.records import Transcript
-from errata.runs.run_dir import BLOCK, LogIndex, read_lines
+from errata.runs.log_lines import BLOCK
+from errata.runs.run_dir import LogIndex, read_lines
 
 Offsets = np.ndarray[Any, np.dtype[np.int64]]
 

@@ -16,7 +16,7 @@ from trl import ModelConfig, get_peft_config, get_quantization_config
 
 from errata.errors import UsageError
 from errata.models.files import Files, find
-from errata.models.load import model_of, tokenizer_of
+from errata.models.load import model_of, tokenizer_of, unloadable
 from errata.training.classroom_student import model as tiny
 
 TINY = "tiny"
@@ -93,11 +93,7 @@ def open_student(config: ModelConfig, texts: Callable[[], Texts], seed: int) -> 
     except UsageError:
         raise
     except Exception as error:  # every library below has errors of its own for a damaged file
-        raise UsageError(
-            f"the student {name} cannot be loaded: {type(error).__name__}: {error}"[:800],
-            "its files are damaged or incomplete, or of a kind transformers does not know",
-            "try it with transformers' AutoModelForCausalLM.from_pretrained",
-        ) from error
+        raise unloadable(f"the student {name}", files.folders, error) from error
     if student.tokenizer.eos_token_id is None:
         raise UsageError(f"{name} has no end token", "a student must learn where an answer ends", "set --eos_token")
     return student

@@ -35,7 +35,7 @@ async def soon(seconds: float) -> None:
 
 @dataclass(frozen=True)
 class Came:
-    """What a run came to: the log that counts, the exports, the calls paid."""
+    """What a run came to: the log that counts, the exports, the calls paid for a reply that could be used."""
 
     lines: tuple[bytes, ...]
     exports: dict[str, bytes]
@@ -45,7 +45,8 @@ class Came:
 def came_to(run: Path) -> Came:
     index = index_log(run / "transcripts.jsonl")
     lines = read_lines(run / "transcripts.jsonl", index.in_input_order())
-    return Came(tuple(lines), exported(run), status(run)["calls"]["paid"])
+    calls = status(run)["calls"]
+    return Came(tuple(lines), exported(run), calls["paid"] - calls["lost"])
 
 
 def exported(run: Path) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from errata.errors import BudgetExhausted
 from errata.llm.budget import Budget
+from errata.llm.payments import reservation_of
 from errata.runs.status import status
 from tests.faults.harm import Came, Place, accounted, came_to, place
 from tests.llm.provider import Provider, body, completion, gateway, request_of
@@ -133,7 +134,7 @@ def test_replies_longer_than_reserved_overshoot_by_those_in_flight_at_most(
             folder = tmp_path_factory.mktemp("overshoot")
             async with gateway(folder, spec, budget=Budget(tokens=limit), concurrency=concurrency) as ask:
                 sent = [request_of(spec, f"{n:02}?", parameters={"max_tokens": 20}) for n in range(30)]
-                reserved = ask._need(sent[0]).tokens
+                reserved = reservation_of(sent[0], None).tokens
                 done = await asyncio.gather(*map(ask, sent), return_exceptions=True)
                 assert all(not isinstance(each, Exception) or isinstance(each, BudgetExhausted) for each in done)
                 return ask.spent.run.tokens, reserved

@@ -130,7 +130,7 @@ async def test_damaged_rows_of_the_store_are_paid_again_and_no_others(unharmed: 
     here = place(tmp_path)
     await here.lives()
     (here.run / "transcripts.jsonl").unlink()
-    database = sqlite3.connect(here.run / "calls" / "cache.db")
+    database = sqlite3.connect(here.run.parent / ".calls" / "cache.db")
     harmed = database.execute("update Cache set value = X'00' where rowid % 3 = 0").rowcount
     database.commit()
     database.close()
@@ -145,7 +145,7 @@ async def test_a_store_without_a_sound_row_and_ledger_is_filled_again(unharmed: 
     here = place(tmp_path)
     await here.lives()
     (here.run / "transcripts.jsonl").unlink()
-    database = sqlite3.connect(here.run / "calls" / "cache.db")
+    database = sqlite3.connect(here.run.parent / ".calls" / "cache.db")
     database.execute("update Cache set value = X'00'")
     database.commit()
     database.close()
@@ -159,13 +159,13 @@ async def test_a_store_without_a_sound_row_and_ledger_is_filled_again(unharmed: 
 async def test_a_store_that_is_no_database_says_what_to_do(unharmed: Came, tmp_path: Path) -> None:
     here = place(tmp_path)
     await here.lives(f"limit={PROBLEMS - 2}")
-    (here.run / "calls" / "cache.db").write_bytes(b"rubbish " * 1000)
+    (here.run.parent / ".calls" / "cache.db").write_bytes(b"rubbish " * 1000)
 
     with pytest.raises(ErrataError, match="move the folder away") as refused:
         await here.lives()
 
     assert refused.value.exit_code == 1
-    (here.run / "calls").rename(tmp_path / "away")
+    (here.run.parent / ".calls").rename(tmp_path / "away")
     last = await here.ends_as(unharmed)
     assert last.settled_before == PROBLEMS - 2
 
@@ -212,5 +212,5 @@ async def test_a_second_process_is_refused_and_harms_nothing(unharmed: Came, tmp
             await synthesize(here.recipe())
 
     assert refused.value.exit_code == 2
-    assert not (here.run / "calls").exists()
+    assert not (here.run.parent / ".calls").exists()
     await here.ends_as(unharmed)

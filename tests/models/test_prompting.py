@@ -62,3 +62,22 @@ def test_a_template_that_refuses_a_role_is_a_clear_error() -> None:
 
     with pytest.raises(UsageError, match="refuses messages of the roles system, user: no system role"):
         prompt_ids(strict, ASKED)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro again() %}{% for a in range(9999) %}{{ again() }}{% endfor %}{% endmacro %}{{ again() }}",
+    ],
+)
+def test_a_template_that_does_not_end_is_cut_off(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("errata.models.prompting.LONGEST_RENDERING_S", 0.2)
+    tokenizer = tiny.tokenizer(chat=True)
+    tokenizer.chat_template = template
+    with pytest.raises((UsageError, RecursionError)) as refused:
+        prompt_ids(tokenizer, (Message(role="user", content="x"),))
+    if isinstance(refused.value, UsageError):
+        assert "takes more than 0.2 s" in str(refused.value)
+    tokenizer.chat_template = tiny.CHAT
+    assert prompt_ids(tokenizer, (Message(role="user", content="x"),))

@@ -90,7 +90,8 @@ def test_repair_keeps_every_whole_line_and_nothing_else(
     assert b"\n" not in whole[len(text) : kept]
     index = index_log(log)
     assert len(index) == len(set(names[: text.count(b"\n")]))
-    assert index.unreadable == index.torn == 0
+    assert index.damaged == ()
+    assert index.torn == 0
     assert repair(log) == 0
 
 
@@ -101,7 +102,7 @@ def test_a_log_of_anything_is_counted_not_raised(tmp_path_factory: pytest.TempPa
     index = index_log(log)
     assert index.outcome("a")
     assert index.outcome("b")
-    assert index.unreadable == junk.count(b"\n") + 1
+    assert index.damaged == tuple(range(2, junk.count(b"\n") + 3))
 
 
 def test_reasons_without_end_are_kept_within_bounds(tmp_path: Path) -> None:
@@ -116,8 +117,8 @@ def test_the_index_takes_few_bytes_a_problem(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"".join(line(str(n), n) for n in range(100)))
     index = index_log(log)
-    parts: list[np.ndarray] = [index.hashes, index.offsets, index.positions, index.codes]
-    assert sum(part.nbytes for part in parts) <= 22 * 100
+    parts: list[np.ndarray] = [index.hashes, index.offsets, index.positions, index.codes, index.contents]
+    assert sum(part.nbytes for part in parts) <= 30 * 100
 
 
 def test_a_full_disk_leaves_the_log_whole(tmp_path: Path) -> None:
@@ -229,3 +230,18 @@ def test_find_run_names_what_is_missing(tmp_path: Path) -> None:
         find_run(tmp_path)
     Log(tmp_path / "transcripts.jsonl").close()
     assert find_run(tmp_path).path == tmp_path
+
+
+def test_what_a_killed_process_left_half_written_is_removed_by_the_next(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    dead, living = tmp_path / f".rows.jsonl.{child.pid}.tmp", tmp_path / ".rows.jsonl.1.tmp"
+    others = [tmp_path / f".other.jsonl.{child.pid}.tmp", tmp_path / ".rows.jsonl.x.tmp", living]
+    for file in (dead, *others):
+        file.write_text("half")
+
+    write_whole(tmp_path / "rows.jsonl", b"whole")
+
+    assert not dead.exists()
+    assert all(file.exists() for file in others)
+    assert (tmp_path / "rows.jsonl").read_bytes() == b"whole"

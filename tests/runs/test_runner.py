@@ -251,6 +251,7 @@ async def test_a_bad_record_is_found_before_the_first_call(tmp_path: Path) -> No
         await synthesize(recipe)
 
     assert not (tmp_path / "demo").exists()
+    assert not (tmp_path / ".calls").exists()
 
 
 async def test_a_log_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import orjson
 import pytest
 from rich.console import Console
 
-from errata.errors import UsageError
 from errata.records import Call, Outcome, Problem, Rationale, Review, Transcript
 from errata.runs.counters import Snapshot, StopSignal
 from errata.runs.progress import watching
@@ -303,25 +302,6 @@ def test_an_unknown_price_is_null_and_said(tmp_path: Path) -> None:
     assert "no price is known for ada" in notes
     assert "torn line of 6 bytes" in notes
     assert "manifest.json is missing" in notes
-
-
-def test_lines_that_are_no_transcripts(tmp_path: Path) -> None:
-    log = tmp_path / "transcripts.jsonl"
-    log.write_bytes(b'{"anything": 1}\n')
-    assert "1 lines" in status(tmp_path)["notes"][1]
-    log.write_bytes(b'{"problem": {"id": "a", "position": 0}, "outcome": {"status": "done", "reason": null}}\n')
-    with pytest.raises(UsageError, match="no transcript of this version"):
-        status(tmp_path)
-
-
-def test_a_bad_line_is_named_by_its_number(tmp_path: Path) -> None:
-    problems = [PROBLEM.model_copy(update={"id": name, "position": place}) for place, name in enumerate("abc")]
-    lines = [Transcript(graph="exam", problem=each, outcome=Outcome(status="done")).to_line() for each in problems]
-    lines[1] = lines[1].replace(b'"rationales":[]', b'"rationales":[7]')
-    (tmp_path / "transcripts.jsonl").write_bytes(b"".join(lines))
-
-    with pytest.raises(UsageError, match=r"transcripts.jsonl, line 2 is no transcript of this version: rationales.0"):
-        status(tmp_path)
 
 
 def test_verdicts_on_targets_of_own_stages_count(tmp_path: Path) -> None:

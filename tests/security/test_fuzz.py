@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 import pytest
@@ -115,15 +115,20 @@ class _Canned:
     """An HTTP session that answers with one body."""
 
     status = 200
+    headers: ClassVar[dict[str, str]] = {}
 
     def __init__(self, body: bytes) -> None:
         self._body = body
 
+    @property
+    def content(self) -> _Canned:
+        return self
+
     def post(self, *_: Any, **__: Any) -> _Canned:
         return self
 
-    async def read(self) -> bytes:
-        return self._body
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        yield self._body
 
     async def __aenter__(self) -> _Canned:
         return self
@@ -307,7 +312,7 @@ def test_every_log_is_repaired_and_counted(
     index = index_log(log)
     assert index.lines == (whole + torn).count(b"\n")
     assert index.torn == 0
-    assert len(index) <= index.lines - index.unreadable
+    assert len(index) <= index.lines - len(index.damaged)
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ async def test_a_hostile_reply_is_kept_as_text(tmp_path: Path, name: str) -> Non
     written = {"hostile.yaml", "problems.jsonl"} | {
         f"runs/hostile/{path}" for path in ("recipe.yaml", "manifest.json", "transcripts.jsonl", ".lock", ".holder")
     }
-    assert {path for path in files_under(tmp_path) if "/calls/" not in path} <= written
+    assert {path for path in files_under(tmp_path) if "/.calls/" not in path} <= written
     rows = export([summary.run], "nat", tmp_path / "out.jsonl").out.read_bytes().splitlines()
     assert all(orjson.loads(row) for row in rows)
 

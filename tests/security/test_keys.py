@@ -110,6 +110,14 @@ async def test_a_planted_key_is_found_nowhere(tmp_path: Path, model: str) -> Non
         ({"extra": {"extra_headers": {"Authorization": f"Bearer {KEY}"}}}, "extra.extra_headers.Authorization holds"),
         ({"extra": {"extra_body": {"options": {"access_token": KEY}}}}, "extra_body.options.access_token holds a key"),
         ({"api_base": f"http://me:{KEY}@localhost/v1"}, "api_base holds a password"),
+        ({"api_base": f"http://{KEY}@localhost/v1"}, "api_base holds a password"),
+        ({"api_base": f"http://localhost/v1?v=1&api-key={KEY}"}, r"api_base holds a key \(api-key\)"),
+        ({"extra": {"extra_headers": {"X-Key": KEY}}}, "extra_headers.X-Key holds a key"),
+        ({"extra": {"extra_headers": {"X-Auth-Token": KEY}}}, "extra_headers.X-Auth-Token holds a key"),
+        ({"extra": {"extra_headers": {"Cookie": f"id={KEY}"}}}, "extra_headers.Cookie holds a key"),
+        ({"extra": {"extra_headers": {"Authorization": f"Bearer ${{X:-{KEY}}}"}}}, "Authorization holds a key"),
+        ({"extra": {"extra_headers": {"X-Api-Key": f"{KEY}${{X}}"}}}, "X-Api-Key holds a key"),
+        ({"extra": {"extra_body": {"list": [{"token": KEY}]}}}, "extra_body.list.0.token holds a key"),
     ],
 )
 def test_a_recipe_that_holds_a_key_is_refused_and_the_key_not_repeated(
@@ -122,6 +130,15 @@ def test_a_recipe_that_holds_a_key_is_refused_and_the_key_not_repeated(
         load_recipe(path)
 
     assert KEY not in str(refused.value)
+
+
+def test_what_only_sounds_like_a_key_is_none(tmp_path: Path) -> None:
+    extra = {"prompt_cache_key": "lesson", "stop_token": "###", "stop_token_ids": [1], "max_completion_tokens": 5}
+    headers = {"Authorization": "Bearer ${ADA_KEY}", "X-Key": "${ADA_KEY}", "X-Team": "red", "X-Keyboard": "de"}
+    path = tmp_path / "r.yaml"
+    given = {"extra": extra | {"extra_headers": headers}, "api_base": "http://127.0.0.1:9/v1?api-version=2"}
+    path.write_text(recipe_text(tmp_path, "", [APPLES], **given))
+    load_recipe(path)
 
 
 def test_a_key_cut_off_at_the_end_is_hidden() -> None:

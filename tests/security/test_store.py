@@ -75,7 +75,7 @@ async def test_a_run_over_tampered_replies_pays_again_and_runs_nothing(tmp_path:
     payload = pickle.dumps(Payload(mark))
     async with Provider() as provider:
         first = await lesson(tmp_path, provider)
-        calls = first.run / "calls"
+        calls = first.run.parent / ".calls"
         (calls / "payload.val").write_bytes(payload)
         where = {"value": payload, "filename": None} if place == "row" else {"value": None, "filename": "payload.val"}
         tampered = tamper(calls, mode=MODES[mode], **where)
@@ -96,7 +96,7 @@ async def test_a_pickled_key_and_a_compressed_pickle_run_nothing(tmp_path: Path,
     async with Provider() as provider:
         first = await lesson(tmp_path, provider)
         columns = {"raw": 0, "key": payload} if part == "key" else {"value": zlib.compress(payload)}
-        tamper(first.run / "calls", **columns)
+        tamper(first.run.parent / ".calls", **columns)
         (first.run / "transcripts.jsonl").unlink()
 
         again = await lesson(tmp_path, provider)
@@ -124,7 +124,7 @@ async def test_tampered_settings_of_the_database_neither_run_nor_drop_anything(
 ) -> None:
     async with Provider() as provider:
         first = await lesson(tmp_path, provider)
-        database = sqlite3.connect(first.run / "calls" / "cache.db")
+        database = sqlite3.connect(first.run.parent / ".calls" / "cache.db")
         database.execute("insert or replace into Settings (key, value) values (?, ?)", (key, value))
         database.commit()
         database.close()
@@ -154,18 +154,21 @@ def test_a_variable_in_the_path_leads_nowhere_else(tmp_path: Path, monkeypatch: 
 # ---- links and FIFOs in a run directory that somebody else has made --------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["transcripts.jsonl", ".holder", "calls", "calls/cache.db"])
+@pytest.mark.parametrize(
+    "name", ["transcripts.jsonl", ".holder", "calls", "calls/cache.db", "../.calls", "../.calls/cache.db"]
+)
 async def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
     victim = tmp_path / "victim"
-    victim.mkdir() if name == "calls" else victim.write_bytes(b"precious\n")
+    victim.mkdir() if name.endswith("calls") else victim.write_bytes(b"precious\n")
     run = tmp_path / "runs" / "trial"
     (run / name).parent.mkdir(parents=True, exist_ok=True)
+    run.mkdir(exist_ok=True)
     (run / name).symlink_to(victim)
 
     with suppress(ErrataError):
         await synthesize(small(tmp_path / "runs", "name=trial", problems=2))
 
-    assert list(victim.iterdir()) == [] if name == "calls" else victim.read_bytes() == b"precious\n"
+    assert list(victim.iterdir()) == [] if name.endswith("calls") else victim.read_bytes() == b"precious\n"
 
 
 @pytest.mark.parametrize("name", ["transcripts.jsonl", "calls/cache.db"])

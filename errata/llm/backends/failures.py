@@ -19,6 +19,8 @@ from errata.llm.retries import RateLimited
 from errata.llm.structured import SchemaRefused, names_schema
 
 LONGEST_MESSAGE = 2_000
+LONGEST_WAIT_S = 86_400.0
+"""Seconds; what a provider asks to wait beyond it is the same to a run."""
 _TRANSIENT = {408, 409, 425}
 _FATAL = {401, 402, 403, 404}
 _REFUSES = {400, 422}
@@ -29,8 +31,15 @@ _FATAL_CODES = {"insufficient_quota", "model_not_found", "invalid_api_key"}
 """Codes that OpenAI-compatible servers send with 400 or 429 although no later call can fare better."""
 
 
+class ErrorAsReply(ProviderFailure):
+    """An error that came with status 200: no reply was written, and none is charged for."""
+
+
 def failure_of(error: openai.APIError) -> ProviderFailure:
     """The provider failure behind an error of litellm, which are those of the openai package."""
+    for each in _chain(error):
+        if isinstance(each, ProviderFailure):  # of the guard below litellm
+            return each
     status = getattr(error, "status_code", None)
     if isinstance(error, openai.APIConnectionError) or not isinstance(status, int):  # also timeouts
         return lost_connection(error)
@@ -72,9 +81,9 @@ def _failure_of_status(status: int, headers: Mapping[str, str], body: object, ot
     """What the status means for this call and the agent's later ones; the message stands in `body` or `otherwise`."""
     inner = body.get("error", body) if isinstance(body, dict) else body
     message = inner.get("message") if isinstance(inner, dict) else inner
-    text = _cut(f"{status}: {message or otherwise}")
+    text = _cut(f"{status}: {_in_words(message) or otherwise}")
     code = inner.get("code") if isinstance(inner, dict) else None
-    if status in _FATAL or code in _FATAL_CODES:
+    if status in _FATAL or (isinstance(code, str) and code in _FATAL_CODES):
         return ProviderFailure(text, fatal=True)
     if status == 429:
         return RateLimited(text, retry_after=retry_after_of(headers))
@@ -93,9 +102,9 @@ def retry_after_of(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):
             return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), LONGEST_WAIT_S) if math.isfinite(seconds) else None
 
 
 def completion_of(body: bytes) -> dict[str, Any]:
@@ -111,7 +120,7 @@ def completion_of(body: bytes) -> dict[str, Any]:
     if not isinstance(completion, dict):
         raise ProviderFailure(f"the body is no completion but {type(completion).__name__}", transient=True)
     if completion.get("error"):
-        raise ProviderFailure(_cut(f"an error sent as a reply: {completion['error']}"), transient=True)
+        raise ErrorAsReply(_cut(f"an error sent as a reply: {_in_words(completion['error'])}"), transient=True)
     choices = completion.get("choices")
     if not isinstance(choices, list) or not choices:
         raise ProviderFailure("the completion holds no choices", transient=True)
@@ -119,6 +128,14 @@ def completion_of(body: bytes) -> dict[str, Any]:
         raise ProviderFailure("the completion's first choice holds no message", transient=True)
     choices[0]["message"].setdefault("role", "assistant")
     return completion
+
+
+def _in_words(value: object) -> str:
+    """What a provider sent as a message, whatever it is; empty where there is none."""
+    try:
+        return str(value) if value else ""
+    except RecursionError:
+        return "an error nested too deeply to be shown"
 
 
 def _cut(text: str) -> str:

@@ -7,15 +7,21 @@ import logging
 import os
 import re
 import warnings
+import zlib
+from contextvars import ContextVar
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
+import httpx
 import openai
 
 from errata.config.env import variable
+from errata.config.hooks import check_hooks
 from errata.errors import UsageError
 from errata.llm.backends.failures import failure_of
+from errata.llm.backends.responses import ACCEPTED_ENCODINGS, billed, read_body, refuse_redirect
 from errata.llm.endpoint import filled_in
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec
@@ -23,6 +29,8 @@ from errata.llm.structured import SchemaRefused, names_schema, response_format
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it fetches prices over the net when imported
 import litellm
+from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
 litellm.telemetry = False
 litellm.suppress_debug_info = True
@@ -31,13 +39,64 @@ logging.getLogger("LiteLLM").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
 
 
+@dataclass
+class Answer:
+    """What a provider has answered to the call at hand; with a status below 400 it may charge for it."""
+
+    asked: bool = False
+    charged: bool = False
+    body: bytes = b""
+
+
+_answer: ContextVar[Answer] = ContextVar("the answer to the call at hand")
+"""Set by the call and filled below litellm, which may go through tasks of its own in between."""
+_HOOKS = {"handle_async_request": ("request",)}
+_transport = LiteLLMAiohttpTransport.handle_async_request
+
+
+async def _guarded(self: LiteLLMAiohttpTransport, request: httpx.Request) -> httpx.Response:
+    """The response with its whole body, as errata.llm.backends.responses allows: litellm would follow redirects."""
+    request.headers["Accept-Encoding"] = ACCEPTED_ENCODINGS
+    answer = _answer.get(None) or Answer()
+    answer.asked = True
+    response = await _transport(self, request)
+    try:
+        refuse_redirect(response.status_code, response.headers, str(request.url))
+        answer.charged = response.status_code < 400
+        answer.body = await read_body(response.aiter_raw(), response.headers.get("Content-Encoding", ""))
+    except ProviderFailure as failure:
+        raise httpx.TransportError(failure.message) from failure  # litellm and the clients below know this kind
+    except zlib.error as error:
+        raise httpx.DecodingError(str(error), request=request) from error
+    finally:
+        await response.aclose()
+    headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in _OF_PACKING]
+    return httpx.Response(response.status_code, headers=headers, content=answer.body, request=request)
+
+
+_OF_PACKING = {"content-encoding", "content-length", "transfer-encoding"}
+
+
+def _guard() -> None:
+    """Puts the guard below all of litellm's clients. Raises UsageError where they would go round it."""
+    check_hooks(LiteLLMAiohttpTransport, _HOOKS)
+    if not AsyncHTTPHandler.should_use_aiohttp_transport():
+        raise UsageError(
+            "DISABLE_AIOHTTP_TRANSPORT or LITELLM_HTTP2 is set",
+            "litellm would then follow redirects with key and prompt to any host",
+            "unset it",
+        )
+    LiteLLMAiohttpTransport.handle_async_request = _guarded
+
+
 class LiteLLM:
-    """The backend of every model string without one of its own."""
+    """The backend of every model string without one of its own. Raises UsageError where its calls were not guarded."""
 
     paid = True
     remote = True
 
     def __init__(self) -> None:
+        _guard()
         self._seeded: dict[str, bool] = {}
 
     async def complete(self, request: Request, seed: int) -> Reply:
@@ -48,6 +107,17 @@ class LiteLLM:
             arguments["extra_headers"] = filled_in(arguments["extra_headers"])
         if "seed" not in spec.extra and self._takes_seed(model):
             arguments["seed"] = seed
+        answer = Answer()
+        _answer.set(answer)
+        try:
+            return await self._ask(model, request, arguments)
+        except ProviderFailure as failure:
+            if answer.charged:
+                raise billed(failure, answer.body)  # noqa: B904 - the same error, of which more is known
+            raise
+
+    async def _ask(self, model: str, request: Request, arguments: dict[str, Any]) -> Reply:
+        spec = request.spec
         try:
             async with asyncio.timeout(spec.timeout):
                 answer = await litellm.acompletion(
@@ -59,7 +129,8 @@ class LiteLLM:
                     **arguments,
                 )
         except TimeoutError as error:
-            raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True) from error
+            asked = _answer.get().asked
+            raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True, billed=asked) from error
         except litellm.UnsupportedParamsError as error:
             if request.schema is not None and names_schema(error.message):
                 raise SchemaRefused(error.message) from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 from urllib.request import getproxies
@@ -15,7 +17,8 @@ from pydantic import PrivateAttr, SecretStr
 
 from errata.config.env import variable
 from errata.config.hooks import check_hooks
-from errata.llm.backends.failures import completion_of, failure_of_response, lost_connection
+from errata.llm.backends.failures import ErrorAsReply, completion_of, failure_of_response, lost_connection
+from errata.llm.backends.responses import ACCEPTED_ENCODINGS, billed, read_body, refuse_redirect
 from errata.llm.endpoint import api_base_of, filled_in
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec
@@ -47,15 +50,28 @@ class ReasoningChat(ChatOpenAI):
         payload = self._get_request_payload(messages, **parameters)
         payload |= payload.pop("extra_body", {})
         headers = self._headers | filled_in(payload.pop("extra_headers", {}))
-        url = f"{self.openai_api_base}/chat/completions"
+        status, answer, body = await self._post(to_json(payload), headers)
+        if status >= 400:
+            raise failure_of_response(status, answer, body)
         try:
-            async with self._session.post(url, data=to_json(payload), headers=headers) as response:
-                body = await response.read()
-        except (aiohttp.ClientError, OSError) as error:
-            raise lost_connection(error) from error
-        if response.status >= 400:
-            raise failure_of_response(response.status, response.headers, body)
-        return self._message_of(completion_of(body))
+            return self._message_of(completion_of(body))
+        except ErrorAsReply:
+            raise
+        except ProviderFailure as failure:
+            raise billed(failure, body)  # noqa: B904 - the same error, of which more is known
+
+    async def _post(self, data: bytes, headers: dict[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of the answer. Raises ProviderFailure."""
+        url, answered = f"{self.openai_api_base}/chat/completions", False
+        try:
+            async with self._session.post(url, data=data, headers=headers, allow_redirects=False) as response:
+                refuse_redirect(response.status, response.headers, url)
+                answered = response.status < 400
+                packed_as = response.headers.get("Content-Encoding", "")
+                return response.status, response.headers, await read_body(response.content.iter_any(), packed_as)
+        except (aiohttp.ClientError, OSError, zlib.error) as error:
+            lost = lost_connection(error)
+            raise (billed(lost) if answered else lost) from error
 
     def _message_of(self, completion: dict[str, Any]) -> BaseMessage:
         try:
@@ -110,13 +126,15 @@ class OpenAI:
             async with asyncio.timeout(spec.timeout):
                 answer = await self._ask(chat, messages, parameters)
         except TimeoutError as error:
-            raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True) from error
+            raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True, billed=True) from error
         return _reply(answer)
 
     async def _ask(self, chat: ReasoningChat, messages: list[BaseMessage], parameters: dict[str, Any]) -> AIMessage:
         answer = await chat.complete(messages, parameters)
         if not isinstance(answer, AIMessage):
-            raise ProviderFailure(f"the reply is a message of role {answer.type}, not assistant", transient=True)
+            raise ProviderFailure(
+                f"the reply is a message of role {answer.type}, not assistant", transient=True, billed=True
+            )
         return answer
 
     def _connect(self, spec: AgentSpec) -> ReasoningChat:
@@ -126,6 +144,8 @@ class OpenAI:
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ssl=httpx.create_ssl_context()),
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,  # bodies are unpacked under a bound
+                headers={"Accept-Encoding": ACCEPTED_ENCODINGS},
                 trust_env=bool(getproxies()),  # it looks for them in a thread, at every request
             )
         base = api_base_of(spec)

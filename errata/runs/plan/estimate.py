@@ -24,14 +24,15 @@ from errata.data.problems import Problems
 from errata.errors import UsageError
 from errata.graphs.call_counts import RATES, CallEstimate, Range, Rates, tries_of
 from errata.llm.budget import Amounts
-from errata.llm.gateway import UNSTATED, check
+from errata.llm.gateway import check
+from errata.llm.payments import UNSTATED
 from errata.llm.prices import cost, price_of
 from errata.llm.spec import Sampling
 from errata.records import Problem
 from errata.runs.plan.notes import notes_of
 from errata.runs.plan.pilot import Tokens, run_pilot
 from errata.runs.recipe import SynthRecipe
-from errata.runs.run_dir import LogIndex, RunDir, index_log
+from errata.runs.run_dir import LogIndex, RunDir
 from errata.runs.saved_recipe import refuse_other_recipe
 
 CHARS_PER_TOKEN = 4
@@ -48,7 +49,7 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
     prompts = recipe.load_prompts()
     run = RunDir(Path(expand(recipe.runs)) / recipe.name)
     problems = Problems(recipe.problems, recipe.limit)
-    first, number, left = _look(problems, index_log(run.log))
+    first, number, left = _look(problems, run.index())
     measured = run_pilot(recipe, pilot) if pilot else None
     if measured:
         rates = replace(rates, unreadable=measured.unreadable)

@@ -1,7 +1,7 @@
 """The first problems of a recipe run for real, to measure how many calls a problem takes, how long they are, how many
 replies cannot be read, and how long one takes to come.
 
-They run in a directory of their own, with the replies kept in the run's own store and paid on its account, so that the
+They run in a directory of their own, with the replies kept in the run's store and paid on its account, so that the
 run does not pay for them again.
 """
 
@@ -21,7 +21,8 @@ from errata.graphs.call_counts import Range
 from errata.llm.reply_counts import ReplyCounts, added, counts_of, total
 from errata.records import Transcript, digest
 from errata.runs.recipe import SynthRecipe
-from errata.runs.run_dir import OWN_LEDGER, RunDir, index_log, read_lines
+from errata.runs.reply_store import reply_store
+from errata.runs.run_dir import RunDir, index_log, read_lines
 from errata.runs.status import Funnel
 
 Key = tuple[str, str, str]
@@ -77,19 +78,19 @@ def run_pilot(recipe: SynthRecipe, problems: int) -> Pilot:
     """Runs the first problems for real. Raises what ends the run early, and UsageError where no problem was settled."""
     from errata.runs.runner import synthesize
 
-    run = Path(expand(recipe.runs)) / recipe.name
+    directory = RunDir(Path(expand(recipe.runs)) / recipe.name)
+    store = reply_store(recipe, directory)
     with tempfile.TemporaryDirectory(prefix="errata-pilot-") as folder:
-        changed = {"runs": folder, "limit": problems, "store": recipe.store or str(run / "calls")}
+        changed = {"runs": folder, "limit": problems, "store": str(store.folder)}
         # booked on the run itself, whose replies these are, so that its budget and its figures hold them
-        ledger = str(run.resolve()) if recipe.store else OWN_LEDGER
-        summary = asyncio.run(synthesize(recipe.model_copy(update=changed), signals=True, ledger=ledger))
+        summary = asyncio.run(synthesize(recipe.model_copy(update=changed), signals=True, ledger=store.for_pilot))
         if summary.error:
             raise summary.error
         if summary.exit_code == EXIT_INTERRUPTED:
             raise KeyboardInterrupt
         log = summary.run / "transcripts.jsonl"
         transcripts = [Transcript.from_line(line) for line in read_lines(log, index_log(log).offsets)]
-        manifests = [RunDir(path).manifest() for path in (run, summary.run)]
+        manifests = [RunDir(path).manifest() for path in (directory.path, summary.run)]
     settled = [each for each in transcripts if each.outcome.status != "failed"]
     if not settled:
         raise UsageError("no problem of the pilot was settled", "there is nothing to measure", "see its failures above")

@@ -22,13 +22,14 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
 from errata.errors import UsageError
 from errata.exports.labeled_rows import NAT as FORMAT
 from errata.models.files import NAT_CONFIG, find
 from errata.models.gate import NatModel, load_nat
+from errata.models.load import tokenizer_in
 from errata.training.arguments import Training, option
 from errata.training.collate import Batch
 from errata.training.encode import fingerprint
@@ -233,7 +234,7 @@ def _nat_checkpoint(knobs: NceKnobs) -> Path:
 def _check_tokenizer(checkpoint: Path, tokenizer: PreTrainedTokenizerBase, student: str) -> None:
     if not (checkpoint / "tokenizer_config.json").is_file():
         return
-    if fingerprint(AutoTokenizer.from_pretrained(checkpoint)) != fingerprint(tokenizer):
+    if fingerprint(tokenizer_in(checkpoint)) != fingerprint(tokenizer):
         raise UsageError(
             f"the tokenizer of {checkpoint} and that of {student} differ",
             "distillation compares their distributions token by token",
