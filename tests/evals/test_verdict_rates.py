@@ -25,9 +25,9 @@ SHARED = [Cell("crossed", 5, 0.0, 0.9, 50), Cell("one against many", 12, 0.0, 0.
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_verdicts_intervals_and_powers_are_as_often_right_as_stated(cell: Cell) -> None:
-    one = rates(cell, 600)
+    one = rates(cell, 500)
 
-    # two standard errors of 600 data sets beside the marks: 2 points of 5 or 95 %, 3 of 80 %
+    # two standard errors of 500 data sets beside the marks: 2 points of 5 or 95 %, 3 of 80 %
     assert one.type_i < 0.06 + 0.02
     assert 0.93 - 0.02 < one.coverage < 0.97 + 0.02
     assert abs(one.power - 0.8) < 0.05 + 0.03
