@@ -1,7 +1,7 @@
 """Every method on the embedded student over several seeds: synthesis, trainings, evals, and how they compare.
 
     for each seed   lesson -> RUN/transcripts.jsonl -> a training an arm -> RUN/students/ARM -> RUN/evals/ARM-DECODING
-    at the end      every arm beside the untouched student, beside plain sft and beside its control, over the seeds
+    at the end      the claims, corrected for one another; every arm beside the untouched student and its control
 
 A seed runs in a process of its own, on one thread. What is finished is not done again.
 """
@@ -27,6 +27,7 @@ from errata.config.base import Settings
 from errata.config.overrides import apply
 from errata.config.yaml_file import read_mapping
 from errata.errors import ErrataError
+from errata.evals.claims import Claim
 from errata.evals.results import evals_of
 
 UNTOUCHED = "untouched"
@@ -53,6 +54,7 @@ class Study(Settings):
     lesson: dict[str, Any]
     training: dict[str, Flag]
     arms: dict[str, Arm]
+    claims: tuple[Claim, ...] = ()
     judging: dict[str, Any]
 
     @property
@@ -63,7 +65,7 @@ class Study(Settings):
         return self.home / f"seed-{seed}"
 
     def planned(self) -> list[tuple[str, str]]:
-        """What is compared: each arm with the untouched student, and with its control."""
+        """What is compared beside the claims: each arm with the untouched student, and with its control."""
         return [(name, UNTOUCHED) for name in self.arms] + [
             (name, arm.control) for name, arm in self.arms.items() if arm.control
         ]
@@ -210,7 +212,7 @@ def compared(study: Study) -> Any:
     from errata.evals.compare import compare
 
     evals = [path for seed in study.seeds for path in evals_of(study.run(seed))]
-    return compare(evals, pairs=study.planned())
+    return compare(evals, pairs=study.planned(), claims=study.claims)
 
 
 def main() -> int:

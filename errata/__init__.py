@@ -20,6 +20,7 @@ _HOME = {
     "synthesize": "errata.api",
     "evaluate": "errata.api",
     "compare": "errata.api",
+    "Claim": "errata.evals.claims",
     "export": "errata.api",
     "train": "errata.api",
     "status": "errata.api",
@@ -132,6 +133,7 @@ if TYPE_CHECKING:  # for type checkers and editors; the list above is what count
     from errata.api import compare, evaluate, export, status, synthesize, train
     from errata.config.base import Settings
     from errata.errors import ErrataError, UsageError
+    from errata.evals.claims import Claim
     from errata.evals.results import Sample
     from errata.exports.format import Format, likeness
     from errata.exports.formats import FORMATS

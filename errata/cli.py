@@ -293,6 +293,11 @@ def eval_(recipe: str, overrides: tuple[str, ...], as_json: bool, quiet: bool, t
     type=click.Choice(["tokens", "cost"]),
     help="Only students that learned from as many target tokens, or from data as costly, to within 5 %.",
 )
+@click.option(
+    "--claims",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML file with `claims`, the planned comparisons; by default those that the evals' recipes name.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(
     evals: tuple[str, ...],
@@ -300,12 +305,16 @@ def compare(
     tasks: tuple[str, ...],
     where: tuple[str, ...],
     equal: Any,
+    claims: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare evals on the same items: eval directories, or JSON lines with `id` and `correct`."""
+    """Compare evals on the same items: eval directories, or JSON lines with `id` and `correct`.
+
+    Claims are corrected for one another; all other differences are exploratory.
+    """
     from errata.evals.commands import compare_command
 
-    compare_command(evals, against=against, tasks=tasks, where=where, equal=equal, as_json=as_json)
+    compare_command(evals, against=against, tasks=tasks, where=where, equal=equal, claims=claims, as_json=as_json)
 
 
 @cli.command()

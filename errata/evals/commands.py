@@ -12,6 +12,7 @@ import click
 
 from errata.cli_helpers import print_json, ready_to_stop, say_code, say_destinations
 from errata.errors import UsageError, plain
+from errata.evals.claims import read_claims
 from errata.evals.compare import Size, compare
 from errata.evals.comparison import Comparison
 from errata.evals.evaluate import Evaluation, evaluate_async
@@ -66,13 +67,15 @@ def compare_command(
     tasks: Sequence[str],
     where: Sequence[str],
     equal: Size | None,
+    claims: Path | None,
     as_json: bool,
 ) -> None:
-    """Prints the comparison. Raises UsageError for a single eval, and as `compare` does."""
+    """Prints the comparison. Raises UsageError for a single eval, and as `compare` and `read_claims` do."""
     if len(evals) < 2:
         raise UsageError("one eval", "a comparison needs two", "name another directory or JSONL file")
     narrowed = dict(text.partition("=")[::2] for text in where)
-    comparison = compare(evals, against=against, tasks=tasks or None, where=narrowed, equal=equal)
+    named = None if claims is None else read_claims(claims)
+    comparison = compare(evals, against=against, claims=named, tasks=tasks or None, where=narrowed, equal=equal)
     if as_json:
         print_json(as_data(comparison))
     else:
@@ -80,7 +83,7 @@ def compare_command(
 
 
 def as_data(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as plain data: arms with their paths, figures, differences, notes."""
+    """The comparison as plain data: arms with their paths, figures, claims, all differences, notes."""
     return {
         "arms": [
             {
@@ -95,6 +98,7 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
         ],
         "tasks": list(comparison.tasks),
         "figures": [asdict(each) for each in comparison.figures],
+        "claims": comparison.claim_records(),
         "differences": [asdict(each) for each in comparison.differences],
         "mistakes": comparison.mistakes(),
         "notes": list(comparison.notes),

@@ -1,9 +1,7 @@
 """Which model is better, by how much and how sure: paired, on the same items.
 
-    directories -> arms (arms.py) -> a figure per arm and task -> a difference per pair of arms and task -> Holm
-
-One answer per item is tested by McNemar, shares by flipping signs, three or more seeds by a t-test over them; intervals
-come from a bootstrap over items, or over seeds and items. Two seeds are shown one by one.
+directories -> arms (pairing.py) -> a figure per arm and task, a difference per pair of arms and task (measure.py)
+claims, named before, are corrected for one another by Holm; all other differences are exploratory
 """
 
 from __future__ import annotations
@@ -14,35 +12,17 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from errata.errors import UsageError
 from errata.evals.capacity import capacity_notes
-from errata.evals.comparison import Comparison, Difference, Figure, Interval
-from errata.evals.pairing import Arm, Paired, arms_of, named_tasks, one_answer, paired, values_of
-from errata.evals.results import Eval, Item, Manifest, read_eval
-from errata.evals.stats import (
-    RESAMPLES,
-    Values,
-    bootstrap,
-    detectable_of_items,
-    detectable_of_seeds,
-    hierarchical_means,
-    holm,
-    mcnemar,
-    mean,
-    percentiles,
-    sign_flip,
-    t_over_seeds,
-    wilson,
-)
+from errata.evals.claims import Claim, Planned, plan, unique
+from errata.evals.comparison import Comparison, Difference
+from errata.evals.evidence import holm
+from errata.evals.measure import difference_of, figure_of, measured, nearly
+from errata.evals.pairing import Arm, arms_of, named_tasks
+from errata.evals.results import Eval, Manifest, read_eval
 from errata.evals.voting import own_vote
 
 Size = Literal["tokens", "cost"]
-ALPHA = 0.05
-ENOUGH_SEEDS = 3
-NEARLY = 0.05
-"""Trainings whose target tokens (or costs) differ by less count as equally large."""
 
 
 def compare(
@@ -50,39 +30,97 @@ def compare(
     *,
     against: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
+    claims: Sequence[Claim] | None = None,
     tasks: Sequence[str] | None = None,
     where: Mapping[str, str] | None = None,
     equal: Size | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 17,
 ) -> Comparison:
     """Compares eval directories, or JSONL files with `id` and `correct`, on the same items.
 
     Args:
-        against: only differences to the arm of this name; by default every pair.
-        pairs: only these differences, as (arm, against): the fewer are planned, the less Holm's correction takes.
-        tasks: only these; by default all.
-        where: only items whose meta says so, as `{"steps": "4"}`.
+        against: of exploratory differences only those to the arm of this name; by default every pair.
+        pairs: only these exploratory differences, as (arm, against).
+        claims: the planned comparisons, corrected for one another; by default those that the directories' recipes name.
+            Whatever is not one is exploratory and uncorrected.
+        tasks: only these; by default all. Claims on others are still corrected for.
+        where: only items whose meta says so, as `{"steps": "4"}`; then all is exploratory.
         equal: only arms whose training was of the same size as another's, and only differences between such: as many
-            target tokens learned from, or data as costly, to within 5 %. The untouched student stays a row.
-        resamples: of each bootstrap, drawn from `seed`.
+            target tokens learned from, or data as costly, to within 5 %. The untouched student stays a row. Then all is
+            exploratory.
 
-    Raises UsageError where the item sets differ, naming the first missing ids, and where no two arms are `equal`.
+    Raises UsageError where the item sets differ, naming the first missing ids, where no two arms are `equal`, and where
+    `claims` name what is not there.
     """
     read = named_tasks([each if isinstance(each, Eval) else read_eval(each) for each in evals])
     if where:
         read = [_narrowed(each, where) for each in read]
+    if claims is not None and (where or equal):
+        raise UsageError(
+            "claims with where or equal",
+            "a claim is about a whole task and the arms that it names",
+            "leave one of the two out",
+        )
     arms = arms_of(read)
-    planned = _planned(arms, against, pairs)
+    family, notes = _family(read, arms, claims, narrowed=bool(where or equal))
+    exploratory = _pairs(arms, against, pairs)
     if equal:
-        planned = _of_equal_size(arms, planned, equal)
-        arms = tuple(arm for arm in arms if arm.baseline or any(arm in pair for pair in planned))
+        exploratory = _of_equal_size(arms, exploratory, equal)
+        arms = tuple(arm for arm in arms if arm.baseline or any(arm in pair for pair in exploratory))
+        notes = [f"only differences between trainings of equal {equal}, to within 5 %", *notes]
     chosen = _tasks(arms, tasks)
-    figures = [figure_of(arm, task, resamples, seed) for task in chosen for arm in arms]
-    differences = [_difference(arm, other, task, resamples, seed) for task in chosen for arm, other in planned]
-    notes = [f"only differences between trainings of equal {equal}, to within 5 %"] if equal else []
-    notes += [*_notes(arms), *capacity_notes(planned)]
-    return Comparison(arms, tuple(chosen), tuple(figures), tuple(_corrected(differences)), tuple(notes))
+    figures = [figure_of(arm, task) for task in chosen for arm in arms]
+    claimed = _claimed(family, chosen)
+    rest = [
+        difference_of(measured(arm, other, task))
+        for task in chosen
+        for arm, other in exploratory
+        if not any({arm.name, other.name} == {each.arm, each.against} and each.task == task for each in claimed)
+    ]
+    differences = sorted([*claimed, *rest], key=lambda each: chosen.index(each.task))
+    sides = [(each.arm, each.control) for each in family if each]
+    notes += [*_notes(arms), *capacity_notes([*sides, *exploratory]), *_own_parts(arms)]
+    return Comparison(arms, tuple(chosen), tuple(figures), tuple(differences), tuple(notes))
+
+
+# ---- claims ----------------------------------------------------------------------------------------------------------
+
+
+def _family(
+    read: Sequence[Eval], arms: Sequence[Arm], claims: Sequence[Claim] | None, narrowed: bool
+) -> tuple[list[Planned | None], list[str]]:
+    """The claims, None for each that cannot be looked at here, and notes on those.
+
+    What is asked for raises UsageError where it is not there; what directories name is corrected for all the same.
+    """
+    every_task = list(dict.fromkeys(task for each in read for task in each.by_task))
+    if claims is not None:
+        return [plan(claim, arms, every_task) for claim in unique(claims)], []
+    named = unique([claim for each in read for claim in each.manifest.claims])
+    if narrowed:
+        return [], ["all is exploratory: claims are about whole tasks and all their arms"] if named else []
+    family: list[Planned | None] = []
+    notes = []
+    for claim in named:
+        try:
+            family.append(plan(claim, arms, every_task))
+        except UsageError as error:
+            family.append(None)
+            notes.append(f"{error.found}; not looked at, but corrected for")
+    return family, notes
+
+
+def _claimed(family: Sequence[Planned | None], tasks: Sequence[str]) -> list[Difference]:
+    """The claims on these tasks, corrected by Holm over the whole family. One that is not there has no evidence."""
+    looked_at = [(each, measured(each.arm, each.control, each.task)) if each else None for each in family]
+    corrected = holm([one[1].evidence.p if one else 1.0 for one in looked_at])
+    return [
+        difference_of(one[1], one[0].claim.name, level, len(family))
+        for one, level in zip(looked_at, corrected, strict=True)
+        if one and one[0].task in tasks
+    ]
+
+
+# ---- selection -------------------------------------------------------------------------------------------------------
 
 
 def _narrowed(one: Eval, where: Mapping[str, str]) -> Eval:
@@ -98,9 +136,7 @@ def _narrowed(one: Eval, where: Mapping[str, str]) -> Eval:
     return replace(one, items=items)
 
 
-def _planned(
-    arms: Sequence[Arm], against: str | None, pairs: Sequence[tuple[str, str]] | None
-) -> list[tuple[Arm, Arm]]:
+def _pairs(arms: Sequence[Arm], against: str | None, pairs: Sequence[tuple[str, str]] | None) -> list[tuple[Arm, Arm]]:
     """The arms to be compared, each with what it is held against. UsageError where there is no such arm."""
     named = {arm.name: arm for arm in arms}
     for name in [against] if against else [name for pair in pairs or () for name in pair]:
@@ -116,7 +152,7 @@ def _planned(
 
 
 def _of_equal_size(arms: Sequence[Arm], planned: Sequence[tuple[Arm, Arm]], equal: Size) -> list[tuple[Arm, Arm]]:
-    equal_pairs = [pair for pair in planned if _nearly(*(_size(arm, equal) for arm in pair))]
+    equal_pairs = [pair for pair in planned if nearly(*(_size(arm, equal) for arm in pair))]
     if not equal_pairs:
         unit = {"tokens": "target tokens", "cost": "US dollars"}[equal]
         sizes = [(arm.name, _size(arm, equal)) for arm in arms]
@@ -153,141 +189,34 @@ def _tasks(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[str]:
     return chosen
 
 
-# ---- figures ---------------------------------------------------------------------------------------------------------
-
-
-def interval_of(items: Sequence[Item], resamples: int = RESAMPLES, seed: int = 17) -> Interval:
-    """Accuracy with Wilson's interval for one answer per item, with a bootstrap's for shares."""
-    values = values_of(items)
-    if one_answer(values):
-        return Interval(mean(values), *wilson(int(values.sum()), len(values)), "wilson")
-    return Interval(mean(values), *bootstrap(values, resamples, seed), "bootstrap")
-
-
-def figure_of(arm: Arm, task: str, resamples: int = RESAMPLES, seed: int = 17) -> Figure:
-    """One arm on one task it has."""
-    groups = [each.by_task[task] for each in arm.evals if task in each.by_task]
-    by_seed = [mean(values_of(group)) for group in groups]
-    if len(groups) == 1:
-        accuracy = interval_of(groups[0], resamples, seed)
-    elif len(groups) < ENOUGH_SEEDS:
-        accuracy = Interval(mean(by_seed), None, None, "none")
-    else:
-        keys = [[item.key for item in group] for group in groups]
-        shared = all(set(each) == set(keys[0]) for each in keys)
-        tables = [{item.key: float(item.correct) for item in group} for group in groups]
-        seeds = [np.array([table[key] for key in (keys[0] if shared else table)]) for table in tables]
-        accuracy = _over_seeds(seeds, shared, resamples, seed)
-    everything = [item for group in groups for item in group]
-    return Figure(
-        arm.name,
-        task,
-        everything[0].meta.get("split"),
-        len(groups[0]),
-        accuracy,
-        tuple(zip(arm.seeds, by_seed, strict=False)) if len(groups) > 1 else (),
-        sum(item.truncated for item in everything),
-        mean([item.tokens for item in everything]),
-    )
-
-
-def _over_seeds(seeds: Sequence[Values], shared: bool, resamples: int, seed: int) -> Interval:
-    means = hierarchical_means(seeds, shared, resamples, np.random.default_rng(seed))
-    return Interval(mean([mean(each) for each in seeds]), *percentiles(means), "hierarchical bootstrap")
-
-
-# ---- differences -----------------------------------------------------------------------------------------------------
-
-
-def _difference(arm: Arm, against: Arm, task: str, resamples: int, seed: int) -> Difference:
-    both = paired(arm, against, task)
-    gaps = [left - right for left, right in zip(both.left, both.right, strict=True)]
-    bare = Difference(
-        arm=arm.name,
-        against=against.name,
-        task=task,
-        n=len(gaps[0]),
-        difference=Interval(mean([mean(each) for each in gaps]), None, None, "none"),
-        by_seed=(),
-        only_arm=None,
-        only_against=None,
-        p=None,
-        p_holm=None,
-        test=None,
-        detectable=0.0,
-        verdict="too few seeds",
-        equal_tokens=_nearly(_size(arm, "tokens"), _size(against, "tokens")),
-        equal_cost=_nearly(_size(arm, "cost"), _size(against, "cost")),
-    )
-    if len(gaps) == 1:
-        return _of_items(bare, both, gaps[0], resamples, seed)
-    return _of_seeds(bare, both, gaps, resamples, seed)
-
-
-def _of_items(bare: Difference, both: Paired, gaps: Values, resamples: int, seed: int) -> Difference:
-    if both.one_answer:
-        only_arm, only_against = int((gaps > 0).sum()), int((gaps < 0).sum())
-        tested = replace(
-            bare, only_arm=only_arm, only_against=only_against, p=mcnemar(only_arm, only_against), test="mcnemar"
-        )
-    else:
-        tested = replace(bare, p=sign_flip(gaps, resamples, seed), test="sign-flip")
-    return replace(
-        tested,
-        difference=Interval(mean(gaps), *bootstrap(gaps, resamples, seed), "bootstrap"),
-        detectable=detectable_of_items(gaps),
-    )
-
-
-def _of_seeds(bare: Difference, both: Paired, gaps: Sequence[Values], resamples: int, seed: int) -> Difference:
-    means = np.array([mean(each) for each in gaps])
-    own = [Interval(mean(each), *bootstrap(each, resamples, seed), "bootstrap") for each in gaps]
-    pooled = np.concatenate(gaps)
-    # few seeds may agree by accident: what the items alone could not show, they do not either
-    detectable = max(detectable_of_seeds(means), detectable_of_items(pooled))
-    result = replace(bare, by_seed=tuple(zip(both.seeds, own, strict=True)), detectable=detectable)
-    if len(gaps) < ENOUGH_SEEDS:
-        return result
-    result = replace(result, difference=_over_seeds(gaps, both.shared, resamples, seed))
-    if np.ptp(means) == 0:
-        return replace(result, p=sign_flip(pooled, resamples, seed), test="sign-flip")
-    return replace(result, p=t_over_seeds(means), test="t over seeds")
-
-
-def _nearly(left: float | None, right: float | None) -> bool | None:
-    if left is None or right is None:
-        return None
-    return abs(left - right) <= NEARLY * max(left, right)
-
-
-def _corrected(differences: Sequence[Difference]) -> list[Difference]:
-    """Holm's correction over all that have a p, and what then can be said."""
-    tested = [each.p for each in differences if each.p is not None]
-    raised = iter(holm(tested) if tested else ())
-    corrected = []
-    for each in differences:
-        if each.p is None:
-            corrected.append(each)
-            continue
-        p_holm = next(raised)
-        verdict: Literal["better", "worse", "no difference"] = "no difference"
-        if p_holm < ALPHA:
-            verdict = "better" if each.difference.value > 0 else "worse"
-        corrected.append(replace(each, p_holm=p_holm, verdict=verdict))
-    return corrected
+# ---- notes -----------------------------------------------------------------------------------------------------------
 
 
 def _notes(arms: Sequence[Arm]) -> list[str]:
-    notes = []
-    few = [arm.name for arm in arms if 1 < len(arm.evals) < ENOUGH_SEEDS]
-    if few:
-        notes.append(f"{', '.join(few)}: fewer than three seeds, shown one by one without an interval over them")
+    notes = [
+        f"{arm.name}: {_seeds(seeds)} repeat{'s' if len(seeds) == 1 else ''} the results of seed {of} and count as one"
+        f" with it"
+        for arm in arms
+        for of in dict.fromkeys(of for _, of in arm.copies)
+        if (seeds := [seed for seed, other in arm.copies if other == of])
+    ]
+    several = any(len(arm.distinct.evals) > 1 for arm in arms)
+    for arm in arms:
+        number = len(arm.distinct.evals)
+        if number == 2:
+            notes.append(f"{arm.name}: two seeds hardly tell how far seeds differ, so that its intervals are wide")
+        elif number == 1 and several and not arm.baseline:
+            notes.append(f"{arm.name}: one result is one draw; what is said of it is about this checkpoint")
     if not any(arm.baseline for arm in arms) and any(arm.evals[0].manifest.model for arm in arms):
         notes.append("the untouched student is not among these")
     running = [each.name for arm in arms for each in arm.evals if each.manifest.status != "finished"]
     if running:
         notes.append(f"{', '.join(running)}: not finished")
-    return [*notes, *_own_parts(arms)]
+    return notes
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}"
 
 
 def _own_parts(arms: Sequence[Arm]) -> list[str]:

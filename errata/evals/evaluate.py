@@ -278,6 +278,7 @@ class _Run:
                 task.name: task.about() | ({"overlap": self.overlap[task.name]} if self.overlap else {})
                 for task in self.tasks
             },
+            claims=self.recipe.claims,
             code={name: dict(code._asdict()) for name, code in self.recipe.code.items()},
             prompts=self.prompts.hashes(),
             versions={"errata": __version__, "python": platform.python_version(), **versions()},

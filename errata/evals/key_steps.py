@@ -19,8 +19,9 @@ from errata.classroom.check_steps import read
 from errata.classroom.equations import equations
 from errata.data.problems import normalised
 from errata.errors import UsageError
+from errata.evals.evidence import interval_of_mean
 from errata.evals.results import SUMMARY, Item
-from errata.evals.stats import interval_of_mean, mean
+from errata.evals.stats import mean
 from errata.records import Problem, Span, digest, to_json
 from errata.runs.run_dir import find_run, write_whole
 from errata.runs.transcripts import read_transcripts
@@ -115,7 +116,7 @@ def _equations(text: str) -> Iterator[tuple[Key, Span]]:
 def key_steps_done(pairs: Sequence[DualPair], items: Sequence[Item]) -> dict[str, Any] | None:
     """How many key steps the items' samples do, over the pairs whose question an item asks; None where none does.
 
-    Every problem counts once: the mean over its pairs and samples. With a bootstrap interval over problems.
+    Every problem counts once: the mean over its pairs and samples. With an interval over problems.
     """
     by_question: dict[str, list[DualPair]] = {}
     for pair in pairs:
@@ -137,16 +138,21 @@ def key_steps_done(pairs: Sequence[DualPair], items: Sequence[Item]) -> dict[str
 
 
 def summary_of(scores: Sequence[PairScore]) -> dict[str, Any]:
-    """Means with bootstrap intervals over the pairs; `prefers_right`: how often the right key tokens are likelier."""
-    summary: dict[str, Any] = {"scored": len(scores)}
-    columns: dict[str, list[float]] = {
+    """Means over the pairs; `prefers_right`: how often the right key tokens are likelier.
+
+    Intervals are over problems, for several pairs of one problem go up and down together.
+    """
+    problems = [each.problem_id for each in scores]
+    summary: dict[str, Any] = {"scored": len(scores), "problems": len(set(problems))}
+    nats = {
         "key_right_nll": [each.key_right for each in scores],
         "key_wrong_nll": [each.key_wrong for each in scores],
         "right_nll": [each.all_right for each in scores],
         "wrong_nll": [each.all_wrong for each in scores],
-        "prefers_right": [float(each.key_right < each.key_wrong) for each in scores],
     }
-    return summary | {name: interval_of_mean(values) for name, values in columns.items()}
+    prefers_right = [float(each.key_right < each.key_wrong) for each in scores]
+    summary |= {name: interval_of_mean(values, problems, bounded=False) for name, values in nats.items()}
+    return summary | {"prefers_right": interval_of_mean(prefers_right, problems)}
 
 
 def key_steps_of(pairs: Sequence[DualPair], items: Sequence[Item], scores: Sequence[PairScore]) -> dict[str, Any]:

@@ -1,11 +1,13 @@
-"""Which eval directories are one arm, and which items of two arms belong together."""
+"""Which eval directories are one arm, which of its seeds are results of their own, and which items belong together."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import comb
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -16,6 +18,14 @@ from errata.records import canonical
 
 SHOWN = 3
 """Missing ids named at once."""
+OWN = 0.05
+"""Seeds of which at most this share of items stands in several have items of their own: chance meetings."""
+ACCIDENT = 0.001
+"""Two seeds with the same grades are one result where chance would make such a pair more seldom than this."""
+
+Design = Literal["one seed each", "crossed", "nested", "one against many"]
+"""What was drawn: one result on each side; seeds on the same items; seeds with items of their own; one result beside
+several seeds on its items."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +42,75 @@ class Arm:
     target_tokens: float | None = None
     cost_usd: float | None = None
 
+    copies: tuple[tuple[int, int], ...] = ()
+    """Seeds that repeat an earlier one's results, each with that one."""
+
+    @property
+    def distinct(self) -> Arm:
+        """The arm without seeds that repeat another."""
+        return self.of_seeds(set(self.seeds) - dict(self.copies).keys())
+
+    def of_seeds(self, seeds: Set[int]) -> Arm:
+        chosen = [place for place, seed in enumerate(self.seeds) if seed in seeds]
+        evals, numbers = tuple(self.evals[n] for n in chosen), tuple(self.seeds[n] for n in chosen)
+        return replace(self, evals=evals, seeds=numbers, copies=())
+
+    @property
+    def one_checkpoint(self) -> bool:
+        """Whether all its results are of the same weights, so that nothing is known of other seeds."""
+        weights = {each.manifest.fingerprint for each in self.evals}
+        return len(self.distinct.evals) == 1 or (len(weights) == 1 and None not in weights)
+
+
+def copies_of(seeds: Sequence[int], evals: Sequence[Eval]) -> tuple[tuple[int, int], ...]:
+    """The seeds whose results an earlier seed has already: every answer, or where none is known every grade.
+
+    Grades alone are copies where all seeds agree, or where seeds that do not agree differ so often that two equal ones
+    are no accident.
+    """
+    results = [_results(each) for each in evals]
+    first: dict[bytes, int] = {}
+    earlier = [first.setdefault(result, seed) for result, seed in zip(results, seeds, strict=True)]
+    repeated = tuple((seed, of) for seed, of in zip(seeds, earlier, strict=True) if seed != of)
+    if not repeated or len(first) == 1 or all(map(_answered, evals)):
+        return repeated
+    originals = [each for seed, each in zip(seeds, evals, strict=True) if seed in first.values()]
+    apart = np.mean([_apart(one, other) for one, other in combinations(originals, 2)])
+    accident = comb(len(evals), 2) * (1 - apart) ** len(evals[0].items)
+    return repeated if accident < ACCIDENT else ()
+
+
+def _results(one: Eval) -> bytes:
+    """What an eval holds of each item, in an order of its own."""
+    rows = [
+        [item.task, item.id, float(item.correct), item.answer, [(each.text, each.correct) for each in item.samples]]
+        for item in one.items
+    ]
+    return canonical(sorted(rows, key=lambda row: (row[0], row[1])))
+
+
+def _answered(one: Eval) -> bool:
+    """Whether more than grades is known."""
+    return any(item.answer is not None or item.samples for item in one.items)
+
+
+def _apart(one: Eval, other: Eval) -> float:
+    """The share of common items with another grade."""
+    grades = {item.key: float(item.correct) for item in one.items}
+    common = [(grades[item.key], float(item.correct)) for item in other.items if item.key in grades]
+    return sum(mine != theirs for mine, theirs in common) / len(common) if common else 0.0
+
 
 class Paired(NamedTuple):
-    """The values of two arms on the same items, seed by seed. `shared`: every seed has the same items."""
+    """Seed by seed the differences between two arms, item by item."""
 
     seeds: tuple[int, ...]
-    left: list[Values]
-    right: list[Values]
-    shared: bool
+    gaps: list[Values]
+    design: Design
     one_answer: bool
     """Every value is 0 or 1, as from one answer per item."""
+    narrowed: bool
+    """Seeds share a part of their items, and only that is compared."""
 
 
 def arms_of(evals: Sequence[Eval]) -> tuple[Arm, ...]:
@@ -79,13 +148,15 @@ def _arm(name: str, group: list[Eval]) -> Arm:
                 "leave one out, or give them labels of their own",
             )
     ordered = sorted(group, key=lambda each: each.replicate or 0)
+    numbers = tuple(each.replicate or 0 for each in ordered)
     return Arm(
         name,
         tuple(ordered),
-        tuple(each.replicate or 0 for each in ordered),
+        numbers,
         group[0].manifest.baseline,
         _mean_of(group, "target_tokens"),
         _mean_of(group, "cost_usd"),
+        copies_of(numbers, ordered) if len(ordered) > 1 else (),
     )
 
 
@@ -121,26 +192,68 @@ def values_of(items: Sequence[Item]) -> Values:
 
 
 def paired(left: Arm, right: Arm, task: str) -> Paired:
-    """Values of the same items in both arms. UsageError where the item sets or the seeds differ."""
-    sides = seed_by_seed(left, right)
+    """Left minus right on the same items. Seeds that repeat another are left out.
+
+    UsageError where the item sets or the seeds differ.
+    """
+    seeds, sides = _distinct_sides(left, right)
     by_key = [
         ({i.key: i for i in a.by_task.get(task, ())}, {i.key: i for i in b.by_task.get(task, ())}) for a, b in sides
     ]
     for (a, b), (ours, theirs) in zip(sides, by_key, strict=True):
         refuse_other_items(a, ours, b, theirs)
-    keys = [list(ours) for ours, _ in by_key]
-    shared = all(set(each) == set(keys[0]) for each in keys)
-    orders = [keys[0] if shared else each for each in keys]
-    lefts = [[ours[key] for key in order] for order, (ours, _) in zip(orders, by_key, strict=True)]
-    rights = [[theirs[key] for key in order] for order, (_, theirs) in zip(orders, by_key, strict=True)]
-    left_values, right_values = [values_of(each) for each in lefts], [values_of(each) for each in rights]
+    shared, orders = in_order([list(ours) for ours, _ in by_key])
+    values = [
+        (values_of([ours[key] for key in order]), values_of([theirs[key] for key in order]))
+        for order, (ours, theirs) in zip(orders, by_key, strict=True)
+    ]
     return Paired(
-        max(left.seeds, right.seeds, key=len),
-        left_values,
-        right_values,
-        shared,
-        all(one_answer(each) for each in (*left_values, *right_values)),
+        seeds,
+        [ours - theirs for ours, theirs in values],
+        _design(sides, shared),
+        all(one_answer(each) for both in values for each in both),
+        shared and len(orders[0]) < len(by_key[0][0]),
     )
+
+
+def _distinct_sides(left: Arm, right: Arm) -> tuple[tuple[int, ...], list[tuple[Eval, Eval]]]:
+    """The seeds that repeat no other on either side, with the results of both."""
+    seed_by_seed(left, right)  # refuses arms of different seeds
+    ours, theirs = left.distinct, right.distinct
+    if len(ours.evals) > 1 and len(theirs.evals) > 1:
+        both = set(ours.seeds) & set(theirs.seeds)
+        ours, theirs = ours.of_seeds(both), theirs.of_seeds(both)
+    return max(ours.seeds, theirs.seeds, key=len), seed_by_seed(ours, theirs)
+
+
+def _design(sides: Sequence[tuple[Eval, Eval]], shared: bool) -> Design:
+    if len(sides) == 1:
+        return "one seed each"
+    if any(len({id(side[place]) for side in sides}) == 1 for place in (0, 1)):
+        return "one against many"
+    return "crossed" if shared else "nested"
+
+
+def in_order(keys: Sequence[Sequence[Key]]) -> tuple[bool, list[list[Key]]]:
+    """Whether the seeds share their items, and each seed's items: shared ones in one order for all.
+
+    Seeds that share a part of theirs are looked at on that part. UsageError where no item is common to all of them.
+    """
+    first, rest = list(keys[0]), [set(each) for each in keys[1:]]
+    if all(each == set(first) for each in rest):
+        return True, [first] * len(keys)
+    seeds_of = Counter(key for each in keys for key in each)
+    if sum(number > 1 for number in seeds_of.values()) <= OWN * len(seeds_of):
+        return False, [list(each) for each in keys]
+    common = [key for key in first if all(key in each for each in rest)]
+    if not common:
+        several = sum(number > 1 for number in seeds_of.values())
+        raise UsageError(
+            f"{several} of {len(seeds_of)} items stand in several seeds, none in all of them",
+            "seeds are compared on the same items, or each on its own",
+            "evaluate every seed on one set of items, or each on a set of its own",
+        )
+    return True, [common] * len(keys)
 
 
 def one_answer(values: Values) -> bool:

@@ -16,6 +16,7 @@ from errata.config.code import Code, Loader, Reference, code_of
 from errata.config.overrides import override, validate
 from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError
+from errata.evals.claims import Claim, unique
 from errata.evals.tasks import Task, task_data
 from errata.evals.voting import WEIGHTINGS, Weigh, Weighting
 from errata.llm.budget import Budget
@@ -89,6 +90,8 @@ class EvalRecipe(Settings):
     grader: Reference | None = None
     """A grader of one's own (`my_grader.py:NAME`) for all tasks without one: a function `(problem, text) -> Grade`, or
     a class with `grade`. Where it has no `same`, answers are compared by the shipped grader's rules."""
+    claims: tuple[Claim, ...] = ()
+    """The comparisons that are planned, corrected for one another; all others are exploratory."""
     training: tuple[str, ...] = ()
     """Run directories and exported files that the models learned from: what of the tasks stands in them is reported."""
     pairs: str | None = None
@@ -133,6 +136,22 @@ class EvalRecipe(Settings):
             str(name): task_data(str(name), spec or {}) if spec is None or isinstance(spec, dict) else spec
             for name, spec in tasks.items()
         }
+
+    @field_validator("claims")
+    @classmethod
+    def _claims_have_names_of_their_own(cls, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+        try:
+            return tuple(unique(claims))
+        except UsageError as error:
+            raise ValueError(error.found) from error
+
+    @model_validator(mode="after")
+    def _claims_are_about_its_tasks(self) -> Self:
+        for claim in self.claims:
+            known = claim.task in self.tasks if claim.task else len(self.tasks) == 1
+            if not known:
+                raise ValueError(f"claim {claim.name}: its task is one of {', '.join(self.tasks)}")
+        return self
 
     @model_validator(mode="after")
     def _names_are_folders(self) -> Self:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from errata.config.yaml_file import unshared
 from errata.errors import UsageError
+from errata.evals.claims import Claim
 from errata.records import to_json
 from errata.runs.run_dir import write_whole
 
@@ -120,6 +121,8 @@ class Manifest(_Read):
     """By task: `source`, `split`, `n`, `hash` of its questions and gold answers, and a `grader` of one's own."""
     code: dict[str, dict[str, str | None]] = Field(default_factory=dict)
     """`file` and `sha256` of graders and votes of one's own, by name."""
+    claims: tuple[Claim, ...] = ()
+    """The planned comparisons that the recipe names."""
     prompts: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     tokens: dict[str, int] = Field(default_factory=dict)
@@ -127,6 +130,14 @@ class Manifest(_Read):
     cost_usd: float | None = None
     training: dict[str, Any] | None = None
     """`method, output, target_tokens, seed, data, cost_usd, log`: copied from the checkpoint's own manifest."""
+
+    @field_validator("claims", mode="before")
+    @classmethod
+    def _known_keys(cls, claims: Any) -> Any:
+        """Claims without keys of later versions."""
+        if not isinstance(claims, list) or not all(isinstance(each, dict) for each in claims):
+            return claims
+        return [{key: value for key, value in each.items() if key in Claim.model_fields} for each in claims]
 
 
 @dataclass(frozen=True)

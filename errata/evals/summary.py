@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from errata.evals.aggregate import several
-from errata.evals.compare import interval_of
 from errata.evals.comparison import Interval
+from errata.evals.evidence import interval_of_mean
+from errata.evals.measure import interval_of
 from errata.evals.reasoning import rationale_figures
 from errata.evals.results import Item, Manifest
-from errata.evals.stats import interval_of_mean, mean
+from errata.evals.stats import mean
 from errata.evals.voting import own_vote
 
 DIMENSIONS = ("subject", "level", "steps", "distractors", "units", "withheld")

@@ -20,14 +20,12 @@ _P_SHOWN = 0.001
 def share(interval: dict[str, Any] | Interval) -> str:
     """`12.0 [7.0, 19.8]`, in percent."""
     bounds = interval if isinstance(interval, dict) else {k: getattr(interval, k) for k in ("value", "low", "high")}
-    value = f"{100 * bounds['value']:.1f}"
-    return value if bounds["low"] is None else f"{value} [{100 * bounds['low']:.1f}, {100 * bounds['high']:.1f}]"
+    return f"{100 * bounds['value']:.1f} [{100 * bounds['low']:.1f}, {100 * bounds['high']:.1f}]"
 
 
 def points(interval: Interval) -> str:
     """`+3.5 [-1.0, +8.0]`, in percentage points."""
-    value = f"{100 * interval.value:+.1f}"
-    return value if interval.low is None else f"{value} [{100 * interval.low:+.1f}, {100 * (interval.high or 0):+.1f}]"
+    return f"{100 * interval.value:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
 
 
 def show_evals(evals: Sequence[Eval], console: Console | None = None) -> None:
@@ -89,6 +87,8 @@ def _key_steps(evals: Sequence[Eval]) -> RenderableType:
 def _nats(interval: dict[str, Any] | None) -> str | None:
     if interval is None:
         return None
+    if interval["low"] is None:  # one problem tells nothing of others
+        return f"{interval['value']:.2f}"
     return f"{interval['value']:.2f} [{interval['low']:.2f}, {interval['high']:.2f}]"
 
 
@@ -98,12 +98,16 @@ def show_comparison(comparison: Comparison, console: Console | None = None) -> N
     for task in comparison.tasks:
         parts.append(_figures(task, comparison))
         differences = [each for each in comparison.differences if each.task == task]
-        if differences:
-            parts.append(_differences(task, differences))
+        if claims := [each for each in differences if each.claim is not None]:
+            parts.append(_claims(task, claims))
+        if exploratory := [each for each in differences if each.claim is None]:
+            parts.append(_exploratory(task, exploratory))
         if mistakes := [each for each in comparison.mistakes() if each["task"] == task]:
             parts.append(_mistake_changes(task, mistakes))
     if comparison.notes:
         parts.append(Text("\n".join(f"note: {plain(note)}" for note in comparison.notes)))
+    if comparison.differences:
+        parts.append(Text("\n".join(plain(line) for line in comparison.methods())))
     show(parts, console)
 
 
@@ -146,23 +150,36 @@ def _whole(number: float | None) -> int | None:
     return None if number is None else round(number)
 
 
-def _differences(task: str, differences: Sequence[Difference]) -> RenderableType:
-    rows = [
-        (
-            f"{each.arm} - {each.against}",
-            points(each.difference),
-            " ".join(f"{100 * one.value:+.1f}" for _, one in each.by_seed) or None,
-            None if each.only_arm is None else f"{each.only_arm}:{each.only_against}",
-            probability(each.p),
-            probability(each.p_holm),
-            {None: None, True: "yes", False: "no"}[each.equal_tokens],
-            each.verdict,
-            None if each.verdict in ("better", "worse") else f"{100 * each.detectable:.1f}",
-        )
-        for each in differences
-    ]
-    headings = ("difference", "points", "by seed", "won:lost", "p", "Holm", "equal tokens", "verdict", "could show")
-    return _filled(f"{task}, paired differences in points with their 95 % interval", headings, rows)
+HEADINGS = ("difference", "points", "by seed", "won:lost", "p", "adjusted p", "equal tokens", "verdict", "could show")
+
+
+def _claims(task: str, claims: Sequence[Difference]) -> RenderableType:
+    rows = [(each.claim, *_difference(each)) for each in claims]
+    return _filled(f"{task}, claims: differences in points, corrected by Holm", ("claim", *HEADINGS), rows)
+
+
+def _exploratory(task: str, differences: Sequence[Difference]) -> RenderableType:
+    title = f"{task}, exploratory: differences in points with their 95 % interval, uncorrected"
+    return _filled(title, HEADINGS, [_difference(each) for each in differences])
+
+
+def _difference(each: Difference) -> tuple[Any, ...]:
+    return (
+        f"{each.arm} - {each.against}",
+        points(each.difference),
+        " ".join(f"{100 * one.value:+.1f}" for _, one in each.by_seed) or None,
+        None if each.only_arm is None else f"{each.only_arm}:{each.only_against}",
+        probability(each.p),
+        probability(each.p_adjusted),
+        {None: None, True: "yes", False: "no"}[each.equal_tokens],
+        each.verdict,
+        could_show(each.detectable),
+    )
+
+
+def could_show(detectable: float | None) -> str:
+    """The smallest difference that could have been shown, in points."""
+    return "none" if detectable is None else f"{100 * detectable:.1f}"
 
 
 def probability(p: float | None) -> str | None:

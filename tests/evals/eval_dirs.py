@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from errata.evals.claims import Claim
 from errata.evals.results import ITEMS, MANIFEST, Eval, Item, Manifest, write_items, write_json
 
 
@@ -18,6 +19,7 @@ def eval_dir(
     label: str | None = None,
     baseline: bool = False,
     decoding: str = "greedy",
+    claims: Sequence[Claim] = (),
     **training: Any,
 ) -> Path:
     """One directory; `correct` by task, ids counted from 0."""
@@ -25,7 +27,7 @@ def eval_dir(
     where.mkdir(parents=True)
     write_items(where / ITEMS, items(correct))
     manifest_here = manifest(name, label, seed, **training).model_copy(
-        update={"baseline": baseline, "decoding": {"name": decoding}}
+        update={"baseline": baseline, "decoding": {"name": decoding}, "claims": tuple(claims)}
     )
     write_json(where / MANIFEST, manifest_here.model_dump(by_alias=True))
     return where

@@ -304,7 +304,10 @@ def test_the_command_prints_figures_paths_and_differences(tmp_path: Path) -> Non
     assert "classroom_ood4 (ood)" in ended.stdout
     assert str(tmp_path / "run" / "evals" / "ada-maj3") in ended.stdout
     assert "ada - pupil" in ended.stdout
-    assert "no difference" in " ".join(ended.stdout.split())
+    told = " ".join(ended.stdout.split())
+    assert "exploratory: differences in points" in told
+    assert "not shown" in told
+    assert "intervals cover these two checkpoints on other items" in told
     assert "paid" in ended.stderr
 
 

@@ -12,7 +12,17 @@ from errata.agents.student import student_messages
 from errata.errors import UsageError
 from errata.evals.evaluate import evaluate_async
 from errata.evals.key_step_likelihood import key_tokens, nll_of, score_pairs
-from errata.evals.key_steps import DualPair, done, key_steps, key_steps_done, pairs_hash, pairs_of, read_scores
+from errata.evals.key_steps import (
+    DualPair,
+    PairScore,
+    done,
+    key_steps,
+    key_steps_done,
+    pairs_hash,
+    pairs_of,
+    read_scores,
+    summary_of,
+)
 from errata.evals.recipe import EvalRecipe
 from errata.evals.results import Item, Sample
 from errata.graphs.stages.word_diff import align
@@ -176,3 +186,17 @@ async def test_a_run_without_pairs_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="holds no pair"):
         pairs_of(run)
+
+
+def test_pairs_of_one_problem_do_not_narrow_the_intervals_of_likelihoods() -> None:
+    def score(problem: int, copy: int) -> PairScore:
+        right = 1.0 + 0.1 * problem
+        return PairScore(f"{problem}-{copy}", f"p{problem}", right, 1.45, right, 2.0, 3, 3)
+
+    once = summary_of([score(problem, 0) for problem in range(10)])
+    thrice = summary_of([score(problem, copy) for problem in range(10) for copy in range(3)])
+
+    assert (thrice["scored"], thrice["problems"]) == (30, 10)
+    for name in ("key_right_nll", "right_nll", "prefers_right"):
+        assert thrice[name] == pytest.approx(once[name])
+    assert summary_of([score(0, copy) for copy in range(3)])["key_right_nll"]["low"] is None

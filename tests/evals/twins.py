@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 
@@ -38,22 +38,45 @@ def pass_at_k(right: Sequence[bool], k: int) -> Fraction:
     return Fraction(sum(any(choice) for choice in choices), len(choices))
 
 
-def mcnemar(only_left: int, only_right: int) -> float:
-    """Over every way in which the discordant items might have fallen: how many are as lopsided."""
-    n = only_left + only_right
-    lopsided = abs(only_left - only_right)
-    ways = [abs(2 * sum(fall) - n) >= lopsided for fall in product((0, 1), repeat=n)]
-    return sum(ways) / len(ways)
+def score(left: int, right: int, n: int, difference: float) -> float:
+    """The score statistic with the likeliest cells under the difference, searched for on a grid that closes in."""
+    alike = n - left - right
+
+    def likelihood(q: float) -> float:
+        cells = ((left, q + difference), (right, q), (alike, 1 - 2 * q - difference))
+        if any(number and chance <= 0 for number, chance in cells):
+            return -np.inf
+        return sum(number * np.log(chance) for number, chance in cells if number)
+
+    low, high = max(0.0, -difference), (1 - difference) / 2
+    for _ in range(60):
+        grid = np.linspace(low, high, 9)
+        best = int(np.argmax([likelihood(q) for q in grid]))
+        low, high = grid[max(best - 1, 0)], grid[min(best + 1, 8)]
+    q = (low + high) / 2
+    return float((left - right - n * difference) / np.sqrt(n * (2 * q + difference * (1 - difference))))
 
 
-def sign_flip(differences: Sequence[float]) -> float:
-    """Over every choice of signs: how many sums are as far from 0."""
-    reached = abs(sum(differences))
-    sums = [
-        abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
-        for signs in product((1, -1), repeat=len(differences))
-    ]
-    return sum(each >= reached - 1e-12 for each in sums) / len(sums)
+def seeds_and_items(values: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """Mean, and the seeds' and the items' part of its variance: sums of squares one by one."""
+    seeds, n = len(values), len(values[0])
+    cells = [(s, i, value) for s, row in enumerate(values) for i, value in enumerate(row)]
+    grand = sum(value for *_, value in cells) / len(cells)
+    by_seed = [sum(row) / n for row in values]
+    by_item = [sum(row[i] for row in values) / seeds for i in range(n)]
+    of_seeds = n * sum((each - grand) ** 2 for each in by_seed) / (seeds - 1)
+    of_items = seeds * sum((each - grand) ** 2 for each in by_item) / (n - 1)
+    rest = sum((value - by_seed[s] - by_item[i] + grand) ** 2 for s, i, value in cells) / ((seeds - 1) * (n - 1))
+    return grand, of_seeds / (seeds * n), max(0.0, of_items - rest) / (seeds * n)
+
+
+def sandwich(values: Sequence[float], clusters: Sequence[int]) -> float:
+    """The variance of a mean over clusters."""
+    grand = sum(values) / len(values)
+    sums: dict[int, float] = {}
+    for value, cluster in zip(values, clusters, strict=True):
+        sums[cluster] = sums.get(cluster, 0.0) + value - grand
+    return sum(each**2 for each in sums.values()) / len(values) ** 2 * len(sums) / (len(sums) - 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -61,24 +84,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
     ranked = sorted(p_values)
     raised = [min(1.0, max((len(ranked) - j) * ranked[j] for j in range(i + 1))) for i in range(len(ranked))]
     return [raised[ranked.index(p)] for p in p_values]
-
-
-def bootstrap_means(values: Sequence[float], resamples: int, seed: int) -> list[float]:
-    dice = np.random.default_rng(seed)
-    return [float(np.mean(dice.choice(values, len(values)))) for _ in range(resamples)]
-
-
-def hierarchical_means(seeds: Sequence[Sequence[float]], shared: bool, resamples: int, seed: int) -> list[float]:
-    """Seeds drawn with replacement; of each drawn one its items, or the same drawn items for all where shared."""
-    dice = np.random.default_rng(seed)
-    means = []
-    for _ in range(resamples):
-        drawn = dice.integers(len(seeds), size=len(seeds))
-        items = dice.integers(len(seeds[0]), size=len(seeds[0]))
-        parts = []
-        for one in drawn:
-            values = np.array(seeds[one])
-            own = items if shared else dice.integers(len(values), size=len(values))
-            parts.append(float(values[own].mean()))
-        means.append(float(np.mean(parts)))
-    return means

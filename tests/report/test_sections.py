@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 
+from errata.evals.claims import Claim
 from errata.evals.results import read_eval
 from errata.report.embedded_data import Archive
 from errata.report.embedded_items import embed
 from errata.report.eval_results import Results, read_results
 from errata.report.figures import Section
-from errata.report.sections import accuracy, samples
+from errata.report.sections import accuracy, differences, samples
 from errata.report.sections import training_curves as schooling
 from tests.report.planted import log_of, plant_eval, questions, right_at, three_students, training
 
@@ -35,7 +37,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Results:
 def test_a_planted_gain_is_told_with_its_size_and_its_chance(three: Results) -> None:
     texts = titles(accuracy.section(three))
 
-    assert any(title.startswith("committee gains") and "p < 0.001 after Holm" in title for title in texts)
+    assert any(title.startswith("committee gains") and "exploratory, p < 0.001" in title for title in texts)
     assert any(title.startswith("committee cures") for title in texts)
 
 
@@ -47,6 +49,26 @@ def test_a_planted_null_is_told_with_what_could_have_been_shown(tmp_path: Path) 
     texts = titles(accuracy.section(results_of(one, other)))
 
     assert any(title.startswith("No difference is shown") and "could have been shown" in title for title in texts)
+
+
+def test_claims_stand_first_with_their_correction(tmp_path: Path) -> None:
+    claims = [
+        Claim(name="training helps", arm="committee", control="untouched", task="classroom_id"),
+        Claim(name="the panel helps", arm="committee", control="plain", task="classroom_id"),
+    ]
+    evals = [read_eval(path) for path in three_students(tmp_path, number=80)]
+    named = [replace(each, manifest=each.manifest.model_copy(update={"claims": tuple(claims)})) for each in evals]
+
+    section = accuracy.section(read_results(named))
+
+    figure = next(each for each in section.figures if each.table.headings == differences.DIFFERENCE)
+    assert figure.title.startswith("Of 2 claims")
+    assert "after Holm" in figure.title
+    rows = [dict(zip(differences.DIFFERENCE, row, strict=True)) for row in figure.table.rows]
+    assert [row["claim"] for row in rows] == ["training helps", "the panel helps"]
+    assert all(row["said"] in ("better", "worse", "not shown") and row["adjusted p"] for row in rows)
+    others = [each for each in section.figures if each.table.headings == differences.DIFFERENCE and each != figure]
+    assert all("exploratory" in each.note.lower() for each in others)
 
 
 def test_trainings_of_equal_size_have_a_table_of_their_own_where_others_differ(tmp_path: Path) -> None:
@@ -228,7 +250,7 @@ def test_many_students_are_told_against_the_best_and_stand_in_every_table(tmp_pa
     section = accuracy.section(results)
 
     best = max(names, key=lambda name: results.comparison.figure(name, "id").accuracy.value)
-    against = next(each for each in section.figures if each.table.headings == accuracy.DIFFERENCE)
+    against = next(each for each in section.figures if each.table.headings == differences.DIFFERENCE)
     assert {row[0] for row in against.table.rows} == {best}
     assert {row[1] for row in against.table.rows} == set(names) - {best}
     figure = next(each for each in section.figures if each.table.headings[0] == "steps")

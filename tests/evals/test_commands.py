@@ -1,0 +1,54 @@
+"""`errata compare`: claims in a file, tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+from click.testing import CliRunner
+
+from errata.cli import cli
+from errata.evals.claims import Claim
+from tests.evals.eval_dirs import eval_dir, rights
+
+CLAIM = "claims: [{name: it helps, arm: after, control: before}]\n"
+
+
+def two(folder: Path, claims: tuple[Claim, ...] = ()) -> list[str]:
+    rates = (("before", 20), ("after", 34))
+    return [str(eval_dir(folder, name, {"t": rights(60, right)}, claims=claims)) for name, right in rates]
+
+
+def printed(*words: str) -> str:
+    ended = CliRunner().invoke(cli, ["compare", *words])
+    assert ended.exit_code == 0, ended.output
+    return ended.stdout
+
+
+def test_claims_of_a_file_are_records_of_the_json(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("seeds: [0]\n" + CLAIM)
+
+    data = orjson.loads(printed(*two(tmp_path), "--claims", str(tmp_path / "study.yaml"), "--json"))
+
+    [claim], [difference] = data["claims"], data["differences"]
+    assert (claim["name"], claim["arm"], claim["control"], claim["task"]) == ("it helps", "after", "before", "t")
+    assert claim["verdict"] == difference["verdict"] == "better"
+    assert claim["p"] == claim["p_adjusted"] == difference["p"]
+    assert claim["low"] == difference["difference"]["low"] > 0
+    assert 0 < claim["detectable"] < 1
+    assert (claim["design"], claim["method"], claim["items"]) == ("one seed each", "paired score", 60)
+    assert difference["claim"] == "it helps"
+
+
+def test_tables_keep_claims_apart_and_say_what_intervals_cover(tmp_path: Path) -> None:
+    claim = Claim(name="it helps", arm="after", control="before", task="t")
+
+    told = " ".join(printed(*two(tmp_path / "named", (claim,))).split())
+    exploratory = " ".join(printed(*two(tmp_path / "bare")).split())
+
+    assert "t, claims: differences in points, corrected by Holm" in told
+    assert "exploratory" not in told
+    assert "t, exploratory: differences in points with their 95 % interval, uncorrected" in exploratory
+    for text in (told, exploratory):
+        assert "could show" in text
+        assert "one seed each, paired score: intervals cover these two checkpoints on other items" in text
