@@ -43,6 +43,16 @@ async def test_a_schema_is_sent_shown_logged_and_part_of_the_key(tmp_path: Path)
     assert "response_format" not in plain.parameters
 
 
+async def test_another_schema_of_the_same_words_is_another_call(tmp_path: Path) -> None:
+    schemas = [{"type": "object", "properties": {"n": {"type": "integer", "maximum": most}}} for most in (5, 9)]
+    async with Provider(then=ok('{"n": 4}')) as provider:
+        spec = provider.agent()
+        async with gateway(tmp_path, spec) as ask:
+            for schema in (*schemas, *schemas):
+                await ask(request_of(spec, schema=schema))
+    assert [body["response_format"]["json_schema"]["schema"] for body in provider.bodies] == schemas
+
+
 @pytest.mark.parametrize(
     ("spec", "sent"),
     [
