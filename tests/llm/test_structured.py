@@ -32,8 +32,7 @@ async def test_a_schema_is_sent_shown_logged_and_part_of_the_key(tmp_path: Path)
     structured, bare = provider.bodies
     assert structured["response_format"] == SENT
     assert structured["messages"][0]["content"] == (
-        "Judge it.\n\nWrite it as one JSON object and nothing else: "
-        '{"review": "why, in a few short sentences", "score": N}'
+        "Judge it.\n\nWrite it as one JSON object and nothing else, with the members review, score."
     )
     assert "response_format" not in bare
     assert read_score(call.reply or "") == 4
