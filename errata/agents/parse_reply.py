@@ -91,8 +91,12 @@ _BRACKETED_SCORE = re.compile(r"\[\s*([1-5])(?:\.0)?\s*\]\.?")
 SCORE_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {
-        "review": {"type": "string", "description": '"why, in a few short sentences"'},
-        "score": {"type": "integer", "enum": [1, 2, 3, 4, 5], "description": "N"},
+        "review": {"type": "string", "description": "why, in a few short sentences"},
+        "score": {
+            "type": "integer",
+            "enum": [1, 2, 3, 4, 5],
+            "description": "1 useless, 2 seriously flawed, 3 doubtful, 4 sound but for trifles, 5 sound",
+        },
     },
     "required": ["review", "score"],
     "additionalProperties": False,
@@ -150,11 +154,11 @@ _SEPARATOR = re.compile(r"[,;+/&]|\band\b", re.IGNORECASE)
 KINDS_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {
-        "mistake": {"type": "string", "description": '"what is wrong, in one sentence"'},
+        "mistake": {"type": "string", "description": "what is wrong, in one sentence"},
         "kinds": {
             "type": "array",
             "items": {"type": "string", "enum": list(KINDS)},
-            "description": "[the kinds which apply]",
+            "description": "the kinds which apply",
         },
     },
     "required": ["mistake", "kinds"],
@@ -247,7 +251,7 @@ def _refuse_echo(reply: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Raises Unreadable where a member holds its own description: the form is echoed, and nothing was judged."""
     for name, each in schema["properties"].items():
         value = reply.get(name)
-        if isinstance(value, str) and value.strip(' ".').casefold() == each["description"].strip('"').casefold():
+        if isinstance(value, str) and value.strip(' ".').casefold() == each["description"].casefold():
             raise Unreadable("the form is echoed")
 
 

@@ -20,7 +20,7 @@ _NAMES_IT = re.compile(
 )
 
 
-IN_WORDS = "\n\nWrite it as one JSON object and nothing else: "
+IN_WORDS = "\n\nWrite it as one JSON object and nothing else, with the members "
 """What begins the line about a schema at the end of a message, for a model that is shown none."""
 
 
@@ -88,7 +88,5 @@ def schema_notes(refused: Mapping[str, str]) -> list[str]:
 
 
 def in_words(schema: Mapping[str, Any]) -> str:
-    """The line about a schema: its members with their descriptions, `{"review": "why, ...", "score": N}`."""
-    described = ((name, each.get("description", "...")) for name, each in schema.get("properties", {}).items())
-    members = (f'"{name}": {description}' for name, description in described)
-    return f"{IN_WORDS}{{{', '.join(members)}}}"
+    """The line about a schema: the names of its members alone. Small models repeat a description in place of words."""
+    return f"{IN_WORDS}{', '.join(schema.get('properties', ()))}."

@@ -32,8 +32,7 @@ async def test_a_schema_is_sent_shown_logged_and_part_of_the_key(tmp_path: Path)
     structured, bare = provider.bodies
     assert structured["response_format"] == SENT
     assert structured["messages"][0]["content"] == (
-        "Judge it.\n\nWrite it as one JSON object and nothing else: "
-        '{"review": "why, in a few short sentences", "score": N}'
+        "Judge it.\n\nWrite it as one JSON object and nothing else, with the members review, score."
     )
     assert "response_format" not in bare
     assert read_score(call.reply or "") == 4
@@ -41,6 +40,16 @@ async def test_a_schema_is_sent_shown_logged_and_part_of_the_key(tmp_path: Path)
     assert call.messages[0].content == structured["messages"][0]["content"]
     assert again == call
     assert "response_format" not in plain.parameters
+
+
+async def test_another_schema_of_the_same_words_is_another_call(tmp_path: Path) -> None:
+    schemas = [{"type": "object", "properties": {"n": {"type": "integer", "maximum": most}}} for most in (5, 9)]
+    async with Provider(then=ok('{"n": 4}')) as provider:
+        spec = provider.agent()
+        async with gateway(tmp_path, spec) as ask:
+            for schema in (*schemas, *schemas):
+                await ask(request_of(spec, schema=schema))
+    assert [body["response_format"]["json_schema"]["schema"] for body in provider.bodies] == schemas
 
 
 @pytest.mark.parametrize(
