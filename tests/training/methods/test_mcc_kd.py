@@ -35,6 +35,7 @@ def test_what_cannot_be_compared_is_left_out_and_said(tmp_path: Path, capsys: py
     assert manifest["left_out"][OTHER_TOKENS] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SVAMP.is_file(), reason="no $ERRATA_DATA")
 def test_the_released_groups_train_without_a_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first problems, among them groups that write one answer as " 18" and as "$18"."""
