@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from errata.llm.gateway import unknown_prompt_notes
+from errata.llm.unknown_prompts import unknown_prompt_notes
 from errata.records import Call, Rationale, Transcript
 from errata.runs.log_lines import damage_note
 from errata.runs.run_dir import LogIndex, RunDir, find_run
