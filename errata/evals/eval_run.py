@@ -49,7 +49,8 @@ from errata.evals.voting import Same, Weighting, grouped
 from errata.grading.grader import Grade, Grader, Grades
 from errata.records import Call, Problem, Rationale, canonical
 from errata.runs.drive import Driver
-from errata.runs.run_dir import Log, repair
+from errata.runs.mend_log import repair
+from errata.runs.run_dir import Log
 
 IDENTITY = ("model", "decoding", "fingerprint", "seed", "prompts", "agent")
 """What may not change between the parts of one eval."""

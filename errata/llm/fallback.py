@@ -10,12 +10,14 @@ tries it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 
+from errata.errors import AgentRefused
 from errata.llm.rate_limits import Clock
 from errata.llm.request import Request
 from errata.llm.spec import AgentSpec, Sampling
+from errata.llm.stored_reply import CallResult
 
 COOLDOWN_S = 60.0
 """Seconds of an agent's cooldown after an outage."""
@@ -43,6 +45,32 @@ class Fallbacks:
             if request.verb != "score" or name not in (request.context.author, request.context.stand_in):
                 yield spec
             name = spec.fallback
+
+    async def first_result(
+        self,
+        request: Request,
+        is_stored: Callable[[Request], Awaitable[bool]],
+        ask: Callable[[Request], Awaitable[tuple[Request, CallResult]]],
+    ) -> tuple[Request, CallResult]:
+        """The first result there is, and of which request. What is stored goes first: it is paid for."""
+        requests = self.requests(request)
+        for each in requests:
+            if await is_stored(each):
+                return await ask(each)
+        *first, last = requests
+        for each in first:
+            name = each.spec.name
+            if self.cooling_down(name):
+                continue
+            try:
+                request, result = await ask(self.tried(each))
+            except AgentRefused:
+                continue
+            if not result.outage:
+                self.back(name)
+                return request, result
+            self.out(name)
+        return await ask(last)
 
     def cooling_down(self, name: str) -> bool:
         """Whether the agent is not to be asked now; after its cooldown one caller may try it."""

@@ -26,6 +26,7 @@ from errata.llm.in_flight import InFlightCall, InFlightCalls
 from errata.llm.payments import payment_of, payment_of_lost, reservation_of
 from errata.llm.prices import price_notes, price_of, unpriced
 from errata.llm.rate_limits import Clock, Limits, Sleep
+from errata.llm.refusals import Refusals, give_up
 from errata.llm.reply_counts import too_short
 from errata.llm.request import Backend, ProviderFailure, Reply, Request
 from errata.llm.retries import RateLimited, repeated
@@ -35,16 +36,15 @@ from errata.llm.stored_reply import (
     CallResult,
     call_of,
     cleaned,
-    hidden,
     keys_in,
     public,
     result_of,
     row_of,
     secrets_of,
-    surrogate_free,
     without_user,
 )
 from errata.llm.structured import SchemaRefused, Schemas, logged_format, schema_notes
+from errata.llm.unknown_prompts import unknown_prompt_notes
 from errata.records import Call, digest, draw
 
 RESERVED = {"model", "messages", "stream", "n"}
@@ -81,11 +81,9 @@ class Gateway:
         self._budget = BudgetGuard(budget, store.paid)
         self._in_flight = InFlightCalls()
         self._notes = (*store.notes, *price_notes(specs))
-        self._refused: dict[str, AgentRefused] = {}
-        self._reached: set[str] = set()
         self._broken: StoreError | None = None
-        self._secrets = secrets_of(specs)
-        self._keys = keys_in(self._secrets)
+        secrets = secrets_of(specs)
+        self._refusals, self._keys = Refusals(secrets), keys_in(secrets)
         self.spent = Spent(before=store.paid, fallbacks=self._fallbacks.replies, schemas_refused=schemas.refused)
 
     @classmethod
@@ -144,7 +142,7 @@ class Gateway:
     @property
     def refused(self) -> dict[str, AgentRefused]:
         """The refusals so far, by agent: also those of agents in whose place a fallback has answered."""
-        return dict(self._refused)
+        return dict(self._refusals.refused)
 
     async def __aenter__(self) -> Self:
         return self
@@ -172,31 +170,11 @@ class Gateway:
         if request.spec.fallback is None:
             request, result = await self._asked(request)
         else:
-            request, result = await self._result_or_fallback(self._fallbacks.requests(request))
+            request, result = await self._fallbacks.first_result(request, self._is_stored, self._asked)
         parameters = public(request.parameters) | logged_format(request)
         if "seed" not in request.spec.extra:
             parameters["seed"] = seed_of(self._seed, request)
         return call_of(request, result, parameters)
-
-    async def _result_or_fallback(self, requests: list[Request]) -> tuple[Request, CallResult]:
-        """The first result there is, and of which request. What is stored goes first: it is paid for."""
-        for request in requests:
-            if result_of(await self._store.get(self._key(self._settled(request)))) is not None:
-                return await self._asked(request)
-        *first, last = requests
-        for request in first:
-            name = request.spec.name
-            if self._fallbacks.cooling_down(name):
-                continue
-            try:
-                request, result = await self._asked(self._fallbacks.tried(request))
-            except AgentRefused:
-                continue
-            if not result.outage:
-                self._fallbacks.back(name)
-                return request, result
-            self._fallbacks.out(name)
-        return await self._asked(last)
 
     async def _asked(self, request: Request) -> tuple[Request, CallResult]:
         """The request as it was made and its result: without its JSON schema where that is not taken."""
@@ -206,6 +184,9 @@ class Gateway:
             return settled, result
         without = self._schemas.refuse(request, result.failure or "")
         return without, await self._result(without)
+
+    async def _is_stored(self, request: Request) -> bool:
+        return result_of(await self._store.get(self._key(self._settled(request)))) is not None
 
     def _settled(self, request: Request) -> Request:
         return self._schemas.settled(request, self._backend(request.spec))
@@ -249,7 +230,7 @@ class Gateway:
             return await repeated(attempt, request.spec.retries, key, self._sleep)
         except ProviderFailure as failure:
             refused = request.schema is not None and isinstance(failure, SchemaRefused)
-            result = self._failed(request.spec, failure)._replace(schema_refused=refused)
+            result = self._refusals.result(request.spec, failure)._replace(schema_refused=refused)
             self._count(request, result)
             return result
         finally:
@@ -277,7 +258,7 @@ class Gateway:
                     await self._book_lost(request, error, need)
                 in_flight.sent = False
                 if isinstance(error, RateLimited):
-                    self._give_up(request.spec, self._limits.refused(request.spec.name, error.retry_after), error)
+                    give_up(request.spec, self._limits.refused(request.spec.name, error.retry_after), error)
                 raise
             in_flight.sent = True
             settle(reply.prompt_tokens + reply.completion_tokens or need.tokens)
@@ -287,12 +268,6 @@ class Gateway:
                 self._fallbacks.replies[request.instead_of, request.spec.name] += 1
             await self._commit(self._store.put(key, row_of(reply, price), in_flight.payment))
             return CallResult(reply, price)
-
-    def _give_up(self, spec: AgentSpec, seconds: float, error: RateLimited) -> None:
-        """Raises a fatal ProviderFailure where the provider has said nothing but 429 for too long."""
-        if seconds >= spec.give_up_after:
-            what = f"nothing but 429 for {seconds:.0f} s (give_up_after is {spec.give_up_after:g}): {error.message}"
-            raise ProviderFailure(what, fatal=True) from error
 
     async def _book_lost(self, request: Request, failure: ProviderFailure, need: Reservation) -> None:
         """Books a reply that cannot be used at once: it may be tried again, within the budget."""
@@ -312,7 +287,7 @@ class Gateway:
         try:
             return CallResult(await self._ask(backend, request))
         except ProviderFailure as failure:
-            result = self._failed(request.spec, failure)
+            result = self._refusals.result(request.spec, failure)
             self._count(request, result)
             return result
 
@@ -321,9 +296,9 @@ class Gateway:
             reply = await with_callbacks(request, partial(backend.complete, request, seed_of(self._seed, request)))
         except ProviderFailure as failure:
             if not failure.unreached:
-                self._reached.add(request.spec.name)
+                self._refusals.reached(request.spec)
             raise
-        self._reached.add(request.spec.name)
+        self._refusals.reached(request.spec)
         if reply.unknown_prompt:
             self.spent.unknown_prompts[request.prompt] += 1
         return cleaned(reply, self._keys)
@@ -369,23 +344,7 @@ class Gateway:
     def _check_open(self, spec: AgentSpec) -> None:
         if self._broken:
             raise self._broken.with_traceback(None)
-        if spec.name in self._refused:
-            raise self._refused[spec.name].with_traceback(None)  # raised many times: else it grows
-
-    def _failed(self, spec: AgentSpec, failure: ProviderFailure) -> CallResult:
-        """The failure, without secrets. Raises AgentRefused where it would hit every call of the agent."""
-        text = hidden(surrogate_free(failure.message), self._secrets)
-        unreached = failure.unreached and spec.name not in self._reached
-        if failure.fatal or unreached:
-            what = "could not be reached" if unreached else "was refused"
-            refused = AgentRefused(
-                spec.name,
-                f"agent {spec.name} ({spec.model}) {what}: {text}",
-                f"every call of this agent would {'fail so' if unreached else 'be refused'}",
-                "check its model, api_base and key, then run the same command again: what was paid is stored",
-            )
-            raise self._refused.setdefault(spec.name, refused) from None  # the failure may quote the key
-        return CallResult(failure=text, outage=failure.transient)
+        self._refusals.check(spec)
 
 
 def check(agents: Agents, budget: Budget) -> None:
@@ -414,15 +373,6 @@ def check(agents: Agents, budget: Budget) -> None:
             "; ".join(("a dollar budget cannot hold what it cannot count", *notes)),
             "give the agent a price: {prompt: ..., completion: ...} in USD per 1M tokens, or budget tokens or calls",
         )
-
-
-def unknown_prompt_notes(counts: Mapping[str, int]) -> list[str]:
-    """What to say of replies to prompts that the simulated faculty does not know, by prompt."""
-    return [
-        f"the simulated faculty does not know what the prompt {prompt} asks for: its {number} replies retell the "
-        "rationale shown, or solve the problem, and are no measure of the idea; ask a real model"
-        for prompt, number in sorted(counts.items())
-    ]
 
 
 def seed_of(run_seed: int, request: Request) -> int:

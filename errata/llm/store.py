@@ -26,21 +26,17 @@ from typing import Any, NamedTuple
 import diskcache
 
 from errata.errors import ErrataError
-from errata.llm.budget import CallTotals, Ledger, Payment, total
+from errata.llm.budget import Ledger, Payment, total
 from errata.llm.claims import RENEW_S, Claims, short
 from errata.llm.ledgers import book, ledger_of, missing_from, rows_of
-from errata.llm.store_file import DAMAGE, FAULTS, JSONRows, open_store
+from errata.llm.store_file import CLAIMS, DAMAGE, FAULTS, LEDGER, PAYMENT, added_up, open_store
 from errata.llm.stored_reply import result_of
 
 BATCH = 256
 """Operations committed together at most."""
-LEDGER = "ledger "
 PILOT = " pilot"
 """Behind a run's name: the ledger of what its pilots have paid before it began."""
 LOST = "lost "
-CLAIMS = "claims"
-PAYMENT = "payment"
-"""Where a row says which run has paid for it, and what: as a ledger is added up again from them."""
 
 
 class StoreError(ErrataError):
@@ -268,7 +264,7 @@ class Store:
         try:
             ledger = ledger_of(cache.get(self._ledger_key))
         except DAMAGE:
-            ledger, unreadable = _added_up(self.directory, self._run)
+            ledger, unreadable = added_up(self.directory, self._run)
             cache.set(self._ledger_key, rows_of(ledger))
             paid = total(ledger.values()).paid
             lost = f"; {unreadable} rows cannot be read, and what they cost is not counted" if unreadable else ""
@@ -314,30 +310,6 @@ def _in_turn(batch: list[_Operation]) -> tuple[list[_Claim], set[str]]:
         elif isinstance(operation, _Release) and wanted.pop(operation.key, None) is None:
             released.add(short(operation.key))
     return list(wanted.values()), released
-
-
-def _added_up(directory: Path, run: str) -> tuple[Ledger, int]:
-    """The run's payments as the replies tell them, and the number of rows that tell nothing."""
-    ledger: Ledger = {}
-    unreadable = 0
-    disk = JSONRows(str(directory))
-    database = sqlite3.connect(directory / diskcache.core.DBNAME)
-    try:
-        for key, mode, value in database.execute("SELECT key, mode, value FROM Cache"):
-            try:
-                if disk.get(key, raw=True).startswith((LEDGER, CLAIMS)):
-                    continue
-                payer, *paid = disk.fetch(mode, None, value, read=False)[PAYMENT]
-                payment = Payment(*paid)
-                CallTotals().pay(payment)  # which fails where they are no numbers
-            except (*DAMAGE, KeyError, AttributeError):
-                unreadable += 1
-                continue
-            if payer == run:
-                book(ledger, payment._replace(agent=str(payment.agent), stage=str(payment.stage)))
-    finally:
-        database.close()
-    return ledger, unreadable
 
 
 def _hand_back(results: list[tuple[asyncio.Future[Any], Any]]) -> None:

@@ -17,9 +17,15 @@ import diskcache
 import orjson
 
 from errata.config.hooks import check_hooks
+from errata.llm.budget import CallTotals, Ledger, Payment
+from errata.llm.ledgers import book
 
 LARGEST = 256 * 2**20
 """Bytes a row may unpack to."""
+LEDGER = "ledger "
+CLAIMS = "claims"
+PAYMENT = "payment"
+"""Where a row says which run has paid for it, and what: as a ledger is added up again from them."""
 FAULTS = (sqlite3.Error, diskcache.Timeout, OSError)
 DAMAGE = (ValueError, TypeError, zlib.error)
 _MODE_RAW = 1
@@ -103,3 +109,27 @@ def _drop_foreign_settings(database: Path) -> None:
             places = ", ".join("?" * len(core.METADATA))
             opened.execute(f"delete from Settings where key not in ({places})", [*core.METADATA])
             opened.commit()
+
+
+def added_up(directory: Path, run: str) -> tuple[Ledger, int]:
+    """The run's payments as the replies tell them, and the number of rows that tell nothing."""
+    ledger: Ledger = {}
+    unreadable = 0
+    disk = JSONRows(str(directory))
+    database = sqlite3.connect(directory / diskcache.core.DBNAME)
+    try:
+        for key, mode, value in database.execute("SELECT key, mode, value FROM Cache"):
+            try:
+                if disk.get(key, raw=True).startswith((LEDGER, CLAIMS)):
+                    continue
+                payer, *paid = disk.fetch(mode, None, value, read=False)[PAYMENT]
+                payment = Payment(*paid)
+                CallTotals().pay(payment)  # which fails where they are no numbers
+            except (*DAMAGE, KeyError, AttributeError):
+                unreadable += 1
+                continue
+            if payer == run:
+                book(ledger, payment._replace(agent=str(payment.agent), stage=str(payment.stage)))
+    finally:
+        database.close()
+    return ledger, unreadable

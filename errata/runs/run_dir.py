@@ -2,8 +2,8 @@
 
     runs/NAME/  recipe.yaml  manifest.json  transcripts.jsonl        .lock .holder (who runs here)
 
-A line enters the log by one write, so a killed process leaves at most one torn line, at the end; `repair` cuts it off.
-Of several lines about one problem the last counts.
+A line enters the log by one write, so a killed process leaves at most one torn line, at the end; mend_log.py cuts it
+off. Of several lines about one problem the last counts.
 """
 
 from __future__ import annotations
@@ -28,16 +28,13 @@ from errata.errors import ErrataError, UsageError
 from errata.records import Outcome, Problem, to_json
 from errata.runs.log_lines import (
     BLOCK,
-    DAMAGED,
     Seal,
     content_hash,
     entry_of,
     hash_of,
-    in_words,
     intact_bytes,
     new_hash,
     seal_in,
-    split,
 )
 
 OWN_LEDGER = "run"
@@ -123,7 +120,7 @@ def held(path: Path) -> Iterator[RunDir]:
             f"wait for process {holder} or end it, or give this run another name: name=...",
         ) from None
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     try:
         with suppress(OSError):  # it only tells others who runs here
             descriptor = open_own(path / ".holder", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -147,7 +144,7 @@ def _leave_nothing(path: Path, fresh: Sequence[Path]) -> None:
             each.rmdir()
 
 
-def _unwritable(path: Path, error: OSError) -> UsageError:
+def unwritable(path: Path, error: OSError) -> UsageError:
     return UsageError(
         f"{path} cannot be written: {error.strerror or error}",
         "a run needs a directory of its own for its log",
@@ -203,37 +200,6 @@ def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
 # ---- the log ---------------------------------------------------------------------------------------------------------
 
 
-def repair(log: Path) -> int:
-    """Cuts a torn last line off the log; returns the number of bytes cut, 0 for a whole log.
-
-    Raises UsageError for what is no file or cannot be written.
-    """
-    if not log.exists():
-        return 0
-    if not log.is_file():
-        raise UsageError(f"{log} is no file", "the log is appended to and read again", "move it away")
-    try:
-        return _cut_torn_line(log)
-    except OSError as error:
-        raise _unwritable(log, error) from error
-
-
-def _cut_torn_line(log: Path) -> int:
-    with os.fdopen(open_own(log, os.O_RDWR), "r+b") as file:
-        size = end = file.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(0, end - BLOCK)
-            file.seek(start)
-            newline = file.read(end - start).rfind(b"\n")
-            if newline >= 0:
-                end = start + newline + 1
-                break
-            end = start
-        if end < size:
-            file.truncate(end)
-        return size - end
-
-
 class Log:
     """The one writer of transcripts.jsonl. Raises UsageError where it cannot be opened for that."""
 
@@ -242,10 +208,10 @@ class Log:
         try:
             self._fd = open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
         self._size = os.fstat(self._fd).st_size
         self._hash = new_hash()
-        for line in _lines(path):
+        for line in lines_of(path):
             self._hash.update(line)
 
     @property
@@ -344,7 +310,7 @@ def index_log(log: Path, seal: Seal | None = None) -> LogIndex:
     damaged: list[int] = []
     offset = lines = torn = 0
     sealed = intact_bytes(log, seal)
-    for line in _lines(log):
+    for line in lines_of(log):
         if not line.endswith(b"\n"):
             torn = len(line)
             break
@@ -378,33 +344,7 @@ def index_log(log: Path, seal: Seal | None = None) -> LogIndex:
     )
 
 
-def set_aside(log: Path, index: LogIndex) -> tuple[str, ...]:
-    """Moves the damaged lines of a log to a file beside it; says so where there are any.
-
-    Raises ErrataError where no line is a transcript: then another version wrote the log, and nothing is moved.
-    """
-    if not index.damaged:
-        return ()
-    where = in_words(log, index.damaged)
-    if not len(index):
-        raise UsageError(
-            f"{where}: no line is a transcript of this version",
-            "the log was written by another version of errata, or it is none",
-            "use the version named in manifest.json, or give this run a name of its own: name=...",
-        )
-    aside = Log(log.with_name(DAMAGED))
-    try:
-        for line, bad in split(_lines(log), index.damaged):
-            if bad:
-                aside.append(line)
-        aside.sync()
-    finally:
-        aside.close()
-    write_whole(log, (line for line, bad in split(_lines(log), index.damaged) if not bad))
-    return (f"{where}: no transcript, set aside in {DAMAGED}; the problem runs again",)
-
-
-def _lines(log: Path) -> Iterator[bytes]:
+def lines_of(log: Path) -> Iterator[bytes]:
     if log.is_file():
         with log.open("rb", buffering=BLOCK) as file:
             yield from file

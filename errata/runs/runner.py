@@ -53,9 +53,10 @@ from errata.runs.counters import (
 )
 from errata.runs.drive import Driver, ticking
 from errata.runs.manifest import provenance
+from errata.runs.mend_log import repair, set_aside
 from errata.runs.recipe import SynthRecipe, load_recipe, with_parts
 from errata.runs.reply_store import ReplyStore, reply_store
-from errata.runs.run_dir import Log, LogIndex, RunDir, held, repair, set_aside, write_whole
+from errata.runs.run_dir import Log, LogIndex, RunDir, held, write_whole
 from errata.runs.run_problem import RunProblem, problem_runner
 from errata.runs.saved_recipe import dump_recipe, refuse_other_recipe
 from errata.runs.warmup import read_warmup, warmup_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from errata.llm.gateway import unknown_prompt_notes
 from errata.llm.reply_counts import Key, ReplyCounts, counts_of, too_short
 from errata.llm.structured import refused_in, schema_notes
+from errata.llm.unknown_prompts import unknown_prompt_notes
 from errata.runs.log_lines import damage_note
 from errata.runs.run_dir import LogIndex, RunDir
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from errata.errors import ErrataError, UsageError
 from errata.records import Outcome, Problem, Transcript
+from errata.runs.mend_log import repair
 from errata.runs.run_dir import (
     MANY_REASONS,
     OTHER,
@@ -23,7 +24,6 @@ from errata.runs.run_dir import (
     held,
     index_log,
     read_lines,
-    repair,
     write_whole,
 )
 
@@ -80,7 +80,7 @@ def test_repair_keeps_every_whole_line_and_nothing_else(
     torn = index_log(log).torn
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("errata.runs.run_dir.BLOCK", block)
+        patch.setattr("errata.runs.mend_log.BLOCK", block)
         removed = repair(log)
 
     text = log.read_bytes()

@@ -41,8 +41,9 @@ from errata.llm.request import ProviderFailure
 from errata.llm.spec import AgentSpec
 from errata.llm.stored_reply import cleaned, result_of, row_of
 from errata.records import Problem
+from errata.runs.mend_log import repair
 from errata.runs.recipe import load_recipe
-from errata.runs.run_dir import RunDir, index_log, repair
+from errata.runs.run_dir import RunDir, index_log
 from errata.runs.runner import synthesize
 from errata.runs.status import status
 from errata.starter import DEMO
