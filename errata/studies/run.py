@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from errata.errors import EXIT_BUDGET, EXIT_DONE, EXIT_INTERRUPTED, EXIT_OTHER, EXIT_SOME_FAILED
+from errata.runs.progress import duration
 from errata.studies.recipe import StudyRecipe
 from errata.studies.record import Finish, append, done, hours, read_record, seconds_left
 from errata.studies.steps import Step, steps_of
@@ -223,10 +224,10 @@ class _Pool:
     def _line(self, step: Step, code: int, seconds: float) -> str:
         progress = self.progress
         left = seconds_left(progress.steps, progress.pending, self.record, self.together)
-        words = f", about {clock(left)} left" if left else ""
+        words = f", about {duration(left)} left" if left else ""
         how = {EXIT_DONE: "done", EXIT_INTERRUPTED: "stopped"}.get(code, "FAILED")
         place = f"[{len(progress.done)}/{len(progress.steps)}]"
-        return f"{place} {step.name} {how} in {clock(seconds)}{words}"
+        return f"{place} {step.name} {how} in {duration(seconds)}{words}"
 
 
 def _done_by(worker: subprocess.Popen[str], step: Step, log: Path) -> tuple[int, str | None]:
@@ -245,11 +246,3 @@ def _done_by(worker: subprocess.Popen[str], step: Step, log: Path) -> tuple[int,
     if code in (EXIT_INTERRUPTED, -signal.SIGINT, -signal.SIGKILL):
         return EXIT_INTERRUPTED if code != -signal.SIGKILL else EXIT_OTHER, "its process was killed"
     return EXIT_OTHER, f"its process ended with exit code {code}"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -109,6 +109,11 @@ def _home_of_base(study: StudyRecipe, student: str) -> Path:
     return study.home / "students" / student
 
 
+def label_of(study: StudyRecipe, student: str, arm: str) -> str:
+    """What an arm is called in evals: by its name, after its student where there are several."""
+    return arm if len(study.students) == 1 else f"{student}:{arm}"
+
+
 def base_of(study: StudyRecipe, student: str) -> str:
     """The untouched student as `--model_name_or_path` takes it."""
     spec = study.students[student]

@@ -12,7 +12,7 @@ from errata.config.overrides import override
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, ErrataError
 from errata.studies.recipe import UNTOUCHED, StudyRecipe
-from errata.studies.steps import Step, base_of, home_of, training_words
+from errata.studies.steps import Step, base_of, home_of, label_of, training_words
 
 
 def do(study: StudyRecipe, step: Step) -> int:
@@ -87,13 +87,17 @@ def eval_data(study: StudyRecipe, step: Step) -> dict[str, Any]:
     return {
         "name": study.name,
         "run": str(home),
-        "baseline": {"name": UNTOUCHED, "model": f"local/{base_of(study, step.student)}", **own},
-        "models": [{"name": arm, "model": f"local/{home / 'students' / arm}", **own} for arm in study.arms],
+        "baseline": _model(study, step, UNTOUCHED, base_of(study, step.student)) | own,
+        "models": [_model(study, step, arm, str(home / "students" / arm)) | own for arm in study.arms],
         "tasks": tasks,
         "decodings": evals.decodings,
         "concurrency": evals.concurrency,
         "seed": step.seed,
     }
+
+
+def _model(study: StudyRecipe, step: Step, arm: str, path: str) -> dict[str, Any]:
+    return {"name": arm, "label": label_of(study, step.student, arm), "model": f"local/{path}"}
 
 
 def _varied(task: Mapping[str, Any], vary: Mapping[str, int], seed: int) -> dict[str, Any]:
