@@ -76,7 +76,7 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
     spent = planned["hours"]
     steps = [(kind, number["done"], number["all"]) for kind, number in planned["steps"].items()]
     lessons = [
-        (each["name"], each["runs"], each["problems"], each.get("calls"), money(each.get("usd")))
+        (each["name"], each["runs"], each["problems"], each.get("calls"), money(each.get("cost_usd")))
         for each in planned["lessons"]
     ]
     claims = [

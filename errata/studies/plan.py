@@ -143,7 +143,7 @@ def _lessons(study: StudyRecipe, steps: dict[str, Step]) -> list[dict[str, Any]]
         if step.part not in found:
             data, folder = lesson_data(study, step)
             planned = estimate(check(recipe_of(data, folder, str(folder / study.name))))
-            totals = {key: planned[key]["expected"] for key in ("calls", "tokens", "usd") if planned.get(key)}
+            totals = {key: planned[key]["expected"] for key in ("calls", "tokens", "cost_usd") if planned.get(key)}
             found[step.part] = {"name": step.part, "runs": 0, "problems": planned["problems"], **totals}
         found[step.part]["runs"] += 1
     return list(found.values())

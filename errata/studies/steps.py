@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from errata.config.env import expand
 from errata.records import digest
 from errata.studies.recipe import ARM, BaseStudent, StudyRecipe
 
@@ -69,7 +70,7 @@ def _add_seed(found: dict[str, Step], study: StudyRecipe, name: str, student: Ba
         before = [trained[other] for other in study.arms[arm].needs]
         needs = (*base, *([lesson.name] if lesson else ()), *(step.name for step in before))
         spec = study.arms[arm].model_dump(mode="json")
-        data = lesson.inputs if lesson else study.data[study.data_of(arm)].paths
+        data = lesson.inputs if lesson else list(study.data[study.data_of(arm)].paths)
         inputs = digest(spec, study.training, data, origin, seed, [step.inputs for step in before])
         out = home_of(study, name, seed) / "students" / arm
         trained[arm] = _add(
@@ -118,7 +119,7 @@ def base_of(study: StudyRecipe, student: str) -> str:
     """The untouched student as `--model_name_or_path` takes it."""
     spec = study.students[student]
     if spec.model is not None:
-        return spec.model
+        return expand(spec.model)
     made = [path for path in _home_of_base(study, student).glob("tiny-*") if path.is_dir()]
     return str(made[0]) if len(made) == 1 else str(_home_of_base(study, student))
 
@@ -143,8 +144,9 @@ def training_words(study: StudyRecipe, step: Step) -> list[str]:
     assert step.seed is not None
     arm, students = study.arms[step.part], step.out.parent
     data = study.data[study.data_of(step.part)]
-    source = data.paths or (str(run_of(study, step.student, step.seed, study.data_of(step.part))),)
-    flags: dict[str, Any] = {"dataset_name": list(source), "output_dir": str(step.out), "seed": step.seed}
+    lesson = run_of(study, step.student, step.seed, study.data_of(step.part))
+    source = [expand(path) for path in data.paths] or [str(lesson)]
+    flags: dict[str, Any] = {"dataset_name": source, "output_dir": str(step.out), "seed": step.seed}
     if arm.start is not None:
         flags["model_name_or_path"] = str(students / arm.start)
     elif not arm.needs:  # what reads another arm's student finds its base there
