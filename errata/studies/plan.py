@@ -60,14 +60,16 @@ def could_show(seeds: int, items: int, claims: int, shared: bool, assumed: Assum
     """The smallest difference that so many seeds and items show with a power of 80 %, corrected for all claims.
 
     The standard error is that of a mean over seeds; on shared items the lasting part of an item's variance does not
-    shrink with more seeds. One seed speaks of its own trainings alone, so that only the items count.
+    shrink with more seeds, and the degrees of freedom are Satterthwaite's for the two parts. One seed speaks of its own
+    trainings alone, so that only the items count.
     """
     per_item = assumed.discordant / items
     if seeds == 1:
         return noncentrality(max(items - 1, 1), ALPHA / claims, POWER) * sqrt(per_item)
     lasting = assumed.lasting * per_item if shared else 0.0
-    error = sqrt((assumed.seed_sd**2 + per_item - lasting) / seeds + lasting)
-    return noncentrality(seeds - 1, ALPHA / claims, POWER) * error
+    varying = (assumed.seed_sd**2 + per_item - lasting) / seeds
+    freedom = (varying + lasting) ** 2 / (varying**2 / (seeds - 1) + lasting**2 / max(items - 1, 1))
+    return noncentrality(freedom, ALPHA / claims, POWER) * sqrt(varying + lasting)
 
 
 def seeds_for(aim: float, items: int, claims: int, shared: bool, assumed: Assumptions) -> int | None:

@@ -53,6 +53,8 @@ class Data(Settings):
     recipe: str | dict[str, Any] | None = None
     """A recipe of `errata synth`: a file beside the study, or the recipe itself."""
     vary: dict[str, int] = Field(default_factory=lambda: {"seed": 0})
+    changes: dict[str, Any] = Field(default_factory=dict)
+    """Other values of the recipe's keys, dotted as on a command line: `{settings.rationales.samples: 1}`."""
     sits_exam: bool = True
     """The study's student is the lesson's."""
     paths: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -44,6 +44,7 @@ def lesson_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
         data, folder = read_mapping(file), file.parent
     else:
         data, folder = deepcopy(spec.recipe or {}), study.folder
+    override(data, [f"{key}={json.dumps(value)}" for key, value in spec.changes.items()])
     override(data, [f"{key}={value + (step.seed or 0)}" for key, value in spec.vary.items()])
     data |= {"name": step.out.name, "runs": str(step.out.parent)}
     if spec.sits_exam:
@@ -126,8 +127,3 @@ def _eval(study: StudyRecipe, step: Step) -> int:
             "run the same command again",
         )
     return done.exit_code
-
-
-def forget(step: Step) -> None:
-    """Removes what a step has made."""
-    shutil.rmtree(step.out, ignore_errors=True)
