@@ -155,7 +155,17 @@ def plan(
     assume: tuple[str, ...],
     trust_hosts: tuple[str, ...],
 ) -> None:
-    """Estimate least, expected and most calls, tokens and cost of RECIPE. Makes no call without --pilot."""
+    """Estimate least, expected and most calls, tokens and cost of RECIPE. Makes no call without --pilot.
+
+    Of a study: its steps, time and cost, and what each claim could show.
+    """
+    from errata.studies.recipe import is_study
+
+    if is_study(Path(recipe)):
+        from errata.studies.commands import plan_command
+
+        plan_command(Path(recipe), overrides, assume, as_json=as_json)
+        return
     from errata.runs.plan.estimate import estimate
     from errata.runs.plan.show import show
 
@@ -281,6 +291,22 @@ def eval_(recipe: str, overrides: tuple[str, ...], as_json: bool, quiet: bool, t
     from errata.evals.commands import eval_command
 
     sys.exit(eval_command(Path(recipe), overrides, as_json=as_json, quiet=quiet, trust_hosts=trust_hosts))
+
+
+@cli.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[key=value ...]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def study(recipe: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Run RECIPE's arms over its seeds and judge its claims. The same command resumes; new seeds or arms are added.
+
+    Overrides are dotted: seeds=[0,1] training.max_steps=50 together=2
+    """
+    from errata.models.load import need_torch
+    from errata.studies.commands import study_command
+
+    need_torch()
+    sys.exit(study_command(recipe, overrides, as_json=as_json))
 
 
 @cli.command()

@@ -1,0 +1,102 @@
+"""The evidence card: a Markdown page of what a study found, to stand beside a pushed data set or student."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from errata.errors import plain
+from errata.runs.run_dir import write_whole
+from errata.studies.results import counts, interval, unequal
+
+FILE = "card.md"
+_NAMES = {
+    "target_tokens": "target tokens",
+    "rows": "rows",
+    "trained_weights": "trained weights",
+    "cost_usd": "cost of the data",
+    "steps": "steps",
+}
+
+
+def write_card(home: Path, results: Mapping[str, Any]) -> Path:
+    """Writes the card of a study's results beside them."""
+    path = home / FILE
+    write_whole(path, ("\n".join(_lines(results)) + "\n").encode())
+    return path
+
+
+def _lines(results: Mapping[str, Any]) -> Iterator[str]:
+    claims = results["claims"]
+    seeds = results["seeds"]
+    yield f"# {plain(results['name'])}: what was found"
+    yield ""
+    yield (
+        f"{results['date']}, {results['machine']}, errata {results['versions']['errata']}: "
+        f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}, {results['hours']:g} hours. "
+        f"Of {len(claims)} claims: {counts(claims)}. Differences in points; p corrected by Holm over the claims; "
+        "could show: the smallest true difference that such data show with a power of 80 %."
+        if claims
+        else f"{results['date']}, {results['machine']}: no claims, so that all differences are exploratory."
+    )
+    if claims:
+        yield ""
+        yield "| claim | arm - control | task | difference [interval] | p | could show | verdict |"
+        yield "|---|---|---|---|---|---|---|"
+        for row in claims:
+            yield _claim(row)
+        yield ""
+        yield from _remarks(claims)
+    yield ""
+    yield "| arm | task | accuracy in % [95 %] | seeds x items | target tokens | trained weights |"
+    yield "|---|---|---|---|---|---|"
+    for arm in results["arms"]:
+        yield _arm(arm)
+    yield ""
+    yield from (f"- {plain(line)}" for line in (*results["methods"], *results["notes"]))
+
+
+def _claim(row: Mapping[str, Any]) -> str:
+    could = "-" if row["detectable"] is None else f"{100 * row['detectable']:.1f}"
+    cells = (
+        row["name"],
+        f"{row['arm']} - {row['control']}",
+        row["task"],
+        interval(row),
+        f"{row['p_adjusted']:.3g}",
+        could,
+        f"**{row['verdict']}**" + (" (the source says otherwise)" if row["as_claimed"] is False else ""),
+    )
+    return f"| {' | '.join(_cell(each) for each in cells)} |"
+
+
+def _remarks(claims: list[dict[str, Any]]) -> Iterator[str]:
+    for row in claims:
+        if row["source"]:
+            yield f"- {_cell(row['name'])}: claimed by {_cell(row['source'])}, sign {row['sign']}"
+        if names := unequal(row):
+            yield f"- {_cell(row['name'])}: not equal as they should be: {', '.join(_NAMES[name] for name in names)}"
+        for name, (arm, control) in row["differs"].items():
+            yield f"- {_cell(row['name'])}: {_NAMES[name]} differ, {_size(arm)} against {_size(control)}"
+
+
+def _arm(row: Mapping[str, Any]) -> str:
+    accuracy = f"{100 * row['accuracy']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+    cells = (
+        row["arm"],
+        row["task"],
+        accuracy,
+        f"{len(row['seeds'])} x {row['n']}",
+        _size(row["target_tokens"]),
+        _size(row["trained_weights"]),
+    )
+    return f"| {' | '.join(_cell(each) for each in cells)} |"
+
+
+def _size(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def _cell(text: str) -> str:
+    return plain(text).replace("|", "\\|")

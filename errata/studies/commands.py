@@ -1,0 +1,102 @@
+"""What `errata study` and `errata plan STUDY` do: run or plan, then tables on stdout and all else on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from errata.cli_helpers import print_json
+from errata.errors import EXIT_DONE
+from errata.runs.progress import money
+from errata.studies.recipe import load_study
+
+
+def study_command(path: Path, overrides: Sequence[str], *, as_json: bool) -> int:
+    """Runs a study, then compares; the exit code."""
+    from errata.studies.run import run
+
+    study = load_study(path, overrides)
+    code = run(study, path, overrides, lambda line: click.echo(line, err=True))
+    if code != EXIT_DONE:
+        return code
+    from errata.studies.card import write_card
+    from errata.studies.results import FILE, compare_study, write_results
+
+    results = write_results(study, compare_study(study))
+    card = write_card(study.home, results)
+    if as_json:
+        print_json(results)
+    else:
+        _show_results(results)
+        click.echo(str(card))
+        click.echo(str(study.home / FILE))
+    return EXIT_DONE
+
+
+def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *, as_json: bool) -> None:
+    """Prints a study's plan."""
+    from errata.studies.plan import plan_study
+
+    planned = plan_study(load_study(path, overrides), assume)
+    if as_json:
+        print_json(planned)
+    else:
+        _show_plan(planned)
+
+
+def _show_results(results: Mapping[str, Any]) -> None:
+    from errata.runs.tables import show, table
+    from errata.studies.results import counts, interval, unequal
+
+    claims = results["claims"]
+    headings = ("claim", "task", "difference [interval]", "p", "could show", "verdict", "not equal")
+    rows = [
+        (
+            row["name"],
+            row["task"],
+            interval(row),
+            f"{row['p_adjusted']:.3g}",
+            None if row["detectable"] is None else f"{100 * row['detectable']:.1f}",
+            row["verdict"] + (" (!)" if row["as_claimed"] is False else ""),
+            ", ".join(unequal(row)),
+        )
+        for row in claims
+    ]
+    if rows:
+        drawn = table(f"Claims over {len(results['seeds'])} seeds: {counts(claims)}", headings, rows)
+        show([drawn])
+
+
+def _show_plan(planned: Mapping[str, Any]) -> None:
+    from errata.runs.tables import show, table
+
+    spent = planned["hours"]
+    steps = [(kind, number["done"], number["all"]) for kind, number in planned["steps"].items()]
+    lessons = [
+        (each["name"], each["runs"], each["problems"], each.get("calls"), money(each.get("cost_usd")))
+        for each in planned["lessons"]
+    ]
+    claims = [
+        (
+            each["name"],
+            f"{each['arm']} - {each['control']}",
+            each["task"],
+            f"{100 * each['could_show']:.1f}",
+            each["seeds_for_2_points"] or "over 200",
+        )
+        for each in planned["claims"]
+    ]
+    assumed = ", ".join(f"{name}={value:g}" for name, value in planned["assumptions"].items())
+    drawn = [table(f"Steps, {planned['together']} at a time", ("", "done", "all"), steps)]
+    if lessons:
+        drawn.append(table("Lessons", ("", "runs", "problems", "calls each", "cost each"), lessons))
+    if claims:
+        drawn.append(table("Claims", ("", "", "task", "could show", "seeds for 2 points"), claims))
+    show(drawn)
+    left = "not known before a step of each kind is done" if spent["left"] is None else f"{spent['left']:g} hours"
+    click.echo(f"time: {spent['spent']:g} hours spent, left {left}")
+    if claims:
+        click.echo(f"assumed of each difference: {assumed}; change one with --assume NAME=SHARE")

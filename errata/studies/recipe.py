@@ -1,0 +1,225 @@
+"""The recipe of a study: students, data, arms, claims, seeds, and how all of it is evaluated.
+
+    students x seeds -> data -> arms (one training each) -> evals -> claims
+
+Every arm is trained for every student and seed. Whatever cannot be right is refused before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from errata.config.base import Settings
+from errata.config.overrides import apply
+from errata.config.yaml_file import read_mapping
+from errata.errors import UsageError, did_you_mean
+from errata.evals.claims import Claim
+
+UNTOUCHED = "untouched"
+ARM = "arm:"
+"""Begins a flag's value that stands for another arm's student of the same seed: `nat_checkpoint: arm:nat`."""
+Flag = bool | int | float | str | list[Any] | dict[str, Any]
+Quantity = Literal["target_tokens", "rows", "trained_weights", "cost_usd", "steps"]
+QUANTITIES: tuple[Quantity, ...] = ("target_tokens", "rows", "trained_weights", "cost_usd", "steps")
+
+
+class BaseStudent(Settings):
+    """A student before any training of the study: a model, or the embedded one, which is pre-trained first."""
+
+    model: str | None = None
+    """A checkpoint's folder, a GGUF file or a hub id."""
+    pretrain: dict[str, Any] | None = None
+    """Settings of the embedded student's pre-training; `{}` are those of the demo."""
+    system: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.model is None) == (self.pretrain is None):
+            raise ValueError("a student has a model, or pretrain: {} for the embedded one")
+        return self
+
+
+class Data(Settings):
+    """What arms learn from: a lesson that is run for every seed, or runs and files that are there.
+
+    `vary` names what differs from seed to seed: a key of the lesson's recipe and its value at seed 0, to which the
+    seed is added (`{seed: 0, problems.options.seed: 100}`). Where it is empty the lesson is run once for all seeds.
+    """
+
+    recipe: str | dict[str, Any] | None = None
+    """A recipe of `errata synth`: a file beside the study, or the recipe itself."""
+    vary: dict[str, int] = Field(default_factory=lambda: {"seed": 0})
+    changes: dict[str, Any] = Field(default_factory=dict)
+    """Other values of the recipe's keys, dotted as on a command line: `{settings.rationales.samples: 1}`."""
+    sits_exam: bool = True
+    """The study's student is the lesson's."""
+    paths: tuple[str, ...] = ()
+    """Run directories and exported files."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.recipe is None) == (not self.paths):
+            raise ValueError("data has a recipe, which is run, or paths of what is there")
+        return self
+
+
+class StudyArm(Settings):
+    """One training: a method of `errata train` with its flags."""
+
+    method: str
+    """By its name, or one's own as `my_method.py:METHOD`."""
+    data: str | None = None
+    """A name in the study's `data`; may be left out where there is one alone."""
+    start: str | None = None
+    """The arm it goes on from; by default the untouched student."""
+    flags: dict[str, Flag] = Field(default_factory=dict)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The arms whose students it reads."""
+        values = (value for value in self.flags.values() if isinstance(value, str))
+        read = [value.removeprefix(ARM) for value in values if value.startswith(ARM)]
+        return tuple(dict.fromkeys([*([self.start] if self.start else []), *read]))
+
+
+class StudyClaim(Claim):
+    """A claim with what the study expects of it and what it holds equal."""
+
+    sign: Literal["+", "-", "0"] = "+"
+    """The sign that the source reports of arm minus control; `0`: no difference."""
+    source: str | None = None
+    """Where it is claimed: a paper and its table."""
+    equal: tuple[Quantity, ...] = ()
+    """What arm and control must have alike, to within 5 %; what else differs is said."""
+
+
+class Judging(Settings):
+    """The evals: tasks and decodings as in a recipe of `errata eval`. `vary` is as that of a lesson, per task."""
+
+    tasks: dict[str, dict[str, Any]]
+    decodings: dict[str, dict[str, Any]] = Field(default_factory=lambda: dict[str, dict[str, Any]](greedy={}))
+    vary: dict[str, int] = Field(default_factory=dict)
+    """Of every task: a key and its value at seed 0, e.g. `{options.seed: 1000}`; without it all seeds share items."""
+    concurrency: int = Field(default=128, ge=1)
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _names_alone_will_do(cls, tasks: Any) -> Any:
+        if isinstance(tasks, list):
+            return {str(name): {} for name in tasks}
+        return {name: task or {} for name, task in tasks.items()} if isinstance(tasks, dict) else tasks
+
+
+class Limits(Settings):
+    """What a study may take, over all its commands."""
+
+    hours: float | None = Field(default=None, gt=0)
+    """Of wall-clock time in which steps are begun."""
+
+
+class StudyRecipe(Settings):
+    """`errata study`."""
+
+    name: str
+    runs: str = "runs"
+    seeds: tuple[int, ...] = Field(min_length=1)
+    together: int | None = Field(default=None, ge=1)
+    """Steps at a time; by default one per accelerator, else one per two cores."""
+    students: dict[str, BaseStudent] = Field(min_length=1)
+    data: dict[str, Data] = Field(min_length=1)
+    training: dict[str, Flag] = Field(default_factory=dict)
+    """Flags of every arm."""
+    arms: dict[str, StudyArm] = Field(min_length=1)
+    claims: tuple[StudyClaim, ...] = ()
+    evals: Judging
+    budget: Limits = Limits()
+
+    _file: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def home(self) -> Path:
+        return Path(self.runs) / self.name
+
+    @property
+    def folder(self) -> Path:
+        """Where the files that the recipe names are looked for: the folder of its own file."""
+        return self._file.parent
+
+    def data_of(self, arm: str) -> str:
+        """The name of an arm's data."""
+        return self.arms[arm].data or next(iter(self.data))
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        for fault in _faults(self):
+            raise ValueError(fault)
+        return self
+
+
+def _faults(study: StudyRecipe) -> Iterator[str]:
+    """What contradicts itself, in words."""
+    for name in (study.name, *study.students, *study.data, *study.arms):
+        if name in {"", ".", ".."} or set(name) & {"/", "\\", "\0"}:
+            yield f"{name!r}: one folder name, without slashes"
+    if UNTOUCHED in study.arms:
+        yield f"no arm is called {UNTOUCHED}: that is the student before any training"
+    if len(set(study.seeds)) < len(study.seeds):
+        yield f"seeds {list(study.seeds)}: each seed once"
+    for name, arm in study.arms.items():
+        if arm.data is None and len(study.data) > 1:
+            yield f"arm {name} names no data, and there are {', '.join(study.data)}"
+        if arm.data is not None and arm.data not in study.data:
+            yield f"arm {name}: no data is called {arm.data}; {did_you_mean(arm.data, study.data, 'add it')}"
+        for other in arm.needs:
+            if other not in study.arms:
+                yield f"arm {name}: no arm is called {other}; {did_you_mean(other, study.arms, 'add it')}"
+    yield from _circles(study.arms)
+    for claim in study.claims:
+        for side in (claim.arm, claim.control):
+            if side != UNTOUCHED and side not in study.arms:
+                yield f"claim {claim.name}: no arm is called {side}; {did_you_mean(side, study.arms, 'add it')}"
+        if claim.task is None and len(study.evals.tasks) > 1:
+            yield f"claim {claim.name} names no task, and there are {', '.join(study.evals.tasks)}"
+        if claim.task is not None and claim.task not in study.evals.tasks:
+            near = did_you_mean(claim.task, study.evals.tasks, "add it to evals.tasks")
+            yield f"claim {claim.name}: no task is called {claim.task}; {near}"
+        if claim.decoding is None and len(study.evals.decodings) > 1:
+            yield f"claim {claim.name} names no decoding, and there are {', '.join(study.evals.decodings)}"
+    names = [claim.name for claim in study.claims]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        yield f"two claims are called {', '.join(twice)}"
+
+
+def _circles(arms: dict[str, StudyArm]) -> Iterator[str]:
+    for name in arms:
+        seen, open_ = set[str](), [name]
+        while open_:
+            for other in arms[open_.pop()].needs if open_[-1] in arms else ():
+                if other == name:
+                    yield f"arm {name} is made from itself, by way of the arms that it needs"
+                    return
+                if other not in seen:
+                    seen.add(other)
+                    open_.append(other)
+
+
+def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyRecipe:
+    """The recipe of `errata study`; `name` is by default the file's stem. Raises UsageError on anything bad."""
+    file = Path(path)
+    data = read_mapping(file)
+    data.setdefault("name", file.stem)
+    study = apply(StudyRecipe, data, overrides, str(file))
+    study._file = file
+    return study
+
+
+def is_study(path: Path) -> bool:
+    """Whether a recipe's file is that of a study."""
+    try:
+        return {"arms", "students"} <= read_mapping(path).keys()
+    except UsageError:
+        return False

@@ -1,0 +1,248 @@
+"""Runs a study: its steps over worker processes, resumed from what is done.
+
+A step begins when those that it needs are done. One that fails holds up only those that need it; the same command tries
+it again. After the budget of hours, or Ctrl-C, no step begins; those at work end, or stop where they can go on from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from errata.errors import EXIT_BUDGET, EXIT_DONE, EXIT_INTERRUPTED, EXIT_OTHER, EXIT_SOME_FAILED
+from errata.runs.progress import duration
+from errata.studies.recipe import StudyRecipe
+from errata.studies.record import Finish, append, done, hours, read_record, seconds_left
+from errata.studies.steps import Step, steps_of
+
+OFFLINE = {"TOKENIZERS_PARALLELISM": "false", "TRL_EXPERIMENTAL_SILENCE": "1"}
+Say = Callable[[str], None]
+
+
+@dataclass
+class Progress:
+    """Where a study stands; shared by the threads that mind its workers."""
+
+    steps: Mapping[str, Step]
+    done: set[str]
+    failed: dict[str, str] = field(default_factory=dict)
+    """What went wrong, by step."""
+    taken: set[str] = field(default_factory=set)
+    ended: bool = False
+    """No step begins any more."""
+    interrupted: bool = False
+
+    def next(self) -> Step | None:
+        """A step that can begin."""
+        if self.ended:
+            return None
+        for name, step in self.steps.items():
+            if name not in self.done | self.taken | self.failed.keys() and self.done.issuperset(step.needs):
+                return step
+        return None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing can begin, now or after what is at work."""
+        return self.ended or (not self.taken and self.next() is None)
+
+    @property
+    def pending(self) -> set[str]:
+        return self.steps.keys() - self.done
+
+
+def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say) -> int:
+    """Does what is not done yet; the exit code. Raises UsageError where something was made from other settings."""
+    steps = steps_of(study)
+    record = read_record(study.home)
+    progress = Progress(steps, done(steps, record))
+    together = study.together or by_default()
+    if progress.pending:
+        say(f"{len(progress.done)} of {len(steps)} steps are done; {together} at a time, logs in {study.home / 'logs'}")
+        _Pool(study, path, overrides, say, progress, record, together).work()
+    for name, error in progress.failed.items():
+        say(f"failed: {name}, see {log_of(study, name)}\n{error}")
+    if progress.interrupted:
+        return EXIT_INTERRUPTED
+    if progress.failed:
+        return EXIT_SOME_FAILED
+    return EXIT_BUDGET if progress.pending else EXIT_DONE
+
+
+def by_default() -> int:
+    """Steps at a time: one per accelerator, else one per two cores."""
+    return len(accelerators()) or max(1, len(os.sched_getaffinity(0)) // 2)
+
+
+def accelerators() -> list[str]:
+    """The numbers of CUDA devices, without importing torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [each for each in visible.split(",") if each.strip()]
+    with suppress(OSError, subprocess.CalledProcessError):
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, check=True, text=True).stdout
+        return [str(number) for number, line in enumerate(listed.splitlines()) if line.startswith("GPU")]
+    return []
+
+
+def log_of(study: StudyRecipe, step: str) -> Path:
+    return study.home / "logs" / f"{step.replace(' ', '_')}.log"
+
+
+class _Pool:
+    """Worker processes, each minded by a thread."""
+
+    def __init__(
+        self,
+        study: StudyRecipe,
+        path: Path,
+        overrides: Sequence[str],
+        say: Say,
+        progress: Progress,
+        record: list[Finish],
+        together: int,
+    ) -> None:
+        self.study, self.say, self.progress, self.record, self.together = study, say, progress, record, together
+        self.command = [sys.executable, "-m", "errata.studies.worker", str(path), *overrides]
+        self.changed = threading.Condition()
+        self.workers: list[subprocess.Popen[str]] = []
+        self.begun, self.started = time.time(), time.monotonic()
+        self.before = hours(record)
+
+    def work(self) -> None:
+        devices = accelerators()
+        threads = [
+            threading.Thread(target=self._mind, args=(devices[n % len(devices)] if devices else None,), daemon=True)
+            for n in range(min(self.together, len(self.progress.pending)))
+        ]
+        handlers = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.2)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _interrupt(self, *_: Any) -> None:
+        """Ends the study: steps at work stop where they can go on from."""
+        again = self.progress.interrupted
+        self.progress.ended = self.progress.interrupted = True
+        for worker in list(self.workers):
+            with suppress(ProcessLookupError):
+                worker.send_signal(signal.SIGKILL if again else signal.SIGINT)
+        if not again:
+            self.say("stopping: steps at work end where they can go on from; once more kills them")
+
+    def _mind(self, device: str | None) -> None:
+        """Gives steps to one worker until none is left."""
+        worker: subprocess.Popen[str] | None = None
+        try:
+            while (step := self._take()) is not None:
+                if worker is None or worker.poll() is not None:
+                    worker = self._start(device)
+                started = time.monotonic()
+                code, error = _done_by(worker, step, log_of(self.study, step.name))
+                self._settle(step, code, error, time.monotonic() - started)
+        finally:
+            if worker is not None:
+                self._end(worker)
+
+    def _start(self, device: str | None) -> subprocess.Popen[str]:
+        share = max(1, len(os.sched_getaffinity(0)) // self.together)
+        environment = {**os.environ, **OFFLINE, "OMP_NUM_THREADS": str(share)}
+        if device is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = device
+        worker = subprocess.Popen(
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            start_new_session=True,  # Ctrl-C reaches it once, from here
+        )
+        self.workers.append(worker)
+        return worker
+
+    def _end(self, worker: subprocess.Popen[str]) -> None:
+        assert worker.stdin is not None
+        with suppress(OSError):
+            worker.stdin.close()
+        worker.wait()
+        self.workers.remove(worker)
+
+    def _take(self) -> Step | None:
+        """A step that can begin, waited for as long as one may come; None where none will."""
+        with self.changed:
+            while True:
+                if self._over_budget():
+                    self.progress.ended = True
+                step = self.progress.next()
+                if step is not None:
+                    self.progress.taken.add(step.name)
+                    return step
+                if self.progress.exhausted:
+                    self.changed.notify_all()
+                    return None
+                self.changed.wait(0.5)
+
+    def _over_budget(self) -> bool:
+        limit = self.study.budget.hours
+        over = limit is not None and self.before + (time.monotonic() - self.started) / 3600 >= limit
+        if over and not self.progress.ended:
+            self.say(f"the budget of {limit:g} hours is used up: no further step begins")
+        return over
+
+    def _settle(self, step: Step, code: int, error: str | None, seconds: float) -> None:
+        with self.changed:
+            progress = self.progress
+            progress.taken.discard(step.name)
+            finish = Finish(step.name, step.inputs, code, seconds, self.begun, time.monotonic() - self.started)
+            append(self.study.home, finish)
+            self.record.append(finish)
+            if code == EXIT_DONE:
+                progress.done.add(step.name)
+            elif code == EXIT_INTERRUPTED:
+                progress.ended = progress.interrupted = True
+            else:
+                progress.failed[step.name] = error or f"exit code {code}"
+            self.say(self._line(step, code, seconds))
+            self.changed.notify_all()
+
+    def _line(self, step: Step, code: int, seconds: float) -> str:
+        progress = self.progress
+        left = seconds_left(progress.steps, progress.pending, self.record, self.together)
+        words = f", about {duration(left)} left" if left else ""
+        how = {EXIT_DONE: "done", EXIT_INTERRUPTED: "stopped"}.get(code, "FAILED")
+        place = f"[{len(progress.done)}/{len(progress.steps)}]"
+        return f"{place} {step.name} {how} in {duration(seconds)}{words}"
+
+
+def _done_by(worker: subprocess.Popen[str], step: Step, log: Path) -> tuple[int, str | None]:
+    """The exit code of a step and what went wrong, from a worker that may die of it."""
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    try:
+        print(json.dumps({"step": step.name, "log": str(log)}), file=worker.stdin, flush=True)
+        line = worker.stdout.readline()
+    except OSError:
+        line = ""
+    if line:
+        answer = json.loads(line)
+        return answer["code"], answer["error"]
+    code = worker.wait()
+    if code in (EXIT_INTERRUPTED, -signal.SIGINT, -signal.SIGKILL):
+        return EXIT_INTERRUPTED if code != -signal.SIGKILL else EXIT_OTHER, "its process was killed"
+    return EXIT_OTHER, f"its process ended with exit code {code}"

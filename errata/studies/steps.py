@@ -1,0 +1,165 @@
+"""The steps of a study: what each makes, from what, and where it lies.
+
+    runs/STUDY/
+      students/NAME/                     an embedded student, pre-trained
+      data/NAME/                         a lesson that all seeds share
+      STUDENT/seed-N/data/NAME/          a lesson's run directory
+      STUDENT/seed-N/students/ARM/       a trained student
+      STUDENT/seed-N/evals/ARM-DECODING/ its evals
+
+A step is told from another by what goes into it: where that has changed since the step was done, the study says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from errata.config.env import expand
+from errata.records import digest
+from errata.studies.recipe import ARM, BaseStudent, StudyRecipe
+
+Kind = Literal["pretrain", "lesson", "train", "eval"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One piece of a study. `name` says which: `train base seed-0 sft`."""
+
+    name: str
+    kind: Kind
+    out: Path
+    needs: tuple[str, ...]
+    inputs: str
+    """Hash of what goes into it."""
+    student: str
+    seed: int | None = None
+    part: str = ""
+    """The arm or the data."""
+
+
+def steps_of(study: StudyRecipe) -> dict[str, Step]:
+    """Every step by its name, in an order in which each comes after those that it needs."""
+    found: dict[str, Step] = {}
+    for name, student in study.students.items():
+        if student.pretrain is not None:
+            _add(
+                found,
+                Step(f"pretrain {name}", "pretrain", _home_of_base(study, name), (), digest(student.pretrain), name),
+            )
+        for seed in study.seeds:
+            _add_seed(found, study, name, student, seed)
+    return found
+
+
+def _add(found: dict[str, Step], step: Step) -> Step:
+    return found.setdefault(step.name, step)
+
+
+def _add_seed(found: dict[str, Step], study: StudyRecipe, name: str, student: BaseStudent, seed: int) -> None:
+    base = (f"pretrain {name}",) if student.pretrain is not None else ()
+    origin = digest(student.model_dump(mode="json"))
+    lessons = {data: _lesson(study, name, seed, data, base, origin) for data in study.data}
+    for step in lessons.values():
+        if step is not None:
+            _add(found, step)
+    trained: dict[str, Step] = {}
+    for arm in _in_order(study):
+        lesson = lessons[study.data_of(arm)]
+        before = [trained[other] for other in study.arms[arm].needs]
+        needs = (*base, *([lesson.name] if lesson else ()), *(step.name for step in before))
+        spec = study.arms[arm].model_dump(mode="json")
+        data = lesson.inputs if lesson else list(study.data[study.data_of(arm)].paths)
+        inputs = digest(spec, study.training, data, origin, seed, [step.inputs for step in before])
+        out = home_of(study, name, seed) / "students" / arm
+        trained[arm] = _add(
+            found, Step(f"train {name} seed-{seed} {arm}", "train", out, needs, inputs, name, seed, arm)
+        )
+    evals = study.evals.model_dump(mode="json")
+    made = tuple(step.name for step in trained.values())
+    inputs = digest(evals, seed, origin, [step.inputs for step in trained.values()])
+    out = home_of(study, name, seed) / "evals"
+    _add(found, Step(f"eval {name} seed-{seed}", "eval", out, (*base, *made), inputs, name, seed))
+
+
+def _lesson(study: StudyRecipe, student: str, seed: int, data: str, base: tuple[str, ...], origin: str) -> Step | None:
+    """The step that makes an arm's data; None where it is there."""
+    spec = study.data[data]
+    if spec.recipe is None:
+        return None
+    where = run_of(study, student, seed, data)
+    seeded, sits = bool(spec.vary), spec.sits_exam
+    name = " ".join(["lesson", *([student] if sits else []), *([f"seed-{seed}"] if seeded else []), data])
+    inputs = digest(spec.model_dump(mode="json"), seed if seeded else None, origin if sits else None)
+    return Step(name, "lesson", where, base if sits else (), inputs, student, seed, data)
+
+
+def run_of(study: StudyRecipe, student: str, seed: int, data: str) -> Path:
+    """The run directory of a lesson: shared by seeds that do not vary it, and by students that do not sit in it."""
+    spec = study.data[data]
+    home = study.home / student if spec.sits_exam else study.home
+    return (home / f"seed-{seed}" if spec.vary else home) / "data" / data
+
+
+def home_of(study: StudyRecipe, student: str, seed: int) -> Path:
+    return study.home / student / f"seed-{seed}"
+
+
+def _home_of_base(study: StudyRecipe, student: str) -> Path:
+    return study.home / "students" / student
+
+
+def label_of(study: StudyRecipe, student: str, arm: str) -> str:
+    """What an arm is called in evals: by its name, after its student where there are several."""
+    return arm if len(study.students) == 1 else f"{student}:{arm}"
+
+
+def base_of(study: StudyRecipe, student: str) -> str:
+    """The untouched student as `--model_name_or_path` takes it."""
+    spec = study.students[student]
+    if spec.model is not None:
+        return expand(spec.model)
+    made = [path for path in _home_of_base(study, student).glob("tiny-*") if path.is_dir()]
+    return str(made[0]) if len(made) == 1 else str(_home_of_base(study, student))
+
+
+def _in_order(study: StudyRecipe) -> list[str]:
+    """The arms, each after those whose students it reads."""
+    ordered: list[str] = []
+
+    def place(arm: str) -> None:
+        for other in study.arms[arm].needs:
+            place(other)
+        if arm not in ordered:
+            ordered.append(arm)
+
+    for arm in study.arms:
+        place(arm)
+    return ordered
+
+
+def training_words(study: StudyRecipe, step: Step) -> list[str]:
+    """The flags of an arm's training, as `errata train METHOD` takes them."""
+    assert step.seed is not None
+    arm, students = study.arms[step.part], step.out.parent
+    data = study.data[study.data_of(step.part)]
+    lesson = run_of(study, step.student, step.seed, study.data_of(step.part))
+    source = [expand(path) for path in data.paths] or [str(lesson)]
+    flags: dict[str, Any] = {"dataset_name": source, "output_dir": str(step.out), "seed": step.seed}
+    if arm.start is not None:
+        flags["model_name_or_path"] = str(students / arm.start)
+    elif not arm.needs:  # what reads another arm's student finds its base there
+        flags["model_name_or_path"] = base_of(study, step.student)
+    flags |= {**study.training, **arm.flags, "resume_from_checkpoint": "auto"}
+    return [word for key, value in flags.items() for word in (f"--{key}", *_words(value, students))]
+
+
+def _words(value: Any, students: Path) -> list[str]:
+    """A flag's value on a command line."""
+    if isinstance(value, list):
+        return [word for each in value for word in _words(each, students)]
+    if isinstance(value, bool):
+        return [str(value).lower()]
+    text = str(value)
+    return [str(students / text.removeprefix(ARM)) if text.startswith(ARM) else text]

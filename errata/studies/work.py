@@ -1,0 +1,129 @@
+"""Doing one step of a study, by the functions behind `errata synth`, `train` and `eval`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from errata.config.overrides import override
+from errata.config.yaml_file import read_mapping
+from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, ErrataError
+from errata.studies.recipe import UNTOUCHED, StudyRecipe
+from errata.studies.steps import Step, base_of, home_of, label_of, training_words
+
+
+def do(study: StudyRecipe, step: Step) -> int:
+    """Does a step, from the start or from where it stands; the exit code of its verb. Raises ErrataError."""
+    match step.kind:
+        case "pretrain":
+            return _pretrain(study, step)
+        case "lesson":
+            return _lesson(study, step)
+        case "train":
+            return _train(study, step)
+        case "eval":
+            return _eval(study, step)
+
+
+def _pretrain(study: StudyRecipe, step: Step) -> int:
+    from errata.training.classroom_student.pretrain import Pretraining, pretrain
+
+    settings = Pretraining.model_validate(study.students[step.student].pretrain or {})
+    pretrain(step.out, settings, lambda line: print(line, flush=True))
+    return EXIT_DONE
+
+
+def lesson_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
+    """A lesson's recipe as plain data with what its seed changes, and the folder of the files that it names."""
+    spec = study.data[step.part]
+    if isinstance(spec.recipe, str):
+        file = study.folder / spec.recipe
+        data, folder = read_mapping(file), file.parent
+    else:
+        data, folder = deepcopy(spec.recipe or {}), study.folder
+    override(data, [f"{key}={json.dumps(value)}" for key, value in spec.changes.items()])
+    override(data, [f"{key}={value + (step.seed or 0)}" for key, value in spec.vary.items()])
+    data |= {"name": step.out.name, "runs": str(step.out.parent)}
+    if spec.sits_exam:
+        student = {"name": "student", "model": f"local/{base_of(study, step.student)}"}
+        system = study.students[step.student].system
+        data.setdefault("agents", {})["student"] = student | ({"system": system} if system else {})
+    return data, folder
+
+
+def _lesson(study: StudyRecipe, step: Step) -> int:
+    import asyncio
+
+    from errata.runs.recipe import check, recipe_of
+    from errata.runs.runner import synthesize
+
+    data, folder = lesson_data(study, step)
+    summary = asyncio.run(synthesize(check(recipe_of(data, folder, str(folder / study.name))), signals=True))
+    if summary.error is not None:
+        raise summary.error
+    return EXIT_DONE if summary.exit_code == EXIT_SOME_FAILED else summary.exit_code
+
+
+def _train(study: StudyRecipe, step: Step) -> int:
+    from errata.training.checkpoints import manifest_of
+    from errata.training.job import main
+
+    if manifest_of(step.out).get("status") == "finished":
+        return EXIT_DONE
+    method = study.arms[step.part].method
+    return main(str(study.folder / method) if ".py:" in method else method, training_words(study, step))
+
+
+def eval_data(study: StudyRecipe, step: Step) -> dict[str, Any]:
+    """The recipe of a seed's evals as plain data: the untouched student and every arm."""
+    assert step.seed is not None
+    home = home_of(study, step.student, step.seed)
+    system = study.students[step.student].system
+    own: dict[str, Any] = {"replicate": step.seed} | ({"system": system} if system else {})
+    evals = study.evals
+    tasks: dict[str, Any] = {name: _varied(task, evals.vary, step.seed) for name, task in evals.tasks.items()}
+    return {
+        "name": study.name,
+        "run": str(home),
+        "baseline": _model(study, step, UNTOUCHED, base_of(study, step.student)) | own,
+        "models": [_model(study, step, arm, str(home / "students" / arm)) | own for arm in study.arms],
+        "tasks": tasks,
+        "decodings": evals.decodings,
+        "concurrency": evals.concurrency,
+        "seed": step.seed,
+    }
+
+
+def _model(study: StudyRecipe, step: Step, arm: str, path: str) -> dict[str, Any]:
+    return {"name": arm, "label": label_of(study, step.student, arm), "model": f"local/{path}"}
+
+
+def _varied(task: Mapping[str, Any], vary: Mapping[str, int], seed: int) -> dict[str, Any]:
+    changed = deepcopy(dict(task))
+    override(changed, [f"{key}={value + seed}" for key, value in vary.items()])
+    return changed
+
+
+def _eval(study: StudyRecipe, step: Step) -> int:
+    import asyncio
+
+    from errata.config.code import Loader
+    from errata.config.overrides import validate
+    from errata.evals.evaluate import evaluate_async
+    from errata.evals.recipe import EvalRecipe
+
+    loader = Loader(study.folder)
+    recipe = validate(EvalRecipe, eval_data(study, step), (), study.name, loader.load)
+    done = asyncio.run(evaluate_async(recipe, signals=True))
+    if done.error is not None:
+        raise done.error
+    if done.exit_code == EXIT_SOME_FAILED:
+        raise ErrataError(
+            f"{done.failed} answers failed",
+            "a comparison needs all of them",
+            "run the same command again",
+        )
+    return done.exit_code

@@ -1,0 +1,57 @@
+"""What a claim could show is what simulated studies of that size do show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from errata.errors import UsageError
+from errata.studies.plan import Assumptions, assumptions_of, could_show, plan_study, seeds_for
+from errata.studies.recipe import load_study
+from tests.studies.study_data import written
+
+
+@pytest.mark.parametrize(("seeds", "items", "claims"), [(3, 200, 1), (5, 1000, 4), (12, 500, 12)])
+def test_a_difference_that_could_show_shows_with_a_power_of_80(seeds: int, items: int, claims: int) -> None:
+    from scipy.stats import t
+
+    assumed = Assumptions(seed_sd=0.02, discordant=0.2)
+    difference = could_show(seeds, items, claims, False, assumed)
+    random = np.random.default_rng(3)
+    spread = np.sqrt(assumed.seed_sd**2 + assumed.discordant / items)
+    means = difference + spread * random.standard_normal((20_000, seeds))
+    statistic = means.mean(1) / (means.std(1, ddof=1) / np.sqrt(seeds))
+    power = (2 * t.sf(np.abs(statistic), seeds - 1) < 0.05 / claims).mean()
+    assert power == pytest.approx(0.8, abs=0.015)
+
+
+def test_more_seeds_claims_and_shared_items_change_it_as_they_should() -> None:
+    plain = could_show(5, 500, 1, False, Assumptions())
+    assert could_show(10, 500, 1, False, Assumptions()) < plain
+    assert could_show(5, 500, 10, False, Assumptions()) > plain
+    assert could_show(50, 500, 1, True, Assumptions()) > could_show(50, 500, 1, False, Assumptions())
+    found = seeds_for(0.02, 1000, 12, False, Assumptions())
+    assert found is not None
+    assert (
+        could_show(found, 1000, 12, False, Assumptions())
+        <= 0.02
+        < could_show(found - 1, 1000, 12, False, Assumptions())
+    )
+    assert seeds_for(0.001, 100, 12, True, Assumptions(lasting=1.0)) is None
+
+
+def test_a_plan_counts_steps_items_and_claims_and_makes_nothing(tmp_path: Path) -> None:
+    planned = plan_study(load_study(written(tmp_path)), ["seed_sd=0.01"])
+    assert planned["steps"] == {"train": {"all": 4, "done": 0}, "eval": {"all": 2, "done": 0}}
+    assert planned["items"] == {"classroom_id": 8}
+    assert [claim["name"] for claim in planned["claims"]] == ["more is better"]
+    assert planned["hours"]["left"] is None
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("text", ["seedsd=1", "seed_sd=x", "discordant=2"])
+def test_an_assumption_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="known: seed_sd, discordant, lasting"):
+        assumptions_of([text])

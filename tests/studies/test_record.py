@@ -1,0 +1,57 @@
+"""What of a study is done: kept over kills, refused where it was made from other settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from errata.errors import UsageError
+from errata.studies.recipe import load_study
+from errata.studies.record import RECORD, Finish, append, done, hours, read_record, seconds_left
+from errata.studies.steps import Step, steps_of
+from tests.studies.study_data import written
+
+
+def finish(step: Step, code: int = 0, seconds: float = 60.0, begun: float = 1.0, elapsed: float = 60.0) -> Finish:
+    return Finish(step.name, step.inputs, code, seconds, begun, elapsed)
+
+
+def test_what_is_finished_and_still_there_is_done(tmp_path: Path) -> None:
+    steps = steps_of(load_study(written(tmp_path)))
+    first, second, third = list(steps.values())[:3]
+    for step in (first, third):
+        step.out.mkdir(parents=True)
+    append(tmp_path, finish(first))
+    append(tmp_path, finish(second))  # somebody removed its folder
+    append(tmp_path, finish(third, code=1))
+    with (tmp_path / RECORD).open("a") as file:
+        file.write('{"step": "torn')  # of a process that was killed
+
+    assert done(steps, read_record(tmp_path)) == {first.name}
+
+
+def test_what_was_made_from_other_settings_is_refused_but_evals_are_made_again(tmp_path: Path) -> None:
+    steps = steps_of(load_study(written(tmp_path)))
+    for step in steps.values():
+        step.out.mkdir(parents=True)
+    record = [finish(step) for step in steps.values()]
+    changed = steps_of(load_study(written(tmp_path), ["evals.tasks.classroom_id.options.count=9"]))
+    assert steps.keys() - done(changed, record) == {"eval base seed-0", "eval base seed-1"}
+    other = steps_of(load_study(written(tmp_path), ["training.max_steps=3"]))
+    with pytest.raises(UsageError, match=r"students/sft was made from other settings(.|\n)*another name"):
+        done(other, record)
+
+
+def test_hours_add_up_over_commands_and_the_rest_goes_by_what_is_like_it(tmp_path: Path) -> None:
+    steps = steps_of(load_study(written(tmp_path)))
+    sft, more = steps["train base seed-0 sft"], steps["train base seed-0 more"]
+    record = [
+        finish(sft, seconds=600, begun=1, elapsed=600),
+        finish(more, seconds=1200, begun=1, elapsed=1800),
+        finish(more, seconds=60, begun=9000, elapsed=3600, code=1),
+    ]
+    assert hours(record) == pytest.approx(1.5)
+    pending = {"train base seed-1 sft", "train base seed-1 more"}
+    assert seconds_left(steps, pending, record, 2) == pytest.approx(900)
+    assert seconds_left(steps, {"eval base seed-0"}, record, 2) is None, "no eval was done yet"
