@@ -75,7 +75,7 @@ def prepare(arguments: Arguments) -> Prepared:
         both = [split.groups.texts() for split in (source, plain) if split is not None]
         return [text for prompts, _ in both for text in prompts], [text for _, texts in both for text in texts]
 
-    student = open_student(arguments.model, texts, training.seed)
+    student = open_student(arguments.model, texts, training.seed, training.device_map)
     if training.eos_token:
         student.tokenizer.eos_token = training.eos_token
     fit = Fit(data.too_long, limit_length(arguments, student), _alignment(arguments), training.seed)

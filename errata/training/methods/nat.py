@@ -210,7 +210,9 @@ def run(training: TrainingRun[UnlearnKnobs]) -> int:
         code = _first_stage(training, prepared, negative, house)
         if code != EXIT_DONE:
             return code
-        prepared.student = open_student(training.arguments.model, prepared.texts, training.args.seed)
+        prepared.student = open_student(
+            training.arguments.model, prepared.texts, training.args.seed, training.args.device_map
+        )
         house = prepared.student.house(training.output)
     control = training.arguments.control
     shuffle = training.args.seed if control is not None and control.name == EQUAL_PARAMETERS.name else None

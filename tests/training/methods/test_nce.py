@@ -11,6 +11,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from errata.errors import UsageError
 from errata.models.gate import GateSettings, load_nat, new_nat
+from errata.training import terms as term_module
 from errata.training.methods.nce import nat_teacher, nce_trainer
 from errata.training.objective import Objective
 from tests.training import twins
@@ -89,11 +90,23 @@ def test_gradient_equals_its_twin(nat_folder: Path, side: str, settings: dict[st
     assert relative_error(step_gradients(trainer), twin_gradients(nat_folder, **settings)) < CLOSE
 
 
+def test_few_tokens_distributions_are_held_at_once(
+    nat_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(term_module, "CHUNK", 3)
+    trainer = stage_three(nat_folder, tmp_path)
+    project, sizes = trainer.teacher.project, set()
+    monkeypatch.setattr(trainer.teacher, "project", lambda hidden: sizes.add(len(hidden)) or project(hidden))
+
+    assert relative_error(step_gradients(trainer), twin_gradients(nat_folder)) < CLOSE
+    assert max(sizes) == 3
+
+
 @pytest.mark.parametrize("size", [1, 3, 4])
 def test_micro_batches_of_any_size_make_the_same_step(nat_folder: Path, size: int, tmp_path: Path) -> None:
     split = {"per_device_train_batch_size": size, "gradient_accumulation_steps": -(-4 // size)}
 
-    trainer = stage_three(nat_folder, tmp_path, **split, gradient_checkpointing=size == 3)
+    trainer = stage_three(nat_folder, tmp_path, **split, activation_checkpointing=size == 3)
 
     assert relative_error(step_gradients(trainer), twin_gradients(nat_folder)) < CLOSE
 
