@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from errata.models import continuous
+from errata.models import continuous, vllm_engine
 from errata.models.load import Checkpoint
 from errata.models.sampling import Dice, Job
 
@@ -85,6 +85,9 @@ def stream(
     """
     for job in jobs:
         check_length(checkpoint, job.prompt)
+    if checkpoint.engine is not None:
+        yield from _by_vllm(checkpoint, jobs, unwanted)
+        return
     left = set(range(len(jobs)))
     if rows is None:
         for place, generated in _continuously(checkpoint, jobs, unwanted):
@@ -94,6 +97,25 @@ def stream(
     order = sorted((place for place in left if not unwanted(place)), key=lambda place: (len(jobs[place].prompt), place))
     for start in range(0, len(order), rows):
         yield from _Batch(checkpoint, jobs, order[start : start + rows]).run(unwanted)
+
+
+def _by_vllm(
+    checkpoint: Checkpoint, jobs: Sequence[Job], unwanted: Callable[[int], bool]
+) -> Iterator[tuple[int, Generated]]:
+    rows = {place: _Row(checkpoint, job) for place, job in enumerate(jobs) if not unwanted(place)}
+    done: dict[int, Generated] = {}
+
+    def over(place: int, tokens: Sequence[int]) -> bool:
+        for token in tokens:
+            if (generated := rows[place].take(token)) is not None:
+                done[place] = generated
+                return True
+        return False
+
+    rooms = {place: row.room for place, row in rows.items()}
+    wanted = {place: row.job for place, row in rows.items()}
+    for place in vllm_engine.decode(checkpoint.engine, wanted, rooms, unwanted, over):
+        yield place, done.get(place) or rows[place].whole(rows[place].tokens)
 
 
 def _continuously(
