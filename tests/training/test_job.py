@@ -359,6 +359,7 @@ def test_the_first_signal_saves_and_stops(run: Path, tmp_path: Path) -> None:
 # ---- bad input -------------------------------------------------------------------------------------------------------
 
 ROW = {"prompt": "3 and 4 ?", "completion": "3 + 4 = 7 . the answer is 7 ."}
+TALK = {"messages": [{"role": "user", "content": "3 and 4 ?"}, {"role": "assistant", "content": "it is 7 ."}]}
 BAD = {"prompt": "3 and 4 ?", "completion": "3 + 4 = 8 .", "label": False}
 PAIR = {"prompt": "3 and 4 ?", "chosen": "it is 7 .", "rejected": "it is 8 ."}
 GROUP = {"prompt": "3 and 4 ?", "completions": ["it is 7 .", "so 7 ."], "answer": "7"}
@@ -379,7 +380,9 @@ BASE = ["--from_base", "true"]
         ("sft", [ROW], ["--dataset_name", "nowhere.jsonl"], "no file nowhere.jsonl"),
         ("sft", [ROW], ["--control", "grader_only"], "no run directory"),
         ("sft", [ROW], ["--control", "answer_only"], "no `answer`"),
+        ("sft", [TALK], ["--control", "answer_only", "--dataset_format", "messages"], "line 1: no `answer`"),
         ("sft", [ROW], ["--label_smoothing_factor", "0.1"], "label_smoothing_factor"),
+        ("sft", [ROW], ["--completion_only_loss", "true"], "completion_only_loss"),
         ("sft", [], [], "no row in"),
         ("sft", [{"prompt": "3 and 4 ?"}], [], "line 1: no text in `completion`"),
         ("sft", [ROW, {"completion": "7"}], [], "line 2: no text in `prompt`"),
