@@ -34,10 +34,24 @@ def refuse_settings(args: SFTConfig) -> None:
     }
     for name in (name for name, value in unknown.items() if value):
         raise unknown_setting(name)
+    _refuse_budget(args)
     defaults = {each.name: each.default for each in fields(SFTConfig)}
     idle = IDLE if args.packing else IDLE | PACKED
     for name in (name for name in idle if getattr(args, name) != defaults[name]):
         raise UsageError(f"the setting {name}", "it would have no effect", idle[name])
+
+
+def _refuse_budget(args: SFTConfig) -> None:
+    budget = getattr(args, "tokens_per_batch", None)
+    if budget is None:
+        return
+    if budget < 1 or args.packing or args.deepspeed:
+        beside = "with packing" if args.packing else "with DeepSpeed" if args.deepspeed else str(budget)
+        raise UsageError(
+            f"the setting tokens_per_batch {beside}",
+            "it parts a batch in this process, by rows, into parts of at least one token",
+            "leave it out, or set it to a positive number without packing and DeepSpeed",
+        )
 
 
 def unknown_setting(name: str) -> UsageError:

@@ -29,6 +29,8 @@ from tests.training.lab import one_step
         ("dataset_num_proc", 2),
         ("label_smoothing_factor", 0.1),
         ("loss_type", "dft"),
+        ("tokens_per_batch", 0),
+        ("tokens_per_batch", -5),
     ],
 )
 def test_a_setting_without_effect_is_refused_by_name(name: str, value: Any, tmp_path: Path) -> None:
@@ -42,7 +44,11 @@ def test_a_setting_without_effect_is_refused_by_name(name: str, value: Any, tmp_
 def test_what_is_read_is_taken(tmp_path: Path) -> None:
     refuse_settings(one_step(tmp_path))
     refuse_settings(one_step(tmp_path, dataset_text_field="text", activation_checkpointing=True, tokens_per_batch=64))
-    refuse_settings(one_step(tmp_path, packing=True, max_length=64, shuffle_dataset=True, dataset_num_proc=2))
+    packed = one_step(tmp_path, packing=True, max_length=64, shuffle_dataset=True, dataset_num_proc=2)
+    refuse_settings(packed)
+    packed.tokens_per_batch = 64
+    with pytest.raises(UsageError, match="tokens_per_batch with packing"):
+        refuse_settings(packed)
 
 
 def test_activation_checkpointing_is_off_on_a_cpu_unless_it_is_asked_for(tmp_path: Path) -> None:
