@@ -9,7 +9,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
-BENCHMARKS = ("imports", "gateway_speed", "memory", "alignment", "train_step", "grading_speed")
+BENCHMARKS = ("imports", "gateway_speed", "memory", "alignment", "train_step", "real_step", "grading_speed")
 
 
 def machine() -> str:

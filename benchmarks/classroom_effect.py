@@ -99,7 +99,7 @@ def teach(student: Path, taught: list[tuple[Any, str]], seed: int, folder: str) 
         max_length=None,
         use_cpu=True,
         bf16=False,
-        gradient_checkpointing=False,
+        activation_checkpointing=False,
         dataloader_pin_memory=False,
     )
     trainer = build_trainer(

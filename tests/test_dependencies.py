@@ -69,10 +69,14 @@ def test_an_import_of_a_transitive_dependency_is_seen(tmp_path: Path) -> None:
     assert undeclared(imports(tmp_path / "errata"), {"aiohttp"}) == {"yarl": "errata/new.py"}
 
 
+UNPINNED = {"vllm"}
+"""vLLM brings a torch of its own, which the constraints would forbid."""
+
+
 def test_the_constraints_satisfy_every_range() -> None:
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
     versions = {canonical(name): version for name, version in pins.items()}
-    for requirement in REQUIREMENTS:
+    for requirement in (each for each in REQUIREMENTS if canonical(each.name) not in UNPINNED):
         version = versions[canonical(requirement.name)]
         assert requirement.specifier.contains(version), f"{requirement}, pinned {version}"
 

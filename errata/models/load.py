@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from errata.config.base import Settings
 from errata.errors import UsageError
+from errata.models import vllm_engine
 from errata.models.files import Files, find, names_code
 
 if TYPE_CHECKING:
@@ -27,11 +29,27 @@ class Checkpoint:
     """
 
     name: str
-    model: PreTrainedModel
+    model: PreTrainedModel | Any
     tokenizer: PreTrainedTokenizerBase
     device: Device
     context: int | None
     ends: frozenset[int]
+    engine: Any = None
+    """vLLM's, which decodes in the model's place; `model` is none then."""
+
+
+class LoadOptions(Settings):
+    """How a checkpoint is put into memory; as transformers' from_pretrained takes it. None: as `load` chooses."""
+
+    device_map: str | None = None
+    """Where its layers lie: `auto` spreads them over all devices. None: all on one."""
+    attn_implementation: str | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    engine: Literal["transformers", "vllm"] | None = None
+    """Who decodes. None: vLLM where it is installed and can serve the checkpoint, else transformers."""
+
+
+AS_CHOSEN = LoadOptions()
 
 
 class MissingLibrary(UsageError):
@@ -54,16 +72,17 @@ def need_torch() -> None:
         )
 
 
-def load(path: str, device: str | None = None) -> Checkpoint:
+def load(path: str, device: str | None = None, options: LoadOptions = AS_CHOSEN) -> Checkpoint:
     """The checkpoint at `path`: a folder, a .gguf file or a hub id; see errata.models.files.
 
-    Runs on CUDA in bfloat16 where there is one, else on MPS or the CPU in float32; `device` overrules. Only safetensors
-    and GGUF are read, and no code that lies beside the weights is run. Raises UsageError where it cannot be loaded.
+    Runs on CUDA in bfloat16 where there is one, else on MPS or the CPU in float32; `device` and `options` overrule.
+    Only safetensors and GGUF are read, and no code that lies beside the weights is run. Raises UsageError where it
+    cannot be loaded.
     """
     need_torch()
     files = find(path)
     try:
-        return _load(files, device)
+        return _load(files, device, options)
     except UsageError:
         raise
     except Exception as error:  # every library below has errors of its own for a damaged file
@@ -85,21 +104,66 @@ def unloadable(what: str, folders: Iterable[Path], error: Exception) -> UsageErr
     )
 
 
-def _load(files: Files, device: str | None) -> Checkpoint:
+def _load(files: Files, device: str | None, options: LoadOptions) -> Checkpoint:
     import torch
 
     on = torch.device(device or _best_device())
+    dtype = options.dtype or ("bfloat16" if on.type == "cuda" else "float32")
+    placing = {"device_map": options.device_map, "attn_implementation": options.attn_implementation}
     with no_progress_bars():
-        model = model_of(files, dtype=torch.bfloat16 if on.type == "cuda" else torch.float32)
+        model = model_of(files, dtype=getattr(torch, dtype), **{key: value for key, value in placing.items() if value})
         tokenizer = tokenizer_of(files)
+    model = model if options.device_map else model.to(on)
     return Checkpoint(
         name=files.name,
-        model=model.to(on).eval(),
+        model=model.eval(),
         tokenizer=tokenizer,
-        device=on,
+        device=model.device,
         context=getattr(model.config.get_text_config(), "max_position_embeddings", None),
-        ends=_ends(model, tokenizer),
+        ends=_ends_of(model.generation_config, tokenizer),
     )
+
+
+def load_to_decode(path: str, options: LoadOptions = AS_CHOSEN) -> Checkpoint:
+    """As `load`, for decoding alone: by vLLM where it can serve the checkpoint. Raises UsageError as well."""
+    need_torch()
+    files = find(path)
+    if not vllm_engine.serves(files, options):
+        if options.engine == "vllm":
+            raise UsageError(
+                f"{path} with engine: vllm",
+                "vLLM is not installed here, finds no GPU, or does not know this kind of checkpoint",
+                "pip install 'errata[vllm]' on a machine with a GPU; merge adapters first; or leave engine out",
+            )
+        return load(path, options=options)
+    import torch
+
+    try:
+        tokenizer, engine = tokenizer_of(files), vllm_engine.open_engine(files, options)
+    except Exception as error:  # whatever it says, a person shall know whose error it is
+        raise UsageError(
+            f"vLLM cannot load {path}: {type(error).__name__}: {error}"[:1000],
+            "it is installed here, so local checkpoints go to it",
+            "set extra: {engine: transformers} for the model, or see vLLM's message",
+        ) from error
+    return Checkpoint(
+        name=f"{files.name} (vLLM)",
+        model=None,
+        tokenizer=tokenizer,
+        device=torch.device("cuda"),
+        context=engine.model_config.max_model_len,
+        ends=_ends_of(_generation_settings(files), tokenizer),
+        engine=engine,
+    )
+
+
+def _generation_settings(files: Files) -> Any:
+    from transformers import GenerationConfig
+
+    try:
+        return GenerationConfig.from_pretrained(files.path)
+    except OSError:
+        return None
 
 
 @contextmanager
@@ -173,8 +237,8 @@ def tokenizer_in(folder: Path, **options: Any) -> Any:
         raise unloadable(f"the tokenizer in {folder}", [folder], error) from error
 
 
-def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+def _ends_of(generation: Any, tokenizer: Any) -> frozenset[int]:
     """What ends a completion: the tokenizer's end token and those of the generation settings (often one per turn)."""
-    told = getattr(model.generation_config, "eos_token_id", None)
+    told = getattr(generation, "eos_token_id", None)
     ids = told if isinstance(told, list) else [told]
     return frozenset(each for each in (*ids, tokenizer.eos_token_id) if each is not None)

@@ -80,8 +80,8 @@ class Ranker(nn.Module):
         logits_B: Tensor = self.head((hidden_BTD.float() * weight_BT[..., None]).sum(1))
         return logits_B
 
-    def gradient_checkpointing_enable(self, *args: Any, **kwargs: Any) -> None:
-        self.backbone.gradient_checkpointing_enable(*args, **kwargs)
+    def activation_checkpointing_enable(self, *args: Any, **kwargs: Any) -> None:
+        self.backbone.activation_checkpointing_enable(*args, **kwargs)
 
     def save(self, directory: str | Path) -> None:
         """All but the tokenizer."""

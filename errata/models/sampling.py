@@ -1,10 +1,10 @@
-"""From the logits of a step to the next token of every row, each by its own settings and its own dice."""
+"""From the logits of a step to the next token of every row, each by its own settings and its own draws."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import Field
 
@@ -43,30 +43,28 @@ class Job:
     settled: Callable[[str], int | None] | None = None
 
 
-class Dice:
-    """The settings of a batch's rows, and one uniform number a row and step that depends on the row's seed alone."""
+class Draw(NamedTuple):
+    """What a row's next token depends on beside its logits: its settings, its seed and how many tokens it has."""
 
-    def __init__(self, decodings: Sequence[Decoding], seeds: Sequence[int]) -> None:
-        self._decodings, self._seeds = list(decodings), list(seeds)
+    decoding: Decoding
+    seed: int
+    step: int
 
-    def keep(self, rows: Sequence[int]) -> None:
-        self._decodings = [self._decodings[row] for row in rows]
-        self._seeds = [self._seeds[row] for row in rows]
 
-    def pick(self, logits_BV: Tensor, step: int) -> list[int]:
-        """The next token of every row."""
-        picked: list[int] = logits_BV.argmax(-1).tolist()
-        rows = [row for row, decoding in enumerate(self._decodings) if decoding.temperature > 0]
-        if rows:
-            drawn = sample(
-                logits_BV[rows],
-                [self._decodings[row].temperature for row in rows],
-                [self._decodings[row].top_p for row in rows],
-                [draw("token", self._seeds[row], step) for row in rows],
-            )
-            for row, token in zip(rows, drawn, strict=True):
-                picked[row] = token
-        return picked
+def pick(logits_BV: Tensor, draws: Sequence[Draw]) -> list[int]:
+    """The next token of every row, by one uniform number per row and step that depends on the row's seed alone."""
+    picked: list[int] = logits_BV.argmax(-1).tolist()
+    rows = [row for row, each in enumerate(draws) if each.decoding.temperature > 0]
+    if rows:
+        drawn = sample(
+            logits_BV[rows],
+            [draws[row].decoding.temperature for row in rows],
+            [draws[row].decoding.top_p for row in rows],
+            [draw("token", draws[row].seed, draws[row].step) for row in rows],
+        )
+        for row, token in zip(rows, drawn, strict=True):
+            picked[row] = token
+    return picked
 
 
 def sample(

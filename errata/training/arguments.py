@@ -55,10 +55,24 @@ class DataArguments:
 
 @dataclass
 class Training(SFTConfig):
-    """TRL's flags. bf16 is by default on where a GPU has it and off on a CPU."""
+    """TRL's flags. bf16 and activation checkpointing are by default on where there is a GPU and off on a CPU."""
 
     lr_scheduler_kwargs: dict[str, Any] | str | None = field(
         default=None, metadata={"help": "Further settings of the schedule, e.g. {'min_lr_rate': 0.1}."}
+    )
+    activation_checkpointing: bool | None = option(
+        None, "Computes activations anew instead of holding them: less memory, a third more time. On, but not on a CPU."
+    )
+    gradient_checkpointing: bool | None = option(  # type: ignore[assignment]
+        None, "Former name of activation_checkpointing."
+    )
+    tokens_per_batch: int | None = option(
+        None,
+        "Most tokens, padding included, that pass through the student at once: a batch with more goes in parts, rows "
+        "of similar length together. The step is the same, and no row is parted.",
+    )
+    device_map: str | None = option(
+        None, "Where a student's layers lie: auto spreads them over all devices of one process; none takes one device."
     )
     resume_from_checkpoint: str | None = option(
         None, "auto: go on from the latest whole checkpoint in output_dir, if there is one; or the folder of one."
@@ -68,6 +82,9 @@ class Training(SFTConfig):
         if not torch.cuda.is_available() and not torch.backends.mps.is_available():
             self.use_cpu = True
             self.bf16 = bool(self.bf16)
+        if self.activation_checkpointing is None:
+            old, self.gradient_checkpointing = self.gradient_checkpointing, None
+            self.activation_checkpointing = not self.use_cpu if old is None else old
         if set(self.lr_scheduler_kwargs or ()) == {"min_lr_rate"} and "min_lr" not in str(self.lr_scheduler_type):
             self.lr_scheduler_kwargs = None  # another schedule was asked for, and this default belongs to ours
         super().__post_init__()  # type: ignore[no-untyped-call]

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 import torch
+from accelerate import PartialState
+from accelerate.utils import reduce
 from transformers import TrainerCallback
 
 from errata.errors import ErrataError
 
+ECHO_S = 3.0
+"""A launcher passes on what the terminal has sent to its processes already; what comes so soon after is the same."""
+
 
 class Stopper(TrainerCallback):
-    """The first Ctrl-C or SIGTERM saves a checkpoint after the step at hand and ends; the second ends at once."""
+    """The first Ctrl-C or SIGTERM saves a checkpoint after the step at hand and ends; the second ends at once.
+
+    Of several processes all end after the same step as soon as one has got the signal.
+    """
 
     def __init__(self) -> None:
         self.stopped = False
+        self._since = 0.0
 
     @contextmanager
-    def listening(self, alone: bool) -> Iterator[None]:
-        """Not in one of several processes: they would stop at different steps and wait for each other."""
-        if not alone or threading.current_thread() is not threading.main_thread():
+    def listening(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
             yield
             return
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -37,15 +46,25 @@ class Stopper(TrainerCallback):
                 signal.signal(number, handler)
 
     def _stop(self, *_: Any) -> None:
-        if self.stopped:
+        now = time.monotonic()
+        if self.stopped and (now - self._since > ECHO_S or PartialState().num_processes == 1):
             raise KeyboardInterrupt
-        self.stopped = True
+        self.stopped, self._since = True, now
         click.echo("stopping after this step; once more stops at once", err=True)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        self.stopped = _anywhere(self.stopped)
         if self.stopped:
             control.should_save = control.should_training_stop = True
         return control
+
+
+def _anywhere(flag: bool) -> bool:
+    """Whether it is set in any of the processes that train together; all of them must ask."""
+    state = PartialState()
+    if state.num_processes == 1:
+        return flag
+    return bool(reduce(torch.tensor(float(flag), device=state.device), "sum"))
 
 
 class Finite(TrainerCallback):

@@ -2,6 +2,8 @@
 
     [row of 3 members, row of 2 members] -> 5 sequences, padded to the longest
 
+Where a batch would hold more tokens than a budget, it goes in parts: `more` holds all but the first, each a batch.
+
 Columns, with B sequences, T positions, N answer positions, M comparisons of one against another:
 
     input_ids, attention_mask, labels   BT   labels are -100 on prompts and padding
@@ -23,13 +25,13 @@ from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor
 
 from errata.exports.sequences import KINDS, Kind
 from errata.records import draw
 from errata.training.encode import Group, Member
 
-Batch = dict[str, Tensor]
+Batch = dict[str, Any]
+"""Tensors by column; `more` is a list of batches."""
 IGNORED = -100
 
 
@@ -77,7 +79,11 @@ class Flat(NamedTuple):
 
 
 class Collator:
-    """Picklable; `set_epoch` reaches the copies that data-loading workers hold."""
+    """Picklable; `set_epoch` reaches the copies that data-loading workers hold.
+
+    Args:
+        tokens: the most tokens of a part of a batch, padding included; None makes no parts. No row is parted.
+    """
 
     def __init__(
         self,
@@ -85,19 +91,44 @@ class Collator:
         reading: Reading,
         side: Literal["right", "left"] = "right",
         multiple_of: int | None = None,
+        tokens: int | None = None,
     ) -> None:
         self.pad_id, self.reading, self.side, self.multiple_of = pad_id, reading, side, multiple_of
+        self.tokens = tokens
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch.fill_(epoch)
 
+    def of_first_epoch(self) -> Collator:
+        """Reads rows as this one does in its first epoch, whatever epoch this one is told."""
+        return Collator(self.pad_id, self.reading, self.side, self.multiple_of, self.tokens)
+
     def __call__(self, rows: Sequence[Group]) -> Batch:
-        groups = [self._flatten(row) for row in rows]
-        members = [member for group in groups for member in group.members]
+        first, *more = (self._batch(part) for part in self._parts([self._flatten(row) for row in rows]))
+        return {**first, "more": more} if more else first
+
+    def _parts(self, groups: list[Flat]) -> list[list[Flat]]:
+        """Groups of similar length together, as many as the budget holds; the longest come first."""
+        if self.tokens is None:
+            return [groups]
+        parts: list[list[Flat]] = []
+        room = 0
+        for group in sorted(groups, key=_longest, reverse=True):
+            if not parts or len(group.members) > room:
+                parts.append([])
+                room = self.tokens // self._width(group.members)
+            parts[-1].append(group)
+            room -= len(group.members)
+        return parts
+
+    def _width(self, members: Sequence[Member]) -> int:
         width = max(len(member["input_ids"]) for member in members)
-        if self.multiple_of:
-            width = -(-width // self.multiple_of) * self.multiple_of
+        return -(-width // self.multiple_of) * self.multiple_of if self.multiple_of else width
+
+    def _batch(self, groups: Sequence[Flat]) -> Batch:
+        members = [member for group in groups for member in group.members]
+        width = self._width(members)
         starts = [0 if self.side == "right" else width - len(member["input_ids"]) for member in members]
         batch = self._tokens(members, starts, width)
         batch |= _pair_columns(groups, starts, width)
@@ -114,9 +145,10 @@ class Collator:
         if draws is not None:
             candidates = [i for i, one in enumerate(members) if one["kind"] in draws.kinds and one["answer"][1]]
             compared = draw_pairs(draws.seed, int(self._epoch), row["id"], candidates, draws.pairs)
-            if compared:  # the paper's step: of these rationales only those drawn are seen
+            if compared and draws.pairs is not None:  # the paper's step: of these rationales only those drawn are seen
                 drawn = {place for pair in compared for place in pair}
-                taken -= set(candidates) - drawn - (paired(row) if pairs else set())
+                alike = {i for i, one in enumerate(members) if one["kind"] in draws.kinds}
+                taken -= alike - drawn - (paired(row) if pairs else set())
         place = {old: new for new, old in enumerate(sorted(taken))}
         return Flat(
             members=[members[old] for old in place],
@@ -142,6 +174,15 @@ class Collator:
         if self.side == "left":
             batch["position_ids"] = (batch["attention_mask"].cumsum(1) - 1).clamp(min=0)
         return batch
+
+
+def parts_of(batch: Batch) -> list[Batch]:
+    """The parts of a batch, one after the other; of most batches itself alone."""
+    return [batch, *batch.get("more", ())]
+
+
+def _longest(group: Flat) -> int:
+    return max(len(member["input_ids"]) for member in group.members)
 
 
 def _pair_columns(groups: Sequence[Flat], starts: Sequence[int], width: int) -> Batch:

@@ -5,6 +5,7 @@ rows --> sequences, gathered by problem where terms are combined --> encode.Grou
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -78,6 +79,13 @@ class Groups:
         everything = [one for group in self._groups.values() for one in group]
         prompts = dict.fromkeys(message.content for one in everything for message in one.prompt)
         return list(prompts), [one.text for one in everything]
+
+    def content_hash(self) -> str:
+        """Of all sequences, as they are before they become token ids."""
+        content = hashlib.sha256()
+        for key, group in self._groups.items():
+            content.update(repr((key, group)).encode(errors="surrogatepass"))
+        return content.hexdigest()
 
     def encoded(self, tokenizer: PreTrainedTokenizerBase, align: AlignMode = "edit", seed: int = 0) -> Iterator[Group]:
         """The groups as token ids, in the order in which the groups began. Raises UsageError naming the row's place."""

@@ -18,7 +18,7 @@ from transformers import TrainerCallback, set_seed
 from transformers.utils import logging
 
 from errata.cli_helpers import say_code
-from errata.errors import EXIT_DONE
+from errata.errors import EXIT_DONE, EXIT_INTERRUPTED
 from errata.training.combine import settings_error
 from errata.training.method import AnyMethod
 from errata.training.methods.shipped import METHODS
@@ -36,7 +36,7 @@ def main(method: str | AnyMethod, words: Sequence[str]) -> int:
     logging.disable_progress_bar()  # of writing a file; training has its own
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft|torch)\b")
     code = train(method, words)
-    if code == EXIT_DONE:
+    if code in (EXIT_DONE, EXIT_INTERRUPTED):
         state = PartialState()
         state.wait_for_everyone()
         state.destroy_process_group()

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import PartialState
@@ -63,12 +63,13 @@ class Student:
             tiny.save(where, self.model, self.tokenizer)
 
 
-def open_student(config: ModelConfig, texts: Callable[[], Texts], seed: int) -> Student:
+def open_student(config: ModelConfig, texts: Callable[[], Texts], seed: int, device_map: str | None = None) -> Student:
     """The student that the flags name.
 
     Args:
         texts: prompts and completions of the data, of which `tiny` makes its tokenizer.
         seed: of tiny's weights.
+        device_map: where its layers lie, as transformers takes it.
 
     Raises:
         UsageError: none named, none there, or one that cannot be loaded.
@@ -89,7 +90,7 @@ def open_student(config: ModelConfig, texts: Callable[[], Texts], seed: int) -> 
         )
     files = find(name)
     try:
-        student = _open(files, config)
+        student = _open(files, _options(config, device_map))
     except UsageError:
         raise
     except Exception as error:  # every library below has errors of its own for a damaged file
@@ -99,24 +100,35 @@ def open_student(config: ModelConfig, texts: Callable[[], Texts], seed: int) -> 
     return student
 
 
-def _open(files: Files, config: ModelConfig) -> Student:
-    model, tokenizer = model_of(files, **_options(config)), tokenizer_of(files)
+def _open(files: Files, options: dict[str, Any]) -> Student:
+    model, tokenizer = model_of(files, **options), tokenizer_of(files)
     adapted = files.base is not None
     if adapted:
-        model = model.merge_and_unload()
+        model = model.merge_and_unload() if "quantization_config" in options else merged(model, options["dtype"])
     if files.kind == "gguf":
         model.name_or_path = model.config.name_or_path = str(files.path.absolute())
     model.config.use_cache = False
     return Student(model, tokenizer, str(files.path), files.fingerprint(), homeless=adapted)
 
 
-def _options(config: ModelConfig) -> dict[str, Any]:
+def merged(model: Any, dtype: torch.dtype | Literal["auto"]) -> Any:
+    """The base with its adapters in its weights, added in fp32; in bf16 small updates would be rounded away.
+
+    It stays in fp32 with `auto`; another dtype is what was asked for.
+    """
+    whole = model.float().merge_and_unload()
+    return whole if dtype == "auto" else whole.to(dtype)
+
+
+def _options(config: ModelConfig, device_map: str | None) -> dict[str, Any]:
     """TRL's model flags as from_pretrained takes them."""
     dtype = "auto" if config.dtype in ("auto", None) else getattr(torch, config.dtype)
     options: dict[str, Any] = {"dtype": dtype}
     if config.attn_implementation:
         options["attn_implementation"] = config.attn_implementation
+    if device_map:
+        options["device_map"] = device_map
     quantized = get_quantization_config(config)
     if quantized is not None:
-        options |= {"quantization_config": quantized, "device_map": {"": PartialState().local_process_index}}
+        options = {"device_map": {"": PartialState().local_process_index}, **options, "quantization_config": quantized}
     return options

@@ -63,32 +63,26 @@ def consistency_sum(
     return (weight_M * bidirectional_kl(answer_NV[left_M], answer_NV[right_M], temperature)).sum()
 
 
+def divergence_sum(negative_NV: Tensor, mixed_NV: Tensor) -> Tensor:
+    """Sum over positions of KL(negative || mixed); a scalar, never below 0. In fp32 whatever comes in."""
+    negative_NV, mixed_NV = log_softmax(negative_NV.float(), -1), log_softmax(mixed_NV.float(), -1)
+    return (negative_NV.exp() * (negative_NV - mixed_NV)).sum()
+
+
 def disagreement(negative_NV: Tensor, mixed_NV: Tensor) -> Tensor:
     """tanh of the mean KL(negative || mixed) over one sequence's positions; a scalar in [0, 1).
 
     beta of NCE (arXiv 2312.12832, eq. 6 and 7): large where the student with its negative adapter alone and the whole
     NAT student disagree.
     """
-    negative_NV, mixed_NV = log_softmax(negative_NV.float(), -1), log_softmax(mixed_NV.float(), -1)
-    return (negative_NV.exp() * (negative_NV - mixed_NV)).sum(-1).mean().tanh()
+    return (divergence_sum(negative_NV, mixed_NV) / len(negative_NV)).tanh()
 
 
 def distillation_sum(student_NV: Tensor, teacher_NV: Tensor, temperature: float = 1.0) -> Tensor:
     """Sum over positions of the cross-entropy of teacher and student, times temperature squared; a scalar.
 
-    The unweighted distillation term of NCE (arXiv 2312.12832, eq. 8); no gradient reaches the teacher.
+    The distillation term of NCE (arXiv 2312.12832, eq. 8) before a sequence's weight 0.5 + beta; no gradient reaches
+    the teacher.
     """
     teacher_NV = (teacher_NV.detach().float() / temperature).softmax(-1)
     return -(temperature**2) * (teacher_NV * log_softmax(student_NV.float() / temperature, -1)).sum()
-
-
-def calibrated_sum(
-    student_NV: Tensor, mixed_NV: Tensor, negative_NV: Tensor, temperature: float = 1.0, calibrate: bool = True
-) -> Tensor:
-    """One sequence's calibrated distillation, (0.5 + beta) times `distillation_sum`; a scalar (NCE, eq. 8).
-
-    `mixed_NV` are the NAT student's logits and those distilled, `negative_NV` those of its negative adapter alone.
-    Without `calibrate` the weight is 1: plain self-distillation, the control.
-    """
-    loss = distillation_sum(student_NV, mixed_NV, temperature)
-    return (0.5 + disagreement(negative_NV, mixed_NV).detach()) * loss if calibrate else loss

@@ -24,6 +24,7 @@ from errata.training.load_student import Student, Texts, open_student
 from errata.training.method_arguments import Arguments
 from errata.training.mistaken import Fault
 from errata.training.objective import Objective
+from errata.training.row_cache import Made, cached_rows, key_of
 from errata.training.terms import Likelihood, Term
 
 UNLIMITED = 1 << 30
@@ -62,7 +63,7 @@ class Share(NamedTuple):
 
 
 def prepare(arguments: Arguments) -> Prepared:
-    """Reads the data, opens the student and makes the groups. Raises UsageError; writes nothing."""
+    """Reads the data, opens the student and makes the groups. Raises UsageError; writes nothing but the cache."""
     method, data, knobs, training = arguments.method, arguments.data, arguments.knobs, arguments.training
     control, entries = arguments.control, arguments.entries
     repeats = control is not None and control.repeats_sft
@@ -81,33 +82,50 @@ def prepare(arguments: Arguments) -> Prepared:
         both = [split.groups.texts() for split in (source, plain) if split is not None]
         return [text for prompts, _ in both for text in prompts], [text for _, texts in both for text in texts]
 
-    student = open_student(arguments.model, texts, training.seed)
+    student = open_student(arguments.model, texts, training.seed, training.device_map)
     if training.eos_token:
         student.tokenizer.eos_token = training.eos_token
     fit = Fit(data.too_long, limit_length(arguments, student), _alignment(arguments), training.seed)
-    left_out: Counter[str] = Counter()
-    if plain is not None:
-        pattern = source.encoded(student, Objective(own), fit, Counter())
-        rows = plain.encoded(student, objective, fit._replace(align="none"), left_out)
-        rows = repeat_to(rows, target_tokens(pattern, Objective(own), training.seed), training.seed)
-    else:
-        rows = source.encoded(student, reads, fit, left_out)
-    if tokens := knobs.epoch_tokens():
-        rows = repeat_to(rows, tokens, training.seed)
-    reads.check(rows)
+
+    def make() -> Made:
+        left_out = Counter[str]()
+        if plain is not None:
+            pattern = source.encoded(student, Objective(own), fit, Counter())
+            rows = plain.encoded(student, objective, fit._replace(align="none"), left_out)
+            rows = repeat_to(rows, target_tokens(pattern, Objective(own), training.seed), training.seed)
+        else:
+            rows = source.encoded(student, reads, fit, left_out)
+        if tokens := knobs.epoch_tokens():
+            rows = repeat_to(rows, tokens, training.seed)
+        reads.check(rows)
+        sequences = sum(len(row["members"]) for row in rows)
+        tokens = target_tokens(rows, reads, training.seed)
+        return rows, {"left_out": dict(left_out), "sequences": sequences, "target_tokens": tokens}
+
+    splits = [source] if plain is None else [source, plain]
+    rows, facts = cached_rows(_key(arguments, student, splits, [reads, objective, Objective(own)], fit), make)
     loaded = (plain or source).loaded
     return Prepared(
         student=student,
-        rows=_dataset(rows),
+        rows=rows,
         eval_rows=_eval_rows(arguments, source, student, reads, fit),
         terms=objective.terms,
         names=", ".join(dict.fromkeys(each.name for each in loaded)),
         sources=[{"name": each.name, "rows": len(each.rows), "sha256": each.sha256} for each in loaded],
-        sequences=sum(len(row["members"]) for row in rows),
-        target_tokens=target_tokens(rows, reads, training.seed),
-        left_out=dict(left_out),
         texts=texts,
+        **facts,
     )
+
+
+def _key(
+    arguments: Arguments, student: Student, splits: Sequence[Split], objectives: Sequence[Objective], fit: Fit
+) -> str:
+    """Of everything that rows as token ids depend on."""
+    terms = [[term.settings() for term in objective.terms] for objective in objectives]
+    code = sorted(str(each.sha256) for each in arguments.code.values())
+    texts = [[split.groups.content_hash(), sorted(split.left_out.items())] for split in splits]
+    settings = [list(fit), arguments.knobs.epoch_tokens(), bool(arguments.entries), len(splits)]
+    return key_of(student.tokenizer, texts, terms, settings, code)
 
 
 def _shares(arguments: Arguments, own: Sequence[Term]) -> list[Share]:
@@ -229,7 +247,8 @@ def _eval_rows(arguments: Arguments, source: Split, student: Student, objective:
         return None
     shares = [each._replace(names=names) for each in source.shares]
     split = Split(arguments, shares, arguments.data.dataset_test_split, source.by_problem)
-    return _dataset(split.encoded(student, objective, fit, Counter()))
+    key = _key(arguments, student, [split], [objective], fit)
+    return cached_rows(key, lambda: (split.encoded(student, objective, fit, Counter()), {}))[0]
 
 
 def options_of(arguments: Arguments) -> Options:
@@ -250,7 +269,3 @@ def limit_length(arguments: Arguments, student: Student) -> int:
     limits = [limit for limit in (arguments.training.max_length, student.context) if limit]
     arguments.training.max_length = min(limits, default=None)
     return arguments.training.max_length or UNLIMITED
-
-
-def _dataset(groups: Sequence[Group]) -> Dataset:
-    return Dataset.from_list([dict(group) for group in groups])

@@ -20,7 +20,16 @@ from errata.errors import UsageError
 from errata.exports.sequences import KINDS, RIGHT_KINDS, WRONG_KINDS, Kind
 from errata.training.collate import IGNORED, Batch, Draws
 from errata.training.encode import Group
-from errata.training.losses import calibrated_sum, consistency_sum, unlikelihood_sum, weighted_nll_sum
+from errata.training.losses import (
+    consistency_sum,
+    distillation_sum,
+    divergence_sum,
+    unlikelihood_sum,
+    weighted_nll_sum,
+)
+
+CHUNK = 256
+"""Tokens whose whole distributions are compared at once."""
 
 
 class Teacher(Protocol):
@@ -138,7 +147,8 @@ class Likelihood(Term):
         weight_B = reading(batch, self.reads)
         if self.per_item:
             weight_B = weight_B * batch["share"]
-        return weight_B[:, None] * batch["labels"][:, 1:].ne(IGNORED)
+        learned_BT: Tensor = batch["labels"][:, 1:].ne(IGNORED)
+        return weight_B[:, None] * learned_BT
 
     def counts(self, batch: Batch) -> list[Tensor]:
         return [self._weights(batch).sum()]
@@ -199,7 +209,8 @@ class Consistency(Term):
     """MCC-KD: the student shall give the answer's tokens alike after any rationale (arXiv 2310.14747, eq. 3 and 4).
 
     Bidirectional KL on the answers' positions, a mean over them, then over the pairs of the step. `pairs` of each
-    row's rationales are drawn at every epoch, and only the drawn rationales are seen in that step; None takes all.
+    row's rationales with a marked answer are drawn at every epoch, and where there is one, only the drawn rationales
+    are seen in that step, by all terms; None compares all of them, and all are seen.
     """
 
     reads_answers: ClassVar[bool] = True
@@ -274,19 +285,27 @@ class Calibrated(Term):
         assert teacher is not None
         mixed_BTD, negative_BTD = teacher.hidden("mixed", batch), teacher.hidden("negative", batch)
 
-        def loss(student_ND: Tensor, mixed_ND: Tensor, negative_ND: Tensor) -> Tensor:
-            logits = forward.project(student_ND), teacher.project(mixed_ND), teacher.project(negative_ND)
-            return calibrated_sum(*logits, temperature=self.temperature, calibrate=self.calibrate == "own")
-
         mask_BT = batch["labels"][:, 1:].ne(IGNORED)
         weight_B = teacher.given_weights(batch)
         total = forward.hidden_BTD.sum() * 0
         for b in reading(batch, self.reads).nonzero().flatten().tolist():
             rows = [hidden_BTD[b, :-1][mask_BT[b]] for hidden_BTD in (forward.hidden_BTD, mixed_BTD, negative_BTD)]
-            total = total + weight_B[b] * checkpoint(
-                loss, *rows, use_reentrant=False
-            )  # one sequence's logits at a time, none kept
+            total = total + weight_B[b] * self._of_sequence(forward.project, teacher, rows)
         return [total]
+
+    def _of_sequence(self, project: Callable[[Tensor], Tensor], teacher: Teacher, rows: Sequence[Tensor]) -> Tensor:
+        """A sequence's loss from its hidden states: few tokens' logits at a time, of which none are kept."""
+
+        def sums(student_ND: Tensor, mixed_ND: Tensor, negative_ND: Tensor) -> Tensor:
+            mixed_NV = teacher.project(mixed_ND)
+            distilled = distillation_sum(project(student_ND), mixed_NV, self.temperature)
+            return torch.stack([distilled, divergence_sum(teacher.project(negative_ND), mixed_NV)])
+
+        chunks = zip(*(states_ND.split(CHUNK) for states_ND in rows), strict=True)
+        both = torch.stack([checkpoint(sums, *chunk, use_reentrant=False) for chunk in chunks]).sum(0)
+        distilled: Tensor = both[0]
+        beta = (both[1] / len(rows[0])).tanh().detach()
+        return (0.5 + beta) * distilled if self.calibrate == "own" else distilled
 
 
 def reading(batch: Batch, kinds: Sequence[Kind]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -15,23 +16,28 @@ from trl import SFTConfig, SFTTrainer
 
 from errata.config.hooks import Hooks, check_attributes, check_hooks
 from errata.errors import ErrataError, UsageError
-from errata.exports.sequences import KINDS
-from errata.training.collate import IGNORED, Batch, Collator
+from errata.training.arguments import Training
+from errata.training.collate import IGNORED, Batch, Collator, parts_of
 from errata.training.encode import Group, fingerprint, refuse_truncation
-from errata.training.hidden_states import add_readout, refuse_scaled_logits
+from errata.training.hidden_states import add_readout, learned_scores, refuse_scaled_logits, takes_fused_head
 from errata.training.objective import Objective
+from errata.training.refused_settings import refuse_settings, unknown_setting
+from errata.training.step_sums import StepSums, squared_norms
 from errata.training.terms import ForwardPass, Teacher
 
 HOOKS: Hooks = {
     "_set_signature_columns_if_needed": (),
     "_get_num_items_in_batch": ("batch_samples", "device"),
+    "training_step": ("args", "kwargs"),
+    "prediction_step": ("model", "inputs", "prediction_loss_only", "ignore_keys"),
     "compute_loss": ("model", "inputs", "return_outputs", "num_items_in_batch"),
-    "log": ("logs", "start_time"),
+    "get_eval_dataloader": ("eval_dataset",),
+    "evaluation_loop": ("dataloader", "description", "prediction_loss_only", "ignore_keys", "metric_key_prefix"),
 }
 """What GroupTrainer overrides of TRL's trainer."""
 ATTRIBUTES = ("_metrics", "_total_train_tokens", "_signature_columns", "aux_loss_enabled")
 """What it reads and sets of it."""
-MODEL_COLUMNS = ("input_ids", "attention_mask", "position_ids", "labels")
+MODEL_COLUMNS = ("input_ids", "attention_mask", "position_ids")
 
 
 class GroupTrainer(SFTTrainer):
@@ -53,28 +59,46 @@ class GroupTrainer(SFTTrainer):
         self.objective, self.teacher = objective, teacher
         spread = self.accelerator.parallelism_config
         if self.aux_loss_enabled:
-            raise _unknown_setting("router_aux_loss_coef")
+            raise unknown_setting("router_aux_loss_coef")
         if spread is not None and (spread.cp_enabled or spread.sp_enabled):
-            raise _unknown_setting("context or sequence parallelism")
-        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+            raise unknown_setting("context or sequence parallelism")
+        self._base: Any = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
         if objective.reads_logits:
-            refuse_scaled_logits(base)
-        add_readout(base)
-        self._sums: dict[str, Tensor] = {}
+            refuse_scaled_logits(self._base)
+        add_readout(self._base)
+        self._sums, self._parted = StepSums(), False
         if isinstance(self.data_collator, Collator):
             self.add_callback(_TellEpoch(self.data_collator))
 
     # ---- TRL's and transformers' hooks ----
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns: Any = list(Group.__annotations__)
+        self._signature_columns: Any = [*Group.__annotations__, self.args.length_column_name]
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
         """The K denominators of the step: over all micro-batches and processes."""
         counts_K = torch.zeros(len(self.objective.parts), device=device)
-        for batch in batch_samples:
-            counts_K += self.objective.counts(batch).to(device)
+        for part in (part for batch in batch_samples for part in parts_of(batch)):
+            counts_K += self.objective.counts(part).to(device)
         return self.accelerator.reduce(counts_K, "sum") if self.accelerator.num_processes > 1 else counts_K
+
+    def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> Tensor:
+        """One micro-batch, part by part; gradients meet those of other processes after the last one."""
+        losses: list[Tensor] = []
+        for place, part in enumerate(parts := parts_of(inputs)):
+            self._parted = place < len(parts) - 1
+            with self.accelerator.no_sync(model) if self._parted else nullcontext():
+                losses.append(super().training_step(model, part, num_items_in_batch))  # type: ignore[no-untyped-call]
+        return torch.stack(losses).sum()
+
+    def prediction_step(
+        self, model: Any, inputs: Batch, prediction_loss_only: bool, ignore_keys: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """Of a batch in parts the last part's loss is returned, for `evaluation_loop` gives that of the whole set."""
+        loss: Any = None
+        for part in parts_of(inputs):
+            loss, *_ = super().prediction_step(model, part, True, ignore_keys)
+        return loss, None, None
 
     def compute_loss(
         self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -89,7 +113,9 @@ class GroupTrainer(SFTTrainer):
             for part, value, count in zip(self.objective.parts, sums, counts_K.clamp(min=1e-8), strict=True)
         ]
         shares = squared_norms(terms, forward) if training and self._share_due() else []
-        self._note(inputs, outputs, sums, local_K, shares)
+        self._sums.add(inputs, outputs, sums, local_K, shares)
+        if training and self.accelerator.gradient_state.sync_gradients and not self._parted:
+            self._flush("train")
         loss = torch.stack(terms).sum()
         if num_items_in_batch is not None:
             loss = loss * self.accelerator.num_processes  # gradients are averaged over processes
@@ -97,20 +123,46 @@ class GroupTrainer(SFTTrainer):
 
     def _forward(self, model: Any, batch: Batch) -> tuple[Any, ForwardPass]:
         states: dict[str, Any] = {}
+        base = self._base
+        fused = takes_fused_head(base, batch["input_ids"].device)
 
-        def readout(hidden_BTD: Tensor, project: Any) -> None:
+        def readout(hidden_BTD: Tensor, project: Any) -> Any:
             states.update(hidden_BTD=hidden_BTD, project=project)
             if self.objective.reads_answers:
                 with torch.set_grad_enabled(torch.is_grad_enabled() and self.objective.trains_answers):
                     states["answer_NV"] = project(hidden_BTD.flatten(0, 1)[batch["answer_rows"]])
+            return None if fused else learned_scores(base, hidden_BTD, batch["labels"])
 
-        inputs = {name: batch[name] for name in MODEL_COLUMNS if name in batch}
-        outputs = model(**inputs, use_cache=False, fused_lm_head=True, readout=readout)
+        inputs: dict[str, Any] = {name: batch[name] for name in MODEL_COLUMNS if name in batch}
+        if fused:
+            inputs |= {"labels": batch["labels"], "fused_lm_head": True}
+        outputs = model(**inputs, use_cache=False, readout=readout)
         return outputs, ForwardPass(logp_BT=outputs.log_probs, teacher=self.teacher, **states)
 
-    @property
-    def _is_training(self) -> bool:
-        return self.model is not None and self.model.training
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """Held-out rows are read alike at every epoch, so that evaluations differ by the weights alone."""
+        collator = self.data_collator
+        if isinstance(collator, Collator):
+            self.data_collator = collator.of_first_epoch()
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.data_collator = collator
+
+    def evaluation_loop(
+        self,
+        dataloader: Any,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> Any:
+        """The loss is that of the whole set as one step, however it is split into batches."""
+        self._sums = StepSums()
+        output = super().evaluation_loop(dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix)
+        if self._sums and output.metrics is not None:
+            output.metrics[f"{metric_key_prefix}_loss"] = self._flush("eval")
+        return output
 
     # ---- what is logged ----
 
@@ -119,56 +171,20 @@ class GroupTrainer(SFTTrainer):
         due = step % self.state.logging_steps == 0 or (step == 1 and self.args.logging_first_step)
         return due and self.args.logging_strategy == "steps" and len(self.objective.parts) > 1
 
-    def _note(
-        self, batch: Batch, outputs: Any, sums: Sequence[Tensor], counts: Tensor, shares: Sequence[Tensor]
-    ) -> None:
-        """Adds this micro-batch to the sums of its step (in evaluation: of the whole evaluation)."""
-        with torch.no_grad():
-            tokens_B = outputs.label_mask.sum(1)
-            zeros = counts.new_zeros(len(KINDS))
-            sums_of_batch = {
-                "value": torch.stack([value.detach().float() for value in sums]),
-                "count": counts,
-                "squared": torch.stack(list(shares)) if shares else torch.zeros_like(counts),
-                "logp": zeros.index_add(0, batch["kind"], outputs.log_probs.sum(1).float()),
-                "tokens": zeros.index_add(0, batch["kind"], tokens_B.float()),
-                "other": torch.stack(
-                    [
-                        outputs.entropy.sum().float(),
-                        outputs.is_top1.sum().float(),
-                        batch["attention_mask"].sum().float(),
-                    ]
-                ),
-            }
-        self._sums = {name: self._sums[name] + value if self._sums else value for name, value in sums_of_batch.items()}
-        if self._is_training and self.accelerator.gradient_state.sync_gradients:
-            self._flush("train", shared=bool(shares))
+    def _flush(self, mode: str) -> float:
+        """One entry per step into TRL's metrics, which averages entries; the loss. Raises if a step's is no number.
 
-    def _flush(self, mode: str, shared: bool = False) -> None:
-        """One entry per step into TRL's metrics, which averages entries; raises if the loss is no number."""
-        names, sizes = list(self._sums), [len(value) for value in self._sums.values()]
-        flat = torch.cat(list(self._sums.values()))
-        flat = self.accelerator.reduce(flat, "sum") if self.accelerator.num_processes > 1 else flat
-        self._sums = {}
-        totals = dict(zip(names, (part.tolist() for part in flat.split(sizes)), strict=True))
-        metrics, tokens_read = self._metrics[mode], max(1.0, sum(totals["tokens"]))
-        norm = sum(square**0.5 for square in totals["squared"])
-        columns = zip(self.objective.parts, totals["value"], totals["count"], totals["squared"], strict=True)
-        for part, value, count, squared in columns:
-            if count:
-                metrics[f"loss/{part.name}"].append(value / count)
-            if shared and norm:
-                metrics[f"grad_share/{part.name}"].append(squared**0.5 / norm)
-        for kind, logp, tokens in zip(KINDS, totals["logp"], totals["tokens"], strict=True):
-            if tokens:
-                metrics[f"logp/{kind}"].append(logp / tokens)
-        entropy, right, width = totals["other"]
-        metrics["entropy"].append(entropy / tokens_read)
-        metrics["mean_token_accuracy"].append(right / tokens_read)
+        In evaluation, everything since its start counts as one step.
+        """
+        spread = self.accelerator.num_processes > 1
+        totals = self._sums.take(lambda flat: self.accelerator.reduce(flat, "sum") if spread else flat)
+        for name, value in totals.metrics(self.objective.parts).items():
+            self._metrics[mode][name].append(value)
         if mode == "train":
-            self._total_train_tokens += int(width)
-            self._refuse_nan(totals["value"])
-        metrics["num_tokens"] = [self._total_train_tokens]
+            self._total_train_tokens += int(totals.other[-1])
+            self._refuse_nan(totals.value)
+        self._metrics[mode]["num_tokens"] = [self._total_train_tokens]
+        return totals.loss(self.objective.parts)
 
     def _refuse_nan(self, values: Sequence[float]) -> None:
         lost = [part.name for part, value in zip(self.objective.parts, values, strict=True) if value - value != 0]
@@ -178,34 +194,6 @@ class GroupTrainer(SFTTrainer):
                 "the student has diverged; this step has changed no weight and the last checkpoint stands",
                 "lower the learning rate, or the weight of what pushes down (beta; bounded: true)",
             )
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if not self._is_training and self._sums:
-            self._flush("eval")
-        super().log(logs, start_time)
-
-
-def squared_norms(terms: Sequence[Tensor], forward: ForwardPass) -> list[Tensor]:
-    """Squared norm of each term's gradient at the last hidden state.
-
-    A log-probability depends on the hidden state of its own position alone, so one pass back through the LM head serves
-    all terms that are made of log-probabilities; the others read few positions, or the states themselves.
-    """
-    states = forward.hidden_BTD
-    (slope_BTD,) = torch.autograd.grad(forward.logp_BT.sum(), states, retain_graph=True)
-    slope_BT = slope_BTD[:, :-1].float().square().sum(-1)
-    norms = []
-    for term in terms:
-        if not term.requires_grad:
-            norms.append(slope_BT.new_zeros(()))
-            continue
-        (by_logp_BT,) = torch.autograd.grad(term, forward.logp_BT, retain_graph=True, allow_unused=True)
-        if by_logp_BT is None:
-            (gradient_BTD,) = torch.autograd.grad(term, states, retain_graph=True)
-            norms.append(gradient_BTD.float().square().sum())
-        else:
-            norms.append((by_logp_BT.float().square() * slope_BT).sum())
-    return norms
 
 
 class _TellEpoch(TrainerCallback):
@@ -239,7 +227,7 @@ def build_trainer(
         UsageError: rows of another tokenizer, rows longer than `args.max_length`, or a combination that is refused.
     """
     objective.refuse(packing=args.packing, teacher=teacher is not None)
-    _refuse_settings(args)
+    refuse_settings(args)
     for data in (rows, eval_rows):
         if data is not None:
             check_rows(data, tokenizer, objective, args.max_length)
@@ -247,11 +235,14 @@ def build_trainer(
     if args.packing:
         return _packed(model, args, rows, eval_rows, tokenizer, **kwargs)
     args.max_length = None  # nothing is left to cut, and TRL would not know our columns
+    if args.train_sampling_strategy in BY_LENGTH:
+        rows, eval_rows = (_with_lengths(data, args.length_column_name) for data in (rows, eval_rows))
     collator = Collator(
         pad_id=tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
         reading=objective.reading(args.seed if args.data_seed is None else args.data_seed),
         side="left" if tokenizer.padding_side == "left" else "right",
         multiple_of=None if args.pad_to_multiple_of is None else int(args.pad_to_multiple_of),
+        tokens=args.tokens_per_batch if isinstance(args, Training) else None,
     )
     return GroupTrainer(
         model,
@@ -266,19 +257,13 @@ def build_trainer(
     )
 
 
-def _refuse_settings(args: SFTConfig) -> None:
-    settings = {
-        "label_smoothing_factor": args.label_smoothing_factor > 0,
-        f"loss_type {args.loss_type}": args.loss_type != "nll",
-        "padding_free": args.padding_free and not args.packing,
-        "use_liger_kernel": args.use_liger_kernel,
-    }
-    for name in (name for name, value in settings.items() if value):
-        raise _unknown_setting(name)
+BY_LENGTH = ("group_by_length", "batch_rebalance")
+"""Sampling strategies of transformers that read how long each row is."""
 
 
-def _unknown_setting(name: str) -> UsageError:
-    return UsageError(f"the setting {name}", "the objective's terms do not know it", "leave it at its default")
+def _with_lengths(rows: Dataset | None, column: str) -> Any:
+    """With the tokens of each row in a column."""
+    return rows and rows.map(lambda row: {column: sum(len(member["input_ids"]) for member in row["members"])})
 
 
 def check_rows(rows: Dataset, tokenizer: PreTrainedTokenizerBase, objective: Objective, max_length: int | None) -> None:

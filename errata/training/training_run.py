@@ -151,7 +151,7 @@ class TrainingRun(Generic[K]):
         trainer.add_callback(Finite())
         trainer.add_callback(WritesCards(self.write_card))
         try:
-            with stopper.listening(alone=self.args.world_size == 1), explained(), threads_for(trainer.model):
+            with stopper.listening(), explained(), threads_for(trainer.model):
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
                 if not stopper.stopped:
                     trainer.save_model()

@@ -17,7 +17,7 @@ from errata.errors import UsageError
 from errata.models.files import find
 from errata.models.gate import NatModel
 from errata.models.generate import generate
-from errata.models.load import Checkpoint, load
+from errata.models.load import Checkpoint, LoadOptions, load
 from errata.models.prompting import prompt_ids
 from errata.models.sampling import Decoding, Job
 from errata.records import Message
@@ -206,3 +206,15 @@ def test_looking_for_a_checkpoint_needs_no_torch(plain: Path) -> None:
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert told.stdout == "False\n"
+
+
+def test_options_say_how_it_is_put_into_memory(plain: Path) -> None:
+    options = LoadOptions(device_map="auto", attn_implementation="eager", dtype="bfloat16")
+
+    loaded = load(str(plain), options=options)
+
+    assert loaded.model.dtype == torch.bfloat16
+    assert loaded.model.config._attn_implementation == "eager"
+    assert loaded.device == next(loaded.model.parameters()).device
+    (done,) = generate(loaded, [Job(loaded.tokenizer("2 + 3").input_ids, Decoding(max_tokens=4))])
+    assert len(done.tokens) <= 4

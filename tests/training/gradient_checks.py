@@ -134,7 +134,15 @@ def with_lora(model: Any) -> Any:
     return adapted
 
 
-def trained(terms: Any, folder: Path, side: str = "right", model: Any = None, rows: Any = ROWS, **settings: Any) -> Any:
+def trained(
+    terms: Any,
+    folder: Path,
+    side: str = "right",
+    model: Any = None,
+    rows: Any = ROWS,
+    eval_rows: Any = None,
+    **settings: Any,
+) -> Any:
     from errata.training.trainer import build_trainer
 
     objective = Objective(terms)
@@ -144,6 +152,7 @@ def trained(terms: Any, folder: Path, side: str = "right", model: Any = None, ro
         dataset(rows),
         byte_tokenizer(side),
         objective,
+        eval_rows=None if eval_rows is None else dataset(eval_rows),
         teacher=VIEW if objective.reads_teacher else None,  # type: ignore[arg-type]
     )
 

@@ -142,13 +142,13 @@ def dataset(rows: list[Group]) -> Dataset:
 
 def one_step(folder: Path, **changes: Any) -> Any:
     """Settings for one optimizer step over all rows, two micro-batches of two rows."""
-    from trl import SFTConfig
+    from errata.training.arguments import Training
 
     settings: dict[str, Any] = {
         "output_dir": str(folder),
         "use_cpu": True,
         "bf16": False,
-        "gradient_checkpointing": False,
+        "activation_checkpointing": False,
         "per_device_train_batch_size": 2,
         "gradient_accumulation_steps": 2,
         "max_steps": 1,
@@ -163,7 +163,7 @@ def one_step(folder: Path, **changes: Any) -> Any:
         "seed": 0,
         "dataloader_pin_memory": False,
     }
-    return SFTConfig(**{**settings, **changes})
+    return Training(**{**settings, **changes})
 
 
 def step_gradients(trainer: Any) -> dict[str, torch.Tensor]:

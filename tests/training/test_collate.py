@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from errata.exports.sequences import KINDS
-from errata.training.collate import Collator, Draws, Reading, draw_pairs
+from errata.training.collate import Collator, Draws, Reading, draw_pairs, parts_of
 from errata.training.encode import Group
 from errata.training.objective import Objective
 from tests.training.lab import edit, mapd, mcc_kd, sample_rows, sft
@@ -111,6 +111,17 @@ def test_the_rationales_seen_change_with_the_epoch() -> None:
     assert len(seen) == 3  # the three pairs of three rationales
 
 
+def test_a_rationale_without_a_marked_answer_is_not_seen_beside_a_drawn_pair() -> None:
+    row: Group = {**ROWS[0], "members": [*ROWS[0]["members"][:3], {**ROWS[0]["members"][1], "answer": [0, 0]}]}
+    drawing = Reading(frozenset({"right"}), False, Draws(("right",), 1, 0))
+    comparing = Reading(frozenset({"right"}), False, Draws(("right",), None, 0))
+
+    assert len(Collator(0, drawing)([row])["input_ids"]) == 2
+    assert len(Collator(0, comparing)([row])["input_ids"]) == 4
+    alone: Group = {**row, "members": row["members"][2:]}
+    assert len(Collator(0, drawing)([alone])["input_ids"]) == 2
+
+
 def test_a_group_with_one_rationale_is_seen_without_a_pair() -> None:
     row: Group = ROWS[2]
 
@@ -130,3 +141,21 @@ def test_an_epoch_set_here_reaches_the_workers_that_load_data() -> None:
         from_worker = [batch["input_ids"].tolist() for batch in loader]
 
         assert from_worker == [collator(ROWS[:1])["input_ids"].tolist()] * 2
+
+
+@pytest.mark.parametrize("tokens", [60, 120, 400, 10_000])
+def test_a_batch_over_the_budget_goes_in_parts_of_similar_length(tokens: int) -> None:
+    whole = Collator(0, ALL)(ROWS)
+
+    parts = parts_of(Collator(0, ALL, tokens=tokens)(ROWS))
+
+    rows = {len(row["members"]) for row in ROWS}
+    for part in parts:
+        assert part["input_ids"].numel() <= tokens or len(part["input_ids"]) in rows  # a row alone
+    widths = [part["input_ids"].shape[1] for part in parts]
+    assert widths == sorted(widths, reverse=True)
+    assert (len(parts) == 1) == (tokens == 10_000)
+    for column in ("share", "sides", "drawn"):
+        assert sum(float(part[column].sum()) for part in parts) == pytest.approx(float(whole[column].sum()))
+    found = sorted(ids[ids > 0].tolist() for part in parts for ids in part["input_ids"])
+    assert found == sorted(ids[ids > 0].tolist() for ids in whole["input_ids"])

@@ -55,17 +55,32 @@ def test_micro_batches_of_any_size_make_the_same_step(name: str, size: int, tmp_
     assert error_of(name, trainer) < CLOSE
 
 
+@pytest.mark.parametrize("name", [*TELLING, "nce"])
+def test_a_token_budget_makes_the_same_step_in_parts(name: str, tmp_path: Path) -> None:
+    trainer = trained(METHODS[name][0], tmp_path, tokens_per_batch=120, per_device_train_batch_size=4)
+    widths: list[int] = []
+    step = trainer.compute_loss
+    trainer.compute_loss = lambda model, inputs, **more: (
+        widths.append(inputs["input_ids"].numel()),
+        step(model, inputs, **more),
+    )[1]
+
+    assert error_of(name, trainer) < CLOSE
+    assert len(widths) > 2
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(METHODS[name][1](tiny_llama()).item(), rel=1e-4)
+
+
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("name", [*TELLING, "nce"])
 def test_adapters_get_the_twins_gradient(name: str, checkpointing: bool, tmp_path: Path) -> None:
-    trainer = trained(METHODS[name][0], tmp_path, model=with_lora(tiny_llama()), gradient_checkpointing=checkpointing)
+    trainer = trained(METHODS[name][0], tmp_path, model=with_lora(tiny_llama()), activation_checkpointing=checkpointing)
 
     assert error_of(name, trainer, model=with_lora(tiny_llama())) < CLOSE
 
 
 @pytest.mark.parametrize("name", [*TELLING, "nce"])
-def test_gradient_checkpointing_changes_nothing(name: str, tmp_path: Path) -> None:
-    assert error_of(name, trained(METHODS[name][0], tmp_path, gradient_checkpointing=True)) < CLOSE
+def test_activation_checkpointing_changes_nothing(name: str, tmp_path: Path) -> None:
+    assert error_of(name, trained(METHODS[name][0], tmp_path, activation_checkpointing=True)) < CLOSE
 
 
 def test_tied_embeddings_get_the_gradient_of_both_uses(tmp_path: Path) -> None:
@@ -133,6 +148,7 @@ def test_control_a_missing_term_is_found(tmp_path: Path) -> None:
 WORKER = """
 import sys, torch
 from pathlib import Path
+from tests.training.gradient_checks import METHODS, TELLING, trained
 from tests.training.lab import step_gradients
 folder = Path(sys.argv[1])
 for name in TELLING:
@@ -142,6 +158,8 @@ for name in TELLING:
     logged = trainer.state.log_history[0]["loss"]
     if trainer.accelerator.is_main_process:
         torch.save({"gradients": found, "loss": logged}, folder / f"{name}.pt")
+    trainer.accelerator.wait_for_everyone()
+trainer.accelerator.end_training()
 """
 
 

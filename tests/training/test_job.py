@@ -360,6 +360,7 @@ def test_the_first_signal_saves_and_stops(run: Path, tmp_path: Path) -> None:
 # ---- bad input -------------------------------------------------------------------------------------------------------
 
 ROW = {"prompt": "3 and 4 ?", "completion": "3 + 4 = 7 . the answer is 7 ."}
+TALK = {"messages": [{"role": "user", "content": "3 and 4 ?"}, {"role": "assistant", "content": "it is 7 ."}]}
 BAD = {"prompt": "3 and 4 ?", "completion": "3 + 4 = 8 .", "label": False}
 PAIR = {"prompt": "3 and 4 ?", "chosen": "it is 7 .", "rejected": "it is 8 ."}
 GROUP = {"prompt": "3 and 4 ?", "completions": ["it is 7 .", "so 7 ."], "answer": "7"}
@@ -381,8 +382,9 @@ BASE = ["--from_base", "true"]
         ("sft", [ROW], ["--dataset_name", "nowhere.jsonl"], "no file nowhere.jsonl"),
         ("sft", [ROW], ["--control", "grader_only"], "no run directory"),
         ("sft", [ROW], ["--control", "answer_only"], "no `answer`"),
-        ("sft", [TURNS], ["--dataset_format", "messages", "--control", "answer_only"], "no `answer`"),
+        ("sft", [TALK], ["--control", "answer_only", "--dataset_format", "messages"], "line 1: no `answer`"),
         ("sft", [ROW], ["--label_smoothing_factor", "0.1"], "label_smoothing_factor"),
+        ("sft", [ROW], ["--completion_only_loss", "true"], "completion_only_loss"),
         ("sft", [], [], "no row in"),
         ("sft", [{"prompt": "3 and 4 ?"}], [], "line 1: no text in `completion`"),
         ("sft", [ROW, {"completion": "7"}], [], "line 2: no text in `prompt`"),
@@ -426,6 +428,7 @@ BASE = ["--from_base", "true"]
         ("nce", [ROW], ["--nat_checkpoint", "nowhere"], "not the folder of a NAT student"),
         ("ranker", [PAIR | {"rejected": PAIR["chosen"]}], [], "both sides are equal"),
         ("ranker", [PAIR], ["--max_length", "4"], "2 of 2 rationales"),
+        ("ranker", [PAIR], ["--tokens_per_batch", "64"], "tokens_per_batch"),
         ("sft", [ROW], ["--terms", "{kind: mcc-kd, reads: [wrong]}"], "among right rationales only"),
         ("sft", [ROW], ["--terms", "{kind: mcc-kd, alhpa: 1}"], "did you mean alpha"),
         ("sft", [ROW], ["--terms", "{kind: nat}"], "terms.0: no kind of terms is called nat"),

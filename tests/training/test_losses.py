@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from errata.training.losses import (
     bidirectional_kl,
-    calibrated_sum,
     consistency_sum,
     disagreement,
     distillation_sum,
+    divergence_sum,
     unlikelihood_sum,
     weighted_nll_sum,
 )
@@ -93,23 +93,21 @@ def test_disagreement_is_between_nothing_and_one() -> None:
     assert 0 < float(disagreement(other, same)) < 1
 
 
-def test_calibrated_distillation_weighs_by_half_plus_disagreement() -> None:
-    student, mixed, negative = (random_logits(5, 7, seed=seed) for seed in range(3))
-    plain = -(mixed.softmax(-1) * student.log_softmax(-1)).sum()
+def test_distillation_is_a_cross_entropy_that_reaches_no_teacher() -> None:
+    student, mixed = (random_logits(5, 7, seed=seed).requires_grad_() for seed in range(2))
 
-    found = calibrated_sum(student, mixed, negative)
+    found = distillation_sum(student, mixed)
+    found.backward()
 
-    assert float(found) == pytest.approx(float((0.5 + disagreement(negative, mixed)) * plain), rel=1e-5)
-    assert float(calibrated_sum(student, mixed, mixed)) == pytest.approx(0.5 * float(plain), rel=1e-5)
-    assert float(calibrated_sum(student, mixed, negative, calibrate=False)) == pytest.approx(float(plain), rel=1e-5)
-    assert float(distillation_sum(student, mixed)) == pytest.approx(float(plain), rel=1e-5)
-
-
-def test_no_gradient_reaches_the_teacher() -> None:
-    student, mixed, negative = (random_logits(5, 7, seed=seed).requires_grad_() for seed in range(3))
-
-    calibrated_sum(student, mixed, negative, temperature=2.0).backward()
-
+    expected = -(mixed.softmax(-1) * student.log_softmax(-1)).sum()
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     assert student.grad is not None
     assert mixed.grad is None
-    assert negative.grad is None
+
+
+def test_divergences_of_parts_add_up_to_that_of_the_whole() -> None:
+    negative, mixed = (random_logits(5, 7, seed=seed) for seed in range(2))
+
+    parts = divergence_sum(negative[:2], mixed[:2]) + divergence_sum(negative[2:], mixed[2:])
+
+    assert float((parts / 5).tanh()) == pytest.approx(float(disagreement(negative, mixed)), rel=1e-6)

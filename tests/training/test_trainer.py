@@ -103,15 +103,59 @@ def test_a_share_is_the_norm_of_the_gradient_at_the_last_hidden_state(tmp_path: 
     assert entry["grad_share/key/wrong"] == pytest.approx(expected, rel=1e-3)
 
 
-def test_evaluation_is_over_the_whole_set_however_it_is_split(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["combined", "edit", "mcc-kd"])
+def test_evaluation_is_over_the_whole_set_however_it_is_split(name: str, tmp_path: Path) -> None:
     found = []
     for size in (1, 3, 4):
-        trainer = trained(METHODS["combined"][0], tmp_path, per_device_eval_batch_size=size)
-        found.append(trainer.evaluate(dataset(ROWS)) | trainer.state.log_history[-1])
+        trainer = trained(METHODS[name][0], tmp_path, per_device_eval_batch_size=size)
+        found.append(trainer.evaluate(dataset(ROWS)))
 
-    expected = twins.mapd(tiny_llama(), ROWS, 1.0).item()
+    expected = METHODS[name][1](tiny_llama()).item()
     for metrics in found:
-        assert metrics["eval_loss/nll/mistake"] == pytest.approx(expected, rel=1e-4)
+        assert metrics["eval_loss"] == pytest.approx(expected, rel=1e-4)
+        assert {key: metrics[key] for key in metrics if "/" in key} == pytest.approx(
+            {key: found[0][key] for key in metrics if "/" in key}, rel=1e-4
+        )
+
+
+def test_the_best_checkpoint_is_chosen_by_the_loss_of_the_whole_set(tmp_path: Path) -> None:
+    trainer = trained(
+        METHODS["edit"][0],
+        tmp_path,
+        eval_rows=ROWS,
+        per_device_eval_batch_size=3,
+        eval_strategy="steps",
+        eval_steps=1,
+        save_strategy="steps",
+        save_steps=1,
+        load_best_model_at_end=True,
+    )
+
+    trainer.train()
+
+    assert trainer.state.best_metric == pytest.approx(METHODS["edit"][1](tiny_llama()).item(), rel=1e-4)
+
+
+def test_held_out_rows_are_read_alike_at_every_epoch(tmp_path: Path) -> None:
+    trainer = trained(mcc_kd(0.5), tmp_path, eval_rows=ROWS, max_steps=-1, num_train_epochs=6, eval_strategy="epoch")
+
+    trainer.train()  # the learning rate is 0
+
+    losses = [entry["eval_loss/consistency"] for entry in trainer.state.log_history if "eval_loss" in entry]
+    assert len(losses) == 6
+    assert len(set(losses)) == 1
+
+
+def test_every_epoch_draws_its_own_pairs(tmp_path: Path) -> None:
+    trainer = trained(mcc_kd(0.5), tmp_path, max_steps=-1, num_train_epochs=6)
+    model = tiny_llama()
+
+    trainer.train()  # the learning rate is 0
+
+    logged = [entry["loss/consistency"] for entry in history(trainer)]
+    expected = [twins.consistency(model, ROWS, twins.drawn_pairs(ROWS, 1, epoch)).item() for epoch in range(6)]
+    assert logged == pytest.approx(expected, rel=1e-4)
+    assert len(set(expected)) > 2
 
 
 def test_our_plain_distillation_is_that_of_the_stock_trainer(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
-"""NAT, NCE and the ranker on two processes make the step of one."""
+"""Two processes: NAT, NCE and the ranker make the step of one, and a signal to one stops and saves both."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from errata.models.gate import GateSettings, new_nat
+from errata.training.checkpoints import checkpoints, fault_of, manifest_of
 from tests.training.lab import relative_error, tiny_llama
 from tests.training.methods import test_nat, test_nce, test_ranker
+from tests.training.trainings import FIVE
 
 CLOSE = 1e-5
 WORKER = """
@@ -22,6 +26,7 @@ from pathlib import Path
 from tests.training.methods import test_nat
 from tests.training.methods import test_nce
 from tests.training.methods import test_ranker
+from errata.training.checkpoints import checkpoints, fault_of, manifest_of
 from tests.training.lab import step_gradients
 folder = Path(sys.argv[1])
 spread = {"per_device_train_batch_size": 1, "ddp_backend": "gloo"}
@@ -35,7 +40,43 @@ for name, trainer in trainers.items():
     found = step_gradients(trainer)
     if trainer.accelerator.is_main_process:
         torch.save({"gradients": found, "logged": trainer.state.log_history[0]}, folder / f"{name}.pt")
+    trainer.accelerator.wait_for_everyone()
+trainer.accelerator.end_training()
 """
+
+
+def ranks(words: list[str], port: int, **more: str) -> list[subprocess.Popen[str]]:
+    root = Path(__file__).parents[2]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "PYTHONPATH": str(root)}
+    shared |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **more}
+    return [
+        subprocess.Popen(
+            [sys.executable, *words],
+            cwd=root,
+            env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_saves_and_ends_both(run: Path, tmp_path: Path) -> None:
+    words = ["-m", "errata", "train", "sft", *FIVE, "--dataset_name", str(run), "--output_dir", str(tmp_path / "out")]
+    words += ["--save_strategy", "steps", "--save_steps", "2", "--max_steps", "100000", "--ddp_backend", "gloo"]
+    both = ranks(words, 29531, ACCELERATE_USE_CPU="true")
+    limit = time.monotonic() + 200
+    while not list((tmp_path / "out").glob("checkpoint-*/trainer_state.json")) and time.monotonic() < limit:
+        time.sleep(0.2)
+
+    both[1].send_signal(signal.SIGTERM)
+
+    said = [each.communicate(timeout=100)[1] for each in both]
+    assert [each.returncode for each in both] == [130, 130], said
+    last = checkpoints(tmp_path / "out")[0]
+    assert fault_of(last, processes=2) is None
+    assert manifest_of(tmp_path / "out")["step"] == int(last.name.removeprefix("checkpoint-"))
 
 
 @pytest.mark.slow
@@ -46,22 +87,9 @@ def test_two_processes_make_the_same_step(tmp_path: Path) -> None:
     nat = new_nat(tiny_llama(), tmp_path / "stage1", GateSettings(width=8))
     test_nat.fill(nat, "value_out", 5)
     nat.save_pretrained(str(tmp_path / "nat"))
-    root = Path(__file__).parents[2]
-
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(tmp_path)],
-            cwd=root,
-            env=os.environ
-            | {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
-            | {"MASTER_PORT": "29523", "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [rank.communicate(timeout=300)[1] for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0, 0], said
+    both = ranks(["-c", WORKER, str(tmp_path)], 29523)
+    said = [rank.communicate(timeout=300)[1] for rank in both]
+    assert [rank.returncode for rank in both] == [0, 0], said
 
     expected = {
         "nat": test_nat.twin_gradients(tmp_path / "stage1"),

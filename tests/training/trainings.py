@@ -13,7 +13,7 @@ from errata.training.job import train
 FIVE = [
     *("--model_name_or_path", "tiny", "--max_steps", "5", "--logging_steps", "1", "--learning_rate", "3e-3"),
     *("--per_device_train_batch_size", "100", "--gradient_accumulation_steps", "1", "--warmup_steps", "0"),
-    *("--gradient_checkpointing", "false", "--disable_tqdm", "true", "--lora_dropout", "0"),
+    *("--activation_checkpointing", "false", "--disable_tqdm", "true", "--lora_dropout", "0"),
     *("--max_length", "256", "--save_strategy", "no"),
 ]
 

@@ -96,11 +96,11 @@ def consistency(
 
 
 def drawn_pairs(
-    rows: list[Group], count: int | None, kinds: tuple[str, ...] = ("right",)
+    rows: list[Group], count: int | None, epoch: int = 0, kinds: tuple[str, ...] = ("right",)
 ) -> list[list[tuple[int, int]]]:
     candidates = [[i for i, one in enumerate(row["members"]) if one["kind"] in kinds] for row in rows]
     return [
-        list(combinations(some, 2)) if count is None else draw_pairs(0, 0, row["id"], some, count)
+        list(combinations(some, 2)) if count is None else draw_pairs(0, epoch, row["id"], some, count)
         for row, some in zip(rows, candidates, strict=True)
     ]
 

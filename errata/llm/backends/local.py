@@ -17,8 +17,8 @@ from errata.grading.extract import settled
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec, Sampling
 from errata.models.files import find
-from errata.models.generate import ContextOverflow, Generated, check_length, most_rows, stream
-from errata.models.load import Checkpoint, load, need_torch
+from errata.models.generate import ContextOverflow, Generated, check_length, stream
+from errata.models.load import Checkpoint, LoadOptions, load_to_decode, need_torch
 from errata.models.prompting import prompt_ids
 from errata.models.sampling import Decoding, Job
 from errata.records import digest
@@ -46,7 +46,8 @@ class Engine:
 
 
 class Local:
-    """Takes temperature (where none is given 0, greedy), top_p, max_tokens (1024), stop and seed.
+    """Takes temperature (where none is given 0, greedy), top_p, max_tokens (1024), stop and seed; and in the agent's
+    `extra` how it is loaded (models.load.LoadOptions).
 
     A request's draws depend on its seed and its prompt, not on who shares its batch; errata.models.generate says how
     exactly. The agent's `timeout` does not apply: a slow computation has not stalled.
@@ -56,7 +57,7 @@ class Local:
     remote = False
 
     def __init__(self) -> None:
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[tuple[str, LoadOptions], Engine] = {}
         # one thread: two models at once would only share the same cores
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="local-model")
 
@@ -67,8 +68,8 @@ class Local:
         return find(local_path(spec.model)).fingerprint()
 
     async def complete(self, request: Request, seed: int) -> Reply:
-        engine = self._engine(local_path(request.spec.model))
         try:
+            engine = self._engine(local_path(request.spec.model), _load_options(request.parameters))
             checkpoint = await asyncio.shield(engine.checkpoint)
             job = _job(checkpoint, request, seed)
         except ContextOverflow as error:
@@ -101,34 +102,52 @@ class Local:
         await asyncio.to_thread(self._thread.shutdown)
         self._engines.clear()
 
-    def _engine(self, path: str) -> Engine:
-        if path not in self._engines:
-            loading = asyncio.get_running_loop().run_in_executor(self._thread, load, path)
-            self._engines[path] = Engine(loading)
-        return self._engines[path]
+    def _engine(self, path: str, options: LoadOptions) -> Engine:
+        if (path, options) not in self._engines:
+            loading = asyncio.get_running_loop().run_in_executor(self._thread, load_to_decode, path, options)
+            self._engines[path, options] = Engine(loading)
+        return self._engines[path, options]
 
     async def _work(self, engine: Engine, checkpoint: Checkpoint) -> None:
-        """Decodes what waits, batch after batch in the order of arrival, until nothing does."""
+        """Decodes what waits, and what comes meanwhile, until nothing does."""
         loop = asyncio.get_running_loop()
         while engine.waiting:
             await asyncio.sleep(WINDOW)
-            batch = most_rows(checkpoint)
-            engine.running, engine.waiting = engine.waiting[:batch], engine.waiting[batch:]
-            await loop.run_in_executor(self._thread, _decode, checkpoint, engine.running, loop)
+            engine.running = _taken(engine.waiting)
+            await loop.run_in_executor(self._thread, _decode, checkpoint, engine.running, engine.waiting, loop)
             engine.running = []
 
 
-def _decode(checkpoint: Checkpoint, batch: Sequence[PendingRequest], loop: asyncio.AbstractEventLoop) -> None:
-    """Runs in the worker thread. Each answer is handed over as soon as it is finished."""
+def _taken(waiting: list[PendingRequest]) -> list[PendingRequest]:
+    """All that wait, taken from the list to which others may be added at the same time."""
+    taken = waiting[:]
+    del waiting[: len(taken)]
+    return taken
+
+
+def _decode(
+    checkpoint: Checkpoint,
+    batch: list[PendingRequest],
+    waiting: list[PendingRequest],
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    """Runs in the worker thread. Each answer is handed over as soon as it is finished; who waits meanwhile joins."""
     import torch
 
     jobs = [pending.job for pending in batch]
+
+    def arrivals() -> list[Job]:
+        new = _taken(waiting)
+        batch.extend(new)
+        return [pending.job for pending in new]
+
     try:
-        for place, generated in stream(checkpoint, jobs, unwanted=lambda place: batch[place].answer.done()):
+        unwanted = lambda place: batch[place].answer.done()  # noqa: E731
+        for place, generated in stream(checkpoint, jobs, unwanted=unwanted, arrivals=arrivals):
             loop.call_soon_threadsafe(_deliver, batch[place].answer, generated)
     except torch.OutOfMemoryError as error:
         lost = ProviderFailure(
-            f"out of memory with {len(jobs)} sequences: give the agent a lower concurrency ({error})"
+            f"out of memory with {len(batch)} sequences: give the agent a lower concurrency ({error})"
         )
         _fail_all(batch, lost, loop)
     except Exception as error:  # whoever asked must hear of it, or would wait for ever
@@ -160,16 +179,22 @@ def _job(checkpoint: Checkpoint, request: Request, seed: int) -> Job:
     return Job(prompt, decoding, int(digest("local", own_seed, prompt, length=15), 16), end)
 
 
+def _load_options(parameters: Mapping[str, Any]) -> LoadOptions:
+    return LoadOptions.model_validate({key: parameters[key] for key in LoadOptions.model_fields if key in parameters})
+
+
 def _decoding(agent: str, parameters: Mapping[str, Any]) -> Decoding:
-    settings = {name: value for name, value in parameters.items() if name != "seed"}
+    apart = {"seed", *LoadOptions.model_fields}
+    settings = {name: value for name, value in parameters.items() if name not in apart}
     if isinstance(settings.get("stop"), str):
         settings["stop"] = (settings["stop"],)
     try:
+        _load_options(parameters)
         return Decoding.model_validate(settings)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise UsageError(
             f"agent {agent}: {wrong}",
             "a local model would not do what the recipe asks",
-            f"it takes {', '.join(Decoding.model_fields)} and seed",
+            f"it takes {', '.join((*Decoding.model_fields, *LoadOptions.model_fields))} and seed",
         ) from error

@@ -190,7 +190,9 @@ def run(training: TrainingRun[UnlearnKnobs]) -> int:
         code = _first_stage(training, prepared, negative, house)
         if code != EXIT_DONE:
             return code
-        prepared.student = open_student(training.arguments.model, prepared.texts, training.args.seed)
+        prepared.student = open_student(
+            training.arguments.model, prepared.texts, training.args.seed, training.args.device_map
+        )
         house = prepared.student.house(training.output)
     training.manifest["probe"] = manifest_of(negative).get("probe")
     shuffle = training.args.seed if training.arguments.control is EQUAL_PARAMETERS else None

@@ -98,7 +98,7 @@ class NatTeacher:
 
         inputs = {name: batch[name] for name in INPUTS if name in batch}
         with torch.no_grad(), self.autocast(), self.nat.view(view):
-            self.base(**inputs, use_cache=False, logits_to_keep=1, readout=readout)
+            self.base(**inputs, use_cache=False, readout=readout)
         return states[0]
 
     def project(self, hidden_ND: Tensor) -> Tensor:

@@ -210,7 +210,7 @@ def twin_gradients(negative: Path) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_gradient_equals_its_twin(negative: Path, side: str, checkpointing: bool, tmp_path: Path) -> None:
-    trainer = stage_two(nat(negative, lively=True), tmp_path, side, gradient_checkpointing=checkpointing)
+    trainer = stage_two(nat(negative, lively=True), tmp_path, side, activation_checkpointing=checkpointing)
 
     assert relative_error(step_gradients(trainer), twin_gradients(negative)) < 1e-5
 

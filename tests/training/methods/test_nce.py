@@ -13,6 +13,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from errata.errors import UsageError
 from errata.models.gate import GateSettings, load_nat, new_nat
+from errata.training import terms as term_module
 from errata.training.methods.nce import nat_teacher, nce_trainer
 from errata.training.objective import Objective
 from errata.training.sequence_weights import Weighed, given_weights, own_weights
@@ -98,6 +99,18 @@ def test_gradient_equals_its_twin(nat_folder: Path, side: str, settings: dict[st
     assert relative_error(step_gradients(trainer), twin_gradients(nat_folder, **settings)) < CLOSE
 
 
+def test_few_tokens_distributions_are_held_at_once(
+    nat_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(term_module, "CHUNK", 3)
+    trainer = stage_three(nat_folder, tmp_path)
+    project, sizes = trainer.teacher.project, set()
+    monkeypatch.setattr(trainer.teacher, "project", lambda hidden: sizes.add(len(hidden)) or project(hidden))
+
+    assert relative_error(step_gradients(trainer), twin_gradients(nat_folder)) < CLOSE
+    assert max(sizes) == 3
+
+
 @pytest.mark.parametrize(("size", "calibrate"), [(1, "own"), (1, "shuffled"), (3, "own"), (4, "own")])
 def test_micro_batches_of_any_size_make_the_same_step(
     nat_folder: Path, size: int, calibrate: str, tmp_path: Path
@@ -105,7 +118,7 @@ def test_micro_batches_of_any_size_make_the_same_step(
     split = {"per_device_train_batch_size": size, "gradient_accumulation_steps": -(-4 // size)}
 
     trainer = stage_three(
-        nat_folder, tmp_path, terms=nce(calibrate=calibrate), **split, gradient_checkpointing=size == 3
+        nat_folder, tmp_path, terms=nce(calibrate=calibrate), **split, activation_checkpointing=size == 3
     )
 
     assert relative_error(step_gradients(trainer), twin_gradients(nat_folder, calibrate=calibrate)) < CLOSE

@@ -115,7 +115,7 @@ def test_gradient_equals_its_twin(size: int, lora: bool, tmp_path: Path) -> None
         tmp_path,
         per_device_train_batch_size=size,
         gradient_accumulation_steps=-(-4 // size),
-        gradient_checkpointing=size == 2,
+        activation_checkpointing=size == 2,
     )
 
     assert relative_error(step_gradients(made), twin_gradients(ranker(lora))) < 1e-5
