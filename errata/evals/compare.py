@@ -14,11 +14,12 @@ from typing import Literal
 
 from errata.errors import UsageError
 from errata.evals.capacity import capacity_notes
-from errata.evals.claims import Claim, Planned, plan, unique
+from errata.evals.claims import Claim, unique
 from errata.evals.comparison import Comparison, Difference
 from errata.evals.evidence import holm
 from errata.evals.measure import difference_of, figure_of, measured, nearly
 from errata.evals.pairing import Arm, arms_of, named_tasks
+from errata.evals.planned import Planned, plan
 from errata.evals.results import Eval, Manifest, read_eval
 from errata.evals.voting import own_vote
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from errata.config.base import Settings
 from errata.errors import UsageError
 from errata.models import vllm_engine
 from errata.models.files import Files, find, names_code
+from errata.models.load_options import AS_CHOSEN, LoadOptions
 
 if TYPE_CHECKING:
     from torch import device as Device
@@ -36,20 +36,6 @@ class Checkpoint:
     ends: frozenset[int]
     engine: Any = None
     """vLLM's, which decodes in the model's place; `model` is none then."""
-
-
-class LoadOptions(Settings):
-    """How a checkpoint is put into memory; as transformers' from_pretrained takes it. None: as `load` chooses."""
-
-    device_map: str | None = None
-    """Where its layers lie: `auto` spreads them over all devices. None: all on one."""
-    attn_implementation: str | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    engine: Literal["transformers", "vllm"] | None = None
-    """Who decodes. None: vLLM where it is installed and can serve the checkpoint, else transformers."""
-
-
-AS_CHOSEN = LoadOptions()
 
 
 class MissingLibrary(UsageError):

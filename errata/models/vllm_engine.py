@@ -16,7 +16,7 @@ from errata.models.files import Files
 from errata.models.sampling import Job
 
 if TYPE_CHECKING:
-    from errata.models.load import LoadOptions
+    from errata.models.load_options import LoadOptions
 
 MEMORY = 0.5
 """Share of the device's memory; vLLM takes nine tenths, and trainings may run beside it."""

@@ -245,22 +245,15 @@ async def synthesize(
         recipe = with_parts(recipe, stages, grader, backends)
     stop = stop or StopSignal()
     with held(Path(expand(recipe.runs)) / recipe.name) as directory:
-        refuse_other_recipe(directory.recipe, recipe)
         prompts = recipe.load_prompts()
-        refuse_other_prompts(directory, prompts)
-        refuse_other_code(directory, recipe.code)
+        refuse_another(directory, recipe, prompts)
         resumed = bool(directory.manifest())
-        torn = repair(directory.log)
-        index = directory.index()
-        damage = set_aside(directory.log, index)
-        if damage:
-            index = directory.index()
+        torn, damage, index = mended_log(directory)
         problems = Problems(recipe.problems, recipe.limit)
         tally = survey(problems, index)
         before = tally.logged - tally.failed.total()
-        about = provenance(recipe, prompts)
         store = reply_store(recipe, directory)
-        about["store"] = store.kind
+        about = provenance(recipe, prompts) | {"store": store.kind}
         about["input"] = {name: getattr(problems, name) for name in ("duplicates", "excluded", "skipped")}
         log = Log(directory.log)
         listening = ExitStack()
@@ -288,13 +281,22 @@ async def synthesize(
             resumed,
             before,
             torn,
-            (
-                *damage,
-                *problems.notes(),
-                *gateway.notes,
-                *fallbacks_in_words(gateway.spent, gateway.refused),
-            ),
+            (*damage, *problems.notes(), *gateway.notes, *fallbacks_in_words(gateway.spent, gateway.refused)),
         )
+
+
+def mended_log(directory: RunDir) -> tuple[int, Sequence[str], LogIndex]:
+    """The log without a torn or damaged line: bytes cut off, notes on what was set aside, and where its lines are."""
+    torn, index = repair(directory.log), directory.index()
+    damage = set_aside(directory.log, index)
+    return torn, damage, directory.index() if damage else index
+
+
+def refuse_another(directory: RunDir, recipe: SynthRecipe, prompts: Prompts) -> None:
+    """Raises UsageError where the run directory holds transcripts of another recipe, other prompts or other code."""
+    refuse_other_recipe(directory.recipe, recipe)
+    refuse_other_prompts(directory, prompts)
+    refuse_other_code(directory, recipe.code)
 
 
 def refuse_other_prompts(directory: RunDir, prompts: Prompts) -> None:

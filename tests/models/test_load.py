@@ -17,7 +17,8 @@ from errata.errors import UsageError
 from errata.models.files import find
 from errata.models.gate import NatModel
 from errata.models.generate import generate
-from errata.models.load import Checkpoint, LoadOptions, load
+from errata.models.load import Checkpoint, load
+from errata.models.load_options import LoadOptions
 from errata.models.prompting import prompt_ids
 from errata.models.sampling import Decoding, Job
 from errata.records import Message

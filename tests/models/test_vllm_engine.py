@@ -14,7 +14,8 @@ from errata.errors import UsageError
 from errata.models import vllm_engine
 from errata.models.files import find
 from errata.models.generate import generate
-from errata.models.load import Checkpoint, LoadOptions, load, load_to_decode
+from errata.models.load import Checkpoint, load, load_to_decode
+from errata.models.load_options import LoadOptions
 from errata.models.sampling import Decoding, Job
 from tests.models import tiny
 
