@@ -47,8 +47,14 @@ def _nearer_to_another(source: str, rewrite: str, demonstrations: Iterable[Demon
     if max(len(source), len(rewrite)) > LONGEST:
         return False
     texts = [text for each in demonstrations for text in (each.rationale, each.wrong) if text]
-    apart = edit_ratio(rewrite, source)
-    return any(edit_ratio(rewrite, text) < min(apart, ALIKE) for text in texts)
+    limit, words = min(edit_ratio(rewrite, source), ALIKE), len(rewrite.split())
+    return any(_apart_by_length(words, text) < limit and edit_ratio(rewrite, text) < limit for text in texts)
+
+
+def _apart_by_length(words: int, text: str) -> float:
+    """The edit ratio of a text and one of so many words is at least this: the rest is added or taken away."""
+    others = len(text.split())
+    return abs(words - others) / max(words, others, 1)
 
 
 _NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d{1,15})?(?:(?<=\d)|(?=\.\d))(?:\.\d{1,15})?")
