@@ -21,7 +21,7 @@ students: .venv/train
 	$(BIN)/python -m errata train mapd --config recipes/train/combined.yaml
 
 test: .venv/all
-	ERRATA_DATA=$(DATA) $(BIN)/python -m pytest
+	ERRATA_DATA=$(DATA) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: .venv/all
 	$(BIN)/ruff check .

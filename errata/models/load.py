@@ -147,7 +147,7 @@ def _generation_settings(files: Files) -> Any:
     from transformers import GenerationConfig
 
     try:
-        return GenerationConfig.from_pretrained(files.path)
+        return GenerationConfig.from_pretrained(files.path, trust_remote_code=False)
     except OSError:
         return None
 
