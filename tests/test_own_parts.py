@@ -22,6 +22,7 @@ from tests.small_runs import lines
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+DOCS = ROOT / "docs" / "extending.md"
 PARTS = Path(__file__).parent / "own_parts"
 SHOWN = ("my_stages.py", "shorten.md", "my_grader.py", "my_rules.py", "recipe.yaml", "prompts/teacher/solve.md")
 
@@ -48,13 +49,16 @@ def by_role(run: Path) -> Counter[str]:
     return Counter(each["role"] for line in lines(run) for each in line["rationales"])
 
 
-def test_the_readme_shows_these_very_files() -> None:
+def test_readme_and_docs_show_these_very_files() -> None:
     section = re.search(r"^#+ Your own parts$(.*?)(?=^## |\Z)", README.read_text(), re.DOTALL | re.MULTILINE)
     assert section
-    blocks = {block.strip() for block in re.findall(r"```(?:python|markdown|yaml)\n(.*?)```", section[1], re.DOTALL)}
-
-    for name in ("my_stages.py", "shorten.md", "my_grader.py", "recipe.yaml"):
-        assert (PARTS / name).read_text().strip() in blocks, name
+    for text, names in (
+        (section[1], ("my_grader.py", "recipe.yaml")),
+        (DOCS.read_text(), ("my_stages.py", "shorten.md")),
+    ):
+        blocks = {block.strip() for block in re.findall(r"```(?:python|markdown|yaml)\n(.*?)```", text, re.DOTALL)}
+        for name in names:
+            assert (PARTS / name).read_text().strip() in blocks, name
 
 
 def test_an_own_stage_grader_and_accept_rule_run_by_the_plain_commands(folder: Path) -> None:
