@@ -24,6 +24,7 @@ from markupsafe import Markup
 
 from errata import __version__
 from errata.errors import ErrataError, UsageError
+from errata.evals.comparison import Comparison
 from errata.evals.results import evals_of, read_eval
 from errata.records import draw as drawn
 from errata.records import to_json
@@ -62,20 +63,25 @@ class WrittenReport:
 
 
 def write_report(
-    run: str | Path, evals: Sequence[str | Path] = (), out: str | Path | None = None, say: Say = lambda _: None
+    run: str | Path,
+    evals: Sequence[str | Path] = (),
+    out: str | Path | None = None,
+    say: Say = lambda _: None,
+    comparison: Comparison | None = None,
 ) -> WrittenReport:
     """Writes the report of a run to `out`, by default RUN/report.html.
 
     Args:
         evals: eval directories or JSONL files with `id` and `correct`; by default all of RUN/evals.
-        say: is view what is being done.
+        say: hears what is being done.
+        comparison: of the evals, where it is made already: that of a study, with its claims.
 
     Raises UsageError where RUN is no run directory, evals cannot be compared, or the extra `report` is missing.
     """
     need_vl_convert()
-    directory = _opened(run, evals)
+    directory = _opened(run, evals) if comparison is None else RunDir(Path(run))
     target = Path(out) if out is not None else directory.path / "report.html"
-    results = _results(directory, evals)
+    results = _results(directory, evals) if comparison is None else Results(comparison)
     index = directory.index()
     with _scratch(target) as blocks, _scratch(target) as more:
         listing = Index(judged_roles(directory.manifest()))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from errata.cli_helpers import print_json
-from errata.errors import EXIT_DONE
+from errata.errors import EXIT_DONE, UsageError
 from errata.runs.progress import money
 from errata.studies.recipe import load_study
 
@@ -25,15 +25,32 @@ def study_command(path: Path, overrides: Sequence[str], *, as_json: bool) -> int
     from errata.studies.card import write_card
     from errata.studies.results import FILE, compare_study, write_results
 
-    results = write_results(study, compare_study(study))
+    comparison = compare_study(study)
+    results = write_results(study, comparison)
     card = write_card(study.home, results)
+    page = _write_page(study.home, comparison)
     if as_json:
         print_json(results)
     else:
         _show_results(results)
         click.echo(str(card))
         click.echo(str(study.home / FILE))
+        if page is not None:
+            click.echo(str(page))
     return EXIT_DONE
+
+
+def _write_page(home: Path, comparison: Any) -> Path | None:
+    """The report of the study, claims first; None without the extra `report`."""
+    from errata.report.build import write_report
+    from errata.report.vega_svg import need_vl_convert
+
+    try:
+        need_vl_convert()
+    except UsageError as missing:
+        click.echo(f"no report.html: {missing.found}; {missing.do}", err=True)
+        return None
+    return write_report(home, comparison=comparison, say=lambda text: click.echo(text, err=True)).out
 
 
 def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *, as_json: bool) -> None:

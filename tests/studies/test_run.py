@@ -100,6 +100,7 @@ def test_a_study_that_was_killed_goes_on_and_one_that_grew_does_only_what_is_new
     card = (home / "card.md").read_text()
     assert "| rationales | sft - answers | classroom_id |" in card
     assert "rationales: not equal as they should be: rows" in card
+    assert "Of 1 claim none is shown" in (home / "report.html").read_text()
 
     assert errata("study", str(path), "seeds=[0,1,2]").exit_code == 0
     grown = [finish.step for finish in read_record(home)][len(steps) :]
