@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA := $(if $(ERRATA_DATA),$(ERRATA_DATA),$(if $(wildcard ../shared/data),$(abspath ../shared/data),data))
 
-.PHONY: demo students test check bench audit clean
+.PHONY: demo students test test-slow check bench audit clean
 
 demo: .venv/train
 	$(BIN)/python -m errata demo
@@ -22,6 +22,10 @@ students: .venv/train
 
 test: .venv/all
 	ERRATA_DATA=$(DATA) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+# What takes more than a few seconds: long forms of the tests, several processes, whole recipes.
+test-slow: .venv/all
+	ERRATA_DATA=$(DATA) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m 'slow and not gpu and not network'
 
 check: .venv/all
 	$(BIN)/ruff check .

@@ -24,8 +24,20 @@ class Claim(Settings):
     decoding: str | None = None
 
 
+class _FileClaim(Claim):
+    """A claim in a file: one of a study says more, which the study reads."""
+
+    sign: str | None = None
+    source: str | None = None
+    equal: tuple[str, ...] = ()
+
+    @property
+    def claim(self) -> Claim:
+        return Claim(**{name: getattr(self, name) for name in Claim.model_fields})
+
+
 class _File(Settings):
-    claims: tuple[Claim, ...]
+    claims: tuple[_FileClaim, ...]
 
 
 def read_claims(path: Path) -> list[Claim]:
@@ -34,7 +46,7 @@ def read_claims(path: Path) -> list[Claim]:
     UsageError where there are none, or bad ones.
     """
     known = {key: value for key, value in read_mapping(path).items() if key in _File.model_fields}
-    return unique(validate(_File, known, (), str(path)).claims)
+    return unique([each.claim for each in validate(_File, known, (), str(path)).claims])
 
 
 def unique(claims: Sequence[Claim]) -> list[Claim]:

@@ -153,3 +153,11 @@ def test_a_recipes_claims_are_about_its_tasks() -> None:
         EvalRecipe.model_validate({**recipe, "claims": [GAIN]})
     with pytest.raises(ValueError, match="two claims are called gain"):
         EvalRecipe.model_validate({**recipe, "claims": [GAIN, {**GAIN.model_dump(), "arm": "c"}]})
+
+
+def test_the_claims_of_a_study_are_read_without_what_only_the_study_needs(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "arms: {}\nclaims:\n  - {name: n, arm: a, control: b, task: t, sign: '-', source: table 2, equal: [rows]}\n"
+    )
+    assert read_claims(path) == [Claim(name="n", arm="a", control="b", task="t")]
