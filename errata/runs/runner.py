@@ -109,7 +109,7 @@ class Run:
         self.driver = Driver(self.stop)
         self.todo = self.tally.pending + self.tally.failed.total()
         self._earlier = self.dir.manifest()
-        self._again: dict[str, Outcome] = {}
+        self._warmup: dict[str, Outcome | None] = {}
         """Problems that this process tries a second time, with the first ending."""
 
     @property
@@ -132,15 +132,26 @@ class Run:
         finally:
             self.tally.in_flight -= 1
 
-    async def drive_again(self, lost: list[Transcript]) -> None:
+    async def drive_warmup(self, problems: list[Problem]) -> None:
+        """Runs the problems that all others wait for, and remembers how each of them ends."""
+        self._warmup = {problem.id: self.index.outcome(problem.id) for problem in problems}
+        await self.drive(problems)
+
+    def failed_in_warmup(self, problems: list[Problem]) -> list[Problem]:
+        """Those whose latest outcome is a failure."""
+        outcomes = ((problem, self._warmup[problem.id]) for problem in problems)
+        return [problem for problem, outcome in outcomes if outcome is not None and outcome.status == "failed"]
+
+    async def drive_again(self, problems: list[Problem]) -> None:
         """Gives problems that have failed in this process a second chance."""
-        self._again = {each.problem.id: each.outcome for each in lost}
-        self.todo += len(lost)
-        await self.drive([each.problem for each in lost])
+        self.todo += len(problems)
+        await self.drive(problems)
 
     def _settle(self, problem: Problem, transcript: Transcript) -> None:
         self.log.append(transcript.to_line())
-        before = self._again.pop(problem.id, None) or self.index.outcome(problem.id)
+        before = self._warmup.get(problem.id) or self.index.outcome(problem.id)
+        if problem.id in self._warmup:
+            self._warmup[problem.id] = transcript.outcome
         self.tally.move(before, transcript.outcome)
         self.settled += 1
 
@@ -368,12 +379,11 @@ async def _all(run: Run, problems: Problems, watch: Watch | None) -> None:
     async with ticking(watch, run.snapshot, run.refresh):
         first = list(islice(problems, warmup_of(run.recipe)))
         if first:
-            await run.drive(first)
-            ids = {problem.id for problem in first}
-            lost = [each for each in read_warmup(run.dir.log, ids) if each.outcome.status == "failed"]
+            await run.drive_warmup(first)
+            lost = run.failed_in_warmup(first)
             if lost and not run.draining:  # what they lack would be lacking in the prompts of all others
                 await run.drive_again(lost)
-            finished = read_warmup(run.dir.log, ids)
+            finished = read_warmup(run.dir.log, {problem.id for problem in first})
             run.demonstrations = tuple(pair for each in finished for pair in natural_demonstrations(each))
         if not run.draining:
             await run.drive(islice(problems, len(first), None))
