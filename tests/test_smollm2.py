@@ -64,11 +64,12 @@ async def test_a_local_student_learns_from_openai_and_litellm_teachers(at_hand: 
     assert summary.exit_code == 0
     told = lines(summary.run)
     assert len(told) == 4
+    assert {each["role"] for line in told for each in line["rationales"]} & {"rectified", "corrupted"}
     for line in told:
         assert line["outcome"]["status"] == "done"
         by_model = {call["model"].partition("/")[0]: call["served"] for call in line["calls"]}
         assert by_model == {"local": "tiny.gguf", "openai": "ada", "litellm": "ben"}
-        assert {each["role"] for each in line["rationales"]} > {"student", "teacher"}
+        assert {each["role"] for each in line["rationales"]} >= {"student", "teacher"}
         assert all(call["reply"] is not None for call in line["calls"])
         teachers_texts = [each for each in line["rationales"] if each["role"] == "teacher"]
         assert {each["author"] for each in teachers_texts} == {"chat", "lite"}
