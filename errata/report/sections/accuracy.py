@@ -35,9 +35,10 @@ def section(results: Results) -> Section:
         *samples.figures(results),
     ]
     evals, tasks = count(len(results.evals), "evaluation"), listed(results.tasks)
+    named_before = "Claims were named before and are corrected for one another; all else is exploratory."
     lede = (
         f"{evals} of {count(len(results.arms), 'student')} on {tasks or 'one task'}, every one on the same items. "
-        "Differences are paired. Claims were named before and are corrected for one another; all else is exploratory."
+        f"Differences are paired. {named_before if results.comparison.claims else 'All of them are exploratory.'}"
     )
     notes = list(results.notes)
     if len(results.evals) > MOST_STUDENTS:
