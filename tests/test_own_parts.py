@@ -54,7 +54,7 @@ def test_readme_and_docs_show_these_very_files() -> None:
     assert section
     for text, names in (
         (section[1], ("my_grader.py", "recipe.yaml")),
-        (DOCS.read_text(), ("my_stages.py", "shorten.md")),
+        (DOCS.read_text(), ("my_stages.py", "shorten.md", "my_backend.py")),
     ):
         blocks = {block.strip() for block in re.findall(r"```(?:python|markdown|yaml)\n(.*?)```", text, re.DOTALL)}
         for name in names:
