@@ -226,6 +226,7 @@ def test_a_dot_env_is_read_and_its_keys_are_stored_nowhere(tmp_path: Path) -> No
 # ---- interruptions ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_killed_and_resumed_the_export_is_the_same_to_the_byte(tmp_path: Path) -> None:
     """kill -9 at two moments, then the same command; no reply that was stored is paid for again."""
     port = free_port()

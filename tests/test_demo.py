@@ -37,6 +37,7 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pretrain(tmp_path_factory.mktemp("school"), BRIEF, quiet).path
 
 
+@pytest.mark.slow
 def test_two_students_are_taught_as_many_tokens_of_two_kinds_of_rationales(run: Path, student: Path) -> None:
     told: list[str] = []
 

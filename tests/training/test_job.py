@@ -264,6 +264,7 @@ def test_nat_with_equal_parameters(nat: Path, run: Path, tmp_path: Path) -> None
     assert manifest_of(tmp_path / "out")["trained_weights"] == manifest_of(nat)["trained_weights"]
 
 
+@pytest.mark.slow
 def test_controls_of_plain_distillation(run: Path, tmp_path: Path) -> None:
     for control in ("none", "answer_only", "grader_only"):
         assert go("sft", run, tmp_path / control, "--control", control) == 0
@@ -486,6 +487,7 @@ def test_a_config_file_is_read_as_the_flags_are(run: Path, tmp_path: Path, monke
     assert "did you mean learning_rate?" in refused.output
 
 
+@pytest.mark.slow
 def test_the_recipes_train_one_after_the_other(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     recipes = {"sft": "sft", "mapd": "mapd", "edit": "edit", "mcc_kd": "mcc-kd", "nat": "nat", "nce": "nce"}
