@@ -56,16 +56,6 @@ def student() -> Any:
     )
 
 
-def tokenizer() -> Any:
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
-    words = {"<pad>": 0, "<eos>": 1} | {f"w{i}": i for i in range(2, VOCABULARY)}
-    return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="<pad>")), pad_token="<pad>", eos_token="<eos>"
-    )
-
-
 def bare(rows: list[Any], batch: int, bf16: bool, learned_only: bool) -> Iterator[float]:
     """The loss of each step of a loop as anybody would write it."""
     import torch
@@ -96,13 +86,14 @@ def bare(rows: list[Any], batch: int, bf16: bool, learned_only: bool) -> Iterato
 def trainer_of(rows: list[Any], batch: int, bf16: bool, folder: str) -> Any:
     from datasets import Dataset
 
+    from benchmarks.train_step import tokenizer
     from errata.training.arguments import Training
     from errata.training.encode import fingerprint
     from errata.training.methods.sft import SFT
     from errata.training.objective import Objective
     from errata.training.trainer import build_trainer
 
-    words = tokenizer()
+    words = tokenizer(VOCABULARY)
     args = Training(
         folder,
         per_device_train_batch_size=batch,

@@ -196,15 +196,15 @@ def _faults(study: StudyRecipe) -> Iterator[str]:
 
 def _circles(arms: dict[str, StudyArm]) -> Iterator[str]:
     for name in arms:
-        seen, open_ = set[str](), [name]
-        while open_:
-            for other in arms[open_.pop()].needs if open_[-1] in arms else ():
-                if other == name:
-                    yield f"arm {name} is made from itself, by way of the arms that it needs"
-                    return
-                if other not in seen:
-                    seen.add(other)
-                    open_.append(other)
+        reached, waiting = set[str](), [*arms[name].needs]
+        while waiting:
+            other = waiting.pop()
+            if other in arms and other not in reached:
+                reached.add(other)
+                waiting += arms[other].needs
+        if name in reached:
+            yield f"arm {name} is made from itself, by way of the arms that it needs"
+            return
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyRecipe:

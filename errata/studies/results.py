@@ -157,17 +157,6 @@ def _arm_row(figure: dict[str, Any], arm: Arm) -> dict[str, Any]:
     return {**figure, "seeds": list(arm.seeds), **sizes_of(arm)}
 
 
-def read_results(home: Path) -> dict[str, Any]:
-    """The content of a study.json. Raises UsageError where there is none."""
-    try:
-        content = orjson.loads((home / FILE).read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise UsageError(f"{home / FILE}: {error}", "a study writes it at its end", "run `errata study`") from error
-    if not isinstance(content, dict) or content.get("kind") != "study":
-        raise UsageError(f"{home / FILE} is no study", "its kind is not study", "name the folder of a study")
-    return content
-
-
 def points(value: float | None) -> str:
     """A share as points with their sign."""
     return "-" if value is None else f"{100 * value:+.1f}"
