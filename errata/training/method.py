@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from trl import ModelConfig
 
@@ -22,9 +22,6 @@ from errata.training.align import AlignMode
 from errata.training.arguments import Training
 from errata.training.mistaken import Fault
 from errata.training.terms import Term
-
-if TYPE_CHECKING:
-    from errata.training.training_run import TrainingRun
 
 
 @dataclass(frozen=True)
@@ -101,8 +98,9 @@ class Method(Generic[K]):
     """Its source, as model cards name it."""
     gives_way: bool = True
     """In a combination its plain distillation gives way to that of another entry."""
-    run: Callable[[TrainingRun[K]], int] | None = None
-    """Trains and returns the exit code; by default one trainer over all rows (plain.run_plain)."""
+    run: Callable[[Any], int] | None = None
+    """Takes its training_run.TrainingRun, trains, and returns the exit code; by default one trainer over all rows
+    (plain.run_plain)."""
 
     def __post_init__(self) -> None:
         if not self.name.replace("-", "_").isidentifier():

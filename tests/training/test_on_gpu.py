@@ -14,7 +14,7 @@ import torch
 from tests.training import twins
 from tests.training.gradient_checks import METHODS, VIEW, trained, with_lora
 from tests.training.lab import relative_error, step_gradients, tiny_llama
-from tests.training.methods import test_nat, test_nce, test_ranker
+from tests.training.methods import nat_twin, nce_twin, ranker_twin
 
 pytestmark = [
     pytest.mark.gpu,
@@ -62,25 +62,16 @@ def test_parts_and_activation_checkpointing_change_nothing(settings: dict[str, A
 
 
 def test_nat_nce_and_the_ranker_make_nearly_their_twins_steps(tmp_path: Path) -> None:
-    from peft import LoraConfig, get_peft_model
-
-    from errata.models.gate import GateSettings, new_nat
-
-    negative = get_peft_model(tiny_llama(), LoraConfig(**test_nat.LORA))
-    test_nat.fill(negative, "lora_B", 3)
-    negative.save_pretrained(tmp_path / "stage1")
-    nat = new_nat(tiny_llama(), tmp_path / "stage1", GateSettings(width=8))
-    test_nat.fill(nat, "value_out", 5)
-    nat.save_pretrained(str(tmp_path / "nat"))
+    nat_twin.save_nat(nat_twin.save_negative(tmp_path / "stage1"), tmp_path / "nat", "value_out")
     trainers = {
-        "nat": test_nat.stage_two(test_nat.nat(tmp_path / "stage1", lively=True), tmp_path / "out", **ON_GPU),
-        "nce": test_nce.stage_three(tmp_path / "nat", tmp_path / "out", **ON_GPU),
-        "ranker": test_ranker.trainer(test_ranker.ranker(), tmp_path / "out", **ON_GPU),
+        "nat": nat_twin.stage_two(nat_twin.nat(tmp_path / "stage1", lively=True), tmp_path / "out", **ON_GPU),
+        "nce": nce_twin.stage_three(tmp_path / "nat", tmp_path / "out", **ON_GPU),
+        "ranker": ranker_twin.trainer(ranker_twin.ranker(), tmp_path / "out", **ON_GPU),
     }
     expected = {
-        "nat": test_nat.twin_gradients(tmp_path / "stage1"),
-        "nce": test_nce.twin_gradients(tmp_path / "nat"),
-        "ranker": test_ranker.twin_gradients(test_ranker.ranker()),
+        "nat": nat_twin.twin_gradients(tmp_path / "stage1"),
+        "nce": nce_twin.twin_gradients(tmp_path / "nat"),
+        "ranker": ranker_twin.twin_gradients(ranker_twin.ranker()),
     }
 
     for name, trainer in trainers.items():

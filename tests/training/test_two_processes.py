@@ -11,29 +11,25 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 
-from errata.models.gate import GateSettings, new_nat
 from errata.training.checkpoints import checkpoints, fault_of, manifest_of
-from tests.training.lab import relative_error, tiny_llama
-from tests.training.methods import test_nat, test_nce, test_ranker
+from tests.training.lab import relative_error
+from tests.training.methods import nat_twin, nce_twin, ranker_twin
 from tests.training.trainings import FIVE
 
 CLOSE = 1e-5
 WORKER = """
 import sys, torch
 from pathlib import Path
-from tests.training.methods import test_nat
-from tests.training.methods import test_nce
-from tests.training.methods import test_ranker
+from tests.training.methods import nat_twin, nce_twin, ranker_twin
 from errata.training.checkpoints import checkpoints, fault_of, manifest_of
 from tests.training.lab import step_gradients
 folder = Path(sys.argv[1])
 spread = {"per_device_train_batch_size": 1, "ddp_backend": "gloo"}
 trainers = {
-    "nat": test_nat.stage_two(test_nat.nat(folder / "stage1", lively=True), folder / "out", **spread),
-    "nce": test_nce.stage_three(folder / "nat", folder / "out", **spread),
-    "ranker": test_ranker.trainer(test_ranker.ranker(), folder / "out", **spread),
+    "nat": nat_twin.stage_two(nat_twin.nat(folder / "stage1", lively=True), folder / "out", **spread),
+    "nce": nce_twin.stage_three(folder / "nat", folder / "out", **spread),
+    "ranker": ranker_twin.trainer(ranker_twin.ranker(), folder / "out", **spread),
 }
 for name, trainer in trainers.items():
     assert trainer.accelerator.num_processes == 2
@@ -81,24 +77,19 @@ def test_a_signal_to_one_process_saves_and_ends_both(run: Path, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_two_processes_make_the_same_step(tmp_path: Path) -> None:
-    negative = get_peft_model(tiny_llama(), LoraConfig(**test_nat.LORA))
-    test_nat.fill(negative, "lora_B", 3)
-    negative.save_pretrained(tmp_path / "stage1")
-    nat = new_nat(tiny_llama(), tmp_path / "stage1", GateSettings(width=8))
-    test_nat.fill(nat, "value_out", 5)
-    nat.save_pretrained(str(tmp_path / "nat"))
+    nat_twin.save_nat(nat_twin.save_negative(tmp_path / "stage1"), tmp_path / "nat", "value_out")
     both = ranks(["-c", WORKER, str(tmp_path)], 29523)
     said = [rank.communicate(timeout=300)[1] for rank in both]
     assert [rank.returncode for rank in both] == [0, 0], said
 
     expected = {
-        "nat": test_nat.twin_gradients(tmp_path / "stage1"),
-        "nce": test_nce.twin_gradients(tmp_path / "nat"),
-        "ranker": test_ranker.twin_gradients(test_ranker.ranker()),
+        "nat": nat_twin.twin_gradients(tmp_path / "stage1"),
+        "nce": nce_twin.twin_gradients(tmp_path / "nat"),
+        "ranker": ranker_twin.twin_gradients(ranker_twin.ranker()),
     }
     for name, gradients in expected.items():
         found = torch.load(tmp_path / f"{name}.pt", weights_only=True)
         assert relative_error(found["gradients"], gradients) < CLOSE, name
         if name == "ranker":
-            loss = test_ranker.twin_loss(test_ranker.ranker()).item()
+            loss = ranker_twin.twin_loss(ranker_twin.ranker()).item()
             assert found["logged"]["loss"] == pytest.approx(loss, rel=1e-4)

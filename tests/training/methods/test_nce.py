@@ -9,29 +9,27 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel
 
 from errata.errors import UsageError
-from errata.models.gate import GateSettings, load_nat, new_nat
+from errata.models.gate import load_nat
 from errata.training import terms as term_module
 from errata.training.methods.nce import nat_teacher, nce_trainer
 from errata.training.objective import Objective
 from errata.training.sequence_weights import Weighed, given_weights, own_weights
-from tests.training import twins
 from tests.training.lab import (
     byte_tokenizer,
     dataset,
     nce,
     one_step,
     relative_error,
-    sample_rows,
     step_gradients,
     tiny_llama,
 )
-from tests.training.methods.nat_students import FIVE, LORA, fill, logits, losses, moved
+from tests.training.methods.nat_students import FIVE, logits, losses, moved
+from tests.training.methods.nat_twin import save_nat, save_negative
+from tests.training.methods.nce_twin import PLAIN, ROWS, stage_three, twin_gradients
 
-ROWS = sample_rows()
-PLAIN = {**LORA, "target_modules": ["q_proj", "v_proj"], "lora_dropout": 0.0}
 CLOSE = 1e-5
 
 
@@ -39,46 +37,8 @@ CLOSE = 1e-5
 def nat_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A NAT student that is neither its base nor either of its views."""
     folder = tmp_path_factory.mktemp("nat")
-    negative = get_peft_model(tiny_llama(), LoraConfig(**LORA, lora_dropout=0.5))  # must be off in a teacher
-    fill(negative, "lora_B", 3)
-    negative.save_pretrained(folder / "stage1")
-    nat = new_nat(tiny_llama(), folder / "stage1", GateSettings(width=8))
-    fill(nat, "lora_B.positive", 4)
-    fill(nat, "value_out", 5)
-    nat.save_pretrained(str(folder / "nat"))
-    return folder / "nat"
-
-
-def stage_three(nat_folder: Path, folder: Path, side: str = "right", terms: Any = None, **settings: Any) -> Any:
-    base = tiny_llama()
-    teacher = nat_teacher(base, nat_folder)
-    args, lora = one_step(folder, **settings), LoraConfig(**PLAIN)
-    trainer = nce_trainer(base, teacher, args, dataset(ROWS), byte_tokenizer(side), lora, Objective(terms or nce()))
-    fill(trainer.model, "lora_", 6)
-    return trainer
-
-
-class Viewed:
-    """One view of a NAT student as a model of its own."""
-
-    def __init__(self, nat_folder: Path, view: Any) -> None:
-        self.nat, self.name = load_nat(tiny_llama(), nat_folder).eval(), view
-
-    def __call__(self, **inputs: Any) -> Any:
-        with torch.no_grad(), self.nat.view(self.name):
-            return self.nat(**inputs)
-
-
-def twin(nat_folder: Path, student: Any, a: float = 0.5, temperature: float = 1.0, calibrate: str = "own") -> Any:
-    views = Viewed(nat_folder, "mixed"), Viewed(nat_folder, "negative")
-    told = twins.calibrated(student, ROWS, *views, temperature=temperature, calibrate=calibrate)
-    return (1 - a) * twins.likelihood(student, ROWS, ("right",)) + a * told
-
-
-def twin_gradients(nat_folder: Path, **settings: Any) -> dict[str, torch.Tensor]:
-    student = get_peft_model(tiny_llama(), LoraConfig(**PLAIN))
-    fill(student, "lora_", 6)
-    return twins.gradients(student, twin(nat_folder, student, **settings))
+    negative = save_negative(folder / "stage1", lora_dropout=0.5)  # must be off in a teacher
+    return save_nat(negative, folder / "nat", "lora_B.positive", "value_out")
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
