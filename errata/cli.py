@@ -227,6 +227,13 @@ def status(run: Path, as_json: bool) -> None:
 @click.option("--by-scores", is_flag=True, help="Ranker: better x worse by the panel's scores, not right x wrong.")
 @click.option("--cut-off", is_flag=True, help="Take texts that end at their length limit too.")
 @click.option("--unjudged", is_flag=True, help="Take right texts that saw the gold answer and no panel judged too.")
+@click.option(
+    "--reasoning",
+    type=click.Choice(["drop", "keep"]),
+    default="drop",
+    show_default=True,
+    help="What reasoning models thought: left out, or before the text in <think> tags.",
+)
 @click.option("--against", multiple=True, metavar="SOURCE:MAPPING", help="Report overlap with this evaluation set.")
 @click.option("--exclude-overlap", is_flag=True, help="Leave out problems that overlap with an evaluation set.")
 @click.option("--keep-duplicates", is_flag=True, help="Write near-duplicates too.")

@@ -27,7 +27,7 @@ def sft_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
         if isinstance(each, LeftOut):
             yield each
         else:
-            yield {"prompt": view.prompt, "completion": each.text, "meta": row_meta(view, each)}
+            yield {"prompt": view.prompt, "completion": view.completion(each), "meta": row_meta(view, each)}
 
 
 def messages_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
@@ -37,7 +37,10 @@ def messages_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
         if isinstance(each, LeftOut):
             yield each
         else:
-            yield {"messages": [*turns, {"role": "assistant", "content": each.text}], "meta": row_meta(view, each)}
+            yield {
+                "messages": [*turns, {"role": "assistant", "content": view.completion(each)}],
+                "meta": row_meta(view, each),
+            }
 
 
 # ---- MAPD ------------------------------------------------------------------------------------------------------------
@@ -52,7 +55,7 @@ def mapd_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
         if isinstance(each, LeftOut):
             yield each
         else:
-            row = {"task": "rationale", "prompt": view.prompt, "completion": each.text}
+            row = {"task": "rationale", "prompt": view.prompt, "completion": view.completion(each)}
             yield {**row, "meta": row_meta(view, each, more=of_explanation(None))}
     for explanation in view.transcript.explanations:
         yield _mistake_row(view, explanation, view.by_id[explanation.rationale_id])
@@ -107,10 +110,10 @@ def mcc_kd_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
         return
     yield {
         "prompt": view.prompt,
-        "completions": [each.text for each in group],
+        "completions": [view.completion(each) for each in group],
         "answer": view.problem.answer,
         "answer_spans": [
-            list(each.answer_span) if each.answer_span and answer == usual else None
+            view.span(each, each.answer_span) if each.answer_span and answer == usual else None
             for each, answer in zip(group, answers, strict=True)
         ],
         "meta": row_meta(view, *group),
@@ -136,7 +139,7 @@ def _of_group(row: Row) -> Likeness:
 
 _RIGHT = "right rationales by teachers, rectified or revised; accepted where a panel sat or the gold answer was shown"
 _TARGETS = (("target",),)
-_OPTIONS = ("grader_only", "cut_off", "unjudged")
+_OPTIONS = ("grader_only", "cut_off", "unjudged", "reasoning")
 
 SFT = Format(
     name="sft",

@@ -92,6 +92,7 @@ def _of_options(options: Options) -> str:
         " Only pairs whose right side the panel accepted, or that is known to be sound." if options.sound_only else "",
         " Chosen is what the panel scores at least a point higher, whatever the grade." if options.by_scores else "",
         " Texts that end at their length limit are taken too." if options.cut_off else "",
+        " What authors thought stands before their texts in <think> tags." if options.reasoning == "keep" else "",
         " Texts whose author saw the gold answer are taken unjudged." if options.unjudged else "",
     ]
     return "".join(sentences)

@@ -48,7 +48,7 @@ def own_code(form: Format, formats: Sequence[Format] = FORMATS) -> dict[str, Cod
 
 def check_options(form: Format, options: Options, formats: Sequence[Format] = FORMATS) -> None:
     """Raises UsageError where an option is set that changes nothing in the format."""
-    for option in ("grader_only", "max_edit_ratio", "sound_only", "by_scores", "cut_off", "unjudged"):
+    for option in ("grader_only", "max_edit_ratio", "sound_only", "by_scores", "cut_off", "unjudged", "reasoning"):
         if getattr(options, option) != getattr(ALL, option) and option not in form.options:
             others = ", ".join(each.name for each in formats if option in each.options)
             raise UsageError(

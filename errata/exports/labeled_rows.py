@@ -29,7 +29,7 @@ def nat_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
         if isinstance(each, LeftOut):
             yield each
         else:
-            row = {"prompt": view.prompt, "completion": each.text, "label": bool(each.correct)}
+            row = {"prompt": view.prompt, "completion": view.completion(each), "label": bool(each.correct)}
             yield {**row, "meta": row_meta(view, each)}
 
 
@@ -47,7 +47,7 @@ def ranker_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
         reason = "no_two_scores" if view.options.by_scores else "nothing_to_compare"
         yield from (LeftOut(reason) for _ in rationales)
     for chosen, rejected in pairs:
-        row = {"prompt": view.prompt, "chosen": chosen.text, "rejected": rejected.text}
+        row = {"prompt": view.prompt, "chosen": view.completion(chosen), "rejected": view.completion(rejected)}
         yield {**row, "meta": row_meta(view, chosen, rejected)}
 
 
@@ -81,7 +81,7 @@ def _shuffled(view: TranscriptView, rationales: Sequence[Rationale]) -> list[Rat
 # ---- the formats -----------------------------------------------------------------------------------------------------
 
 _NEEDS = (ANY_RATIONALE,)
-_CUT_OFF = ("cut_off",)
+_OPTIONS = ("cut_off", "reasoning")
 
 NAT = Format(
     name="nat",
@@ -92,7 +92,7 @@ NAT = Format(
     sequences=graded_sequences,
     reads=("prompt", "completion", "label"),
     likeness=likeness("completion", same=("label",)),
-    options=_CUT_OFF,
+    options=_OPTIONS,
     kind=lambda row: "right" if row["label"] else "wrong",
 )
 KTO = replace(NAT, name="kto")
@@ -106,5 +106,5 @@ RANKER = Format(
     sequences=pair_sequences,
     reads=("prompt", "chosen", "rejected"),
     likeness=likeness("chosen", "rejected"),
-    options=("by_scores", *_CUT_OFF),
+    options=("by_scores", *_OPTIONS),
 )

@@ -61,7 +61,11 @@ def edit_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
         if isinstance(pair, LeftOut):
             yield pair
         else:
-            spans = {"chosen": [*map(list, pair.right_spans)], "rejected": [*map(list, pair.wrong_spans)]}
+            right, wrong = view.by_id[pair.right], view.by_id[pair.wrong]
+            spans = {
+                "chosen": [view.span(right, span) for span in pair.right_spans],
+                "rejected": [view.span(wrong, span) for span in pair.wrong_spans],
+            }
             yield {**_sides(view, pair), "spans": spans, "meta": _meta(view, pair)}
 
 
@@ -80,7 +84,8 @@ def dpo_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
 
 
 def _sides(view: TranscriptView, pair: Pair) -> Row:
-    return {"prompt": view.prompt, "chosen": view.by_id[pair.right].text, "rejected": view.by_id[pair.wrong].text}
+    right, wrong = view.by_id[pair.right], view.by_id[pair.wrong]
+    return {"prompt": view.prompt, "chosen": view.completion(right), "rejected": view.completion(wrong)}
 
 
 def _meta(view: TranscriptView, pair: Pair) -> Row:
@@ -125,7 +130,7 @@ def _privileged(
     rationales = (mistaken, rectified) if rectified else (mistaken,)
     return {
         "prompt": view.prompt,
-        "completion": mistaken.text,
+        "completion": view.completion(mistaken),
         "privileged_context": context,
         "meta": row_meta(
             view, *rationales, explanation=explanation, more={"context": kind, **of_explanation(explanation)}
@@ -136,7 +141,7 @@ def _privileged(
 # ---- the formats -----------------------------------------------------------------------------------------------------
 
 _SIDES = {**PROMPT, "chosen": "a right rationale", "rejected": "a wrong one of the same problem"}
-_OPTIONS = ("grader_only", "max_edit_ratio", "sound_only")
+_OPTIONS = ("grader_only", "max_edit_ratio", "sound_only", "reasoning")
 
 
 def _origin(row: Row) -> str:
@@ -183,5 +188,5 @@ PRIVILEGED = Format(
     reads=("prompt", "completion", "privileged_context"),
     likeness=likeness("completion", "privileged_context"),
     kind=lambda row: str(row["meta"]["context"]),
-    options=("cut_off",),
+    options=("cut_off", "reasoning"),
 )

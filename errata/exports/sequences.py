@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 from errata.errors import UsageError
+from errata.exports.thinking import apart
 from errata.records import Message, Span
 
 Kind = Literal["right", "wrong", "mistake", "chosen", "rejected"]
@@ -33,6 +34,17 @@ class LabeledSequence(NamedTuple):
     states_span: bool = False
     """The row states `span`; where it then is None, this answer is not to be compared with others."""
     pair: int | None = None
+    reasoning: str | None = None
+    """What is thought before the text, where the row has it in `<think>` tags; `text` and `span` are without it."""
+
+    @property
+    def parted(self) -> LabeledSequence:
+        """The same with its thinking apart from its text."""
+        reasoning, text, before = apart(self.text)
+        if reasoning is None:
+            return self
+        span = self.span and (Span(self.span[0] - before, self.span[1] - before) if self.span[0] >= before else None)
+        return self._replace(reasoning=reasoning, text=text, span=span)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from errata.agents.demonstration import Demonstration
 from errata.agents.prompts import Prompts
 from errata.agents.student import explain_messages, student_messages
 from errata.exports.dedup import alike, ngrams
+from errata.exports.thinking import Reasoning, completion, span_in_completion
 from errata.graphs.stages.dual_cot import DUAL_COT
 from errata.graphs.stages.dual_pairs import REWRITES
 from errata.graphs.stages.few_shot import examples_for
 from errata.graphs.stages.parroting import parroting
-from errata.records import Explanation, Message, Pair, Problem, Rationale, Review, Transcript
+from errata.records import Explanation, Message, Pair, Problem, Rationale, Review, Span, Transcript
 from errata.runs.recipe import SynthRecipe
 
 Row = dict[str, Any]
@@ -72,7 +73,7 @@ class Options:
     max_edit_ratio: only pairs at most so far apart; of a log without rewrites, natural pairs are mined. sound_only:
     only pairs whose right side the panel accepted, or that is known to be sound. by_scores: the ranker learns the
     panel's order, not the grades. cut_off: also what ends at its length limit. unjudged: also right texts whose author
-    saw the gold answer and that no panel judged.
+    saw the gold answer and that no panel judged. reasoning: what becomes of what the author thought before it wrote.
     """
 
     roles: tuple[str, ...] = ()
@@ -83,6 +84,7 @@ class Options:
     by_scores: bool = False
     cut_off: bool = False
     unjudged: bool = False
+    reasoning: Reasoning = "drop"
 
     def wants(self, rationale: Rationale) -> bool:
         """Whether it was written in one of the roles and by one of the authors."""
@@ -119,6 +121,14 @@ class TranscriptView:
     def prompt(self) -> str:
         """What the student is asked in the exam."""
         return self.messages[-1].content
+
+    def completion(self, rationale: Rationale) -> str:
+        """What the student learns to write of a rationale: its text, behind its thinking where the options keep it."""
+        return completion(rationale, self.options.reasoning)
+
+    def span(self, rationale: Rationale, span: Span) -> list[int]:
+        """[start, end) of characters of a rationale's text, counted in its completion."""
+        return list(span_in_completion(rationale, span, self.options.reasoning))
 
     def explain_prompt(self, mistaken: Rationale) -> str:
         """What the student is asked when it shall explain a mistake."""

@@ -96,6 +96,8 @@ class LogTotals:
     """Pairs by (origin, edit ratio in steps of 1/20)."""
     words: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     """By (author, role): rationales and their words."""
+    thinking: dict[tuple[str, bool], list[int]] = field(default_factory=lambda: defaultdict(list))
+    """By (author, right): words that were thought before each rationale that thought any."""
 
     def add(self, transcript: Transcript) -> None:
         by_id = {each.id: each for each in transcript.rationales}
@@ -115,6 +117,8 @@ class LogTotals:
         length = self.words[author, role]
         length[0] += 1
         length[1] += len(each.text.split())
+        if each.reasoning and each.correct is not None:
+            self.thinking[author, correct].append(len(each.reasoning.split()))
         if role == "teacher":
             self.teachers.setdefault(author, 1 << len(self.teachers))
             self.drafts[author].update(

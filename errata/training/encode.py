@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from transformers import PreTrainedTokenizerBase
 
 from errata.errors import UsageError
 from errata.exports.sequences import RIGHT_KINDS, WRONG_KINDS, Kind
 from errata.records import Span, digest
-from errata.training.align import AlignMode, select_keys
+from errata.training.align import AlignMode, Keys, select_keys
+from errata.training.think_tags import before_text, think_ids
 
 
 class Member(TypedDict):
@@ -30,6 +31,8 @@ class Member(TypedDict):
     input_ids: list[int]
     prompt: int
     answer: list[int]
+    think: NotRequired[int]
+    """Tokens of the completion that are thinking, with its tags; there only where there is any."""
 
 
 class GroupPair(TypedDict):
@@ -58,6 +61,8 @@ class Written:
     prompt_ids: Sequence[int]
     text: str
     answer: Span | None = None
+    reasoning: str | None = None
+    """What is thought before the text."""
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -95,13 +100,17 @@ class Encoder:
             ids, span = self._apart(text, answer, ids, offsets)
             blank = [not str(self.tokenizer.decode([token])).strip() for token in ids[span.start : span.end]]
             span = Span(span.start + (blank.index(False) if False in blank else 0), span.end)
+        self.refuse_end(ids, text)
+        return [*ids, self.end_id], span
+
+    def refuse_end(self, ids: Sequence[int], text: str) -> None:
+        """Raises UsageError where the ids of a text hold the end token."""
         if self.end_id in ids:
             raise UsageError(
                 f"the end token (id {self.end_id}) within the text {text[:60]!r}",
                 "the student would learn to stop there",
                 "use a fast tokenizer, which can read special tokens' names as plain text, or clean the text",
             )
-        return [*ids, self.end_id], span
 
     def _tokenize(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         out = self.tokenizer(
@@ -166,11 +175,24 @@ def _member(id: str, written: Written, encoder: Encoder) -> Member:
     if not prompt:
         raise UsageError(f"row {id}: an empty prompt", "the first token of a sequence is never predicted", "add one")
     try:
-        ids, (start, end) = encoder.completion(written.text, written.answer)
+        thinking, ids, (start, end) = _parts(written, encoder)
     except UsageError as error:
         raise UsageError(f"row {id}: {error.found}", error.why, error.do) from error
-    answer = [prompt + start, prompt + end] if end else [0, 0]
-    return Member(kind=written.kind, input_ids=[*written.prompt_ids, *ids], prompt=prompt, answer=answer)
+    before = prompt + len(thinking)
+    answer = [before + start, before + end] if end else [0, 0]
+    member = Member(kind=written.kind, input_ids=[*written.prompt_ids, *thinking, *ids], prompt=prompt, answer=answer)
+    return Member(**member, think=len(thinking)) if thinking else member
+
+
+def _parts(written: Written, encoder: Encoder) -> tuple[list[int], list[int], Span]:
+    """Ids of the thinking, ids of the text, and the answer's tokens within the text."""
+    if written.reasoning is None:
+        return [], *encoder.completion(written.text, written.answer)
+    gap, answer = before_text(encoder.tokenizer), written.answer
+    marked = None if answer is None else Span(answer.start + len(gap), answer.end + len(gap))
+    thinking = think_ids(encoder.tokenizer, written.reasoning, written.prompt_ids)
+    encoder.refuse_end(thinking, written.reasoning)
+    return thinking, *encoder.completion(gap + written.text, marked)
 
 
 def _pair(id: str, members: Sequence[Member], right: int, wrong: int, align: AlignMode, seed: int) -> GroupPair:
@@ -186,12 +208,28 @@ def _pair(id: str, members: Sequence[Member], right: int, wrong: int, align: Ali
         raise UsageError(
             f"row {id}: a pair whose sides are equal", "it has no key step", "leave it out, or grade it again"
         )
-    keys = select_keys(align, right_ids, wrong_ids, seed, id, right, wrong)
+    keys = _keys(align, one, other, (seed, id, right, wrong))
     return GroupPair(
         right=right,
         wrong=wrong,
         right_keys=[one["prompt"] + key for key in keys.right],
         wrong_keys=[other["prompt"] + key for key in keys.wrong],
+    )
+
+
+def _keys(align: AlignMode, one: Member, other: Member, identity: tuple[object, ...]) -> Keys:
+    """Key tokens of two completions. Where both think, thinking is compared with thinking and text with text."""
+    right, wrong = completion_ids(one), completion_ids(other)
+    first, second = one.get("think", 0), other.get("think", 0)
+    if not first or not second:
+        return select_keys(align, right, wrong, *identity)
+    thinking = select_keys(align, right[:first], wrong[:second], *identity, "think")
+    text = select_keys(align, right[first:], wrong[second:], *identity)
+    if align == "first_divergence" and (thinking.right or thinking.wrong):
+        return thinking
+    return Keys(
+        [*thinking.right, *(first + key for key in text.right)],
+        [*thinking.wrong, *(second + key for key in text.wrong)],
     )
 
 

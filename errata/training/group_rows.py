@@ -47,7 +47,7 @@ class Groups:
         """
         for each in rows:
             row = each.row if self.system is None else replace(each.row, system=self.system)
-            sequences = list(each._replace(row=row).sequences())
+            sequences = [one.parted for one in each._replace(row=row).sequences()]
             if change is not None and not (sequences := change(row, sequences)):
                 continue
             key = self._key(row)
@@ -78,7 +78,7 @@ class Groups:
         """All prompts' and all completions' texts, each prompt once."""
         everything = [one for group in self._groups.values() for one in group]
         prompts = dict.fromkeys(message.content for one in everything for message in one.prompt)
-        return list(prompts), [one.text for one in everything]
+        return list(prompts), [text for one in everything for text in (one.reasoning, one.text) if text]
 
     def content_hash(self) -> str:
         """Of all sequences, as they are before they become token ids."""
@@ -102,18 +102,19 @@ def _written(
     group: Sequence[LabeledSequence], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[list[Written], list[tuple[int, int]]]:
     """Equal texts of one prompt are one member: a pair may join what other terms read."""
-    known: dict[tuple[tuple[Message, ...], str, bool], int] = {}
+    known: dict[tuple[tuple[Message, ...], str | None, str, bool], int] = {}
     written: list[Written] = []
     sides: dict[int, list[int]] = {}
     for one in sorted(group, key=lambda one: one.kind in ("chosen", "rejected")):
         down = one.kind in WRONG_KINDS
-        at = (one.prompt, one.text, down)
+        at = (one.prompt, one.reasoning, one.text, down)
         if at not in known:
             known[at] = len(written)
-            written.append(Written(one.kind, prompt_ids(tokenizer, one.prompt), one.text, one.span))
+            ids = prompt_ids(tokenizer, one.prompt)
+            written.append(Written(one.kind, ids, one.text, one.span, one.reasoning))
         elif one.span is not None and written[known[at]].answer is None:
             old = written[known[at]]
-            written[known[at]] = Written(old.kind, old.prompt_ids, old.text, one.span)
+            written[known[at]] = replace(old, answer=one.span)
         if one.pair is not None:
             sides.setdefault(one.pair, []).append(known[at])
     return written, [(right, wrong) for right, wrong in sides.values()]
@@ -164,6 +165,11 @@ def fitting(group: Group, max_length: int) -> Group | None:
     return keeping(group, [place for place, member in members if len(member["input_ids"]) <= max_length])
 
 
+def thinking_at_most(group: Group, tokens: int) -> Group | None:
+    """The group without the members that think longer, and their pairs; None if nothing is left."""
+    return keeping(group, [place for place, each in enumerate(group["members"]) if each.get("think", 0) <= tokens])
+
+
 def keeping(group: Group, places: Sequence[int]) -> Group | None:
     """The group with the members at these places alone, and the pairs among them; None if there is no member."""
     new = {old: place for place, old in enumerate(places)}
@@ -188,7 +194,9 @@ def answers_only(sentence: str | None) -> Change:
             if one.prompt not in prompts:
                 prompts.add(one.prompt)
                 text = closing(sentence or "The answer is {answer}.", one.answer)
-                changed.append(one._replace(kind="right", text=text, span=None, states_span=False, pair=None))
+                changed.append(
+                    one._replace(kind="right", text=text, reasoning=None, span=None, states_span=False, pair=None)
+                )
         return changed
 
     return change

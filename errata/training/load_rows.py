@@ -84,7 +84,8 @@ def _read(name: str, where: Where) -> Iterator[LoadedRow]:
     if where.options != ALL:
         raise UsageError(
             f"{name} is no run directory",
-            "roles, authors, grader_only, max_edit_ratio, sound_only, by_scores, cut_off, unjudged choose from logs",
+            "these options choose from logs: "
+            "roles, authors, grader_only, max_edit_ratio, sound_only, by_scores, cut_off, unjudged, reasoning",
             "name the run directory, or export it with these options",
         )
     return _of_data(name, where)

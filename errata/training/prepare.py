@@ -18,7 +18,16 @@ from errata.training.align import AlignMode
 from errata.training.combine import combine, entry_terms, method_terms
 from errata.training.comparable import comparable
 from errata.training.encode import Group
-from errata.training.group_rows import Change, Groups, answers_only, fitting, repeat_to, right_sides, target_tokens
+from errata.training.group_rows import (
+    Change,
+    Groups,
+    answers_only,
+    fitting,
+    repeat_to,
+    right_sides,
+    target_tokens,
+    thinking_at_most,
+)
 from errata.training.load_rows import LoadedRow, LoadedRows, Where, read
 from errata.training.load_student import Student, Texts, open_student
 from errata.training.method_arguments import Arguments
@@ -85,7 +94,8 @@ def prepare(arguments: Arguments) -> Prepared:
     student = open_student(arguments.model, texts, training.seed, training.device_map)
     if training.eos_token:
         student.tokenizer.eos_token = training.eos_token
-    fit = Fit(data.too_long, limit_length(arguments, student), _alignment(arguments), training.seed)
+    limit = limit_length(arguments, student)
+    fit = Fit(data.too_long, limit, _alignment(arguments), training.seed, data.max_reasoning_tokens)
 
     def make() -> Made:
         left_out = Counter[str]()
@@ -166,6 +176,8 @@ class Fit(NamedTuple):
     longest: int
     align: AlignMode
     seed: int
+    thinking: int | None = None
+    """Tokens of thinking that a sequence may have."""
 
 
 class Split:
@@ -206,15 +218,36 @@ class Split:
         """Groups that the objective reads something of; what is left out is counted in `left_out`."""
         groups = list(self.groups.encoded(student.tokenizer, fit.align, fit.seed))
         left_out.update(self.left_out)
+        if (tokens := fit.thinking) is not None:
+            groups = _counting(
+                groups,
+                lambda group: thinking_at_most(group, tokens),
+                left_out,
+                "thinking too long",
+                "max_reasoning_tokens",
+            )
         if fit.too_long == "skip":
-            before = sum(len(group["members"]) for group in groups)
-            groups = [short for group in groups if (short := fitting(group, fit.longest)) is not None]
-            left_out["too long"] = before - sum(len(group["members"]) for group in groups)
+            groups = _counting(groups, lambda group: fitting(group, fit.longest), left_out, "too long", "max_length")
         if (draws := objective.reading().draws) is not None:
             groups = comparable(groups, draws.kinds, left_out, keep=self.combined)
         read_by_one = [group for group in groups if objective.takes(group)]
         left_out["not read by any term"] = len(groups) - len(read_by_one)
         return read_by_one or groups  # the trainer says what is missing in them
+
+
+def _counting(
+    groups: Sequence[Group], shortened: Callable[[Group], Group | None], left_out: Counter[str], reason: str, flag: str
+) -> list[Group]:
+    """The groups without some of their members; how many those are is counted under the reason.
+
+    Raises UsageError naming the flag where none is left.
+    """
+    before = sum(len(group["members"]) for group in groups)
+    left = [short for group in groups if (short := shortened(group)) is not None]
+    left_out[reason] = before - sum(len(group["members"]) for group in left)
+    if groups and not left:
+        raise UsageError(f"all {before} sequences are {reason}", "there is nothing to learn from", f"raise --{flag}")
+    return left
 
 
 def _plain(arguments: Arguments, source: Split) -> Split:
@@ -260,6 +293,7 @@ def options_of(arguments: Arguments) -> Options:
         authors=tuple(data.authors or ()),
         cut_off=data.cut_off,
         unjudged=data.unjudged,
+        reasoning=data.reasoning,
     )
     return replace(options, grader_only=True) if control is not None and control.grader_only else options
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.agents.prompts import load_prompts
 from errata.exports.correct_rows import mapd_rows, mcc_kd_rows, messages_rows, sft_rows
 from errata.exports.labeled_rows import KTO, PAIRS_PER_PROBLEM, nat_rows, ranker_rows
 from errata.exports.pair_rows import dpo_rows, edit_rows, privileged_rows
-from errata.exports.transcript_view import LeftOut, Options, Source, TranscriptView
+from errata.exports.transcript_view import LeftOut, Options, TranscriptView
 from errata.graphs.stages.few_shot import shipped
 from errata.records import Call, Explanation, Outcome, Pair, Problem, Rationale, Review, Span, Transcript
-from tests.small_runs import small
+from tests.exports.views import source_of
 
 PROBLEM = Problem(id="p", task="t", question="1 + 1 ?", answer="2", kind="number")
 FOUR = (Review(id="r", reviewer="ben", score=4, valid=True, text=""),)
@@ -38,12 +35,6 @@ def rationale(name: str, **changes: Any) -> Rationale:
 
 def wrong(name: str, **changes: Any) -> Rationale:
     return rationale(name, **{"text": f"{name} 3", "correct": False, "answer": "3", **changes})
-
-
-@cache
-def source_of(stages: str) -> Source:
-    recipe = small(Path("none"), *([f"stages=[{stages}]"] if stages else []))
-    return Source(recipe, load_prompts(), tuple((stage.name, stage.roles) for stage in recipe.pipeline))
 
 
 def view(*rationales: Rationale, status: str = "done", stages: str = "", **parts: Any) -> TranscriptView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from statistics import median
 from typing import NamedTuple
 
 from errata.report.charts import QUIET, RIGHT, dots, lines, matrix, stacked
@@ -23,6 +24,7 @@ def section(view: RunView) -> Section | None:
     if not totals.teachers:
         return None
     figures = [_right(totals), _marginal(view), _sets(view), _cost(view), _revision(totals), _lengths(totals)]
+    figures.append(_thinking(totals))
     return Section("teachers", "Teachers", _lede(view), [each for each in figures if each])
 
 
@@ -275,3 +277,25 @@ def _lengths(totals: LogTotals) -> Figure | None:
     title = f"{longest[0]} writes longest: {means[longest]:.0f} words per text as {longest[1]}."
     note = "Words of a text, mean, by author (row) and role (column)."
     return Figure(title, Table(("author", "role", "texts", "words, mean"), table), [matrix(rows)], note)
+
+
+def _thinking(totals: LogTotals) -> Figure | None:
+    """How long reasoning models think before right and before wrong rationales; None where nobody thinks."""
+    if not totals.thinking:
+        return None
+    middle = {key: median(words) for key, words in totals.thinking.items()}
+    most = max(middle.values())
+    rows: Rows = []
+    table: Lines = []
+    for (author, right), words in sorted(totals.thinking.items(), key=lambda item: (item[0][0], not item[0][1])):
+        value, side = middle[author, right], "right" if right else "wrong"
+        tooltip = f"{author}, {side}: {value:.0f} words of thinking"
+        rows.append(
+            {"label": author, "series": side, "value": value / most, "text": f"{value:.0f}", "tooltip": tooltip}
+        )
+        table.append([author, side, len(words), f"{value:.0f}", max(words)])
+    author, right = max(middle, key=lambda key: middle[key])
+    title = f"{author} thinks longest: {most:.0f} words before {'right' if right else 'wrong'} texts."
+    note = "Words of thinking, median, by author (row) and by what the grader says of the text (column)."
+    columns = ("author", "text", "texts", "words of thinking, median", "longest")
+    return Figure(title, Table(columns, table), [matrix(rows)], note)
