@@ -367,6 +367,17 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
 
 
 @cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), default="runs", metavar="[RUN or FOLDER]")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address; this machine only unless told.")
+@click.option("--port", default=8018, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+def view(folder: Path, host: str, port: int) -> None:
+    """Show the runs of FOLDER, by default `runs`, in a browser while they go on: progress, failures, reports."""
+    from errata.view.commands import view_command
+
+    view_command(folder, host, port)
+
+
+@cli.command()
 @click.argument("name", metavar="NAME|RECIPE")
 def graph(name: Any) -> None:
     """Print a graph as Mermaid: a shipped one by name, or that of a recipe's file.

@@ -1,0 +1,204 @@
+"""The run directories in a folder, and what stands in one while it is written.
+
+    folder --> run directories, by their place in it --> RunNow: counts, cost, the newest transcripts, failures
+
+The log is read from its end, a bounded number of bytes; counts are the manifest's, which is a few seconds old while a
+run is on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from errata.config.processes import is_running
+from errata.records import Transcript
+from errata.runs.run_dir import RunDir, open_own
+
+DEEPEST = 4
+"""Folders below the one that is looked into."""
+TAIL_BYTES = 4 << 20
+"""Read from the end of a log."""
+NEWEST = 20
+"""Transcripts that are shown."""
+MOST_CHARS = 300
+"""Of a question or a failure."""
+
+
+@dataclass(frozen=True)
+class Newest:
+    """One problem's end, as a line of a list."""
+
+    id: str
+    question: str
+    status: str
+    reason: str | None
+    written: int
+    """Rationales."""
+    right: int
+    failures: tuple[str, ...]
+    """What providers said in place of replies."""
+
+
+@dataclass(frozen=True)
+class RunNow:
+    """What stands in a run directory now.
+
+    name: the run's; place: its folder below the one that is looked into. usd is None where a price is unknown.
+    """
+
+    name: str
+    place: str
+    stages: tuple[str, ...]
+    running: bool
+    total: int
+    done: int
+    rejected: int
+    failed: int
+    pending: int
+    paid: int
+    cached: int
+    lost: int
+    usd: float | None
+    changed: float
+    """Seconds since the epoch."""
+    version: str
+    """Another one whenever log, manifest or evals are others."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def find_runs(folder: Path) -> dict[str, RunDir]:
+    """The run directories in a folder, by their place in it; the folder itself, where it is one, as its name.
+
+    Links are not followed: what is shown lies in the folder.
+    """
+    root = folder.resolve()
+    if _has_manifest(root):
+        return {root.name: RunDir(root)}
+    return {str(path.relative_to(root)): RunDir(path) for path in _run_dirs(root, 0)}
+
+
+def _run_dirs(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        inside = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in inside:
+        if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
+            continue
+        path = folder / entry.name
+        if _has_manifest(path):
+            yield path
+        elif depth < DEEPEST:
+            yield from _run_dirs(path, depth + 1)
+
+
+def _has_manifest(path: Path) -> bool:
+    """Whether it is the folder of a run; evals have a manifest too, and no stages."""
+    return "stages" in RunDir(path).manifest()
+
+
+def run_now(place: str, run: RunDir) -> RunNow:
+    """What the manifest says; numbers that a damaged one does not hold are 0."""
+    manifest = run.manifest()
+    problems, spent = _mapping(manifest.get("problems")), _mapping(_mapping(manifest.get("spent")).get("all_runs"))
+    counts = {name: _count(problems.get(name)) for name in ("total", "done", "rejected", "failed", "pending")}
+    stages = manifest.get("stages")
+    usd = spent.get("usd")
+    return RunNow(
+        name=str(manifest.get("name") or run.path.name),
+        place=place,
+        stages=tuple(str(_mapping(each).get("name")) for each in stages) if isinstance(stages, list) else (),
+        running=_is_on(run),
+        **counts,
+        paid=_count(spent.get("paid")),
+        cached=_count(spent.get("cached")),
+        lost=_count(spent.get("lost")),
+        usd=float(usd) if isinstance(usd, int | float) else None,
+        changed=max((_mtime(path) for path in (run.log, run.manifest_file)), default=0.0),
+        version=version_of(run),
+    )
+
+
+def version_of(run: RunDir) -> str:
+    """Changes with log, manifest and evals; reads none of them."""
+    evals = run.path / "evals"
+    files = [run.log, run.manifest_file, *sorted(evals.glob("*/manifest.json") if evals.is_dir() else ())]
+    return "-".join(f"{_mtime(path):.3f}.{_size(path)}" for path in files)
+
+
+def newest(run: RunDir, most: int = NEWEST) -> list[Newest]:
+    """The last transcripts of the log, the newest first; lines that are none, and half ones, are passed over."""
+    found: list[Newest] = []
+    for line in reversed(_tail(run.log).split(b"\n")):
+        if len(found) == most:
+            break
+        with suppress(ValueError):
+            if line.strip():
+                found.append(_newest(Transcript.from_line(line)))
+    return found
+
+
+def _newest(transcript: Transcript) -> Newest:
+    problem, rationales = transcript.problem, transcript.rationales
+    failures = dict.fromkeys(f"{call.agent}: {call.failure}"[:MOST_CHARS] for call in transcript.calls if call.failure)
+    return Newest(
+        id=problem.id,
+        question=problem.question[:MOST_CHARS],
+        status=transcript.outcome.status,
+        reason=transcript.outcome.reason,
+        written=len(rationales),
+        right=sum(bool(each.correct) for each in rationales),
+        failures=tuple(failures),
+    )
+
+
+def _tail(log: Path) -> bytes:
+    """The last bytes of a log, from the beginning of a line; nothing where there is no plain file."""
+    try:
+        with os.fdopen(open_own(log, os.O_RDONLY), "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = file.seek(max(0, size - TAIL_BYTES))
+            text = file.read(TAIL_BYTES)
+    except OSError:
+        return b""
+    return text.partition(b"\n")[2] if start else text
+
+
+def _is_on(run: RunDir) -> bool:
+    """Whether the process that last held the directory lives and has written within a minute."""
+    try:
+        with os.fdopen(open_own(run.path / ".holder", os.O_RDONLY), encoding="ascii") as file:
+            holder = int(file.read(20))
+    except (OSError, ValueError):
+        return False
+    return is_running(holder) and time.time() - max(_mtime(run.log), _mtime(run.manifest_file)) < 60
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, dict):  # rejected and failed are told by their reasons
+        return sum(_count(each) for each in value.values())
+    return value if isinstance(value, int) else 0
+
+
+def _mtime(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0

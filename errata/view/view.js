@@ -1,0 +1,77 @@
+"use strict";
+(() => {
+  const EVERY_MS = 2000;
+  const page = document.body.dataset.page, place = document.body.dataset.place;
+  const state = document.getElementById("state");
+  const make = (tag, text, name) => {
+    const node = document.createElement(tag);
+    if (text !== undefined && text !== null) node.textContent = text;
+    if (name) node.className = name;
+    return node;
+  };
+  const number = (value) => value.toLocaleString("en");
+  const money = (usd) => usd === null ? "unknown" : "$" + usd.toFixed(usd >= 1 || usd === 0 ? 2 : 4);
+  const ago = (seconds) => {
+    const past = Math.max(0, Math.round(Date.now() / 1000 - seconds));
+    if (past < 60) return past + " s ago";
+    if (past < 3600) return Math.floor(past / 60) + " min ago";
+    return past < 86400 ? Math.floor(past / 3600) + " h ago" : Math.floor(past / 86400) + " days ago";
+  };
+  const path = (where) => where.split("/").map(encodeURIComponent).join("/");
+  const link = (text, href) => { const node = make("a", text); node.href = href; return node; };
+  const cell = (content, name) => {
+    const node = make("td", content instanceof Node ? undefined : content, name);
+    if (content instanceof Node) node.append(content);
+    return node;
+  };
+
+  function list(runs) {
+    document.getElementById("nothing").hidden = runs.length > 0;
+    document.querySelector("#runs tbody").replaceChildren(...runs.map((run) => {
+      const row = make("tr");
+      row.append(cell(link(run.place, "/run/" + path(run.place))), cell(run.running ? "running" : run.pending ? "stopped" : "ended"),
+        cell(run.stages.join(", ")), cell(number(run.done) + " of " + number(run.total), "number"), cell(number(run.rejected), "number"),
+        cell(number(run.failed), run.failed ? "number failed" : "number"), cell(number(run.paid), "number"),
+        cell(money(run.usd), "number"), cell(ago(run.changed)), cell(link("report", "/report/" + path(run.place))));
+      return row;
+    }));
+  }
+
+  function one({run, newest}) {
+    const ended = run.done + run.rejected + run.failed;
+    const keys = [["state", run.running ? "running" : run.pending ? "stopped" : "ended"], ["done", number(run.done)],
+      ["rejected", number(run.rejected)], ["failed", number(run.failed)], ["pending", number(run.pending)],
+      ["calls paid", number(run.paid)], ["from the store", number(run.cached)], ["cost", money(run.usd)], ["changed", ago(run.changed)]];
+    document.getElementById("keys").replaceChildren(...keys.map(([name, value]) => {
+      const group = make("div");
+      group.append(make("dt", name), make("dd", value));
+      return group;
+    }));
+    const share = run.total ? Math.round(100 * ended / run.total) : 0;
+    const bar = document.querySelector(".bar");
+    bar.setAttribute("aria-valuenow", share);
+    bar.firstElementChild.style.width = share + "%";
+    const failures = newest.flatMap((each) => [...each.failures, ...(each.status === "failed" ? [each.reason] : [])].map((text) => each.id + ": " + text));
+    document.getElementById("failures").replaceChildren(...(failures.length ? failures.map((text) => make("li", text, "failed")) : [make("li", "none among the newest transcripts")]));
+    document.querySelector("#newest tbody").replaceChildren(...newest.map((each) => {
+      const row = make("tr");
+      row.append(cell(each.id, "mono"), cell(each.question), cell(each.reason ? each.status + ": " + each.reason : each.status, each.status === "failed" ? "failed" : ""),
+        cell(number(each.written), "number"), cell(number(each.right), "number"));
+      return row;
+    }));
+  }
+
+  async function follow() {
+    try {
+      const answer = await fetch(page === "list" ? "/api/runs" : "/api/run/" + path(place));
+      if (!answer.ok) throw new Error(answer.status === 404 ? "this run is no longer there" : "the server answered " + answer.status);
+      const value = await answer.json();
+      if (page === "list") list(value); else one(value);
+      state.textContent = "";
+    } catch (error) {
+      state.textContent = "not refreshed: " + (error instanceof TypeError ? "errata view has ended" : error.message);
+    }
+    setTimeout(follow, document.hidden ? 5 * EVERY_MS : EVERY_MS);
+  }
+  follow();
+})();

@@ -1,0 +1,92 @@
+"""The live pages in a real browser, at three widths, while a log grows; nothing that a log holds is run."""
+
+from __future__ import annotations
+
+import threading
+from asyncio import Event, new_event_loop
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from benchmarks.report_picture import ARGUMENTS, chromium
+from errata.runs.runner import synthesize
+from errata.view.server import serving
+from tests.small_runs import lines, small
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = chromium()
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (Debian: apt install chromium)")
+PLANTED = "<img src=x onerror='window.planted = 1'><script>window.planted = 2</script>"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address, and a run directory whose questions hold a script."""
+    folder = tmp_path_factory.mktemp("runs")
+    loop, stop, address = new_event_loop(), Event(), []
+    run = loop.run_until_complete(synthesize(small(folder, problems=4))).run
+    log = lines(run)
+    for line in log:
+        line["problem"]["question"] = f"{line['problem']['question']} {PLANTED}"
+    (run / "transcripts.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in log))
+    ready = threading.Event()
+
+    async def serve() -> None:
+        async with serving(folder) as where:
+            address.append(where)
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    ready.wait()
+    yield address[0], run
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_a_run_is_opened_from_the_list_and_followed(served: tuple[str, Path], browser: Any, width: int) -> None:
+    address, run = served
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    page.get_by_role("link", name="demo", exact=True).click()
+    rows = page.locator("#newest tbody tr")
+    playwright.expect(rows).to_have_count(len(lines(run)))
+    playwright.expect(rows.first).to_contain_text("<script>window.planted = 2</script>")
+
+    new = {**lines(run)[0], "problem": {**lines(run)[0]["problem"], "id": f"new-{width}"}}
+    with (run / "transcripts.jsonl").open("ab") as log:
+        log.write(orjson.dumps(new) + b"\n")
+
+    playwright.expect(rows.first).to_contain_text(f"new-{width}", timeout=10_000)
+    assert page.evaluate("window.planted") is None
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing is wider than the page"
+    assert not complaints
+    page.close()
+
+
+def test_a_report_opens_under_its_own_policy(served: tuple[str, Path], browser: Any) -> None:
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(f"{served[0]}report/demo")
+
+    playwright.expect(page.locator("h1")).to_be_visible()
+    assert not complaints
+    page.close()
