@@ -34,13 +34,14 @@ from errata.evals.key_step_likelihood import score_pairs
 from errata.evals.key_steps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
 from errata.evals.progress import Progress
 from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe, with_parts
-from errata.evals.results import Eval, Manifest
+from errata.evals.results import ITEMS, Eval, Manifest, own_items
 from errata.evals.tasks import Task, TaskProblems, overlap_with, read_task
 from errata.evals.voting import Weigh
 from errata.grading.grader import Grader, Grades, as_grader
 from errata.llm.backends import kind_of
 from errata.llm.endpoint import api_base_of
-from errata.llm.gateway import Gateway, check
+from errata.llm.gateway import Gateway
+from errata.llm.preflight import check, check_access
 from errata.llm.spec import Agents, check_spec
 from errata.llm.stored_reply import without_user
 from errata.runs.counters import ProblemCounts, StopSignal, Watch
@@ -175,6 +176,14 @@ class _Run:
                 )
             for model in self.recipe.everyone:
                 refuse_another(self._folder(model, name), self._manifest(model, name, decoding))
+        elsewhere = [model for model in self.recipe.everyone if kind_of(model) in ("openai", "litellm")]
+        check_access([model.agent for model in elsewhere if self._has_more_to_answer(model)])
+
+    def _has_more_to_answer(self, model: Model) -> bool:
+        """Whether an eval directory of the model lacks an item."""
+        wanted = {(task.name, problem.id) for task in self.tasks for problem in task.problems}
+        folders = [self._folder(model, decoding) for decoding in self.recipe.decodings]
+        return any(not wanted <= own_items(folder / ITEMS).keys() for folder in folders)
 
     def _folder(self, model: Model, decoding: str) -> Path:
         return self.home / "evals" / f"{model.name}-{decoding}"
