@@ -34,6 +34,7 @@ from errata.evals.key_step_likelihood import score_pairs
 from errata.evals.key_steps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
 from errata.evals.progress import Progress
 from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe, with_parts
+from errata.evals.reply_store import eval_store, write_spent
 from errata.evals.results import ITEMS, Eval, Manifest, own_items
 from errata.evals.tasks import Task, TaskProblems, overlap_with, read_task
 from errata.evals.voting import Weigh
@@ -48,8 +49,6 @@ from errata.runs.counters import ProblemCounts, StopSignal, Watch
 from errata.runs.drive import Driver, run_anywhere, ticking
 from errata.runs.manifest import versions
 from errata.runs.run_dir import held
-
-LEDGER = "evals"
 
 
 @dataclass(frozen=True)
@@ -151,6 +150,7 @@ class _Run:
     progress: Progress
     evals: list[Eval] = field(default_factory=list)
     failed: int = 0
+    notes: list[str] = field(default_factory=list)
     scored: dict[str, list[PairScore]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -203,17 +203,17 @@ class _Run:
 
     async def _model(self, model: Model, graders: Mapping[str, Grades], shipped: Grader) -> None:
         """Every decoding of one model over one gateway, which loads a local model once."""
-        store, ledger = self.home / "calls", LEDGER
-        if self.recipe.store:
-            store, ledger = Path(expand(self.recipe.store)), f"{self.home}/{LEDGER}"
+        store = eval_store(self.recipe, self.home)
         async with AsyncExitStack() as stack:
             gateway = Gateway.open(
                 Agents(student=model.agent),
                 seed=self.recipe.seed,
                 budget=self.recipe.budget,
                 concurrency=self.recipe.concurrency,
-                store=store,
-                ledger=ledger,
+                store=store.folder,
+                ledger=store.ledger,
+                known=store.known,
+                anew=store.anew,
             )
             await stack.enter_async_context(gateway)
             self.progress.ledgers.append(gateway.spent)
@@ -223,6 +223,8 @@ class _Run:
                 ):
                     break
                 await self._decoding(model, name, decoding, gateway, graders, shipped)
+                write_spent(self.home, self.progress.spent())
+            self.notes += gateway.notes
 
     async def _decoding(
         self,
@@ -303,7 +305,7 @@ class _Run:
             pending=self.progress.tally.pending,
             failed=self.failed,
             spent=self.progress.spent(),
-            notes=tuple(notes),
+            notes=(*notes, *dict.fromkeys(self.notes)),
         )
 
 
