@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA := $(if $(ERRATA_DATA),$(ERRATA_DATA),$(if $(wildcard ../shared/data),$(abspath ../shared/data),data))
 
-.PHONY: demo students test test-slow check bench audit clean
+.PHONY: demo students test test-slow check bench mutants audit clean
 
 demo: .venv/train
 	$(BIN)/python -m errata demo
@@ -34,6 +34,10 @@ check: .venv/all
 
 bench: .venv/all
 	$(BIN)/python -m benchmarks
+
+# How many small faults the tests find, for ten minutes; it goes on where it ended.
+mutants: .venv/all
+	ERRATA_DATA=$(DATA) $(BIN)/python -m benchmarks.mutants
 
 audit: .venv/all
 	.ci/audit

@@ -47,9 +47,12 @@ def say_destinations(specs: Sequence[Any], trust_hosts: tuple[str, ...] = ()) ->
     """Says which hosts are asked with which key. Raises UsageError where a provider's own key would go elsewhere."""
     from errata.errors import plain
     from errata.llm.destinations import check_destinations, destinations
+    from errata.llm.preflight import model_notes
 
     if places := destinations(specs):
         click.echo(plain(f"asks {'; '.join(str(each) for each in places)}"), err=True)
+    for note in model_notes(specs):
+        click.echo(plain(f"note: {note}"), err=True)
     check_destinations(specs, trust_hosts)
 
 

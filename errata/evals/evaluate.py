@@ -34,21 +34,21 @@ from errata.evals.key_step_likelihood import score_pairs
 from errata.evals.key_steps import DualPair, PairScore, pairs_hash, pairs_of, read_scores
 from errata.evals.progress import Progress
 from errata.evals.recipe import Decoding, EvalRecipe, Model, load_eval_recipe, with_parts
-from errata.evals.results import Eval, Manifest
+from errata.evals.reply_store import eval_store, write_spent
+from errata.evals.results import ITEMS, Eval, Manifest, own_items
 from errata.evals.tasks import Task, TaskProblems, overlap_with, read_task
 from errata.evals.voting import Weigh
 from errata.grading.grader import Grader, Grades, as_grader
 from errata.llm.backends import kind_of
 from errata.llm.endpoint import api_base_of
-from errata.llm.gateway import Gateway, check
+from errata.llm.gateway import Gateway
+from errata.llm.preflight import check, check_access
 from errata.llm.spec import Agents, check_spec
 from errata.llm.stored_reply import without_user
 from errata.runs.counters import ProblemCounts, StopSignal, Watch
 from errata.runs.drive import Driver, run_anywhere, ticking
 from errata.runs.manifest import versions
 from errata.runs.run_dir import held
-
-LEDGER = "evals"
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,7 @@ class _Run:
     progress: Progress
     evals: list[Eval] = field(default_factory=list)
     failed: int = 0
+    notes: list[str] = field(default_factory=list)
     scored: dict[str, list[PairScore]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -175,6 +176,14 @@ class _Run:
                 )
             for model in self.recipe.everyone:
                 refuse_another(self._folder(model, name), self._manifest(model, name, decoding))
+        elsewhere = [model for model in self.recipe.everyone if kind_of(model) in ("openai", "litellm")]
+        check_access([model.agent for model in elsewhere if self._has_more_to_answer(model)])
+
+    def _has_more_to_answer(self, model: Model) -> bool:
+        """Whether an eval directory of the model lacks an item."""
+        wanted = {(task.name, problem.id) for task in self.tasks for problem in task.problems}
+        folders = [self._folder(model, decoding) for decoding in self.recipe.decodings]
+        return any(not wanted <= own_items(folder / ITEMS).keys() for folder in folders)
 
     def _folder(self, model: Model, decoding: str) -> Path:
         return self.home / "evals" / f"{model.name}-{decoding}"
@@ -194,17 +203,17 @@ class _Run:
 
     async def _model(self, model: Model, graders: Mapping[str, Grades], shipped: Grader) -> None:
         """Every decoding of one model over one gateway, which loads a local model once."""
-        store, ledger = self.home / "calls", LEDGER
-        if self.recipe.store:
-            store, ledger = Path(expand(self.recipe.store)), f"{self.home}/{LEDGER}"
+        store = eval_store(self.recipe, self.home)
         async with AsyncExitStack() as stack:
             gateway = Gateway.open(
                 Agents(student=model.agent),
                 seed=self.recipe.seed,
                 budget=self.recipe.budget,
                 concurrency=self.recipe.concurrency,
-                store=store,
-                ledger=ledger,
+                store=store.folder,
+                ledger=store.ledger,
+                known=store.known,
+                anew=store.anew,
             )
             await stack.enter_async_context(gateway)
             self.progress.ledgers.append(gateway.spent)
@@ -214,6 +223,8 @@ class _Run:
                 ):
                     break
                 await self._decoding(model, name, decoding, gateway, graders, shipped)
+                write_spent(self.home, self.progress.spent())
+            self.notes += gateway.notes
 
     async def _decoding(
         self,
@@ -294,7 +305,7 @@ class _Run:
             pending=self.progress.tally.pending,
             failed=self.failed,
             spent=self.progress.spent(),
-            notes=tuple(notes),
+            notes=(*notes, *dict.fromkeys(self.notes)),
         )
 
 

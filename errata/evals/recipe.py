@@ -101,7 +101,7 @@ class EvalRecipe(Settings):
     limit: int | None = Field(default=None, ge=1)
     """The first so many problems of every task."""
     store: str | None = None
-    """A response store shared with other runs; by default the run's own `calls/`."""
+    """The response store; by default `.calls` beside the run directory, shared by the runs and evals of the folder."""
     budget: Budget = Budget()
     concurrency: int = Field(default=128, ge=1)
     """Calls in flight at most. A local model decodes in batches of those that wait: give it several batches."""

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from errata.errors import AgentRefused, UsageError
+from errata.errors import AgentRefused
 from errata.llm.backends import backend_of, is_lent, kind_of
 from errata.llm.budget import Budget, BudgetGuard, Ledger, Reservation, Spent
 from errata.llm.callbacks import with_callbacks
@@ -24,7 +24,8 @@ from errata.llm.endpoint import api_base_of
 from errata.llm.fallback import Fallbacks
 from errata.llm.in_flight import InFlightCall, InFlightCalls
 from errata.llm.payments import payment_of, payment_of_lost, reservation_of
-from errata.llm.prices import price_notes, price_of, unpriced
+from errata.llm.preflight import check
+from errata.llm.prices import price_notes, price_of
 from errata.llm.rate_limits import Clock, Limits, Sleep
 from errata.llm.refusals import Refusals, give_up
 from errata.llm.reply_counts import too_short
@@ -46,9 +47,6 @@ from errata.llm.stored_reply import (
 from errata.llm.structured import SchemaRefused, Schemas, logged_format, schema_notes
 from errata.llm.unknown_prompts import unknown_prompt_notes
 from errata.records import Call, digest, draw
-
-RESERVED = {"model", "messages", "stream", "n"}
-
 
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
 """Seconds between looks at a call that another process makes, doubled each time."""
@@ -345,34 +343,6 @@ class Gateway:
         if self._broken:
             raise self._broken.with_traceback(None)
         self._refusals.check(spec)
-
-
-def check(agents: Agents, budget: Budget) -> None:
-    """Raises UsageError for what would go wrong at the first call: also without a gateway, as in `plan`."""
-    for spec in agents.everyone:
-        wrong = sorted(RESERVED & spec.extra.keys())
-        if wrong:
-            raise UsageError(
-                f"agent {spec.name}: extra sets {', '.join(wrong)}",
-                "errata sets these itself: one reply per call, not streamed",
-                "leave them out; more samples are asked for by the graph's settings",
-            )
-        if kind_of(spec) == "litellm":
-            from errata.llm.backends.litellm import check_provider
-
-            check_provider(spec)
-        elif kind_of(spec) == "simulated":
-            from errata.llm.backends.simulated.persona import check_name
-
-            check_name(spec.name, spec.model.partition("/")[2])
-    unknown = unpriced(agents.everyone)
-    if unknown and any(amounts.usd is not None for amounts in (budget, *budget.stages.values())):
-        notes = price_notes(unknown)
-        raise UsageError(
-            f"the price of {', '.join(spec.name for spec in unknown)} is unknown",
-            "; ".join(("a dollar budget cannot hold what it cannot count", *notes)),
-            "give the agent a price: {prompt: ..., completion: ...} in USD per 1M tokens, or budget tokens or calls",
-        )
 
 
 def seed_of(run_seed: int, request: Request) -> int:

@@ -66,6 +66,12 @@ def _listed(model: str) -> Price | None:
     return Price(prompt=prompt * 1e6, completion=completion * 1e6)
 
 
+def known_models(provider: str) -> list[str]:
+    """The provider's models in litellm's table, without the provider's name; empty where it lists none."""
+    own = (name for name, entry in _table().items() if entry.get("litellm_provider", "").startswith(provider))
+    return sorted({name.removeprefix(f"{provider}/") for name in own})
+
+
 def missing_table() -> str | None:
     """Why no listed price is known at all, in words; None where litellm's table is there."""
     path = _table_path()

@@ -17,7 +17,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 from errata.models import continuous, vllm_engine
-from errata.models.kv_cache import joinable, joined, padded, without_left
+from errata.models.kv_cache import growing, joinable, joined, padded, without_left
 from errata.models.load import Checkpoint
 from errata.models.sampling import Draw, Job, pick
 
@@ -226,7 +226,7 @@ class _Batch:
             use_cache=True,
             logits_to_keep=1,
         )
-        return out.logits[:, -1], out.past_key_values
+        return out.logits[:, -1], growing(out.past_key_values) if running.cache is None else out.past_key_values
 
 
 def _keep(running: _Running, left: list[int]) -> None:

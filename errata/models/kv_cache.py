@@ -12,7 +12,19 @@ def joinable(cache: Any) -> bool:
     """Whether every layer holds all of its past; sliding windows and states of other kinds are left alone."""
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
-    return type(cache) is DynamicCache and all(type(layer) is DynamicLayer for layer in cache.layers)
+    from errata.models.growing_cache import GrowingLayer
+
+    plain = DynamicLayer, GrowingLayer
+    return type(cache) is DynamicCache and all(type(layer) in plain for layer in cache.layers)
+
+
+def growing(cache: Any) -> Any:
+    """The cache of a first step, made to grow in place where every layer holds all of its past."""
+    from errata.models.growing_cache import GrowingLayer
+
+    if joinable(cache):
+        cache.layers = [GrowingLayer.of(layer) for layer in cache.layers]
+    return cache
 
 
 def joined(one: Any, other: Any) -> Any:

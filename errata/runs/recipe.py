@@ -29,7 +29,7 @@ from errata.graphs.call_counts import CallEstimate, Rates
 from errata.graphs.pipeline import GRAPHS, LESSON, STAGES, ShippedSettings, call_estimates, check_agents, in_order
 from errata.graphs.stage import AnyStage, PipelineSettings, Stage, settings_model
 from errata.llm.budget import Budget
-from errata.llm.spec import Agents, check_spec
+from errata.llm.spec import Agents, AgentSpec, check_spec
 
 
 class SynthRecipe(Settings):
@@ -92,6 +92,19 @@ class SynthRecipe(Settings):
     def calls(self, rates: Rates | None = None) -> list[CallEstimate]:
         """Who asks how often with which prompt, per problem."""
         return call_estimates(self.pipeline, self.agents, self.settings, rates or Rates())
+
+    @property
+    def asked(self) -> tuple[AgentSpec, ...]:
+        """The agents that the pipeline or a stage of one's own asks, and those that answer in their place."""
+        named = {spec.name: spec for spec in self.agents.everyone}
+        waiting = [estimate.agent.name for estimate in self.calls()]
+        waiting += [spec.name for specs in self.agents.named_others.values() for spec in specs]
+        found: dict[str, AgentSpec] = {}
+        while waiting:
+            spec = named[waiting.pop(0)]
+            if found.setdefault(spec.name, spec) is spec and spec.fallback not in {None, *found}:
+                waiting.append(str(spec.fallback))
+        return tuple(found.values())
 
     def load_prompts(self) -> Prompts:
         """The prompts of all agents: shipped, the stages' own, and those that the folder `prompts` replaces."""

@@ -36,6 +36,7 @@ from errata.graphs.stage import AnyStage
 from errata.graphs.state import natural_demonstrations
 from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway
+from errata.llm.preflight import check_access
 from errata.llm.rate_limits import Clock, Sleep
 from errata.llm.reply_counts import added, counts_of, rows_of, too_short
 from errata.llm.structured import refused_in
@@ -263,6 +264,8 @@ async def synthesize(
         problems = Problems(recipe.problems, recipe.limit)
         tally = survey(problems, index)
         before = tally.logged - tally.failed.total()
+        if before < tally.total:
+            check_access(recipe.asked)
         store = reply_store(recipe, directory)
         about = provenance(recipe, prompts) | {"store": store.kind}
         about["input"] = {name: getattr(problems, name) for name in ("duplicates", "excluded", "skipped")}

@@ -113,6 +113,9 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
     if claims:
         drawn.append(table("Claims", ("", "", "task", "could show", "seeds for 2 points"), claims))
     show(drawn)
+    for each in planned["lessons"]:
+        for note in each["refused"]:
+            click.echo(f"note: {each['name']}: {note}")
     left = "not known before a step of each kind is done" if spent["left"] is None else f"{spent['left']:g} hours"
     click.echo(f"time: {spent['spent']:g} hours spent, left {left}")
     if claims:

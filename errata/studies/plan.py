@@ -18,7 +18,7 @@ from errata.studies.recipe import StudyRecipe
 from errata.studies.record import done, hours, read_record, seconds_left
 from errata.studies.run import by_default
 from errata.studies.steps import Step, steps_of
-from errata.studies.work import eval_data, lesson_data
+from errata.studies.work import eval_data
 
 AIM = 0.02
 """The difference that is asked how many seeds would show it."""
@@ -136,16 +136,22 @@ def _items(study: StudyRecipe, steps: dict[str, Step]) -> dict[str, int]:
 def _lessons(study: StudyRecipe, steps: dict[str, Step]) -> list[dict[str, Any]]:
     """Of each lesson, how often it is run and what is expected of one run: calls, tokens, dollars."""
     from errata.runs.plan.estimate import estimate
-    from errata.runs.recipe import check, recipe_of
+    from errata.studies.preflight import lesson_of
 
     found: dict[str, dict[str, Any]] = {}
     for step in steps.values():
         if step.kind != "lesson":
             continue
         if step.part not in found:
-            data, folder = lesson_data(study, step)
-            planned = estimate(check(recipe_of(data, folder, str(folder / study.name))))
+            planned = estimate(lesson_of(study, step))
             totals = {key: planned[key]["expected"] for key in ("calls", "tokens", "cost_usd") if planned.get(key)}
-            found[step.part] = {"name": step.part, "runs": 0, "problems": planned["problems"], **totals}
+            refused = [note for note in planned["notes"] if "would refuse" in note]
+            found[step.part] = {
+                "name": step.part,
+                "runs": 0,
+                "problems": planned["problems"],
+                **totals,
+                "refused": refused,
+            }
         found[step.part]["runs"] += 1
     return list(found.values())

@@ -21,6 +21,7 @@ from typing import Any
 
 from errata.errors import EXIT_BUDGET, EXIT_DONE, EXIT_INTERRUPTED, EXIT_OTHER, EXIT_SOME_FAILED
 from errata.runs.progress import duration
+from errata.studies.preflight import check_lessons
 from errata.studies.recipe import StudyRecipe
 from errata.studies.record import Finish, append, done, hours, read_record, seconds_left
 from errata.studies.steps import Step, steps_of
@@ -62,12 +63,16 @@ class Progress:
 
 
 def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say) -> int:
-    """Does what is not done yet; the exit code. Raises UsageError where something was made from other settings."""
+    """Does what is not done yet; the exit code.
+
+    Raises UsageError where something was made from other settings, or a lesson's agents cannot be asked.
+    """
     steps = steps_of(study)
     record = read_record(study.home)
     progress = Progress(steps, done(steps, record))
     together = study.together or by_default()
     if progress.pending:
+        check_lessons(study, (steps[name] for name in sorted(progress.pending)))
         say(f"{len(progress.done)} of {len(steps)} steps are done; {together} at a time, logs in {study.home / 'logs'}")
         _Pool(study, path, overrides, say, progress, record, together).work()
     for name, error in progress.failed.items():

@@ -28,7 +28,7 @@ import torch
 
 from errata.exports.sequences import KINDS, Kind
 from errata.records import draw
-from errata.training.encode import Group, Member
+from errata.training.encode import FILLER, Group, Member
 
 Batch = dict[str, Any]
 """Tensors by column; `more` is a list of batches."""
@@ -51,7 +51,9 @@ class Reading(NamedTuple):
     draws: Draws | None = None
 
     def members(self, row: Group) -> set[int]:
-        """Places of the members that are read, before any draw."""
+        """Places of the members that are read, before any draw; of a filler all are."""
+        if row["id"] == FILLER:
+            return set(range(len(row["members"])))
         by_kind = {i for i, member in enumerate(row["members"]) if member["kind"] in self.kinds}
         return by_kind | (paired(row) if self.pairs else set())
 

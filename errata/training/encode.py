@@ -44,6 +44,10 @@ class GroupPair(TypedDict):
     wrong_keys: list[int]
 
 
+FILLER = "filler"
+"""The id of a row that counts nothing (errata.training.fillers)."""
+
+
 class Group(TypedDict):
     """One problem's group. `tokenizer` is the fingerprint of what made the ids."""
 

@@ -69,13 +69,13 @@ def divergence_sum(negative_NV: Tensor, mixed_NV: Tensor) -> Tensor:
     return (negative_NV.exp() * (negative_NV - mixed_NV)).sum()
 
 
-def disagreement(negative_NV: Tensor, mixed_NV: Tensor) -> Tensor:
-    """tanh of the mean KL(negative || mixed) over one sequence's positions; a scalar in [0, 1).
+def disagreement(divergence: Tensor, positions: int) -> Tensor:
+    """tanh of the mean KL(negative || mixed) over one sequence's positions, from its sum; a scalar in [0, 1).
 
     beta of NCE (arXiv 2312.12832, eq. 6 and 7): large where the student with its negative adapter alone and the whole
     NAT student disagree.
     """
-    return (divergence_sum(negative_NV, mixed_NV) / len(negative_NV)).tanh()
+    return (divergence / positions).tanh()
 
 
 def distillation_sum(student_NV: Tensor, teacher_NV: Tensor, temperature: float = 1.0) -> Tensor:

@@ -22,8 +22,8 @@ import torch
 from errata.exports.sequences import Kind
 from errata.records import draw
 from errata.training.encode import Group
-from errata.training.losses import disagreement
-from errata.training.terms import Calibration, Teacher
+from errata.training.losses import disagreement, divergence_sum
+from errata.training.terms import CHUNK, Calibration, Teacher
 
 Key = tuple[int, ...]
 """A sequence's token ids, by which it is known in every batch."""
@@ -48,10 +48,16 @@ def own_weights(
         ids = torch.tensor([key], device=device)
         batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         places = slice(member["prompt"] - 1, -1)
-        negative_TD, mixed_TD = (teacher.hidden(view, batch)[0, places] for view in ("negative", "mixed"))
-        beta = disagreement(teacher.project(negative_TD), teacher.project(mixed_TD))
-        weighed[key] = Weighed(0.5 + float(beta), len(key) - member["prompt"])
+        views = [teacher.hidden(view, batch)[0, places] for view in ("negative", "mixed")]
+        tokens = len(key) - member["prompt"]
+        weighed[key] = Weighed(0.5 + float(disagreement(_divergence(teacher, *views), tokens)), tokens)
     return weighed
+
+
+def _divergence(teacher: Teacher, negative_TD: torch.Tensor, mixed_TD: torch.Tensor) -> torch.Tensor:
+    """The sum of KL(negative || mixed): few tokens' logits at a time, of which none are kept."""
+    chunks = zip(negative_TD.split(CHUNK), mixed_TD.split(CHUNK), strict=True)
+    return torch.stack([divergence_sum(teacher.project(left), teacher.project(right)) for left, right in chunks]).sum()
 
 
 def given_weights(own: Mapping[Key, Weighed], calibrate: Calibration, seed: int) -> dict[Key, float]:

@@ -22,6 +22,7 @@ from errata.training.collate import IGNORED, Batch, Draws
 from errata.training.encode import Group
 from errata.training.losses import (
     consistency_sum,
+    disagreement,
     distillation_sum,
     divergence_sum,
     unlikelihood_sum,
@@ -288,7 +289,7 @@ class Calibrated(Term):
         mask_BT = batch["labels"][:, 1:].ne(IGNORED)
         weight_B = teacher.given_weights(batch)
         total = forward.hidden_BTD.sum() * 0
-        for b in reading(batch, self.reads).nonzero().flatten().tolist():
+        for b in (reading(batch, self.reads) * mask_BT.any(1)).nonzero().flatten().tolist():
             rows = [hidden_BTD[b, :-1][mask_BT[b]] for hidden_BTD in (forward.hidden_BTD, mixed_BTD, negative_BTD)]
             total = total + weight_B[b] * self._of_sequence(forward.project, teacher, rows)
         return [total]
@@ -304,7 +305,7 @@ class Calibrated(Term):
         chunks = zip(*(states_ND.split(CHUNK) for states_ND in rows), strict=True)
         both = torch.stack([checkpoint(sums, *chunk, use_reentrant=False) for chunk in chunks]).sum(0)
         distilled: Tensor = both[0]
-        beta = (both[1] / len(rows[0])).tanh().detach()
+        beta = disagreement(both[1], len(rows[0])).detach()
         return (0.5 + beta) * distilled if self.calibrate == "own" else distilled
 
 

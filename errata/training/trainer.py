@@ -19,6 +19,7 @@ from errata.errors import ErrataError, UsageError
 from errata.training.arguments import Training
 from errata.training.collate import IGNORED, Batch, Collator, parts_of
 from errata.training.encode import Group, fingerprint, refuse_truncation
+from errata.training.fillers import filled_up
 from errata.training.hidden_states import add_readout, learned_scores, refuse_scaled_logits, takes_fused_head
 from errata.training.objective import Objective
 from errata.training.refused_settings import refuse_settings, unknown_setting
@@ -140,7 +141,10 @@ class GroupTrainer(SFTTrainer):
         return outputs, ForwardPass(logp_BT=outputs.log_probs, teacher=self.teacher, **states)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        """Held-out rows are read alike at every epoch, so that evaluations differ by the weights alone."""
+        """Held-out rows are read once each and alike at every epoch: evaluations differ by the weights alone."""
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        if self.accelerator.num_processes > 1 and isinstance(rows, Dataset):
+            eval_dataset = filled_up(rows, self.args.eval_batch_size * self.accelerator.num_processes)
         collator = self.data_collator
         if isinstance(collator, Collator):
             self.data_collator = collator.of_first_epoch()

@@ -203,9 +203,9 @@ async def test_a_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
 
 
 async def test_a_model_that_is_refused_leaves_the_others(tmp_path: Path) -> None:
-    models = [{"name": "nobody", "model": "simulated/nobody?no=1"}, {"name": "ada", "model": "simulated/ada"}]
-
-    done = await evaluate_async(recipe(tmp_path, models=models, decodings={"greedy": {}}))
+    async with serving(Faults(refuse_after=0)) as url:
+        models = [over_http(url, name="nobody"), {"name": "ada", "model": "simulated/ada"}]
+        done = await evaluate_async(recipe(tmp_path, models=models, decodings={"greedy": {}}))
 
     assert done.exit_code == 1
     assert "nobody" in str(done.error)

@@ -393,6 +393,20 @@ async def test_where_every_rewrite_is_a_copy_there_is_no_pair() -> None:
     assert not story["pairs"]
 
 
+async def test_a_solution_that_copies_a_demonstration_is_set_aside() -> None:
+    shown = shipped("number")[0]
+    script = Script(except_for("solve", shown.rationale.replace("33", "5"), "ada"))
+    settings = {"rationales": {"demonstrations": [shown.model_dump()], "diversity": {}}}
+
+    story = await run(script, settings=settings, teachers=("ada", "bea"))
+
+    written = {each.author: each for each in story["rationales"].values() if each.role == "teacher"}
+    assert {name: each.dropped for name, each in written.items()} == {"ada": "parrots_demonstration", "bea": None}
+    asked_about = {request.context.about for request in script.asked}
+    assert written["bea"].id in asked_about
+    assert written["ada"].id not in asked_about  # nobody reviews or rewrites it
+
+
 @pytest.mark.parametrize("stage", ["rationales", "dual_cot"])
 async def test_no_demonstration_asks_the_very_question_at_hand(stage: str) -> None:
     shown, other = shipped("number")[0], shipped("number")[1]

@@ -1,4 +1,4 @@
-"""Whether a rewrite is one: small models copy the demonstration that they are shown in place of rewriting.
+"""Whether a text is about the problem: small models copy the demonstration that they are shown, in place of an answer.
 
 On a real 1.5B teacher every row of corrupted rationales was the text of a demonstration, under another problem.
 """
@@ -16,7 +16,7 @@ from errata.graphs.stages.word_diff import LONGEST, edit_ratio
 from errata.records import Problem, Rationale
 
 Parroting = Literal["other_quantities", "parrots_demonstration"]
-"""Why a rewrite is none, as a reason for `Rationale.dropped`."""
+"""Why a text is none of the problem's, as a reason for `Rationale.dropped`."""
 
 SHARED = 0.5
 """Of the question's numbers that the source uses, the share that a rewrite must use too: a mistake may leave one out.
@@ -27,6 +27,39 @@ and 147 of its 150 rewrites (either way) pass."""
 
 ALIKE = 0.75
 """Edit ratio from which on two texts share no more than texts about different problems: nearness says nothing then."""
+
+
+COPY = 0.5
+"""Edit ratio of words up to which a solution is near to a demonstration.
+
+Of 1,200 rationales released for SVAMP none is so near to one of eight others' (by chance 1 of them to 0.6); copies with
+every fifth word changed all are."""
+
+VERBATIM = 0.1
+"""The same where numbers say nothing, since the questions share them or have none."""
+
+
+def copied(
+    problem: Problem, solution: Rationale, demonstrations: Iterable[Demonstration]
+) -> Literal["parrots_demonstration"] | None:
+    """Why `solution`, written from the question alone, is a copy of a demonstration that it was shown; None: it is not.
+
+    It is one where it is near to a demonstration and uses at most half of the question's numbers, or where it is a
+    demonstration nearly word for word and not right: solutions of like problems may be alike.
+    """
+    nearest = min((edit_ratio(solution.text, text) for text in _texts(solution.text, demonstrations)), default=1.0)
+    asked = quantities(problem.question)
+    others = bool(asked) and len(asked & quantities(solution.text)) <= SHARED * len(asked)
+    if nearest <= (COPY if others else VERBATIM) and (others or solution.correct is not True):
+        return "parrots_demonstration"
+    return None
+
+
+def _texts(text: str, demonstrations: Iterable[Demonstration]) -> list[str]:
+    """The demonstrations' sides that may be near to a text, by their lengths."""
+    sides = [side for each in demonstrations for side in (each.rationale, each.wrong) if side]
+    words = len(text.split())
+    return [side for side in sides if len(text) <= LONGEST and _apart_by_length(words, side) <= COPY]
 
 
 def parroting(

@@ -1,6 +1,8 @@
 """Every teacher answers several times; graded, the right and the wrong ones are data alike.
 
 START -> solve -> grade -> filter -> END
+
+`filter` sets aside what copies a demonstration, is too long, or is too much like another.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from errata.graphs.call_counts import CallEstimate, Rates
 from errata.graphs.nodes import add_rationales, grade_all, together
 from errata.graphs.stage import Counts, Pipeline, Stage, Steps, chain
 from errata.graphs.stages.diversity_filter import DiversityFilter, set_aside
+from errata.graphs.stages.parroting import copied
 from errata.graphs.state import State, rationales_of
 from errata.llm.spec import Sampling
 from errata.records import Problem
@@ -28,7 +31,7 @@ class RationalesSettings(Settings):
     samples: int = Field(default=1, ge=1)
     sampling: Sampling = Sampling()
     demonstrations: tuple[Demonstration, ...] = ()
-    """Shown to the teachers, but for one that asks the very question at hand."""
+    """Shown to the teachers, but for one that asks the very question at hand. Copies of them are set aside."""
     max_chars: int | None = Field(default=None, gt=0)
     """Set aside where question and rationale together are longer (NAT: 1600, NCE: 1200)."""
     diversity: DiversityFilter | None = None
@@ -48,8 +51,13 @@ def build(team: Team, settings: RationalesSettings, pipeline: Pipeline) -> Steps
         return await grade_all(team, state)
 
     async def filter_(state: State) -> State:
-        written = rationales_of(state, "teacher")
-        dropped = set_aside(state["problem"], written, settings.max_chars, settings.diversity)
+        problem, written = state["problem"], rationales_of(state, "teacher")
+        examples = others_than(problem, settings.demonstrations)
+        copies = [
+            each.model_copy(update={"dropped": why}) for each in written if (why := copied(problem, each, examples))
+        ]
+        own = [each for each in written if each.id not in {copy.id for copy in copies}]
+        dropped = copies + set_aside(problem, own, settings.max_chars, settings.diversity)
         return {"rationales": {each.id: each for each in dropped}}
 
     return chain(solve=solve, grade=grade, filter=filter_)

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import openai
 
-from errata.config.env import variable
+from errata.config.env import in_env_file, variable
 from errata.config.hooks import check_hooks
 from errata.errors import UsageError
 from errata.llm.backends.failures import failure_of
@@ -169,6 +169,29 @@ def check_provider(spec: AgentSpec) -> None:
             if near
             else "see docs.litellm.ai/docs/providers, or take openai/ and api_base",
         ) from error
+
+
+_ANONYMOUS = {"huggingface"}
+"""Providers that have other mechanisms than the key that litellm names, or answer without one."""
+
+
+def missing_key(spec: AgentSpec) -> str | None:
+    """The variable of the provider's key, where it alone could hold one and is not set.
+
+    litellm names what it looks for first. Where it names more than keys (an address, a region, a role's), or something
+    else of the provider's name is set, the credentials may come another way.
+    """
+    model = spec.model.removeprefix("litellm/")
+    names = litellm.validate_environment(model)["missing_keys"]
+    provider = litellm.get_llm_provider(model)[1]
+    if not names or provider in _ANONYMOUS or not all(name.endswith("_API_KEY") for name in names):
+        return None
+    stems = {name.removesuffix("_API_KEY").replace("_", "").removesuffix("AI") for name in names}
+    known = [*os.environ, *in_env_file(_KEY)]
+    if any(_KEY.search(name) and name.replace("_", "").startswith(tuple(stems)) for name in known):
+        return None
+    usual = f"{provider.upper()}_API_KEY"
+    return usual if usual in names else str(names[0])
 
 
 def _access(spec: AgentSpec) -> dict[str, Any]:

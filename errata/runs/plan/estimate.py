@@ -24,8 +24,8 @@ from errata.data.problems import Problems
 from errata.errors import UsageError
 from errata.graphs.call_counts import RATES, CallEstimate, Range, Rates, tries_of
 from errata.llm.budget import Amounts
-from errata.llm.gateway import check
 from errata.llm.payments import UNSTATED
+from errata.llm.preflight import check
 from errata.llm.prices import cost, price_of
 from errata.llm.spec import Sampling
 from errata.records import Problem

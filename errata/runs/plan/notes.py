@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from errata.errors import UsageError
 from errata.graphs.call_counts import Rates
+from errata.llm.preflight import check_access, model_notes
 from errata.llm.prices import price_of
 from errata.llm.reply_counts import too_short, total
 from errata.runs.plan.pilot import Pilot
@@ -13,12 +15,21 @@ def notes_of(recipe: SynthRecipe, rates: Rates, measured: Pilot | None) -> list[
     """Notes on prices, rates, and replies that cannot be read."""
     unknown = sorted({spec.name for spec in recipe.agents.everyone if price_of(spec) is None})
     notes = [f"the price of {', '.join(unknown)} is unknown: give the agent a price: in the recipe"] if unknown else []
+    notes += [*model_notes(recipe.asked), *_access(recipe)]
     if measured:
         return [*notes, *_measured(measured)]
     notes.append("rates and reply lengths are assumptions: set them with --assume, or measure them with --pilot N")
     if not rates.unreadable:
         notes.append("0 unreadable replies are assumed; fresh tries come on top (fresh_tries_at_most)")
     return notes
+
+
+def _access(recipe: SynthRecipe) -> list[str]:
+    try:
+        check_access(recipe.asked)
+    except UsageError as error:
+        return [f"`errata synth` would refuse this: {error.found}"]
+    return []
 
 
 def _measured(pilot: Pilot) -> list[str]:

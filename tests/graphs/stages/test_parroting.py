@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from errata.agents.demonstration import Demonstration
 from errata.classroom.problems import problems
 from errata.graphs.stages.few_shot import shipped
-from errata.graphs.stages.parroting import parroting, quantities
+from errata.graphs.stages.parroting import copied, parroting, quantities
 from errata.records import Problem, Rationale
 
 STAMPS = "Omar has 3 albums with 24 stamps each and gives away seventeen. How many does he keep?"
@@ -79,3 +79,36 @@ def test_no_solution_of_the_classroom_is_taken_for_a_copy() -> None:
         right = each.rationale or ""
         wrong = right.replace(f"answer is {each.answer}", f"answer is {int(each.answer) + 1}")
         assert parroting(each, written(right), written(wrong), shipped("number")) is None
+
+
+def solved(text: str, shown: tuple[Demonstration, ...] = shipped("number"), **changes: object) -> str | None:
+    return copied(problem(), written(text).model_copy(update=changes), shown)
+
+
+@pytest.mark.parametrize("shown", shipped("number"))
+def test_a_solution_that_copies_a_demonstration_is_known(shown: Demonstration) -> None:
+    text = shown.rationale
+    closing_for_this_problem = text[: text.rindex("The answer")] + "The answer is 55."
+    for each in (text, shown.wrong or "", closing_for_this_problem, "So, here it is.\n" + text):
+        assert solved(each) == solved(each, correct=True) == "parrots_demonstration"
+        assert solved(each, shown=()) is None
+    assert solved(SOURCE) is None
+
+
+def test_a_solution_of_a_like_problem_in_the_demonstrations_words_is_none() -> None:
+    like = SOURCE.replace("3", "5").replace("24", "6").replace("72", "30").replace("55", "13")
+    shown = Demonstration(question=STAMPS.replace("3", "5").replace("24", "6"), rationale=like)
+    assert solved(SOURCE, (shown,)) is None
+
+
+def test_where_numbers_are_shared_only_a_wrong_text_word_for_word_is_a_copy() -> None:
+    shown = Demonstration(question="Of 3 boxes of 24 eggs 17 break. How many are whole?", rationale=SOURCE)
+    assert solved(SOURCE, (shown,), correct=True) is None
+    assert solved(SOURCE, (shown,), correct=False) == "parrots_demonstration"
+    assert solved(SOURCE.replace("stamps", "of them in all the albums"), (shown,), correct=False) is None
+
+
+def test_no_solution_of_the_classroom_is_taken_for_a_copy_of_eight_others() -> None:
+    lessons = list(problems({"count": 60, "seed": 3}))
+    examples = [Demonstration(question=each.question, rationale=each.rationale or "") for each in lessons[:8]]
+    assert [copied(each, written(each.rationale or ""), examples) for each in lessons[8:]] == [None] * 52

@@ -82,13 +82,22 @@ class Persona:
         return mistakes
 
 
-def check_name(agent: str, model: str) -> None:
-    """Raises UsageError for a bare name that looks like a slip of a usual one's. Any other name is a persona.
+def check_persona(agent: str, model: str) -> None:
+    """Raises UsageError for an unknown setting, and a bare name that looks like a slip of a usual one's.
+
+    Any other name is a persona.
 
     Args:
         agent: who has it, for the message.
         model: the model string without its `simulated/`; with settings behind it the name is meant.
     """
+    try:
+        persona(model)
+    except ProviderFailure as failure:
+        found, _, why = failure.message.partition("; ")
+        raise UsageError(
+            f"agent {agent}: model {found}", why, "write simulated/NAME?KEY=VALUE&KEY=VALUE, or simulated/NAME alone"
+        ) from None
     usual = (*COMMITTEE, STUDENT)
     near = (
         get_close_matches(model.casefold(), usual, n=1, cutoff=0.75) if model not in usual and model.isalpha() else []

@@ -5,7 +5,7 @@ import pytest
 from errata.classroom.grammar import UNITS, VERBS, WITHHELD, parse
 from errata.classroom.solve import VOICES
 from errata.errors import UsageError
-from errata.llm.backends.simulated.persona import KEYS, check_name, persona
+from errata.llm.backends.simulated.persona import KEYS, check_persona, persona
 from errata.llm.request import ProviderFailure
 from tests.llm.backends.simulated.asking import COMMITTEE, ask, lesson
 
@@ -67,14 +67,14 @@ def test_a_setting_that_cannot_be_read_refuses_every_call(model: str, told: str)
 @pytest.mark.parametrize("name", ["adda", "pupill", "bn", "cloe", "Ada"])
 def test_a_slip_of_a_usual_name_is_refused_with_the_name(name: str) -> None:
     with pytest.raises(UsageError, match="did you mean simulated/"):
-        check_name("teacher", name)
-    check_name("teacher", f"{name}?seed=1620")
+        check_persona("teacher", name)
+    check_persona("teacher", f"{name}?seed=1620")
     assert persona(f"{name}?seed=1620").name == name
 
 
 @pytest.mark.parametrize("name", [*COMMITTEE, "pupil", "eve", "x", "teacher", "ada2", "ada-b", "ada?slips=0"])
 def test_any_other_name_is_a_persona(name: str) -> None:
-    check_name("teacher", name)
+    check_persona("teacher", name)
 
 
 def test_every_setting_stands_in_the_table() -> None:

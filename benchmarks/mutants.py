@@ -1,0 +1,168 @@
+"""How many small faults the tests find: `make mutants`, or `python -m benchmarks.mutants [--minutes 10] [MODULE ...]`.
+
+    module --ast--> its mutants --shuffled by seed--> a copy of the project with one --pytest--> killed | survived
+
+A mutant swaps one operator, turns one condition round or changes one constant. The project is copied to a temporary
+folder, and nothing is written into the working tree (mutmut 3 and cosmic-ray both write there). Results go to a file,
+and a mutant that stands in it is not run again while neither its module nor its tests have changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.mutations import mutated, mutations
+
+ROOT = Path(__file__).parents[1]
+GRADING = ("tests/grading/test_extract.py", "tests/grading/test_answer_forms.py", "tests/grading/test_grader.py")
+EXPORTS = ("tests/exports/test_row_rules.py", "tests/exports/test_write.py")
+TARGETS: dict[str, tuple[str, ...]] = {
+    "errata/agents/parse_reply.py": ("tests/agents/test_parse_reply.py", "tests/agents/test_replies.py"),
+    "errata/evals/aggregate.py": ("tests/evals/test_voting.py", "tests/evals/test_evaluate.py"),
+    "errata/evals/estimate.py": ("tests/evals/test_estimate.py",),
+    "errata/evals/evidence.py": ("tests/evals/test_evidence.py",),
+    "errata/evals/paired_score.py": ("tests/evals/test_paired_score.py",),
+    "errata/evals/pairing.py": ("tests/evals/test_pairing.py",),
+    "errata/evals/stats.py": ("tests/evals/test_stats.py",),
+    "errata/evals/two_parts.py": ("tests/evals/test_two_parts.py",),
+    "errata/evals/voting.py": ("tests/evals/test_voting.py",),
+    "errata/exports/correct_rows.py": EXPORTS,
+    "errata/exports/dedup.py": ("tests/exports/test_dedup.py",),
+    "errata/exports/labeled_rows.py": EXPORTS,
+    "errata/exports/pair_rows.py": EXPORTS,
+    "errata/grading/choices.py": GRADING,
+    "errata/grading/collection.py": GRADING,
+    "errata/grading/compare.py": GRADING,
+    "errata/grading/extract.py": GRADING,
+    "errata/grading/final_sentence.py": GRADING,
+    "errata/grading/interval.py": GRADING,
+    "errata/grading/latex.py": ("tests/grading/test_latex.py", *GRADING),
+    "errata/grading/numbers.py": GRADING,
+    "errata/grading/quantity.py": GRADING,
+    "errata/graphs/stages/parroting.py": ("tests/graphs/stages/test_parroting.py",),
+    "errata/graphs/stages/word_diff.py": ("tests/graphs/stages/test_word_diff.py",),
+    "errata/training/align.py": ("tests/training/test_align.py",),
+    "errata/training/losses.py": ("tests/training/test_losses.py",),
+}
+"""The pure logic, and who tests it."""
+
+
+class Mutant(NamedTuple):
+    """One fault: the place of a mutation among those of its module, and what it does."""
+
+    module: str
+    number: int
+    what: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.module}:{self.what} (#{self.number})"
+
+
+def mutants_of(root: Path, module: str) -> Iterator[Mutant]:
+    """All mutants of a module, in its order."""
+    for number, what in enumerate(mutations(ast.parse((root / module).read_text()))):
+        yield Mutant(module, number, what)
+
+
+def copy_project(folder: Path) -> None:
+    """Copies what git knows of, as it stands in the working tree."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True)
+    for name in listed.stdout.decode().splitlines():
+        if (ROOT / name).is_file() and not name.startswith(".venv"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+
+
+def passes(folder: Path, tests: tuple[str, ...], limit: float | None = None) -> bool:
+    """Whether these tests pass in the copy; a run over the limit (seconds) does not."""
+    # no bytecode: a mutant may have the size and the second of the module before it
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", "--hypothesis-seed=0", *tests]
+    try:
+        return not subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=limit).returncode
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def state_of(root: Path, module: str) -> str:
+    """A hash of a module and its tests, with which a result stands and falls."""
+    files = [root / module, *(root / test for test in TARGETS[module])]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def read_results(file: Path) -> dict[tuple[str, str], str]:
+    """By the state of its module and its name, what became of a mutant."""
+    rows = (json.loads(line) for line in file.read_text().splitlines()) if file.exists() else ()
+    return {(row["state"], row["mutant"]): row["outcome"] for row in rows}
+
+
+class Trial:
+    """The copy of the project, and the unmutated tests' time by module."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._seconds: dict[str, float] = {}
+
+    def outcome(self, mutant: Mutant) -> str:
+        """Whether its module's tests find the mutant. Raises SystemExit where they fail without it."""
+        module, tests = mutant.module, TARGETS[mutant.module]
+        if module not in self._seconds:
+            began = time.monotonic()
+            if not passes(self.folder, tests):
+                raise SystemExit(f"the tests of {module} fail as it stands: {' '.join(tests)}")
+            self._seconds[module] = time.monotonic() - began
+        text = (self.folder / module).read_text()
+        (self.folder / module).write_text(mutated(text, mutant.number))
+        try:
+            return "survived" if passes(self.folder, tests, 30 + 5 * self._seconds[module]) else "killed"
+        finally:
+            (self.folder / module).write_text(text)
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    arguments.add_argument("modules", nargs="*", metavar="MODULE", help="by default all of TARGETS")
+    arguments.add_argument("--minutes", type=float, default=10.0, help="no mutant is begun after so many")
+    arguments.add_argument("--seed", type=int, default=0, help="of the order in which mutants are tried")
+    arguments.add_argument("--results", type=Path, default=Path(tempfile.gettempdir()) / "errata-mutants.jsonl")
+    given = arguments.parse_args()
+    mutants = [each for module in given.modules or TARGETS for each in mutants_of(ROOT, module)]
+    random.Random(given.seed).shuffle(mutants)
+    known, until, outcomes = read_results(given.results), time.monotonic() + 60 * given.minutes, Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="errata-mutants-") as folder, given.results.open("a") as results:
+        copy_project(Path(folder))
+        trial = Trial(Path(folder))
+        for mutant in mutants:
+            state = state_of(Path(folder), mutant.module)
+            outcome = known.get((state, mutant.name))
+            if outcome is None:
+                if time.monotonic() > until:
+                    continue
+                outcome = trial.outcome(mutant)
+                row = {"state": state, "mutant": mutant.name, "outcome": outcome}
+                results.write(json.dumps(row) + "\n")
+                results.flush()
+            outcomes[outcome] += 1
+            if outcome == "survived":
+                print(f"survived  {mutant.name}", flush=True)
+    tried = outcomes.total()
+    print(f"{tried} of {len(mutants)} mutants tried: {outcomes['killed']} killed, {outcomes['survived']} survived")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
