@@ -324,6 +324,9 @@ def study(recipe: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="YAML file with `claims`, the planned comparisons; by default those that the evals' recipes name.",
 )
+@click.option(
+    "--metric", "metrics", multiple=True, help="Score to read other tools' logs by; by default the first.  [repeatable]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(
     evals: tuple[str, ...],
@@ -332,15 +335,28 @@ def compare(
     where: tuple[str, ...],
     equal: Any,
     claims: Path | None,
+    metrics: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Compare evals on the same items: eval directories, or JSON lines with `id` and `correct`.
+    """Compare evals on the same items: eval directories, JSON lines with `id` and `correct`, or logs of other tools.
+
+    Logs are those of inspect_ai (.eval, .json), lm-eval (samples_*.jsonl) and lighteval (details_*.parquet). ARM=PATH
+    names an arm; several files of one arm are its seeds.
 
     Claims are corrected for one another; all other differences are exploratory.
     """
     from errata.evals.commands import compare_command
 
-    compare_command(evals, against=against, tasks=tasks, where=where, equal=equal, claims=claims, as_json=as_json)
+    compare_command(
+        evals,
+        against=against,
+        tasks=tasks,
+        where=where,
+        equal=equal,
+        claims=claims,
+        metrics=metrics,
+        as_json=as_json,
+    )
 
 
 @cli.command()
@@ -350,7 +366,8 @@ def compare(
 def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
     """Write one HTML file about RUN and its evaluations: figures, transcripts, pairs. No network.
 
-    EVAL is an eval directory or JSON lines with `id` and `correct`; by default all of RUN/evals.
+    EVAL is an eval directory, JSON lines with `id` and `correct`, or another tool's log, as for `errata compare`; by
+    default all of RUN/evals.
     """
     from errata.report.build import write_report
 
