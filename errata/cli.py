@@ -29,6 +29,9 @@ METHODS = {
     "nat": "A negative and a positive adapter with a gate (NAT), and its baselines.",
     "nce": "A NAT student distilled into a plain adapter (NCE).",
     "ranker": "A ranker of rationales, for weighted votes (ASC).",
+    "redi": "Second stage of REDI: right rationales up, wrong ones down by less.",
+    "dpo": "Direct preference optimization over pairs, by TRL's trainer.",
+    "kto": "KTO over right and wrong rationales, by TRL's trainer.",
 }
 """What the help lists without importing torch; tests hold both against the values that it stands for."""
 
