@@ -20,7 +20,7 @@ from errata.cli_helpers import (
 )
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError
 
-FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
+FORMATS = ("dpo", "edit", "grpo", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
 METHODS = {
     "sft": "Plain distillation of right rationales.",
     "mapd": "Answering and explaining mistakes, two tasks mixed (MAPD).",
@@ -32,6 +32,7 @@ METHODS = {
     "redi": "Second stage of REDI: right rationales up, wrong ones down by less.",
     "dpo": "Direct preference optimization over pairs, by TRL's trainer.",
     "kto": "KTO over right and wrong rationales, by TRL's trainer.",
+    "grpo": "GRPO on a run's problems with the grader as reward, by TRL's trainer.",
 }
 """What the help lists without importing torch; tests hold both against the values that it stands for."""
 

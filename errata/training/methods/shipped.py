@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from errata.training.method import AnyMethod
 from errata.training.methods.edit import EDIT
+from errata.training.methods.grpo import GRPO
 from errata.training.methods.mapd import MAPD
 from errata.training.methods.mcc_kd import MCC_KD
 from errata.training.methods.nat import NAT
@@ -14,5 +15,5 @@ from errata.training.methods.redi import REDI
 from errata.training.methods.sft import SFT
 from errata.training.methods.unlearn import NT, UL
 
-METHODS: tuple[AnyMethod, ...] = (SFT, MAPD, EDIT, MCC_KD, NAT, NCE, RANKER, REDI, DPO, KTO)
+METHODS: tuple[AnyMethod, ...] = (SFT, MAPD, EDIT, MCC_KD, NAT, NCE, RANKER, REDI, DPO, KTO, GRPO)
 KINDS_OF_TERMS: tuple[AnyMethod, ...] = (SFT, MAPD, EDIT, MCC_KD, NT, UL)
