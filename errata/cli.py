@@ -20,7 +20,7 @@ from errata.cli_helpers import (
 )
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError
 
-FORMATS = ("dpo", "edit", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
+FORMATS = ("dpo", "edit", "grpo", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
 METHODS = {
     "sft": "Plain distillation of right rationales.",
     "mapd": "Answering and explaining mistakes, two tasks mixed (MAPD).",
@@ -29,6 +29,10 @@ METHODS = {
     "nat": "A negative and a positive adapter with a gate (NAT), and its baselines.",
     "nce": "A NAT student distilled into a plain adapter (NCE).",
     "ranker": "A ranker of rationales, for weighted votes (ASC).",
+    "redi": "Second stage of REDI: right rationales up, wrong ones down by less.",
+    "dpo": "Direct preference optimization over pairs, by TRL's trainer.",
+    "kto": "KTO over right and wrong rationales, by TRL's trainer.",
+    "grpo": "GRPO on a run's problems with the grader as reward, by TRL's trainer.",
 }
 """What the help lists without importing torch; tests hold both against the values that it stands for."""
 
@@ -331,6 +335,9 @@ def study(recipe: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="YAML file with `claims`, the planned comparisons; by default those that the evals' recipes name.",
 )
+@click.option(
+    "--metric", "metrics", multiple=True, help="Score to read other tools' logs by; by default the first.  [repeatable]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(
     evals: tuple[str, ...],
@@ -339,15 +346,28 @@ def compare(
     where: tuple[str, ...],
     equal: Any,
     claims: Path | None,
+    metrics: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Compare evals on the same items: eval directories, or JSON lines with `id` and `correct`.
+    """Compare evals on the same items: eval directories, JSON lines with `id` and `correct`, or logs of other tools.
+
+    Logs are those of inspect_ai (.eval, .json), lm-eval (samples_*.jsonl) and lighteval (details_*.parquet). ARM=PATH
+    names an arm; several files of one arm are its seeds.
 
     Claims are corrected for one another; all other differences are exploratory.
     """
     from errata.evals.commands import compare_command
 
-    compare_command(evals, against=against, tasks=tasks, where=where, equal=equal, claims=claims, as_json=as_json)
+    compare_command(
+        evals,
+        against=against,
+        tasks=tasks,
+        where=where,
+        equal=equal,
+        claims=claims,
+        metrics=metrics,
+        as_json=as_json,
+    )
 
 
 @cli.command()
@@ -357,7 +377,8 @@ def compare(
 def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
     """Write one HTML file about RUN and its evaluations: figures, transcripts, pairs. No network.
 
-    EVAL is an eval directory or JSON lines with `id` and `correct`; by default all of RUN/evals.
+    EVAL is an eval directory, JSON lines with `id` and `correct`, or another tool's log, as for `errata compare`; by
+    default all of RUN/evals.
     """
     from errata.report.build import write_report
 

@@ -68,6 +68,7 @@ def compare_command(
     where: Sequence[str],
     equal: Size | None,
     claims: Path | None,
+    metrics: Sequence[str] = (),
     as_json: bool,
 ) -> None:
     """Prints the comparison. Raises UsageError for a single eval, and as `compare` and `read_claims` do."""
@@ -75,7 +76,9 @@ def compare_command(
         raise UsageError("one eval", "a comparison needs two", "name another directory or JSONL file")
     narrowed = dict(text.partition("=")[::2] for text in where)
     named = None if claims is None else read_claims(claims)
-    comparison = compare(evals, against=against, claims=named, tasks=tasks or None, where=narrowed, equal=equal)
+    comparison = compare(
+        evals, against=against, claims=named, tasks=tasks or None, where=narrowed, equal=equal, metrics=metrics
+    )
     if as_json:
         print_json(as_data(comparison))
     else:

@@ -20,7 +20,8 @@ from errata.evals.evidence import holm
 from errata.evals.measure import difference_of, figure_of, measured, nearly
 from errata.evals.pairing import Arm, arms_of, named_tasks
 from errata.evals.planned import Planned, plan
-from errata.evals.results import Eval, Manifest, read_eval
+from errata.evals.results import Eval, Manifest
+from errata.evals.sources import read_evals
 from errata.evals.voting import own_vote
 
 Size = Literal["tokens", "cost"]
@@ -35,8 +36,9 @@ def compare(
     tasks: Sequence[str] | None = None,
     where: Mapping[str, str] | None = None,
     equal: Size | None = None,
+    metrics: Sequence[str] = (),
 ) -> Comparison:
-    """Compares eval directories, or JSONL files with `id` and `correct`, on the same items.
+    """Compares eval directories, JSONL files with `id` and `correct`, and other tools' logs on the same items.
 
     Args:
         against: of exploratory differences only those to the arm of this name; by default every pair.
@@ -48,11 +50,13 @@ def compare(
         equal: only arms whose training was of the same size as another's, and only differences between such: as many
             target tokens learned from, or data as costly, to within 5 %. The untouched student stays a row. Then all is
             exploratory.
+        metrics: the scores to read other tools' logs by, each log by the first that it has; by default its first one.
 
     Raises UsageError where the item sets differ, naming the first missing ids, where no two arms are `equal`, and where
     `claims` name what is not there.
     """
-    read = named_tasks([each if isinstance(each, Eval) else read_eval(each) for each in evals])
+    read, reading_notes = read_evals(evals, metrics)
+    read = named_tasks(read)
     if where:
         read = [_narrowed(each, where) for each in read]
     if claims is not None and (where or equal):
@@ -79,7 +83,7 @@ def compare(
     ]
     differences = sorted([*claimed, *rest], key=lambda each: chosen.index(each.task))
     sides = [(each.arm, each.control) for each in family if each]
-    notes += [*_notes(arms), *capacity_notes([*sides, *exploratory]), *_own_parts(arms)]
+    notes += [*reading_notes, *_notes(arms), *capacity_notes([*sides, *exploratory]), *_own_parts(arms)]
     return Comparison(arms, tuple(chosen), tuple(figures), tuple(differences), tuple(notes))
 
 

@@ -5,7 +5,7 @@
       summary.json     figures with intervals, by task
       manifest.json    model, decoding, tasks, versions, seed, tokens, cost, and how the model was trained
 
-Results of other tools are read as well: any JSONL whose lines hold `id` and `correct`.
+Results of other tools are read as well: any JSONL whose lines hold `id` and `correct`; their own logs in sources.py.
 """
 
 from __future__ import annotations

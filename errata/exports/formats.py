@@ -11,9 +11,10 @@ from errata.exports.correct_rows import MAPD, MCC_KD, MESSAGES, SFT
 from errata.exports.format import Format
 from errata.exports.labeled_rows import KTO, NAT, RANKER
 from errata.exports.pair_rows import DPO, EDIT, PRIVILEGED
+from errata.exports.problem_rows import GRPO
 from errata.exports.transcript_view import ALL, Options
 
-FORMATS: tuple[Format, ...] = (SFT, MESSAGES, MAPD, EDIT, MCC_KD, NAT, KTO, RANKER, DPO, PRIVILEGED)
+FORMATS: tuple[Format, ...] = (SFT, MESSAGES, MAPD, EDIT, MCC_KD, NAT, KTO, RANKER, DPO, PRIVILEGED, GRPO)
 
 
 def format_of(choice: str | Format, loader: Loader | None = None, formats: Sequence[Format] = FORMATS) -> Format:

@@ -26,6 +26,7 @@ from errata import __version__
 from errata.errors import ErrataError, UsageError
 from errata.evals.comparison import Comparison
 from errata.evals.results import evals_of, read_eval
+from errata.evals.sources import read_evals
 from errata.records import draw as drawn
 from errata.records import to_json
 from errata.report.embedded_data import Archive, Index, compact, packed
@@ -72,7 +73,7 @@ def write_report(
     """Writes the report of a run to `out`, by default RUN/report.html.
 
     Args:
-        evals: eval directories or JSONL files with `id` and `correct`; by default all of RUN/evals.
+        evals: eval directories, JSONL files with `id` and `correct`, other tools' logs; by default all of RUN/evals.
         say: hears what is being done.
         comparison: of the evals, where it is made already: that of a study, with its claims.
 
@@ -119,7 +120,9 @@ def _opened(run: str | Path, evals: Sequence[str | Path]) -> RunDir:
 def _results(run: RunDir, evals: Sequence[str | Path]) -> Results | None:
     """The evals, compared: those named, else all finished ones of the run. UsageError where they do not match."""
     if evals:
-        return read_results([read_eval(path) for path in evals])
+        named, notes = read_evals(evals)
+        results = read_results(named)
+        return Results(results.comparison, (*notes, *results.notes))
     read = [read_eval(path) for path in evals_of(run.path)]
     finished = [each for each in read if each.manifest.status == "finished"]
     if not finished:

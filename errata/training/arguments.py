@@ -17,6 +17,16 @@ def option(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
 
 
+def defaults_of_device(args: Any) -> None:
+    """Without a GPU a training on the CPU, in bf16 only where it is asked for; activations are made anew on a GPU."""
+    if not torch.cuda.is_available() and not torch.backends.mps.is_available():
+        args.use_cpu = True
+        args.bf16 = bool(args.bf16)
+    if args.activation_checkpointing is None:
+        old, args.gradient_checkpointing = args.gradient_checkpointing, None
+        args.activation_checkpointing = not args.use_cpu if old is None else old
+
+
 @dataclass
 class DataArguments:
     """What is learned from; the same for every method."""
@@ -85,12 +95,7 @@ class Training(SFTConfig):
     )
 
     def __post_init__(self) -> None:
-        if not torch.cuda.is_available() and not torch.backends.mps.is_available():
-            self.use_cpu = True
-            self.bf16 = bool(self.bf16)
-        if self.activation_checkpointing is None:
-            old, self.gradient_checkpointing = self.gradient_checkpointing, None
-            self.activation_checkpointing = not self.use_cpu if old is None else old
+        defaults_of_device(self)
         if set(self.lr_scheduler_kwargs or ()) == {"min_lr_rate"} and "min_lr" not in str(self.lr_scheduler_type):
             self.lr_scheduler_kwargs = None  # another schedule was asked for, and this default belongs to ours
         super().__post_init__()  # type: ignore[no-untyped-call]

@@ -52,3 +52,14 @@ def test_tables_keep_claims_apart_and_say_what_intervals_cover(tmp_path: Path) -
     for text in (told, exploratory):
         assert "could show" in text
         assert "one seed each, paired score: intervals cover these two checkpoints on other items" in text
+
+
+def test_logs_of_another_tool_are_compared_by_the_named_score() -> None:
+    files = Path(__file__).parent / "foreign" / "files"
+
+    told = printed(
+        f"base={files / 'inspect_base.eval'}", str(files / "inspect_two_scorers.eval"), "--metric", "includes"
+    )
+
+    assert "mockllm/two_scorers - base" in told
+    assert "sums: read by includes; inspect_ai gave match too" in " ".join(told.split())

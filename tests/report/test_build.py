@@ -234,6 +234,17 @@ def test_results_of_another_tool_take_part(lesson: Path, tmp_path: Path) -> None
     assert index["right"][1] == "1" * 30
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_logs_of_another_tool_are_reported_alone(tmp_path: Path) -> None:
+    files = Path(__file__).parents[1] / "evals" / "foreign" / "files"
+    logs = [files / "inspect_base.eval", files / "inspect_tuned.eval"]
+
+    page = Page(write_report(tmp_path, logs, tmp_path / "report.html").out)
+
+    index = unpacked(page.texts["items-index"])
+    assert (index["students"], index["right"]) == (["mockllm/base", "mockllm/tuned"], ["1000", "1110"])
+
+
 def test_evals_of_other_items_are_refused_by_name(lesson: Path, tmp_path: Path) -> None:
     message = questions("id", 30)
     one = plant_eval(tmp_path, "one", right_at((0.5,), "one"), tasks={"classroom_id": message})
