@@ -17,6 +17,13 @@ from errata.llm.endpoint import api_base_of
 from errata.llm.spec import AgentSpec, Price
 
 FREE = Price(prompt=0.0, completion=0.0)
+_RATES = {
+    "prompt": "input_cost_per_token",
+    "completion": "output_cost_per_token",
+    "cached": "cache_read_input_token_cost",
+    "cache_write": "cache_creation_input_token_cost",
+}
+"""What the table calls the rates of a price, in USD per token."""
 TABLE = "model_prices_and_context_window_backup.json"
 
 
@@ -47,9 +54,14 @@ def _host(url: str | None) -> str:
     return urlsplit(url or "").hostname or ""
 
 
-def cost(price: Price, prompt_tokens: int, completion_tokens: int) -> float:
-    """The price of so many tokens in USD."""
-    return (price.prompt * prompt_tokens + price.completion * completion_tokens) / 1e6
+def cost(price: Price, prompt_tokens: int, completion_tokens: int, cached: int = 0, written: int = 0) -> float:
+    """The price of so many tokens in USD; of the prompt's, `cached` were read from a cache and `written` to it."""
+    usd = price.prompt * prompt_tokens + price.completion * completion_tokens
+    if cached and price.cached is not None:
+        usd -= (price.prompt - price.cached) * min(cached, prompt_tokens)
+    if written and price.cache_write is not None:
+        usd += (price.cache_write - price.prompt) * min(written, prompt_tokens)
+    return usd / 1e6
 
 
 def _listed(model: str) -> Price | None:
@@ -60,10 +72,9 @@ def _listed(model: str) -> Price | None:
         entry = table[name]
     if entry is None:
         return None
-    prompt, completion = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
-    if not isinstance(prompt, int | float) or not isinstance(completion, int | float):
-        return None
-    return Price(prompt=prompt * 1e6, completion=completion * 1e6)
+    listed = {name: entry.get(key) for name, key in _RATES.items()}
+    known = {name: rate * 1e6 for name, rate in listed.items() if isinstance(rate, int | float)}
+    return Price(**known) if {"prompt", "completion"} <= known.keys() else None
 
 
 def missing_table() -> str | None:

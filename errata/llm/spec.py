@@ -30,6 +30,10 @@ class Price(Settings):
 
     prompt: float = Field(ge=0)
     completion: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+    """Of prompt tokens that the provider reads from its cache; by default that of all others."""
+    cache_write: float | None = Field(default=None, ge=0)
+    """Of prompt tokens that the provider writes to its cache; by default that of all others."""
 
 
 class Recording(Settings):

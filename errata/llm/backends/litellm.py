@@ -201,6 +201,7 @@ def _reply(answer: Any) -> Reply:
     if not choices:
         raise ProviderFailure("the completion holds no choices", transient=True)
     message, usage = choices[0].message, getattr(answer, "usage", None)
+    details = getattr(usage, "prompt_tokens_details", None)
     return Reply(
         text=message.content or getattr(message, "refusal", None) or "",
         finish_reason=choices[0].finish_reason,
@@ -208,4 +209,6 @@ def _reply(answer: Any) -> Reply:
         served=answer.model,
         prompt_tokens=(usage and usage.prompt_tokens) or 0,
         completion_tokens=(usage and usage.completion_tokens) or 0,
+        cached_tokens=getattr(details, "cached_tokens", None) or 0,
+        cache_write_tokens=getattr(usage, "cache_creation_input_tokens", None) or 0,
     )

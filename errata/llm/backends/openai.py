@@ -193,4 +193,5 @@ def _reply(answer: AIMessage) -> Reply:
         served=answer.response_metadata.get("model_name"),
         prompt_tokens=usage["input_tokens"] if usage else 0,
         completion_tokens=usage["output_tokens"] if usage else 0,
+        cached_tokens=usage.get("input_token_details", {}).get("cache_read") or 0 if usage else 0,
     )
