@@ -28,7 +28,7 @@ TABLE = "model_prices_and_context_window_backup.json"
 
 
 def price_of(spec: AgentSpec) -> Price | None:
-    """USD per 1M tokens of this agent, None where the price is unknown.
+    """USD per 1M tokens of this agent, None where the price is unknown; in batches, if its calls go out so.
 
     Raises UsageError for a model string without a provider.
     """
@@ -36,12 +36,18 @@ def price_of(spec: AgentSpec) -> Price | None:
     if kind == "recorded":
         return FREE
     if spec.price is not None:
-        return spec.price
+        return halved(spec.price) if spec.batch else spec.price
     if kind in {"simulated", "local"} or (kind == "own" and not asks_elsewhere(spec)):
         return FREE
     if kind == "own" or _own_server(spec):
         return None  # the model's name says nothing of its price
-    return _listed(spec.model.removeprefix("litellm/"))
+    return _listed(spec.model.removeprefix("litellm/"), in_batches=spec.batch is not None)
+
+
+def halved(price: Price) -> Price:
+    """What both providers take in batches."""
+    rates = {name: rate / 2 for name, rate in price.model_dump(exclude_none=True).items()}
+    return Price(**rates)
 
 
 def _own_server(spec: AgentSpec) -> bool:
@@ -64,7 +70,7 @@ def cost(price: Price, prompt_tokens: int, completion_tokens: int, cached: int =
     return usd / 1e6
 
 
-def _listed(model: str) -> Price | None:
+def _listed(model: str, *, in_batches: bool = False) -> Price | None:
     provider, _, name = model.partition("/")
     table = _table()
     entry = table.get(model)
@@ -74,7 +80,13 @@ def _listed(model: str) -> Price | None:
         return None
     listed = {name: entry.get(key) for name, key in _RATES.items()}
     known = {name: rate * 1e6 for name, rate in listed.items() if isinstance(rate, int | float)}
-    return Price(**known) if {"prompt", "completion"} <= known.keys() else None
+    if not {"prompt", "completion"} <= known.keys():
+        return None
+    if in_batches:  # as the table has it, else half
+        stated = {name: entry.get(f"{key}_batches") for name, key in _RATES.items()}
+        numbers = {name: rate * 1e6 for name, rate in stated.items() if isinstance(rate, int | float)}
+        known = {name: rate / 2 for name, rate in known.items()} | numbers
+    return Price(**known)
 
 
 def missing_table() -> str | None:

@@ -111,6 +111,7 @@ CHANGEABLE_OF_AGENT = {
     "timeout",
     "fallback",
     "give_up_after",
+    "batch",
 }
 
 

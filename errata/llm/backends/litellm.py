@@ -46,6 +46,10 @@ class Answer:
     asked: bool = False
     charged: bool = False
     body: bytes = b""
+    instead: bytes | None = None
+    """The body that is answered with in place of the provider's, who is then not asked."""
+    sent: httpx.Request | None = None
+    """The request that the provider was then not sent."""
 
 
 _answer: ContextVar[Answer] = ContextVar("the answer to the call at hand")
@@ -59,6 +63,10 @@ async def _guarded(self: LiteLLMAiohttpTransport, request: httpx.Request) -> htt
     request.headers["Accept-Encoding"] = ACCEPTED_ENCODINGS
     answer = _answer.get(None) or Answer()
     answer.asked = True
+    if answer.instead is not None:
+        answer.sent = request
+        head = {"Content-Type": "application/json"}
+        return httpx.Response(200, headers=head, content=answer.instead, request=request)
     response = await _transport(self, request)
     try:
         refuse_redirect(response.status_code, response.headers, str(request.url))
@@ -100,6 +108,21 @@ class LiteLLM:
         self._seeded: dict[str, bool] = {}
 
     async def complete(self, request: Request, seed: int) -> Reply:
+        return await self._complete(request, seed, Answer())
+
+    async def as_sent(self, request: Request, seed: int, some_reply: bytes) -> httpx.Request:
+        """The request as the provider would be sent it; `some_reply` is a body that litellm can read."""
+        answer = Answer(instead=some_reply)
+        await self._complete(request, seed, answer)
+        if answer.sent is None:
+            raise ProviderFailure("litellm made no request that could be looked at", fatal=True)
+        return answer.sent
+
+    async def reply_in(self, request: Request, seed: int, body: bytes) -> Reply:
+        """The reply in a body that the provider has sent at another time. Raises ProviderFailure as `complete`."""
+        return await self._complete(request, seed, Answer(instead=body, body=body, charged=True))
+
+    async def _complete(self, request: Request, seed: int, answer: Answer) -> Reply:
         spec = request.spec
         model = spec.model.removeprefix("litellm/")
         arguments = _access(spec) | dict(request.parameters) | response_format(request)
@@ -107,7 +130,6 @@ class LiteLLM:
             arguments["extra_headers"] = filled_in(arguments["extra_headers"])
         if "seed" not in spec.extra and self._takes_seed(model):
             arguments["seed"] = seed
-        answer = Answer()
         _answer.set(answer)
         try:
             return await self._ask(model, request, arguments)

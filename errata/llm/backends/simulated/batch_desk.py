@@ -134,10 +134,10 @@ class BatchDesk:
                 return Result(item.custom_id, "expired", {})
             case "partial" if luck < 1 / 3:
                 return Result(item.custom_id, "error", {"status": 500, "message": "fault on one request"})
-            case "garbled" if luck < 1 / 3:
-                return Result(item.custom_id, "missing" if luck < 1 / 6 else "garbled", {})
+        garbled = batch.fate == "garbled" and luck < 1 / 3
+        kind = "ok" if not garbled else "missing" if luck < 1 / 6 else "garbled"
         try:
-            return Result(item.custom_id, "ok", self.answer(item.body))
+            return Result(item.custom_id, kind, self.answer(item.body))
         except BadItem as error:
             return Result(item.custom_id, "error", {"status": error.status, "message": str(error)})
 
