@@ -187,6 +187,11 @@ class Agents(Settings):
         return (*self.teachers, *self.panel, *((self.student,) if self.student else ()), *others)
 
     @property
+    def batched(self) -> tuple[AgentSpec, ...]:
+        """Those whose calls go out in batches."""
+        return tuple(spec for spec in self.everyone if spec.batch is not None)
+
+    @property
     def everyone(self) -> tuple[AgentSpec, ...]:
         """Every distinct agent; a reviewer given again under a teacher's name must be the same."""
         named: dict[str, AgentSpec] = {}

@@ -6,10 +6,11 @@ a batch has no name, so that it is found again by the ids of its requests, which
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import aiohttp
 import httpx
@@ -22,6 +23,8 @@ from errata.llm.batches.wire import Wire, count_in, listed_in, name_in
 from errata.llm.request import Context, ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec
 from errata.records import Message, to_json
+
+T = TypeVar("T")
 
 SOME_REPLY = to_json(
     {
@@ -55,6 +58,7 @@ class AnthropicBatches:
     def __init__(self, spec: AgentSpec, backend: LiteLLM, session: aiohttp.ClientSession) -> None:
         self._spec, self._backend, self._session = spec, backend, session
         self._opened: Wire | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def _wire(self) -> Wire:
         """With the address, the key and the headers of a single call."""
@@ -66,7 +70,17 @@ class AnthropicBatches:
         return self._opened
 
     async def _sent(self, request: Request, seed: int) -> httpx.Request:
-        return await self._backend.as_sent(request, seed, SOME_REPLY)
+        return await self._whole(self._backend.as_sent(request, seed, SOME_REPLY))
+
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of litellm's work, which is not broken off: it would leave coroutines behind."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _probe(self) -> Request:
         """A request of this agent about nothing."""
@@ -123,7 +137,8 @@ class AnthropicBatches:
         result = result if isinstance(result, dict) else {}
         match result.get("type"):
             case "succeeded":
-                return await self._backend.reply_in(request or self._probe(), seed, to_json(result.get("message")))
+                body = to_json(result.get("message"))
+                return await self._whole(self._backend.reply_in(request or self._probe(), seed, body))
             case "errored":
                 error = result.get("error")
                 inner = error.get("error", error) if isinstance(error, dict) else {}

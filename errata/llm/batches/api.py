@@ -59,3 +59,7 @@ class BatchApi(Protocol):
     async def reply(self, line: dict[str, Any], request: Request | None, seed: int) -> Reply:
         """The reply in a line of results; `request` is what was asked, where that is known."""
         ...
+
+    async def close(self) -> None:
+        """Waits for what must not be broken off."""
+        ...

@@ -108,6 +108,8 @@ class Batches:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, *self._life.creations, return_exceptions=True)
+        for api in self._apis.values():
+            await api.close()
         self._apis.clear()
         if self._session is not None:
             await self._session.close()

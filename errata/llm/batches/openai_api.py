@@ -88,6 +88,9 @@ class OpenAIBatches:
         except ProviderFailure as failure:
             raise billed(failure, body)  # noqa: B904 - the same error, of which more is known
 
+    async def close(self) -> None:
+        return None
+
 
 def _line(item: Item) -> bytes:
     head = to_json({"custom_id": item.custom_id, "method": "POST", "url": ENDPOINT})

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+WAVE = 2_000
+"""Problems in flight at least where an agent's calls go out in batches: a wave of them waits together."""
+
 
 class OpenBatch(NamedTuple):
     """One batch at its provider."""
