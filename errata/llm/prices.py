@@ -70,12 +70,18 @@ def cost(price: Price, prompt_tokens: int, completion_tokens: int, cached: int =
     return usd / 1e6
 
 
+LEAST_CACHED = 1024
+"""Tokens that a beginning of a prompt must have to be cached, where the table says nothing of a model."""
+
+
+def least_cached(model: str) -> int:
+    """Tokens that a beginning of a prompt must have to be cached, by PROVIDER/NAME."""
+    least = (_entry(model) or {}).get("prompt_cache_min_tokens")
+    return least if isinstance(least, int) else LEAST_CACHED
+
+
 def _listed(model: str, *, in_batches: bool = False) -> Price | None:
-    provider, _, name = model.partition("/")
-    table = _table()
-    entry = table.get(model)
-    if entry is None and table.get(name, {}).get("litellm_provider", "").startswith(provider):
-        entry = table[name]
+    entry = _entry(model)
     if entry is None:
         return None
     listed = {name: entry.get(key) for name, key in _RATES.items()}
@@ -87,6 +93,16 @@ def _listed(model: str, *, in_batches: bool = False) -> Price | None:
         numbers = {name: rate * 1e6 for name, rate in stated.items() if isinstance(rate, int | float)}
         known = {name: rate / 2 for name, rate in known.items()} | numbers
     return Price(**known)
+
+
+def _entry(model: str) -> dict[str, Any] | None:
+    """What the table says of PROVIDER/NAME."""
+    provider, _, name = model.partition("/")
+    table = _table()
+    entry: dict[str, Any] | None = table.get(model)
+    if entry is None and table.get(name, {}).get("litellm_provider", "").startswith(provider):
+        entry = table[name]
+    return entry
 
 
 def missing_table() -> str | None:

@@ -22,6 +22,7 @@ from errata.config.hooks import check_hooks
 from errata.errors import UsageError
 from errata.llm.backends.failures import failure_of
 from errata.llm.backends.responses import ACCEPTED_ENCODINGS, billed, read_body, refuse_redirect
+from errata.llm.cache_marks import CacheMarks
 from errata.llm.endpoint import filled_in
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec
@@ -106,6 +107,7 @@ class LiteLLM:
     def __init__(self) -> None:
         _guard()
         self._seeded: dict[str, bool] = {}
+        self._marks = CacheMarks()
 
     async def complete(self, request: Request, seed: int) -> Reply:
         return await self._complete(request, seed, Answer())
@@ -144,7 +146,7 @@ class LiteLLM:
             async with asyncio.timeout(spec.timeout):
                 answer = await litellm.acompletion(
                     model=model,
-                    messages=[{"role": message.role, "content": message.content} for message in request.messages],
+                    messages=self._marks.messages(request),
                     num_retries=0,
                     max_retries=0,
                     timeout=spec.timeout,
