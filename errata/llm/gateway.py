@@ -180,6 +180,7 @@ class Gateway:
     def abandon(self) -> None:
         """Gives up what is on its way: replies that have not come yet are paid and lost."""
         self._in_flight.abandon()
+        self.batches.abandon()
 
     async def __call__(self, request: Request) -> Call:
         backend = self._backend(request.spec)

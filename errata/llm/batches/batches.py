@@ -102,6 +102,11 @@ class Batches:
         waiting = sum(len(queue.calls) for queue in self._queues.values())
         return BatchProgress(waiting, [batch.progress(now) for batch in self._sent.values()])
 
+    def abandon(self) -> None:
+        """Gives up batches that are just being sent: the next run finds out whether they were."""
+        for creation in self._life.creations:
+            creation.cancel()
+
     async def close(self) -> None:
         """Lets go of all batches, which stay at their providers; one that is just being sent is sent."""
         tasks = [*self._senders.values(), *(batch.task for batch in self._sent.values() if batch.task)]
