@@ -49,9 +49,9 @@ class Kills:
 
 
 @contextmanager
-def server() -> Iterator[None]:
+def server(*options: str) -> Iterator[None]:
     """`errata serve` on the fixed port, with fresh counts."""
-    command = [sys.executable, "-m", "errata", "serve", "--port", str(PORT), "--latency", str(LATENCY_S)]
+    command = [sys.executable, "-m", "errata", "serve", "--port", str(PORT), "--latency", str(LATENCY_S), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:
@@ -93,17 +93,17 @@ def recipe(folder: Path, problems: int) -> Path:
 
 def synth(recipe: Path, runs: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "errata", "synth", str(recipe), f"runs={runs}", f"concurrency={CONCURRENCY}"]
-    environment = os.environ | {"OPENAI_API_KEY": "none"}
+    environment = os.environ | {"OPENAI_API_KEY": "none", "ANTHROPIC_API_KEY": "none"}
     return subprocess.Popen([*command, "--quiet"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def to_its_end(recipe: Path, runs: Path) -> Path:
-    """Runs the recipe until it ends by itself; gives the run directory."""
+def to_its_end(recipe: Path, runs: Path, name: str | None = None) -> Path:
+    """Runs the recipe until it ends by itself; gives the run directory, named as the file unless the recipe says."""
     process = synth(recipe, runs)
     _, errors = process.communicate()
     if process.returncode:
         raise SystemExit(f"the run ended with {process.returncode}:\n{errors.decode()}")
-    return runs / recipe.stem
+    return runs / (name or recipe.stem)
 
 
 # ---- kills -----------------------------------------------------------------------------------------------------------
@@ -119,13 +119,13 @@ def killed(recipe: Path, runs: Path, aim: str, rng: random.Random, lines: int) -
             time.sleep(rng.uniform(0.0, 3.0))
         else:
             wanted = max(lines, _lines(log) + 1)
-            _until(lambda: _lines(log) >= wanted, process, pause=0.02)
+            until(lambda: _lines(log) >= wanted, process, pause=0.02)
             if aim == "anywhere":
                 time.sleep(rng.uniform(0.0, 0.5))
             else:
                 path = log if aim == "log" else wal
-                before = _stamp(path)
-                _until(lambda: _stamp(path) != before, process, pause=0.0)
+                before = stamp(path)
+                until(lambda: stamp(path) != before, process, pause=0.0)
         if process.poll() is not None:
             raise SystemExit("a run ended before it was killed: too few problems for so many kills")
     finally:
@@ -133,7 +133,7 @@ def killed(recipe: Path, runs: Path, aim: str, rng: random.Random, lines: int) -
         process.communicate()
 
 
-def _until(reached: Any, process: subprocess.Popen[bytes], *, pause: float) -> None:
+def until(reached: Any, process: subprocess.Popen[bytes], *, pause: float) -> None:
     started = time.monotonic()
     while not reached() and process.poll() is None:
         if time.monotonic() - started > DEADLINE_S:
@@ -146,7 +146,7 @@ def _lines(log: Path) -> int:
     return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def stamp(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
     except FileNotFoundError:

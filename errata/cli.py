@@ -421,6 +421,11 @@ def graph(name: Any) -> None:
 @click.option("--refuse-after", type=int, metavar="N", help="After N requests every one is refused (401).")
 @click.option("--rpm", type=click.IntRange(min=1), help="Requests of a model a minute; more are answered 429.")
 @click.option("--tpm", type=click.IntRange(min=1), help="Tokens of a model a minute; more are answered 429.")
+@click.option("--batch-delay", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds a batch takes.")
+@click.option(
+    "--batch-fault-rate", default=0.0, show_default=True, type=float, help="Share of batches that fare badly."
+)
+@click.option("--batch-fault", "fates", multiple=True, metavar="KIND", help="expired, failed, partial, garbled")
 def serve(
     host: str,
     port: int,
@@ -432,11 +437,16 @@ def serve(
     refuse_after: int | None,
     rpm: int | None,
     tpm: int | None,
+    batch_delay: float,
+    batch_fault_rate: float,
+    fates: tuple[str, ...],
 ) -> None:
-    """Offer the simulated faculty over an OpenAI-compatible endpoint, with faults if asked."""
+    """Offer the simulated faculty over an OpenAI-compatible endpoint and Anthropic's, with faults if asked."""
+    from errata.llm.backends.simulated.batch_desk import BatchFaults
     from errata.llm.backends.simulated.server import Faults
     from errata.llm.backends.simulated.server import serve as serve_until_signalled
 
     kinds = kinds or Faults.kinds
     faults = Faults(fault_rate, kinds, fault_seed, retry_after=retry_after, refuse_after=refuse_after, rpm=rpm, tpm=tpm)
-    serve_until_signalled(host, port, faults=faults, latency=latency)
+    batches = BatchFaults(batch_fault_rate, fates or BatchFaults.kinds, fault_seed, batch_delay)
+    serve_until_signalled(host, port, faults=faults, latency=latency, batches=batches)

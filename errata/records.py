@@ -101,6 +101,10 @@ class Call(Record):
     finish_reason: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    """Prompt tokens that the provider read from its cache; this and the next are written only where there are some."""
+    cache_write_tokens: int = 0
+    """Prompt tokens that the provider wrote to its cache, where it charges for that."""
     price_usd: float | None = 0.0
     failure: str | None = None
     """Why no reply came, after all retries; None when `reply` is there."""
@@ -111,10 +115,13 @@ class Call(Record):
     there is a reason; logs of versions before it was recorded have none."""
 
     @model_serializer(mode="wrap")
-    def _without_readable(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_what_is_rare(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = write(self)
         if self.unreadable is None:
             fields.pop("unreadable", None)
+        for name in ("cached_tokens", "cache_write_tokens"):
+            if not fields.get(name):
+                fields.pop(name, None)
         return fields
 
 

@@ -40,6 +40,7 @@ from errata.evals.tasks import Task, TaskProblems, overlap_with, read_task
 from errata.evals.voting import Weigh
 from errata.grading.grader import Grader, Grades, as_grader
 from errata.llm.backends import kind_of
+from errata.llm.batches.progress import WAVE
 from errata.llm.endpoint import api_base_of
 from errata.llm.gateway import Gateway
 from errata.llm.preflight import check, check_access
@@ -254,7 +255,8 @@ class _Run:
             if pending:
                 eval_run.save(eval_run.manifest)
                 driver = Driver(self.progress.stop)  # a refusal ends the work on one model alone
-                await eval_run.answer(driver, min(self.recipe.concurrency, pending))
+                at_once = max(self.recipe.concurrency, WAVE) if model.batch else self.recipe.concurrency
+                await eval_run.answer(driver, min(at_once, pending))
                 self.errors.extend(driver.errors)
             self.failed += eval_run.failed
             scores = await self._pair_scores(model, directory.path)

@@ -247,6 +247,13 @@ class BudgetGuard:
             account.pay(tally)
         self._wake()
 
+    def book(self, payment: Payment) -> None:
+        """Books a payment for which nothing was reserved: a reply that nobody waits for any more."""
+        tally = CallTotals()
+        tally.pay(payment)
+        for account in self._accounts(payment.stage):
+            account.pay(tally)
+
     def _accounts(self, stage: str) -> list[_Account]:
         return [self._all, self._stages[stage]] if stage in self._stages else [self._all]
 

@@ -1,6 +1,7 @@
 """Where every call to a model goes through: paid for once, within budget and limits, logged.
 
     store -> join a call in flight -> budget -> retries ( limits -> backend -> store ) -> fallbacks
+                                                        ( or a batch, which stores it )
 
 The gateway owns its calls: a graph that is cancelled stops waiting, while a call that was sent runs to its end and its
 reply is stored. A call that nobody waits for and that was not sent yet is given up, as is one that costs nothing to
@@ -11,14 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from errata.errors import AgentRefused
 from errata.llm.backends import backend_of, is_lent, kind_of
-from errata.llm.budget import Budget, BudgetGuard, Ledger, Reservation, Spent
+from errata.llm.batches.batches import Batches
+from errata.llm.batches.waiting import Batched
+from errata.llm.budget import Budget, BudgetGuard, CallTotals, Ledger, Payment, Reservation, Spent
 from errata.llm.callbacks import with_callbacks
 from errata.llm.endpoint import api_base_of
 from errata.llm.fallback import Fallbacks
@@ -82,6 +85,16 @@ class Gateway:
         self._broken: StoreError | None = None
         secrets = secrets_of(specs)
         self._refusals, self._keys = Refusals(secrets), keys_in(secrets)
+        self.batches = Batches(
+            specs,
+            store,
+            prices=self._prices,
+            backend=self._backend,
+            clean=partial(cleaned, keys=self._keys),
+            on_orphan=self._book_orphan,
+            clock=clock,
+            sleep=sleep,
+        )
         self.spent = Spent(before=store.paid, fallbacks=self._fallbacks.replies, schemas_refused=schemas.refused)
 
     @classmethod
@@ -143,15 +156,20 @@ class Gateway:
         return dict(self._refusals.refused)
 
     async def __aenter__(self) -> Self:
+        await self.batches.load()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Waits for calls in flight, so that every paid reply is committed, and closes backends and store."""
+        """Waits for calls in flight, so that every paid reply is committed, and closes backends and store.
+
+        Batches stay at their providers, to be read by the next who needs their replies.
+        """
         try:
             await self._in_flight.drained()
+            await self.batches.close()
             for backend in self._closing:
                 await backend.close()
         finally:
@@ -160,6 +178,7 @@ class Gateway:
     def abandon(self) -> None:
         """Gives up what is on its way: replies that have not come yet are paid and lost."""
         self._in_flight.abandon()
+        self.batches.abandon()
 
     async def __call__(self, request: Request) -> Call:
         backend = self._backend(request.spec)
@@ -219,6 +238,7 @@ class Gateway:
                 return result
             await self._sleep(wait)
             wait = min(2 * wait, LONGEST_LOOK_S)
+            await self.batches.load()  # it may have been left in a batch
 
     async def _made(self, key: str, request: Request, in_flight: InFlightCall) -> CallResult:
         self._check_open(request.spec)
@@ -240,6 +260,8 @@ class Gateway:
         if not in_flight.reserved:
             await self._budget.reserve(request.stage, need)
             in_flight.reserved = True
+        if self.batches.hold(request.spec, key):
+            return await self._in_batch(in_flight, key, request, need)
         async with self._limits.slot(request.spec.name, need.tokens) as settle:
             self._check_open(request.spec)
             self._budget.check(request.stage, need)
@@ -248,6 +270,7 @@ class Gateway:
             backend = self._backend(request.spec)
             in_flight.sent = backend.remote
             began = self._clock()
+            self.batches.live += 1
             try:
                 reply = await self._ask(backend, request)
             except BaseException as error:
@@ -258,6 +281,8 @@ class Gateway:
                 if isinstance(error, RateLimited):
                     give_up(request.spec, self._limits.refused(request.spec.name, error.retry_after), error)
                 raise
+            finally:
+                self.batches.live -= 1
             in_flight.sent = True
             settle(reply.prompt_tokens + reply.completion_tokens or need.tokens)
             price, in_flight.payment = payment_of(request, reply, self._prices[request.spec.name], need)
@@ -266,6 +291,41 @@ class Gateway:
                 self._fallbacks.replies[request.instead_of, request.spec.name] += 1
             await self._commit(self._store.put(key, row_of(reply, price), in_flight.payment))
             return CallResult(reply, price)
+
+    async def _in_batch(self, in_flight: InFlightCall, key: str, request: Request, need: Reservation) -> CallResult:
+        """Waits for the reply from a batch, where it has been stored; whoever gives up leaves the batch as it is."""
+        self._check_open(request.spec)
+        self._budget.check(request.stage, need)
+        began, came = self._clock(), list[Batched]()
+
+        async def reply() -> Reply:
+            came.append(await self.batches.result(key, request, seed_of(self._seed, request)))
+            return came[-1].reply
+
+        try:
+            await self._asked_of(request, reply)
+        except ProviderFailure as failure:
+            if failure.billed:
+                in_flight.reserved = False
+                await self._book_lost(request, failure, need)
+            raise
+        except StoreError as error:
+            self._broken = error
+            raise
+        batched = came[-1]
+        result = CallResult(batched.reply, batched.price)
+        if batched.payment is None:  # another run has paid
+            self._count(request, result)
+        else:
+            in_flight.payment = batched.payment
+            self.spent.pay(request, batched.reply, batched.payment, self._clock() - began)
+            if request.instead_of:
+                self._fallbacks.replies[request.instead_of, request.spec.name] += 1
+        return result
+
+    def _book_orphan(self, payment: Payment) -> None:
+        self.spent.now.setdefault((payment.agent, payment.stage), CallTotals()).pay(payment)
+        self._budget.book(payment)
 
     async def _book_lost(self, request: Request, failure: ProviderFailure, need: Reservation) -> None:
         """Books a reply that cannot be used at once: it may be tried again, within the budget."""
@@ -290,8 +350,11 @@ class Gateway:
             return result
 
     async def _ask(self, backend: Backend, request: Request) -> Reply:
+        return await self._asked_of(request, partial(backend.complete, request, seed_of(self._seed, request)))
+
+    async def _asked_of(self, request: Request, call: Callable[[], Awaitable[Reply]]) -> Reply:
         try:
-            reply = await with_callbacks(request, partial(backend.complete, request, seed_of(self._seed, request)))
+            reply = await with_callbacks(request, call)
         except ProviderFailure as failure:
             if not failure.unreached:
                 self._refusals.reached(request.spec)

@@ -30,7 +30,7 @@ def payment_of(request: Request, reply: Reply, price: Price | None, need: Reserv
     agent, stage = request.spec.name, request.stage
     counted = reply.prompt_tokens + reply.completion_tokens > 0
     if price is not None and (counted or price.prompt == price.completion == 0):
-        usd = cost(price, reply.prompt_tokens, reply.completion_tokens)
+        usd = cost(price, reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.cache_write_tokens)
         return usd, Payment(agent, stage, reply.prompt_tokens, reply.completion_tokens, usd)
     if counted:
         return None, Payment(agent, stage, reply.prompt_tokens, reply.completion_tokens, 0.0, priced=False)

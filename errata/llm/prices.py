@@ -17,11 +17,18 @@ from errata.llm.endpoint import api_base_of
 from errata.llm.spec import AgentSpec, Price
 
 FREE = Price(prompt=0.0, completion=0.0)
+_RATES = {
+    "prompt": "input_cost_per_token",
+    "completion": "output_cost_per_token",
+    "cached": "cache_read_input_token_cost",
+    "cache_write": "cache_creation_input_token_cost",
+}
+"""What the table calls the rates of a price, in USD per token."""
 TABLE = "model_prices_and_context_window_backup.json"
 
 
 def price_of(spec: AgentSpec) -> Price | None:
-    """USD per 1M tokens of this agent, None where the price is unknown.
+    """USD per 1M tokens of this agent, None where the price is unknown; in batches, if its calls go out so.
 
     Raises UsageError for a model string without a provider.
     """
@@ -29,12 +36,18 @@ def price_of(spec: AgentSpec) -> Price | None:
     if kind == "recorded":
         return FREE
     if spec.price is not None:
-        return spec.price
+        return halved(spec.price) if spec.batch else spec.price
     if kind in {"simulated", "local"} or (kind == "own" and not asks_elsewhere(spec)):
         return FREE
     if kind == "own" or _own_server(spec):
         return None  # the model's name says nothing of its price
-    return _listed(spec.model.removeprefix("litellm/"))
+    return _listed(spec.model.removeprefix("litellm/"), in_batches=spec.batch is not None)
+
+
+def halved(price: Price) -> Price:
+    """What both providers take in batches."""
+    rates = {name: rate / 2 for name, rate in price.model_dump(exclude_none=True).items()}
+    return Price(**rates)
 
 
 def _own_server(spec: AgentSpec) -> bool:
@@ -47,23 +60,49 @@ def _host(url: str | None) -> str:
     return urlsplit(url or "").hostname or ""
 
 
-def cost(price: Price, prompt_tokens: int, completion_tokens: int) -> float:
-    """The price of so many tokens in USD."""
-    return (price.prompt * prompt_tokens + price.completion * completion_tokens) / 1e6
+def cost(price: Price, prompt_tokens: int, completion_tokens: int, cached: int = 0, written: int = 0) -> float:
+    """The price of so many tokens in USD; of the prompt's, `cached` were read from a cache and `written` to it."""
+    usd = price.prompt * prompt_tokens + price.completion * completion_tokens
+    if cached and price.cached is not None:
+        usd -= (price.prompt - price.cached) * min(cached, prompt_tokens)
+    if written and price.cache_write is not None:
+        usd += (price.cache_write - price.prompt) * min(written, prompt_tokens)
+    return usd / 1e6
 
 
-def _listed(model: str) -> Price | None:
-    provider, _, name = model.partition("/")
-    table = _table()
-    entry = table.get(model)
-    if entry is None and table.get(name, {}).get("litellm_provider", "").startswith(provider):
-        entry = table[name]
+LEAST_CACHED = 1024
+"""Tokens that a beginning of a prompt must have to be cached, where the table says nothing of a model."""
+
+
+def least_cached(model: str) -> int:
+    """Tokens that a beginning of a prompt must have to be cached, by PROVIDER/NAME."""
+    least = (_entry(model) or {}).get("prompt_cache_min_tokens")
+    return least if isinstance(least, int) else LEAST_CACHED
+
+
+def _listed(model: str, *, in_batches: bool = False) -> Price | None:
+    entry = _entry(model)
     if entry is None:
         return None
-    prompt, completion = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
-    if not isinstance(prompt, int | float) or not isinstance(completion, int | float):
+    listed = {name: entry.get(key) for name, key in _RATES.items()}
+    known = {name: rate * 1e6 for name, rate in listed.items() if isinstance(rate, int | float)}
+    if not {"prompt", "completion"} <= known.keys():
         return None
-    return Price(prompt=prompt * 1e6, completion=completion * 1e6)
+    if in_batches:  # as the table has it, else half
+        stated = {name: entry.get(f"{key}_batches") for name, key in _RATES.items()}
+        numbers = {name: rate * 1e6 for name, rate in stated.items() if isinstance(rate, int | float)}
+        known = {name: rate / 2 for name, rate in known.items()} | numbers
+    return Price(**known)
+
+
+def _entry(model: str) -> dict[str, Any] | None:
+    """What the table says of PROVIDER/NAME."""
+    provider, _, name = model.partition("/")
+    table = _table()
+    entry: dict[str, Any] | None = table.get(model)
+    if entry is None and table.get(name, {}).get("litellm_provider", "").startswith(provider):
+        entry = table[name]
+    return entry
 
 
 def known_models(provider: str) -> list[str]:

@@ -77,6 +77,10 @@ class Reply:
     served: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the prompt tokens, those that the provider read from its cache."""
+    cache_write_tokens: int = 0
+    """Of the prompt tokens, those that the provider wrote to its cache, where it charges for that."""
     unknown_prompt: bool = False
     """The simulated faculty does not know what the prompt asks for: the reply is no measure of it."""
 

@@ -30,6 +30,25 @@ class Price(Settings):
 
     prompt: float = Field(ge=0)
     completion: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+    """Of prompt tokens that the provider reads from its cache; by default that of all others."""
+    cache_write: float | None = Field(default=None, ge=0)
+    """Of prompt tokens that the provider writes to its cache; by default that of all others."""
+
+
+class Batching(Settings):
+    """How an agent's calls go out in batches; the limits are below those of both providers."""
+
+    poll_s: float = Field(default=15.0, gt=0)
+    """Seconds between two looks at a batch."""
+    quiet_s: float = Field(default=2.0, ge=0)
+    """Seconds without a new call after which those that wait are sent."""
+    grace_s: float = Field(default=30.0, ge=0)
+    """Seconds after which a batch that its provider does not list was never created."""
+    calls: int = Field(default=10_000, ge=1, le=50_000)
+    """Calls of one batch at most; more are split."""
+    megabytes: float = Field(default=100.0, gt=0, le=200)
+    """Of one batch at most; a single call may be longer."""
 
 
 class Recording(Settings):
@@ -83,6 +102,9 @@ class AgentSpec(Settings):
     rpm: int | None = Field(default=None, gt=0)
     tpm: int | None = Field(default=None, gt=0)
     concurrency: int | None = Field(default=None, gt=0)
+    batch: Batching | None = None
+    """`true`, or settings: its calls go out in batches at half the price, and come back within a day (`openai/` and
+    `anthropic/`; docs/batch.md)."""
     recorded: dict[str, Recording] = Field(default_factory=dict)
     """Of a `recorded/` model: where its replies stand, by the verb they answer (solve, score, explain, ...)."""
 
@@ -91,6 +113,11 @@ class AgentSpec(Settings):
     def _off_is_no_truth_value(cls, value: object) -> object:
         """YAML reads a bare `off` as false."""
         return "off" if value is False else value
+
+    @field_validator("batch", mode="before")
+    @classmethod
+    def _true_is_the_usual_batching(cls, value: object) -> object:
+        return {} if value is True else None if value is False else value
 
     @model_validator(mode="after")
     def _recorded_needs_recordings(self) -> Self:
@@ -158,6 +185,11 @@ class Agents(Settings):
         """Those who are asked in some stage, reviewers given again under a teacher's name twice."""
         others = (spec for specs in self.named_others.values() for spec in specs)
         return (*self.teachers, *self.panel, *((self.student,) if self.student else ()), *others)
+
+    @property
+    def batched(self) -> tuple[AgentSpec, ...]:
+        """Those whose calls go out in batches."""
+        return tuple(spec for spec in self.everyone if spec.batch is not None)
 
     @property
     def everyone(self) -> tuple[AgentSpec, ...]:
@@ -230,9 +262,11 @@ def check_backends(backends: Mapping[str, Any], specs: Iterable[AgentSpec]) -> N
 
 
 def check_spec(spec: AgentSpec) -> None:
-    """Raises UsageError for a model string without a provider, no backend, or a key in plain text."""
+    """Raises UsageError for a model string without a provider, no backend, a batch where there is no such API, or a
+    key in plain text."""
     _check_model(spec)
     _check_backend(spec)
+    _check_batch(spec)
     _check_secrets(spec)
 
 
@@ -256,6 +290,16 @@ def _check_backend(spec: AgentSpec) -> None:
             f"agent {spec.name}: backend {spec.backend} has no {', '.join(missing)}",
             "a backend is a class derived from errata.Backend, or an object of one",
             "derive it: class Mine(Backend), with an async method complete(self, request, seed) -> Reply",
+        )
+
+
+def _check_batch(spec: AgentSpec) -> None:
+    known = spec.model.startswith("openai/") or spec.model.removeprefix("litellm/").startswith("anthropic/")
+    if spec.batch is not None and (spec.backend is not None or not known):
+        raise UsageError(
+            f"agent {spec.name}: batch is set for {spec.backend or spec.model}",
+            "batches are known of OpenAI's and of Anthropic's API",
+            "write openai/NAME or anthropic/NAME, or remove batch",
         )
 
 

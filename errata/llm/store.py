@@ -4,6 +4,7 @@
     lost ...     -> a reply that could not be used, and who paid for it
     ledger RUN   -> what that run directory has paid, moved in the same transaction as the reply
     claims       -> which process makes which calls at the moment (errata.llm.claims)
+    batch ...    -> the calls that a provider has in a batch (errata.llm.batches.rows)
 
 One thread owns the database: it takes what has queued up and commits it together, and a reply is handed on only once
 it is committed. The store outlives `kill -9`; several processes may use it at once. A tampered or damaged reply counts
@@ -19,6 +20,7 @@ import secrets
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +31,7 @@ from errata.errors import ErrataError
 from errata.llm.budget import Ledger, Payment, total
 from errata.llm.claims import RENEW_S, Claims, short
 from errata.llm.ledgers import book, ledger_of, missing_from, rows_of
-from errata.llm.store_file import CLAIMS, DAMAGE, FAULTS, LEDGER, PAYMENT, added_up, open_store
+from errata.llm.store_file import CLAIMS, DAMAGE, FAULTS, LEDGER, PAYMENT, added_up, open_store, to_disk
 from errata.llm.stored_reply import result_of
 
 BATCH = 256
@@ -71,7 +73,12 @@ class _Release(NamedTuple):
     key: str
 
 
-_Operation = _Get | _Claim | _Put | _Release
+class _Transact(NamedTuple):
+    work: Callable[[Any], Any]
+    done: asyncio.Future[Any]
+
+
+_Operation = _Get | _Claim | _Put | _Release | _Transact
 
 
 class Store:
@@ -84,7 +91,7 @@ class Store:
 
     def __init__(self, directory: Path, run: str, *, known: Ledger | None = None, anew: bool = False) -> None:
         self.directory = directory
-        self._run = run
+        self.run = run
         self._ledger_key = LEDGER + run
         self._known, self._anew = known or {}, anew
         self._claims = Claims()
@@ -121,6 +128,12 @@ class Store:
     async def pay(self, payment: Payment) -> None:
         """Commits the payment of a reply that could not be used. Raises StoreError."""
         await self.put(LOST + secrets.token_hex(8), {}, payment)
+
+    async def transact(self, work: Callable[[Any], Any]) -> Any:
+        """What `work` makes of the rows, in one transaction that is on disk before this returns. Raises StoreError."""
+        done = asyncio.get_running_loop().create_future()
+        self._queue.put(_Transact(work, done))
+        return await done
 
     def close(self) -> None:
         """Commits what is queued and closes the database."""
@@ -171,6 +184,7 @@ class Store:
             outcome = self._commit(cache, puts)
             results += [(operation.done, outcome) for operation in puts]
         results += [(each.done, self._read(cache, each.key)) for each in batch if isinstance(each, _Get)]
+        results += [(each.done, self._transact(cache, each.work)) for each in batch if isinstance(each, _Transact)]
         wanted, released = _in_turn(batch)
         changed = not self._claims.held.isdisjoint(released)
         self._claims.held -= released
@@ -191,7 +205,7 @@ class Store:
         try:
             with cache.transact():
                 for put in puts:
-                    cache.set(put.key, {**put.row, PAYMENT: [self._run, *put.payment]})
+                    cache.set(put.key, {**put.row, PAYMENT: [self.run, *put.payment]})
                 ledger = ledger_of(cache.get(self._ledger_key))
                 for put in puts:
                     book(ledger, put.payment)
@@ -203,6 +217,15 @@ class Store:
         # the row of claims may name them a while longer: who finds a reply does not look there
         self._claims.held -= {short(put.key) for put in puts}
         return None
+
+    def _transact(self, cache: Any, work: Callable[[Any], Any]) -> Any:
+        try:
+            with cache.transact():
+                result = work(cache)
+            to_disk(self.directory)
+        except Exception as error:  # those who wait must hear of it
+            return self._fault(error) if isinstance(error, FAULTS) else error
+        return result
 
     # ---- claims ----
 
@@ -264,7 +287,7 @@ class Store:
         try:
             ledger = ledger_of(cache.get(self._ledger_key))
         except DAMAGE:
-            ledger, unreadable = added_up(self.directory, self._run)
+            ledger, unreadable = added_up(self.directory, self.run)
             cache.set(self._ledger_key, rows_of(ledger))
             paid = total(ledger.values()).paid
             lost = f"; {unreadable} rows cannot be read, and what they cost is not counted" if unreadable else ""

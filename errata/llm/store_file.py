@@ -24,6 +24,8 @@ LARGEST = 256 * 2**20
 """Bytes a row may unpack to."""
 LEDGER = "ledger "
 CLAIMS = "claims"
+BATCHES = "batch"
+"""What the keys of all rows about batches begin with."""
 PAYMENT = "payment"
 """Where a row says which run has paid for it, and what: as a ledger is added up again from them."""
 FAULTS = (sqlite3.Error, diskcache.Timeout, OSError)
@@ -111,6 +113,12 @@ def _drop_foreign_settings(database: Path) -> None:
             opened.commit()
 
 
+def to_disk(directory: Path) -> None:
+    """Waits until what is committed would outlive a loss of power."""
+    with contextlib.suppress(FileNotFoundError), open(directory / "cache.db-wal", "rb") as log:
+        os.fsync(log.fileno())
+
+
 def added_up(directory: Path, run: str) -> tuple[Ledger, int]:
     """The run's payments as the replies tell them, and the number of rows that tell nothing."""
     ledger: Ledger = {}
@@ -120,7 +128,7 @@ def added_up(directory: Path, run: str) -> tuple[Ledger, int]:
     try:
         for key, mode, value in database.execute("SELECT key, mode, value FROM Cache"):
             try:
-                if disk.get(key, raw=True).startswith((LEDGER, CLAIMS)):
+                if disk.get(key, raw=True).startswith((LEDGER, CLAIMS, BATCHES)):
                     continue
                 payer, *paid = disk.fetch(mode, None, value, read=False)[PAYMENT]
                 payment = Payment(*paid)

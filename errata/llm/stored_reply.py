@@ -14,6 +14,8 @@ from errata.records import Call, digest
 
 _SECRET = re.compile(r"api_?key|authorization|secret|password|credential|headers|(access|auth|bearer)_?token", re.I)
 HIDDEN = "[hidden]"
+_RARE = ("cached_tokens", "cache_write_tokens")
+"""Counts of a reply that are stored only where they are not 0."""
 _SHORTEST_PART = 6
 """Characters of a key that tell something of it."""
 _SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
@@ -33,7 +35,7 @@ class CallResult(NamedTuple):
 
 def row_of(reply: Reply, price: float | None) -> dict[str, Any]:
     """The row that is stored of a reply."""
-    return {
+    row: dict[str, Any] = {
         "text": reply.text,
         "reasoning": reply.reasoning,
         "finish_reason": reply.finish_reason,
@@ -42,6 +44,7 @@ def row_of(reply: Reply, price: float | None) -> dict[str, Any]:
         "completion_tokens": reply.completion_tokens,
         "price_usd": price,
     }
+    return row | {name: getattr(reply, name) for name in _RARE if getattr(reply, name)}
 
 
 def result_of(row: Any) -> CallResult | None:
@@ -55,7 +58,7 @@ def result_of(row: Any) -> CallResult | None:
     except TypeError:
         return None
     texts = (reply.reasoning, reply.finish_reason, reply.served)
-    counts = (reply.prompt_tokens, reply.completion_tokens)
+    counts = (reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens, reply.cache_write_tokens)
     sound = all(text is None or isinstance(text, str) for text in texts) and all(isinstance(n, int) for n in counts)
     return CallResult(reply, price) if sound and isinstance(price, float | int | None) else None
 
@@ -82,6 +85,8 @@ def cleaned(reply: Reply, keys: Sequence[str] = ()) -> Reply:
         served=text(reply.served),
         prompt_tokens=_count(reply.prompt_tokens),
         completion_tokens=_count(reply.completion_tokens),
+        cached_tokens=_count(reply.cached_tokens),
+        cache_write_tokens=_count(reply.cache_write_tokens),
         unknown_prompt=reply.unknown_prompt,
     )
 
@@ -165,6 +170,8 @@ def call_of(request: Request, result: CallResult, parameters: dict[str, Any]) ->
         finish_reason=reply.finish_reason if reply else None,
         prompt_tokens=reply.prompt_tokens if reply else 0,
         completion_tokens=reply.completion_tokens if reply else 0,
+        cached_tokens=reply.cached_tokens if reply else 0,
+        cache_write_tokens=reply.cache_write_tokens if reply else 0,
         price_usd=result.price,
         failure=result.failure,
         fallback=request.spec.name if request.instead_of else None,

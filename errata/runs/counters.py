@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from errata.errors import AgentRefused
+from errata.llm.batches.progress import BatchProgress
 from errata.llm.budget import Budget, Spent, total
 from errata.llm.budget import CallTotals as Calls
 from errata.records import Outcome
@@ -112,6 +113,7 @@ class Snapshot:
     budget: Budget = field(default_factory=Budget)
     warnings: Mapping[str, str] = field(default_factory=dict)
     """What is to be said at once and not at the end, by what it is about."""
+    batches: BatchProgress = field(default_factory=BatchProgress)
 
 
 Watch = Callable[[Snapshot], None]

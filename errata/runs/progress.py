@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from errata.errors import plain
+from errata.llm.batches.progress import BatchProgress
 from errata.llm.budget import Amounts
 from errata.runs.counters import Snapshot, Watch
 from errata.runs.runner import Summary
@@ -129,8 +130,18 @@ def describe(snapshot: Snapshot, rate: float) -> list[tuple[str, str]]:
         ("tokens", f"{spent['prompt_tokens']:,} prompt, {spent['completion_tokens']:,} completion"),
         ("cost", money(usd) + (f", about {money(ahead)} in all" if ahead is not None else "")),
         *([("budget", "; ".join(limits))] if limits else []),
+        *([("batches", batches_in_words(snapshot.batches))] if snapshot.batches else []),
         ("time", f"{duration(snapshot.elapsed_s)}, {left} left" + (", draining" if snapshot.draining else "")),
     ]
+
+
+def batches_in_words(batches: BatchProgress) -> str:
+    """How many batches are at their providers, and how far they are as these say."""
+    there = len(batches.open)
+    words = [f"{there} {'batch' if there == 1 else 'batches'}: {batches.done:,} of {batches.calls:,} calls answered"]
+    if batches.left_s is not None and batches.done < batches.calls:
+        words.append(f"about {duration(batches.left_s)} left")
+    return ", ".join([*(words if there else []), *([f"{batches.waiting:,} calls to be sent"] * bool(batches.waiting))])
 
 
 @contextmanager

@@ -124,6 +124,7 @@ CHANGEABLE_OF_AGENT = {
     "timeout",
     "fallback",
     "give_up_after",
+    "batch",
 }
 
 

@@ -34,6 +34,7 @@ from errata.errors import (
 from errata.grading.grader import Grader, Grades, as_grader
 from errata.graphs.stage import AnyStage
 from errata.graphs.state import natural_demonstrations
+from errata.llm.batches.progress import WAVE, BatchProgress
 from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway
 from errata.llm.preflight import check_access
@@ -102,6 +103,7 @@ class Run:
     stop: StopSignal
     about: dict[str, Any]
     """What the manifest says of the run beside its counts."""
+    batches: Callable[[], BatchProgress] = BatchProgress
     demonstrations: tuple[Demonstration, ...] = ()
     settled: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -124,7 +126,7 @@ class Run:
     async def drive(self, problems: Iterable[Problem]) -> None:
         """Runs the problems that are not settled; ends early when stopped or when an error concerns the whole run."""
         todo = (problem for problem in problems if not self.index.is_settled(problem.id))
-        await self.driver.drive(todo, self._run_one, PROBLEMS_PER_CALL * self.recipe.concurrency)
+        await self.driver.drive(todo, self._run_one, problems_in_flight(self.recipe))
 
     async def _run_one(self, problem: Problem) -> None:
         self.tally.in_flight += 1
@@ -160,8 +162,9 @@ class Run:
         elapsed, left = time.monotonic() - self.started, self.todo - self.settled
         at_once = too_short(self.accounts.replies)
         return Snapshot(
-            self.tally, self.spent(), self.settled, left, elapsed, self.draining, self.recipe.budget, at_once
-        )
+            self.tally, self.spent(), self.settled, left, elapsed, self.draining, self.recipe.budget, at_once,
+            self.batches(),
+        )  # fmt: skip
 
     def spent(self) -> dict[str, Any]:
         return spending(self.accounts, self._earlier.get("spent", {}).get("all_runs", {}))
@@ -178,6 +181,7 @@ class Run:
             "fallbacks": fallbacks,
             "unknown_prompts": unknown,
             "schemas_refused": dict(self.accounts.schemas_refused),
+            **({"batches": self.batches().to_json()} if self.recipe.agents.batched else {}),
         }
 
     def save(self, manifest: dict[str, Any]) -> None:
@@ -197,6 +201,12 @@ class Run:
             await asyncio.to_thread(self.save, self.manifest())
         except ErrataError as error:
             self.errors.append(error)
+
+
+def problems_in_flight(recipe: SynthRecipe) -> int:
+    """How many problems are on their way at once, at most."""
+    usual = PROBLEMS_PER_CALL * recipe.concurrency
+    return max(usual, WAVE) if recipe.agents.batched else usual
 
 
 def survey(problems: Problems, index: LogIndex) -> ProblemCounts:
@@ -278,6 +288,7 @@ async def synthesize(
                 about["resumes"] = resumes(directory.manifest(), gateway.spent, unsettled=tally.total - before)
                 write_whole(directory.recipe, dump_recipe(recipe).encode())
                 run = Run(recipe, directory, index, log, run_one, gateway.spent, tally, stop, about)
+                run.batches = gateway.batches.progress
                 stop.abandon = gateway.abandon
                 if signals:
                     listening.enter_context(stop.on_signals())  # until the gateway has waited for calls in flight

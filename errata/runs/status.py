@@ -20,6 +20,8 @@ The log is streamed; of several lines about one problem the last counts. What is
   one left, and `fresh_tokens` and `fresh_usd` are what these tries took; `cut_off` ended at the length limit.
 - paid_replies: the same of all replies that this run directory has paid for, problems in flight included, from the
   manifest, which is a few seconds old while a run is on; `seconds` from sending to the reply, added up.
+- batches: of a run with agents in batches, those at their providers, their calls and those answered (`done`), from the
+  manifest.
 - calls, tokens, cost_usd: what this run directory asked for, over all its runs; tokens and dollars of paid calls only,
   null where a price is unknown. `lost` are the paid calls whose reply could not be used; they count as they state, else
   as reserved. `log` holds the same sums over the calls in the log at the price of their first
@@ -38,7 +40,7 @@ import numpy as np
 from errata.llm.reply_counts import Key, ReplyCounts, counts_of, rows_of
 from errata.records import Call, Rationale, Transcript
 from errata.runs.run_dir import LogIndex, RunDir, find_run
-from errata.runs.status_notes import notes
+from errata.runs.status_notes import batches_in, notes
 from errata.runs.transcripts import in_file_order, read_transcripts
 
 JUDGED_ROLES = ("teacher", "revised")
@@ -335,6 +337,7 @@ def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
         "this_run": manifest.get("spent", {}).get("this_run", {}),
         "resumes": manifest.get("resumes", {}),
         "fallbacks": {agent: dict(counted) for agent, counted in sorted(funnel.fallbacks.items())},
+        **({"batches": batches_in(manifest)} if "batches" in manifest else {}),
         "log": funnel.logged(),
         "notes": notes(
             run,

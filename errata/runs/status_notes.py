@@ -34,6 +34,7 @@ def notes(
         lines.append(
             f"{lost} paid replies could not be used: they count with what they state, else with the most expected"
         )
+    lines += batch_notes(manifest)
     lines += unknown_prompt_notes(manifest.get("unknown_prompts", {}))
     lines += too_short(counts_of(manifest.get("replies")) or replies).values()
     lines += schema_notes(refused_in(manifest))
@@ -45,3 +46,23 @@ def notes(
     if agents := sorted(unpriced):
         lines.append(f"no price is known for {', '.join(agents)}: give the agent a price: in the recipe")
     return lines
+
+
+def batches_in(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """Batches that were at their providers when the manifest was written, their calls and those answered by then."""
+    batches = manifest.get("batches")
+    there = batches.get("open") if isinstance(batches, dict) else None
+    known = [each for each in there if isinstance(each, dict)] if isinstance(there, list) else []
+    sums = {name: sum(each.get(name) or 0 for each in known) for name in ("calls", "done")}
+    return {"open": len(known), **sums}
+
+
+def batch_notes(manifest: Mapping[str, Any]) -> list[str]:
+    """What to say of batches that are at their providers."""
+    there = batches_in(manifest)
+    if not there["open"]:
+        return []
+    return [
+        f"{there['open']} batches with {there['calls']:,} calls are at their providers, {there['done']:,} answered: "
+        "the same command goes on with them, and pays for none of them again"
+    ]

@@ -22,6 +22,7 @@ from errata.config.hooks import check_hooks
 from errata.errors import UsageError
 from errata.llm.backends.failures import failure_of
 from errata.llm.backends.responses import ACCEPTED_ENCODINGS, billed, read_body, refuse_redirect
+from errata.llm.cache_marks import CacheMarks
 from errata.llm.endpoint import filled_in
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec
@@ -46,6 +47,10 @@ class Answer:
     asked: bool = False
     charged: bool = False
     body: bytes = b""
+    instead: bytes | None = None
+    """The body that is answered with in place of the provider's, who is then not asked."""
+    sent: httpx.Request | None = None
+    """The request that the provider was then not sent."""
 
 
 _answer: ContextVar[Answer] = ContextVar("the answer to the call at hand")
@@ -59,6 +64,10 @@ async def _guarded(self: LiteLLMAiohttpTransport, request: httpx.Request) -> htt
     request.headers["Accept-Encoding"] = ACCEPTED_ENCODINGS
     answer = _answer.get(None) or Answer()
     answer.asked = True
+    if answer.instead is not None:
+        answer.sent = request
+        head = {"Content-Type": "application/json"}
+        return httpx.Response(200, headers=head, content=answer.instead, request=request)
     response = await _transport(self, request)
     try:
         refuse_redirect(response.status_code, response.headers, str(request.url))
@@ -98,8 +107,24 @@ class LiteLLM:
     def __init__(self) -> None:
         _guard()
         self._seeded: dict[str, bool] = {}
+        self._marks = CacheMarks()
 
     async def complete(self, request: Request, seed: int) -> Reply:
+        return await self._complete(request, seed, Answer())
+
+    async def as_sent(self, request: Request, seed: int, some_reply: bytes) -> httpx.Request:
+        """The request as the provider would be sent it; `some_reply` is a body that litellm can read."""
+        answer = Answer(instead=some_reply)
+        await self._complete(request, seed, answer)
+        if answer.sent is None:
+            raise ProviderFailure("litellm made no request that could be looked at", fatal=True)
+        return answer.sent
+
+    async def reply_in(self, request: Request, seed: int, body: bytes) -> Reply:
+        """The reply in a body that the provider has sent at another time. Raises ProviderFailure as `complete`."""
+        return await self._complete(request, seed, Answer(instead=body, body=body, charged=True))
+
+    async def _complete(self, request: Request, seed: int, answer: Answer) -> Reply:
         spec = request.spec
         model = spec.model.removeprefix("litellm/")
         arguments = _access(spec) | dict(request.parameters) | response_format(request)
@@ -107,7 +132,6 @@ class LiteLLM:
             arguments["extra_headers"] = filled_in(arguments["extra_headers"])
         if "seed" not in spec.extra and self._takes_seed(model):
             arguments["seed"] = seed
-        answer = Answer()
         _answer.set(answer)
         try:
             return await self._ask(model, request, arguments)
@@ -122,7 +146,7 @@ class LiteLLM:
             async with asyncio.timeout(spec.timeout):
                 answer = await litellm.acompletion(
                     model=model,
-                    messages=[{"role": message.role, "content": message.content} for message in request.messages],
+                    messages=self._marks.messages(request),
                     num_retries=0,
                     max_retries=0,
                     timeout=spec.timeout,
@@ -224,6 +248,7 @@ def _reply(answer: Any) -> Reply:
     if not choices:
         raise ProviderFailure("the completion holds no choices", transient=True)
     message, usage = choices[0].message, getattr(answer, "usage", None)
+    details = getattr(usage, "prompt_tokens_details", None)
     return Reply(
         text=message.content or getattr(message, "refusal", None) or "",
         finish_reason=choices[0].finish_reason,
@@ -231,4 +256,6 @@ def _reply(answer: Any) -> Reply:
         served=answer.model,
         prompt_tokens=(usage and usage.prompt_tokens) or 0,
         completion_tokens=(usage and usage.completion_tokens) or 0,
+        cached_tokens=getattr(details, "cached_tokens", None) or 0,
+        cache_write_tokens=getattr(usage, "cache_creation_input_tokens", None) or 0,
     )

@@ -7,10 +7,8 @@ import zlib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
-from urllib.request import getproxies
 
 import aiohttp
-import httpx
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr, SecretStr
@@ -18,7 +16,8 @@ from pydantic import PrivateAttr, SecretStr
 from errata.config.env import variable
 from errata.config.hooks import check_hooks
 from errata.llm.backends.failures import ErrorAsReply, completion_of, failure_of_response, lost_connection
-from errata.llm.backends.responses import ACCEPTED_ENCODINGS, billed, read_body, refuse_redirect
+from errata.llm.backends.responses import billed, read_body, refuse_redirect
+from errata.llm.backends.sessions import new_session
 from errata.llm.endpoint import api_base_of, filled_in
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec
@@ -47,12 +46,21 @@ class ReasoningChat(ChatOpenAI):
 
         Raises ProviderFailure.
         """
-        payload = self._get_request_payload(messages, **parameters)
-        payload |= payload.pop("extra_body", {})
-        headers = self._headers | filled_in(payload.pop("extra_headers", {}))
-        status, answer, body = await self._post(to_json(payload), headers)
+        payload, headers = self.as_sent(messages, parameters)
+        status, answer, body = await self._post(payload, headers)
         if status >= 400:
             raise failure_of_response(status, answer, body)
+        return self.message_in(body)
+
+    def as_sent(self, messages: list[BaseMessage], parameters: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+        """Body and headers of the request."""
+        payload = self._get_request_payload(messages, **parameters)
+        payload |= payload.pop("extra_body", {})
+        headers = self.headers | filled_in(payload.pop("extra_headers", {}))
+        return to_json(payload), headers
+
+    def message_in(self, body: bytes) -> BaseMessage:
+        """The message in a completion that was charged for. Raises ProviderFailure."""
         try:
             return self._message_of(completion_of(body))
         except ErrorAsReply:
@@ -91,7 +99,7 @@ class ReasoningChat(ChatOpenAI):
         return message
 
     @cached_property
-    def _headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
         """What the openai client would send: the key, the organisation, its name and version."""
         client = self.root_async_client
         headers = {**client.default_headers, **client.auth_headers}
@@ -117,37 +125,25 @@ class OpenAI:
 
     async def complete(self, request: Request, seed: int) -> Reply:
         spec = request.spec
-        chat = self._chats.get(spec.name) or self._connect(spec)
-        messages = [_LANGCHAIN[message.role](content=message.content) for message in request.messages]
-        # `seed: null` in the agent's extra settings is for servers that refuse the field
-        parameters = dict(request.parameters) if "seed" in spec.extra else {**request.parameters, "seed": seed}
-        parameters |= response_format(request)
+        chat = self.chat_of(spec)
+        messages, parameters = in_langchains_words(request, seed)
         try:
             async with asyncio.timeout(spec.timeout):
                 answer = await self._ask(chat, messages, parameters)
         except TimeoutError as error:
             raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True, billed=True) from error
-        return _reply(answer)
+        return reply_of(answer)
 
     async def _ask(self, chat: ReasoningChat, messages: list[BaseMessage], parameters: dict[str, Any]) -> AIMessage:
-        answer = await chat.complete(messages, parameters)
-        if not isinstance(answer, AIMessage):
-            raise ProviderFailure(
-                f"the reply is a message of role {answer.type}, not assistant", transient=True, billed=True
-            )
-        return answer
+        return as_assistant(await chat.complete(messages, parameters))
+
+    def chat_of(self, spec: AgentSpec) -> ReasoningChat:
+        """The client of this agent. Raises ProviderFailure where it has no key."""
+        return self._chats.get(spec.name) or self._connect(spec)
 
     def _connect(self, spec: AgentSpec) -> ReasoningChat:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                # the gateway bounds the calls in flight; certificates are those that the openai client trusts
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ssl=httpx.create_ssl_context()),
-                timeout=aiohttp.ClientTimeout(total=None),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,  # bodies are unpacked under a bound
-                headers={"Accept-Encoding": ACCEPTED_ENCODINGS},
-                trust_env=bool(getproxies()),  # it looks for them in a thread, at every request
-            )
+            self._session = new_session()
         base = api_base_of(spec)
         chat = ReasoningChat(
             model=spec.model.removeprefix("openai/"),
@@ -183,7 +179,24 @@ def _key(spec: AgentSpec, *, needed: bool) -> str:
     return key or "none"
 
 
-def _reply(answer: AIMessage) -> Reply:
+def in_langchains_words(request: Request, seed: int) -> tuple[list[BaseMessage], dict[str, Any]]:
+    """Messages and parameters as ChatOpenAI takes them."""
+    messages = [_LANGCHAIN[message.role](content=message.content) for message in request.messages]
+    # `seed: null` in the agent's extra settings is for servers that refuse the field
+    parameters = dict(request.parameters) if "seed" in request.spec.extra else {**request.parameters, "seed": seed}
+    return messages, parameters | response_format(request)
+
+
+def as_assistant(answer: BaseMessage) -> AIMessage:
+    """The message itself. Raises ProviderFailure where it is of another role."""
+    if not isinstance(answer, AIMessage):
+        raise ProviderFailure(
+            f"the reply is a message of role {answer.type}, not assistant", transient=True, billed=True
+        )
+    return answer
+
+
+def reply_of(answer: AIMessage) -> Reply:
     content = answer.content if isinstance(answer.content, str) else answer.text
     usage = answer.usage_metadata
     return Reply(
@@ -193,4 +206,5 @@ def _reply(answer: AIMessage) -> Reply:
         served=answer.response_metadata.get("model_name"),
         prompt_tokens=usage["input_tokens"] if usage else 0,
         completion_tokens=usage["output_tokens"] if usage else 0,
+        cached_tokens=usage.get("input_token_details", {}).get("cache_read") or 0 if usage else 0,
     )

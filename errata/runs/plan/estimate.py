@@ -305,12 +305,13 @@ def _unbounded(recipe: SynthRecipe, prompts: Prompts) -> list[str]:
 
 
 def _duration(recipe: SynthRecipe, rows: Sequence[Mapping[str, Any]], left: float) -> float | None:
-    """Seconds that what is left of the run takes, by the measured time of its calls; None where that is unknown.
+    """Seconds that what is left of the run takes, by the measured time of its calls; None where that is unknown, as it
+    is of batches.
 
     All calls share the recipe's concurrency, those of an agent its own, and its requests per minute.
     """
     needed = [row for row in rows if row["calls"]["expected"]]
-    if not needed or any(row["seconds"] is None for row in needed):
+    if not needed or recipe.agents.batched or any(row["seconds"] is None for row in needed):
         return None
     specs = {spec.name: spec for spec in recipe.agents.everyone}
     busy: dict[str, float] = defaultdict(float)

@@ -16,6 +16,9 @@ def notes_of(recipe: SynthRecipe, rates: Rates, measured: Pilot | None) -> list[
     unknown = sorted({spec.name for spec in recipe.agents.everyone if price_of(spec) is None})
     notes = [f"the price of {', '.join(unknown)} is unknown: give the agent a price: in the recipe"] if unknown else []
     notes += [*model_notes(recipe.asked), *_access(recipe)]
+    if batched := [spec.name for spec in recipe.agents.batched]:
+        waves = "stage after stage, a day each at most"
+        notes.append(f"the calls of {', '.join(batched)} go out in batches, and are counted at their price: {waves}")
     if measured:
         return [*notes, *_measured(measured)]
     notes.append("rates and reply lengths are assumptions: set them with --assume, or measure them with --pilot N")

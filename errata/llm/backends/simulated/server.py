@@ -1,6 +1,7 @@
-"""The simulated faculty over an OpenAI-compatible endpoint, with faults on request.
+"""The simulated faculty over an OpenAI-compatible endpoint and Anthropic's, with faults on request.
 
-    POST /v1/chat/completions   GET /v1/models   GET /stats (also /v1/stats)
+    POST /v1/chat/completions   POST /v1/messages   GET /v1/models   GET /stats (also /v1/stats)
+    both providers' batches (batch_apis.py), whose requests count as those that are asked one by one
 
 The model is what follows the provider's prefix: `openai/ada?voice=words` asks the persona `ada?voice=words`. Whether a
 request meets a fault hashes (faults' seed, its body, how often that body has come before): a retry may succeed, and
@@ -13,19 +14,23 @@ import asyncio
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
-import orjson
 from aiohttp import web
 
 from errata.errors import UsageError
-from errata.llm.backends.simulated.faculty import reply
+from errata.llm.backends.simulated.batch_apis import AnthropicBatches, OpenAIBatches
+from errata.llm.backends.simulated.batch_desk import BadItem, BatchDesk, BatchFaults
+from errata.llm.backends.simulated.chat_api import as_completion, of_chat
+from errata.llm.backends.simulated.http_answers import error_answer, json_answer, spoilt, spoilt_completion
+from errata.llm.backends.simulated.messages_api import as_message, of_message
 from errata.llm.backends.simulated.persona import COMMITTEE, STUDENT
-from errata.llm.request import ProviderFailure, Reply
-from errata.records import digest, draw, to_json
+from errata.llm.request import Reply
+from errata.records import digest, draw
 
 FAULTS = (
     "429",
@@ -42,6 +47,10 @@ FAULTS = (
 )
 """429 (with Retry-After), 429-bare (without), 500, 503, drop (the connection, mid-body), stall (no answer), cut (half a
 body, well framed), malformed (no JSON), html (a page with status 200), no_choices, empty_choices."""
+
+
+_ERRORS = ("429", "429-bare", "500", "503")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
@@ -83,17 +92,22 @@ class Faults:
 
 @asynccontextmanager
 async def serving(
-    faults: Faults | None = None, latency: float = 0.0, host: str = "127.0.0.1", port: int = 0
+    faults: Faults | None = None,
+    latency: float = 0.0,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    batches: BatchFaults | None = None,
 ) -> AsyncIterator[str]:
     """Serves while the block runs; gives the address for `api_base`, `http://127.0.0.1:PORT/v1`.
 
     Args:
         latency: seconds that every reply waits.
         port: 0 takes a free one.
+        batches: how long batches take and how they fare; the other faults meet the requests about them, too.
 
     Raises UsageError where the address cannot be bound.
     """
-    endpoint = _Endpoint(faults or Faults(), latency)
+    endpoint = _Endpoint(faults or Faults(), latency, batches or BatchFaults())
     # A stalled request ends with its client, and at the latest with the server.
     runner = web.AppRunner(endpoint.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
@@ -109,54 +123,101 @@ async def serving(
         await runner.cleanup()
 
 
-def serve(host: str = "127.0.0.1", port: int = 8017, *, faults: Faults | None = None, latency: float = 0.0) -> None:
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8017,
+    *,
+    faults: Faults | None = None,
+    latency: float = 0.0,
+    batches: BatchFaults | None = None,
+) -> None:
     """Serves until SIGINT or SIGTERM; prints the address once it is bound."""
 
     async def until_signalled() -> None:
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        async with serving(faults, latency, host, port) as url:
+        async with serving(faults, latency, host, port, batches) as url:
             print(f"the simulated faculty listens on {url}", flush=True)
             await stopped.wait()
 
     asyncio.run(until_signalled())
 
 
+class _Api(NamedTuple):
+    """One provider's words: how a request is read, and how a reply is written with the request's hash in its id."""
+
+    read: Callable[[bytes], Reply]
+    write: Callable[[Reply, str], dict[str, Any]]
+
+
 class _Endpoint:
-    def __init__(self, faults: Faults, latency: float) -> None:
+    def __init__(self, faults: Faults, latency: float, batches: BatchFaults) -> None:
         self.faults, self.latency = faults, latency
-        self.requests = self.abandoned = self.unknown_prompts = 0
+        self.requests = self.abandoned = self.unknown_prompts = self.about_batches = 0
+        self.desks = [BatchDesk(batches, partial(self.batched, api)) for api in (CHAT, MESSAGES)]
         self.attempts: Counter[str] = Counter()
+        self.places: Counter[str] = Counter()
         self.fates: Counter[str] = Counter()
         self.windows: dict[str, _Window] = {}
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_post("/v1/chat/completions", self.complete)
+        app = web.Application(client_max_size=512 * 2**20)
+        app.router.add_post("/v1/chat/completions", partial(self.complete, CHAT))
+        app.router.add_post("/v1/messages", partial(self.complete, MESSAGES))
+        for route in (*OpenAIBatches(self.desks[0]).routes(), *AnthropicBatches(self.desks[1]).routes()):
+            app.router.add_route(route.method, route.path, partial(self.about_batch, route.handler))
         app.router.add_get("/v1/models", self.models)
         for path in ("/stats", "/v1/stats"):
             app.router.add_get(path, self.stats)
         return app
 
     async def stats(self, _: web.Request) -> web.Response:
-        """Requests in all, given up by their client, of unknown wording, by fate (ok, bad, ...) and by content."""
+        """Requests in all, given up by their client, of unknown wording, by fate (ok, bad, ...) and by content, those
+        in batches included; the batches, and the requests about them."""
         counts = {"requests": self.requests, "abandoned": self.abandoned, "unknown_prompts": self.unknown_prompts}
-        return _json(counts | {"fates": dict(self.fates), "by_content": dict(self.attempts)})
+        counts |= {"batches": sum(len(desk.batches) for desk in self.desks), "about_batches": self.about_batches}
+        return json_answer(counts | {"fates": dict(self.fates), "by_content": dict(self.attempts)})
 
     async def models(self, _: web.Request) -> web.Response:
         """The usual names; any other name is a persona, too."""
         names = (*COMMITTEE, STUDENT)
-        return _json({"object": "list", "data": [{"id": n, "object": "model", "owned_by": "errata"} for n in names]})
+        return json_answer(
+            {"object": "list", "data": [{"id": n, "object": "model", "owned_by": "errata"} for n in names]}
+        )
 
-    async def complete(self, request: web.Request) -> web.StreamResponse:
+    async def about_batch(self, handle: Handler, request: web.Request) -> web.StreamResponse:
+        """A request about batches, which may meet a fault: errors before anything is done, lost answers after it."""
+        self.about_batches += 1
+        place = digest("batches", request.method, request.path_qs)
+        fault = self.faults.drawn(place, self.places[place])
+        self.places[place] += 1
+        if fault == "stall":
+            await asyncio.sleep(self.faults.stall)
+        if fault in _ERRORS:
+            return self._error_of(fault)
+        answer = await handle(request)
+        body = answer.body if isinstance(answer, web.Response) else None
+        return await spoilt(request, fault, body) if fault and isinstance(body, bytes) else answer
+
+    def batched(self, api: _Api, body: bytes) -> dict[str, Any]:
+        """The reply to one request of a batch. Raises BadItem."""
+        content = digest(body.decode("utf-8", "replace"))
+        self.attempts[content] += 1
+        self.requests += 1
+        answer = api.read(body)
+        self.unknown_prompts += answer.unknown_prompt
+        self.fates["ok"] += 1
+        return api.write(answer, content)
+
+    async def complete(self, api: _Api, request: web.Request) -> web.StreamResponse:
         try:
-            return await self._complete(request)
+            return await self._complete(api, request)
         except asyncio.CancelledError:
             self.abandoned += 1
             raise
 
-    async def _complete(self, request: web.Request) -> web.StreamResponse:
+    async def _complete(self, api: _Api, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         content = digest(body.decode("utf-8", "replace"))
         attempt = self.attempts[content]
@@ -169,34 +230,37 @@ class _Endpoint:
             await asyncio.sleep(self.latency)
         if refused:
             self.fates["401"] += 1
-            return _error(401, "this key has been revoked", "invalid_api_key")
+            return error_answer(401, "this key has been revoked", "invalid_api_key")
         if fault:
             self.fates[fault] += 1
         if fault == "stall":
             await asyncio.sleep(self.faults.stall)
-        if fault in ("429", "429-bare", "500", "503"):
-            after = {"Retry-After": f"{self.faults.retry_after:g}"} if fault == "429" else {}
-            return _error(int(fault[:3]), f"fault {fault} on request", "fault", after)
+        if fault in _ERRORS:
+            return self._error_of(fault)
         try:
-            answer = _answer(body)
-        except _BadRequest as error:
+            answer = api.read(body)
+        except BadItem as error:
             self.fates["bad"] += not fault
-            return _error(error.status, str(error), error.code)
+            return error_answer(error.status, str(error), error.code)
         self.unknown_prompts += answer.unknown_prompt
-        completion = _as_completion(answer, content)
-        if self._exceeds(completion):
+        completion = api.write(answer, content)
+        if self._exceeds(answer):
             self.fates["excess"] += 1
             after = {"Retry-After": f"{self.faults.retry_after:g}"}
-            return _error(429, "requests or tokens beyond the limit", "rate_limit_exceeded", after)
+            return error_answer(429, "requests or tokens beyond the limit", "rate_limit_exceeded", after)
         self.fates["ok"] += not fault
-        return await _spoilt(request, fault, completion) if fault else _json(completion)
+        return await spoilt_completion(request, fault, completion) if fault else json_answer(completion)
 
-    def _exceeds(self, completion: dict[str, Any]) -> bool:
+    def _error_of(self, fault: str) -> web.Response:
+        after = {"Retry-After": f"{self.faults.retry_after:g}"} if fault == "429" else {}
+        return error_answer(int(fault[:3]), f"fault {fault} on request", "fault", after)
+
+    def _exceeds(self, answer: Reply) -> bool:
         rpm, tpm = self.faults.rpm, self.faults.tpm
         if rpm is None and tpm is None:
             return False
-        window = self.windows.setdefault(completion["model"], _Window(self.faults.period))
-        requests, tokens = window.add(completion["usage"]["total_tokens"])
+        window = self.windows.setdefault(answer.served or "", _Window(self.faults.period))
+        requests, tokens = window.add(answer.prompt_tokens + answer.completion_tokens)
         return (rpm is not None and requests > rpm) or (tpm is not None and tokens > tpm)
 
 
@@ -218,85 +282,5 @@ class _Window:
         return len(self._entries), self._tokens
 
 
-class _BadRequest(Exception):
-    def __init__(self, message: str, status: int = 400, code: str = "invalid_request") -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
-
-
-def _answer(body: bytes) -> Reply:
-    """The faculty's reply to a request's body. Raises _BadRequest."""
-    try:
-        chat = orjson.loads(body)
-        model = chat["model"]
-        messages = [(_role(message), _text(message.get("content"))) for message in chat["messages"]]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _BadRequest(f"the body is no chat request: {error!r}") from None
-    seed = chat.get("seed")
-    if not isinstance(model, str) or not isinstance(seed, int | None):
-        raise _BadRequest("model is a string and seed a whole number")
-    try:
-        return reply(model, messages, chat, seed)
-    except ProviderFailure as failure:
-        raise _BadRequest(failure.message, 404, "model_not_found") from None
-
-
-def _role(message: dict[str, Any]) -> str:
-    return "system" if message.get("role") == "developer" else str(message.get("role"))
-
-
-def _text(content: Any) -> str:
-    """A message's text; a list of parts is joined."""
-    if isinstance(content, list):
-        return "".join(part["text"] for part in content if part.get("type") == "text")
-    return content if isinstance(content, str) else ""
-
-
-def _as_completion(answer: Reply, content: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": answer.text}
-    return {
-        "id": f"chatcmpl-{content}",
-        "object": "chat.completion",
-        "created": 0,
-        "model": answer.served,
-        "choices": [{"index": 0, "message": message, "finish_reason": answer.finish_reason, "logprobs": None}],
-        "usage": {
-            "prompt_tokens": answer.prompt_tokens,
-            "completion_tokens": answer.completion_tokens,
-            "total_tokens": answer.prompt_tokens + answer.completion_tokens,
-        },
-    }
-
-
-async def _spoilt(request: web.Request, fault: str, completion: dict[str, Any]) -> web.StreamResponse:
-    """The reply as a faulty provider sends it."""
-    body = to_json(completion)
-    match fault:
-        case "drop":
-            response = web.StreamResponse(headers={"Content-Type": "application/json"})
-            response.content_length = len(body)
-            await response.prepare(request)
-            await response.write(body[: len(body) // 2])
-            if request.transport is not None:
-                request.transport.close()
-            return response
-        case "cut":
-            return web.Response(body=body[: len(body) // 2], content_type="application/json")
-        case "malformed":
-            return web.Response(body=b"{choices: oops", content_type="application/json")
-        case "html":
-            return web.Response(text="<html><body>502 Bad Gateway</body></html>", content_type="text/html")
-        case "no_choices":
-            return _json({key: value for key, value in completion.items() if key != "choices"})
-        case "empty_choices":
-            return _json({**completion, "choices": []})
-    return _json(completion)
-
-
-def _json(value: Any) -> web.Response:
-    return web.Response(body=to_json(value), content_type="application/json")
-
-
-def _error(status: int, message: str, code: str, headers: dict[str, str] | None = None) -> web.Response:
-    body = to_json({"error": {"message": message, "type": "error", "param": None, "code": code}})
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+CHAT = _Api(of_chat, as_completion)
+MESSAGES = _Api(of_message, as_message)
