@@ -126,7 +126,7 @@ def _yield(status: dict[str, Any]) -> Table:
         rows.append(("  in the band", counted["in_band"]))
     rows += [(f"rationales dropped: {reason}", number) for reason, number in status["dropped"].items()]
     rows += [(SET_ASIDE[reason], number) for reason, number in status["set_aside"].items() if number]
-    rows += [(f"input {kind}", number) for kind, number in status["input"].items() if number]
+    rows += [(f"input {kind.replace('_', ' ')}", number) for kind, number in status["input"].items() if number]
     return table("Yield", ("", "number"), rows)
 
 
