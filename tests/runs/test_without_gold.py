@@ -11,12 +11,17 @@ import pytest
 
 from errata.classroom import problems as classroom
 from errata.errors import UsageError
+from errata.exports.compile import open_logs
+from errata.exports.transcript_view import Options
+from errata.exports.write import export
 from errata.graphs.pipeline import STAGES
 from errata.graphs.stage import Stage
 from errata.graphs.stages.rationales import RATIONALES
 from errata.records import Transcript
 from errata.runs.recipe import SynthRecipe, load_recipe
 from errata.runs.runner import synthesize
+from errata.runs.status import status
+from tests.small_runs import rows_of
 
 BASE = """
 problems: {source: classroom, gold: none}
@@ -62,12 +67,16 @@ def test_what_needs_gold_answers_is_refused_before_the_first_call(tmp_path: Path
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> list[Transcript]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("without_gold")
     made = recipe(folder, "limit=16")
     assert asyncio.run(synthesize(made)).exit_code == 0
-    lines = (folder / "runs" / "plain" / "transcripts.jsonl").read_bytes().splitlines()
-    return [Transcript.from_line(line) for line in lines]
+    return folder / "runs" / "plain"
+
+
+@pytest.fixture(scope="module")
+def log(run: Path) -> list[Transcript]:
+    return [Transcript.from_line(line) for line in (run / "transcripts.jsonl").read_bytes().splitlines()]
 
 
 def test_nothing_is_graded_and_reviewers_are_blind(log: list[Transcript]) -> None:
@@ -101,3 +110,25 @@ def test_what_the_teachers_are_shown_is_the_agreed_answer(log: list[Transcript])
                 (answer,) = agreed
                 assert f"correct answer\n{answer}\n" in call.messages[-1].content.replace("Correct", "correct")
                 assert by_id[call.about or ""].is_right is False
+
+
+def test_no_estimate_is_shown_as_a_grade(run: Path, tmp_path: Path) -> None:
+    figures = status(run)
+    assert figures["rationales"]["correct"] == 0
+    assert figures["estimated"]["right"] > 50
+    assert figures["acceptance"]["answer"] == {"precision": None, "recall": None}
+    assert figures["input"]["without_gold"] == 16
+
+    for name in ("sft", "mapd", "edit", "mcc-kd", "nat", "ranker", "dpo", "privileged"):
+        written = export([run], name, tmp_path / f"{name}.jsonl")
+        assert written.tally.rows
+        for row in rows_of(tmp_path / f"{name}.jsonl"):
+            assert row["meta"]["answer_by"] == "estimate"
+            assert all(each["right_by"] == "estimate" for each in row["meta"]["rationales"])
+            assert all("correct" not in each for each in row["meta"]["rationales"])
+    card = (tmp_path / "sft.md").read_text()
+    assert "0 right by a gold answer" in card
+    assert "- estimated, not graded: 16 problems have no gold answer" in card
+
+    with pytest.raises(UsageError, match="without a gold answer there is no grade"):
+        open_logs([run], "sft", Options(grader_only=True))
