@@ -63,16 +63,22 @@ def estimates(problem: Problem, rationales: Sequence[Rationale], answers: Sequen
 
 
 def agreed_answer(rationales: Sequence[Rationale]) -> str | None:
-    """The answer held right, in the form in which most of the votes write it; None where none is."""
-    forms = Counter(each.answer for each in rationales if _votes(each) and each.is_right and each.answer is not None)
+    """The answer of teachers held right, in the form in which most of them write it; None where none is."""
+    forms = Counter(each.answer for each in _taught(rationales) if each.answer is not None)
     return min(forms, key=lambda form: (-forms[form], form), default=None)
 
 
 def agreed_solution(rationales: Sequence[Rationale]) -> str | None:
-    """The text held right that is likeliest to be; of equals one that no panel rejected. None where none is."""
-    right = [each for each in rationales if _votes(each) and each.is_right]
-    best = min(right, key=lambda each: (each.accepted is False, -(each.estimated or 0.0), each.id), default=None)
+    """A teacher's text that is held right, one that no panel rejected if there is one; None where none is."""
+    best = min(
+        _taught(rationales), key=lambda each: (each.accepted is False, -(each.estimated or 0.0), each.id), default=None
+    )
     return best.text if best else None
+
+
+def _taught(rationales: Sequence[Rationale]) -> list[Rationale]:
+    """Teachers' votes held right: nobody is shown an answer for which only the student's word stands."""
+    return [each for each in rationales if _votes(each) and each.is_right and each.role != "student"]
 
 
 def as_agreed(problem: Problem, rationales: Sequence[Rationale]) -> Problem | None:

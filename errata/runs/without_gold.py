@@ -31,6 +31,12 @@ def check_without_gold(
     if grader is not None and not hasattr(grader, "same"):
         do = "leave grader out, or give it `async same(kind, one, other, choices) -> bool`"
         raise UsageError("a grader of one's own that cannot compare two answers", _WHY, do)
+    if "mistake_explanation" in names and "rationales" not in names[: names.index("mistake_explanation")]:
+        raise UsageError(
+            "mistakes are to be explained before the teachers have answered",
+            f"{_WHY}: explanations then show the answer that the teachers agree on",
+            "write graph: lesson and stages: [exam, rationales, mistake_explanation]",
+        )
     if settings.only_mistakes and "rationales" not in names[: names.index("exam")]:
         raise UsageError(
             "settings.only_mistakes is set, and the exam comes first",

@@ -52,6 +52,8 @@ def test_what_needs_gold_answers_is_refused_before_the_first_call(tmp_path: Path
     assert "stages: [rationales, exam, peer_review" in str(refused(tmp_path, "settings.only_mistakes=true"))
     recipe(tmp_path, "settings.only_mistakes=true", "stages=[rationales, exam, mistake_explanation]")
 
+    early = str(refused(tmp_path, "graph=mistake_explanation"))
+    assert "stages: [exam, rationales, mistake_explanation]" in early
     one = (
         "stages=[rationales]",
         "settings.rationales.samples=1",
