@@ -39,12 +39,13 @@ class Record(BaseModel):
 
 
 class Problem(Record):
-    """One question with its gold answer. `position` is its place in the input, counted from 0; it is not in the id."""
+    """One question with its gold answer, None where nobody has one. `position` is its place in the input, counted
+    from 0; it is not in the id."""
 
     id: str
     task: str
     question: str
-    answer: str
+    answer: str | None
     kind: AnswerKind
     position: int = 0
     split: str | None = None
@@ -151,8 +152,9 @@ class Rationale(Record):
     sample: int = 0
     answer: str | None = None
     correct: bool | None = None
+    """By the gold answer; None where there is none."""
     grade_rule: str | None = None
-    """The grading rule that fired."""
+    """The grading rule that fired; without a gold answer, how the answer was read."""
     answer_span: Span | None = None
     """Where in `text` the answer was read."""
     sound: bool | None = None
@@ -171,6 +173,23 @@ class Rationale(Record):
     call_ids: tuple[str, ...] = ()
     stand_in: str | None = None
     """The agent that wrote it in the author's place, by the recipe's `fallback`; None where the author did."""
+    estimated: float | None = None
+    """Without a gold answer, the probability that its answer is right, as far as the problem's other rationales and
+    their reviews tell (errata.evidence.estimated). Written only where there is one."""
+
+    @property
+    def is_right(self) -> bool | None:
+        """By the gold answer where there is one, else by the estimate: over 0.5 is right. None: open."""
+        if self.correct is not None or self.estimated is None:
+            return self.correct
+        return self.estimated > 0.5
+
+    @model_serializer(mode="wrap")
+    def _without_estimate(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = write(self)
+        if self.estimated is None:
+            fields.pop("estimated", None)
+        return fields
 
 
 class Explanation(Record):

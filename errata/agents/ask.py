@@ -137,7 +137,7 @@ def to_rationale(
     parsed: Parsed[str], problem: Problem, author: str, role: str, *, sample: int, parent: Rationale | None = None,
     saw_answer: bool = False,
 ) -> Parsed[Rationale]:  # fmt: skip
-    """The rationale in a reply, not graded yet; one that could not be read is recorded as wrong.
+    """The rationale in a reply, not graded yet; one that could not be read is wrong, where there is a gold answer.
 
     Its id is a hash of problem, author, role, sample and parent: another run of the same recipe gives the same one.
     """
@@ -151,7 +151,7 @@ def to_rationale(
         text=parsed.text,
         reasoning=parsed.reasoning,
         sample=sample,
-        correct=None if parsed.unreadable is None else False,
+        correct=None if parsed.unreadable is None or problem.answer is None else False,
         grade_rule=None if parsed.unreadable is None else f"unreadable: {parsed.unreadable}",
         saw_answer=saw_answer,
         truncated=parsed.calls[-1].finish_reason == "length",

@@ -22,7 +22,9 @@ def options_of(problem: Problem) -> str:
 
 
 def shown_answer(problem: Problem) -> str:
-    """The gold answer; with the option's text where it is an option's letter."""
+    """The gold answer; with the option's text where it is an option's letter. Empty where there is none."""
+    if problem.answer is None:
+        return ""
     letter = problem.answer.strip().upper()
     place = ascii_uppercase.find(letter) if len(letter) == 1 else -1
     if problem.kind == "choice" and 0 <= place < len(problem.choices):
@@ -36,7 +38,8 @@ def answer_form(problem: Problem) -> str:
     No letter stands for the answer: of "The answer is X." small models wrote "the value of X" and the line itself.
     """
     if problem.kind == "boolean":
-        yes, no = ("yes", "no") if problem.answer.strip().casefold() in {"yes", "no"} else ("true", "false")
+        gold = "yes" if problem.answer is None else problem.answer.strip().casefold()
+        yes, no = ("yes", "no") if gold in {"yes", "no"} else ("true", "false")
         return f"The answer is {yes}. (or: The answer is {no}.)"
     answer = _ANSWERS.get(problem.kind, "the answer")
     return f'a line that begins with "The answer is" and gives {answer}.'

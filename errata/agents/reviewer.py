@@ -24,7 +24,11 @@ class Reviewer:
     async def score(
         self, problem: Problem, rationale: Rationale, sampling: Sampling, *, blind: bool = False
     ) -> Parsed[Review]:
-        """One review, always: without a score where no try held one (`valid` false) or the provider failed (`lost`)."""
+        """One review, always: without a score where no try held one (`valid` false) or the provider failed (`lost`).
+
+        It is blind where there is no gold answer.
+        """
+        blind = blind or problem.answer is None
         answer = "" if blind else shown_answer(problem)
         inputs = {"question": problem.question, "options": options_of(problem), "answer": answer}
         call = PromptCall("reviewer/score", {**inputs, "rationale": rationale.text}, rationale, SCORE_SCHEMA)

@@ -41,6 +41,11 @@ class Equation(NamedTuple):
         return left, self.op, right, self.result
 
 
+def value_of(equation: Equation) -> Fraction:
+    """What the left side comes to: the equation is true where that is its result."""
+    return _apply(equation.op, equation.left, equation.right)
+
+
 def equations(text: str) -> tuple[Equation, ...]:
     """The equations of a text in order, each within one line; a line may begin with the equals sign.
 

@@ -21,10 +21,11 @@ _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A problem without its place in a run. `id` is the data set's own, where it has one; `answer` is never empty."""
+    """A problem without its place in a run. `id` is the data set's own, where it has one; `answer` is never empty, and
+    None where there is no gold answer."""
 
     question: str
-    answer: str
+    answer: str | None
     kind: AnswerKind
     id: str | None = None
     choices: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from errata.data.fields import (
@@ -25,7 +26,7 @@ from errata.data.fields import (
     truth,
 )
 from errata.data.own_mapping import own
-from errata.data.source import Mapping
+from errata.data.source import Gold, Mapping
 from errata.errors import UsageError
 from errata.records import AnswerKind, digest, draw
 
@@ -234,14 +235,36 @@ READY: dict[str, Reader] = {
 """By name; `bbh` comes on top, which needs to know the task."""
 
 
-def reader(mapping: str | Mapping | None, names: Sequence[str]) -> tuple[Reader, str]:
+def reader(mapping: str | Mapping | None, names: Sequence[str], gold: Gold = "all") -> tuple[Reader, str]:
     """The mapping as a function, and the task its problems are named by.
 
-    `names` say what the source may be called, the most telling first; `bbh` takes its task from them. Raises UsageError
-    where a mapping is missing or unknown.
+    `gold` says which problems have a gold answer: where none has, no answer and no worked solution is read. `names` say
+    what the source may be called, the most telling first; `bbh` takes its task from them. Raises UsageError where a
+    mapping is missing or unknown, or names no answer where some problem has one.
     """
     if isinstance(mapping, Mapping):
-        return partial(own, mapping), names[-1]
+        return _own_reader(mapping, gold), names[-1]
+    read, task = _ready(mapping, names)
+    return (partial(_without_gold, read) if gold == "none" else read), task
+
+
+def _own_reader(mapping: Mapping, gold: Gold) -> Reader:
+    if gold == "none":
+        return partial(own, mapping.model_copy(update={"answer": None, "answers": None, "rationale": None}))
+    if mapping.answer is None:
+        raise UsageError(
+            "problems.mapping names no answer",
+            "verdicts go by a gold answer",
+            "add answer: FIELD to the mapping; if nobody has answers, set problems.gold: none",
+        )
+    return partial(own, mapping, may_lack_answer=gold == "some")
+
+
+def _without_gold(read: Reader, record: Record) -> Fields:
+    return replace(read(record), answer=None, answers=(), rationale=None)
+
+
+def _ready(mapping: str | None, names: Sequence[str]) -> tuple[Reader, str]:
     known = ", ".join([*READY, "bbh"])
     if mapping is None:
         raise UsageError(

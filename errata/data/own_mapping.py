@@ -25,8 +25,13 @@ from errata.data.source import Mapping
 from errata.records import AnswerKind
 
 
-def own(mapping: Mapping, record: Record) -> Fields:
-    """A mapping written in the recipe. A worked solution as the answer is read by its #### or its last box."""
+def own(mapping: Mapping, record: Record, *, may_lack_answer: bool = False) -> Fields:
+    """A mapping written in the recipe. A worked solution as the answer is read by its #### or its last box.
+
+    A mapping that names no answer reads none; where records `may_lack_answer`, one that is missing or blank is None.
+    """
+    if mapping.answer is not None and may_lack_answer and _is_blank(record, mapping.answer):
+        mapping = mapping.model_copy(update={"answer": None, "answers": None})
     labels, choices = options_at(record, mapping.choices) if mapping.choices else ([], [])
     question = joined_at(record, mapping.question).removeprefix(mapping.prefix.strip()).strip()
     if not question:
@@ -44,8 +49,18 @@ def own(mapping: Mapping, record: Record) -> Fields:
     )
 
 
-def _own_answer(mapping: Mapping, record: Record, labels: Sequence[str], choices: Sequence[str]) -> str:
+def _is_blank(record: Record, path: str) -> bool:
+    try:
+        value = at(record, path)
+    except BadField:
+        return "{" not in path
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _own_answer(mapping: Mapping, record: Record, labels: Sequence[str], choices: Sequence[str]) -> str | None:
     path = mapping.answer
+    if path is None:
+        return None
     value = joined_at(record, path) if "{" in path else at(record, path)
     return _gold(mapping, value, path, labels, choices)
 
@@ -64,7 +79,8 @@ def _own_answers(mapping: Mapping, record: Record, labels: Sequence[str], choice
 def _gold(mapping: Mapping, value: Any, path: str, labels: Sequence[str], choices: Sequence[str]) -> str:
     """A gold answer in the form of the mapping's kind. BadField where this kind cannot hold it."""
     if value is None or (isinstance(value, str) and not value.strip()):
-        raise BadField(path, "it is empty", "without a gold answer nothing can be graded")
+        do = "mend or remove the record, or set problems.gold: some"
+        raise BadField(path, "it is empty", "without a gold answer nothing can be graded", do)
     match mapping.kind:
         case "number":
             return plain_number(value.rpartition("####")[2] if isinstance(value, str) else value, path)

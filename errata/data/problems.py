@@ -31,6 +31,14 @@ EXAMPLES = 3
 DEEPEST = 64
 """Levels of a problem's meta; JSON, as problems are logged in, ends at four times that."""
 _SPLITS = {"train", "test", "dev", "validation", "valid", "val", "eval"}
+_NOTED = {
+    "duplicates": "left out: the same record stood there before",
+    "repeated": "kept: the same question stood there before under another id",
+    "skipped": "left out: the record is no problem",
+    "excluded": "left out: an excluded source asks the same question",
+    "without_gold": "kept: there is no gold answer, so verdicts are estimated",
+}
+"""What is counted of the input, and in words."""
 _MARKS = re.compile(r"(?<!\d)[.,;:!?\"'“”‘’]|[.,;:!?\"'“”‘’](?!\d)")
 
 
@@ -57,7 +65,8 @@ class Problems:
     def _reader(self, name: str) -> tuple[Reader, str]:
         """How the records of this file are read, and the task they are named by."""
         source = self._source
-        read, task = reader(source.mapping, [each for each in (source.task, source.config, Path(name).stem) if each])
+        names = [each for each in (source.task, source.config, Path(name).stem) if each]
+        read, task = reader(source.mapping, names, source.gold)
         return read, source.task or task
 
     def _begin(self) -> None:
@@ -69,20 +78,16 @@ class Problems:
         """Records left out because they are no problem, where `on_bad_record` is skip."""
         self.excluded = 0
         """Problems left out because a source in `exclude` asks the same question."""
+        self.without_gold = 0
+        """Problems kept that have no gold answer."""
         self._number: int | None = None
         """Of all problems, where the iteration has come to their end before the limit."""
-        self._examples: dict[str, list[str]] = {"duplicates": [], "repeated": [], "skipped": [], "excluded": []}
+        self._examples: dict[str, list[str]] = {name: [] for name in _NOTED}
 
     def notes(self) -> list[str]:
         """What was left out or looks twice, with the places of the first few, and a limit that is not reached."""
-        reasons = {
-            "duplicates": "left out: the same record stood there before",
-            "repeated": "kept: the same question stood there before under another id",
-            "skipped": "left out: the record is no problem",
-            "excluded": "left out: an excluded source asks the same question",
-        }
         notes = []
-        for what, words in reasons.items():
+        for what, words in _NOTED.items():
             if count := getattr(self, what):
                 places = ", ".join(self._examples[what]) + (", ..." if count > EXAMPLES else "")
                 notes.append(f"{count} {what}, {words} ({places})")
@@ -110,6 +115,8 @@ class Problems:
                 continue
             if own_id and questions.add(question, 1) is not None:
                 self._count("repeated", place)
+            if problem.answer is None:
+                self._count("without_gold", place)
             yield problem.model_copy(update={"position": position})
             position += 1
             if position == self._limit:
@@ -138,9 +145,11 @@ class Problems:
             return
         from errata.classroom import problems as classroom
 
-        split = self._source.split
-        options = self._source.options if split is None else {"split": split, **self._source.options}
+        source, split = self._source, self._source.split
+        options = source.options if split is None else {"split": split, **source.options}
         for number, problem in enumerate(classroom.problems(options), 1):
+            if source.gold == "none":
+                problem = problem.model_copy(update={"answer": None, "rationale": None})
             yield f"problem {number}", problem, False
 
     def _of_file(self, name: str) -> Iterator[tuple[str, Problem, bool]]:

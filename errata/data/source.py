@@ -10,12 +10,16 @@ from errata.config.base import Settings
 from errata.config.env import Location
 from errata.records import AnswerKind
 
+Gold = Literal["all", "some", "none"]
+"""Which problems of a source have a gold answer."""
+
 
 class Mapping(Settings):
     """Which fields of a row make a problem. A path may be dotted; `template` may join fields: "{Body} {Question}"."""
 
     question: str
-    answer: str
+    answer: str | None = None
+    """May be left out where `gold: none` is set."""
     kind: AnswerKind
     answers: str | None = None
     """The field with a list of further golds, each as right as `answer`."""
@@ -47,6 +51,9 @@ class ProblemSource(Settings):
     """For the classroom: count, seed, level, split."""
     exclude: tuple[ProblemSource, ...] = ()
     """Problems whose normalised question stands in one of these are left out and counted."""
+    gold: Gold = "all"
+    """some: a record without a gold answer is a problem like others, counted and said. none: no gold answer and no
+    worked solution is read, even where there is one. Without, verdicts are estimated (docs/without_gold.md)."""
     on_bad_record: Literal["refuse", "skip"] = "refuse"
     """What a record that is no problem does: end the reading, or be left out, counted and listed."""
     where: dict[str, Any] = Field(default_factory=dict)

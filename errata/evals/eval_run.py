@@ -45,7 +45,8 @@ from errata.evals.results import (
 )
 from errata.evals.summary import summarise
 from errata.evals.tasks import TaskProblems, meta_of
-from errata.evals.voting import Same, Weighting, grouped
+from errata.evals.voting import Weighting
+from errata.grading.equivalence import Same, grouped
 from errata.grading.grader import Grade, Grader, Grades
 from errata.records import Call, Problem, Rationale, canonical
 from errata.runs.drive import Driver

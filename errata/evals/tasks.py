@@ -110,7 +110,13 @@ def task_data(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_task(name: str, spec: Task) -> TaskProblems:
-    """Reads a task's problems. Raises UsageError naming the file and record that is none."""
+    """Reads a task's problems. Raises UsageError naming the file and record that is none, or without gold answers."""
+    if spec.gold != "all":
+        raise UsageError(
+            f"tasks.{name}.gold is {spec.gold}",
+            "an eval says how many answers are right, which only gold answers tell",
+            "leave gold out and name the field with the answers, or evaluate on another task",
+        )
     problems = Problems(spec, spec.limit)
     read = tuple(problems)
     return TaskProblems(name, spec, read, tuple(f"{name}: {note}" for note in problems.notes()))

@@ -9,7 +9,7 @@ tie for the most share the credit.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from math import fsum, isfinite
 from typing import Literal, NamedTuple, get_args
 
@@ -21,7 +21,6 @@ Weighting = Literal["majority", "1+2s", "1+s", "s"]
 WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 Weigh = Callable[[Sequence[Sample]], Sequence[float]]
 """A vote of one's own: an item's samples -> the weight of each, 0 or more."""
-Same = Callable[[str, str], Awaitable[bool]]
 
 
 class Vote(NamedTuple):
@@ -95,24 +94,3 @@ def vote(answers: Sequence[int | None], right: Sequence[bool], weights: Sequence
     most = max(totals.values())
     winners = tuple(answer for answer, total in totals.items() if total == most)
     return Vote(winners, sum(is_right[answer] for answer in winners) / len(winners))
-
-
-async def grouped(answers: Sequence[str | None], same: Same) -> list[int | None]:
-    """Answers as numbers, equal for those that `same` finds equivalent, counted in order of first appearance."""
-    groups: list[str] = []
-    numbers: list[int | None] = []
-    for answer in answers:
-        if answer is None:
-            numbers.append(None)
-            continue
-        place = groups.index(answer) if answer in groups else None
-        if place is None:
-            for known, first in enumerate(groups):
-                if await same(first, answer):
-                    place = known
-                    break
-        if place is None:
-            groups.append(answer)
-            place = len(groups) - 1
-        numbers.append(place)
-    return numbers

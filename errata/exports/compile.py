@@ -112,12 +112,13 @@ class ExportCounts:
 def open_logs(runs: Sequence[str | Path], form: str | Format, options: Options = ALL) -> list[Log]:
     """The runs' logs, indexed.
 
-    Raises UsageError where there is no run directory, where no run has one of the authors or roles of the options, or
-    where together they cannot serve the format.
+    Raises UsageError where there is no run directory, where no run has one of the authors or roles of the options,
+    where problems without a gold answer are to be taken by their grade, or where together they cannot serve the format.
     """
     form, logs = format_of(form), [open_log(run) for run in runs]
     check_authors(logs, options)
     check_roles(logs, options)
+    check_graded(logs, options)
     for needs in _needs_of(form, options):
         if not any(log.source.holds(need) for log in logs for need in needs):
             raise _unserved(logs, form, needs)
@@ -142,6 +143,18 @@ def check_roles(logs: Sequence[Log], options: Options) -> None:
     """Raises UsageError for a role that no stage of the runs writes, with the nearest one."""
     known = list(dict.fromkeys(role for log in logs for role in log.source.roles()))
     _check_names("role", options.roles, known, logs)
+
+
+def check_graded(logs: Sequence[Log], options: Options) -> None:
+    """Raises UsageError where rows shall go by the grader alone and problems of a run may lack a gold answer."""
+    for log in logs:
+        if options.grader_only and log.source.estimates:
+            raise UsageError(
+                f"--grader-only with {log.run.path}",
+                f"its recipe has problems.gold: {log.source.recipe.problems.gold}, and without a gold answer there is "
+                "no grade: verdicts are estimated, from the panel's scores too",
+                "leave it out",
+            )
 
 
 def _check_names(what: str, names: Sequence[str], known: Sequence[str], logs: Sequence[Log]) -> None:
@@ -188,14 +201,17 @@ def no_row(logs: Sequence[Log], form: Format, counts: ExportCounts) -> UsageErro
     """What to say of logs that have given no row."""
     rationales: Counter[str] = Counter()
     for log in logs:
-        rationales.update(funnel_of(log.run, log.index).rationales())
+        funnel = funnel_of(log.run, log.index)
+        rationales.update(funnel.rationales())
+        rationales["estimated"] += funnel.estimates.totals["right"]
     why = ", ".join(f"{number} {reason}" for reason, number in counts.left_out.most_common(5))
     if counts.excluded:
         why = f"{counts.excluded} problems left out for overlap{', ' * bool(why)}{why}"
     flags = [flag for reason, flag in TAKEN_WITH.items() if counts.left_out[reason] and _takes(form, flag)]
     return UsageError(
         f"no row: of {rationales['written']} rationales {rationales['correct']} are right, "
-        f"{rationales['accepted']} accepted",
+        + (f"{rationales['estimated']} estimated right, " if any(log.source.estimates for log in logs) else "")
+        + f"{rationales['accepted']} accepted",
         f"{form.name} takes {form.takes}; left out: {why or 'nothing, there was nothing to take'}",
         "`errata status RUN` tells the reasons; let the run finish, or run the graph lesson for more to learn from"
         + "".join(f"; or take them: {flag}" for flag in flags),

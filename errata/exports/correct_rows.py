@@ -66,8 +66,10 @@ def _mistake_row(view: TranscriptView, explanation: Explanation, mistaken: Ratio
         return LeftOut("mistake_of_another")
     if view.options.authors and explanation.author not in view.options.authors:
         return LeftOut("not_asked_for")
-    if mistaken.correct is not False or not explanation.text.strip():
-        return LeftOut("right_after_all" if mistaken.correct else "empty")
+    if mistaken.is_right is not False or not explanation.text.strip():
+        return LeftOut("right_after_all" if mistaken.is_right else "empty")
+    if view.answered is None:
+        return LeftOut("no_agreed_answer")
     if (mistaken.truncated or view.is_cut_off(explanation)) and not view.options.cut_off:
         return LeftOut("cut_off")
     return {
@@ -111,7 +113,7 @@ def mcc_kd_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
     yield {
         "prompt": view.prompt,
         "completions": [view.completion(each) for each in group],
-        "answer": view.problem.answer,
+        "answer": view.answer,
         "answer_spans": [
             view.span(each, each.answer_span) if each.answer_span and answer == usual else None
             for each, answer in zip(group, answers, strict=True)

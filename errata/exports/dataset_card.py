@@ -134,7 +134,8 @@ def _of_run(log: Log) -> list[str]:
     manifest = log.run.manifest()
     ended = problems(log.index, manifest.get("problems", {}).get("total"))
     rationales, logged, acceptance = funnel.rationales(), funnel.logged(), funnel.acceptance()
-    set_aside = funnel.set_aside()
+    set_aside, estimated = funnel.set_aside(), funnel.estimates.figures()
+    by_gold = " by a gold answer" if estimated else ""
     usd = "unknown" if logged["usd"] is None else f"${logged['usd']:.4f}"
     used = sorted({f"{spec.name}: {spec.model}" for spec in recipe.agents.everyone})
     hashes = manifest.get("prompts", {})
@@ -147,12 +148,13 @@ def _of_run(log: Log) -> list[str]:
         "",
         f"- problems: {ended['total']}, done {ended['done']}, rejected {_reasons(ended['rejected'])}, "
         f"failed {_reasons(ended['failed'])}, pending {ended['pending']}",
-        f"- rationales: {rationales['written']} written, {rationales['correct']} right, "
+        f"- rationales: {rationales['written']} written, {rationales['correct']} right{by_gold}, "
         f"{rationales['accepted']} accepted; accepted though wrong: {acceptance['disagreements']['accepted_wrong']}",
         f"- set aside unless asked for: {set_aside['cut_off']} rationales cut off at their length limit, "
         f"{set_aside['unjudged']} right ones whose author saw the gold answer and that no panel judged",
         f"- calls: {logged['calls']}, {logged['prompt_tokens']} prompt and {logged['completion_tokens']} completion "
         f"tokens, {usd} at first payment",
+        *_estimated(estimated),
         *_unread(funnel.by_reply()),
         *(f"- agent {cell(each)}" for each in used),
         *(
@@ -162,6 +164,18 @@ def _of_run(log: Log) -> list[str]:
         ),
         *(f"- prompt `{cell(name)}` {hashes[name]}" for name in sorted(hashes)),
         f"- prompts of the rows: {', '.join(f'`{prompt.id}` {prompt.hash}' for prompt in prompts)}",
+    ]
+
+
+def _estimated(estimates: dict[str, Any] | None) -> list[str]:
+    """What rests on no gold answer, and how to tell its rows."""
+    if estimates is None:
+        return []
+    return [
+        f"- estimated, not graded: {estimates['problems']} problems have no gold answer. Of their "
+        f"{estimates['written']} rationales {estimates['right']} are estimated right (a probability over 0.5, by "
+        f"agreement of answers, reviews and arithmetic), {estimates['accepted']} accepted. In their rows "
+        "`meta.answer_by` and `meta.rationales.right_by` are `estimate`, and what stands as right or as a label is one"
     ]
 
 

@@ -29,7 +29,7 @@ def nat_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
         if isinstance(each, LeftOut):
             yield each
         else:
-            row = {"prompt": view.prompt, "completion": view.completion(each), "label": bool(each.correct)}
+            row = {"prompt": view.prompt, "completion": view.completion(each), "label": bool(each.is_right)}
             yield {**row, "meta": row_meta(view, each)}
 
 
@@ -54,8 +54,8 @@ def ranker_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
 def _by_grade(view: TranscriptView, rationales: Sequence[Rationale]) -> list[tuple[Rationale, Rationale]]:
     """Pair i joins the i-th of both sides, round and round, so that none comes much oftener than another; after a
     common multiple of both lengths one side moves on by one, so that no pair comes twice."""
-    right = _shuffled(view, [each for each in rationales if each.correct])
-    wrong = _shuffled(view, [each for each in rationales if not each.correct])
+    right = _shuffled(view, [each for each in rationales if each.is_right])
+    wrong = _shuffled(view, [each for each in rationales if not each.is_right])
     if not right or not wrong:
         return []
     rounds = lcm(len(right), len(wrong))

@@ -46,7 +46,7 @@ def _fault(view: TranscriptView, pair: Pair, *, gated: bool) -> str | None:
         return fault
     if right.accepted is False and not view.options.grader_only:
         return "rejected_by_panel"
-    if not right.correct or wrong.correct or right.answer == wrong.answer or right.text == wrong.text:
+    if not right.is_right or wrong.is_right or right.answer == wrong.answer or right.text == wrong.text:
         return "answers_do_not_differ"
     if gated and not pair.in_band:
         return "out_of_band"
@@ -120,9 +120,9 @@ def _privileged(
 ) -> Row | LeftOut:
     if not view.options.wants(mistaken):
         return LeftOut("not_asked_for")
-    fault = unfit_as_wrong(mistaken, view) or ("right_after_all" if mistaken.correct else None)
+    fault = unfit_as_wrong(mistaken, view) or ("right_after_all" if mistaken.is_right else None)
     if rectified and not fault:
-        fault = unreadable(rectified, view) or (None if rectified.correct else "not_rectified")
+        fault = unreadable(rectified, view) or (None if rectified.is_right else "not_rectified")
     if explanation and view.is_cut_off(explanation) and not view.options.cut_off:
         fault = fault or "cut_off"
     if fault or not context.strip():

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from errata.agents.demonstration import Demonstration
 from errata.agents.prompts import Prompts
 from errata.agents.student import explain_messages, student_messages
+from errata.evidence.estimated import as_agreed
 from errata.exports.dedup import alike, ngrams
 from errata.exports.thinking import Reasoning, completion, span_in_completion
 from errata.graphs.stages.dual_cot import DUAL_COT
@@ -58,6 +59,11 @@ class Source:
     def holds(self, need: str) -> bool:
         """Whether a stage of this name ran, or one that writes rationales for this use."""
         return need in self.stages or bool(self.roles(need))
+
+    @property
+    def estimates(self) -> bool:
+        """Whether problems may lack a gold answer, so that verdicts on them are estimates."""
+        return self.recipe.problems.gold != "all"
 
     @property
     def has_panel(self) -> bool:
@@ -132,7 +138,17 @@ class TranscriptView:
 
     def explain_prompt(self, mistaken: Rationale) -> str:
         """What the student is asked when it shall explain a mistake."""
-        return explain_messages(self.source.prompts, self.problem, mistaken.text)[-1].content
+        return explain_messages(self.source.prompts, self.answered or self.problem, mistaken.text)[-1].content
+
+    @cached_property
+    def answered(self) -> Problem | None:
+        """The problem with its gold answer, else with the agreed one; None where there is neither."""
+        return as_agreed(self.problem, self.transcript.rationales)
+
+    @property
+    def answer(self) -> str:
+        """The gold answer, else the agreed one; empty where there is neither."""
+        return (self.answered and self.answered.answer) or ""
 
     @cached_property
     def by_id(self) -> dict[str, Rationale]:
@@ -154,12 +170,12 @@ class TranscriptView:
         return parroting(self.problem, parent, rationale, self.source.demonstrations(self.problem))
 
     @cached_property
-    def exam(self) -> Literal["mistaken", "right", "none"]:
-        """Whether the student made a mistake on this problem; none where it sat no exam."""
-        grades = [each.correct for each in self.transcript.rationales if each.role == "student"]
-        if not grades:
+    def exam(self) -> Literal["mistaken", "right", "open", "none"]:
+        """Whether the student made a mistake on this problem, by grade or estimate; none where it sat no exam."""
+        verdicts = [each.is_right for each in self.transcript.rationales if each.role == "student"]
+        if not verdicts:
             return "none"
-        return "mistaken" if False in grades else "right"
+        return "mistaken" if False in verdicts else "open" if None in verdicts else "right"
 
     def rationales(self, roles: Collection[str] | None = None) -> list[Rationale]:
         """Those of these roles (None: of all) that the options want, in the transcript's order."""
@@ -182,8 +198,8 @@ def unfit_to_teach(rationale: Rationale, view: TranscriptView) -> str | None:
     """
     if fault := unreadable(rationale, view):
         return fault
-    if not rationale.correct:
-        return "wrong"
+    if not rationale.is_right:
+        return "estimated_wrong" if rationale.correct is None else "wrong"
     if view.options.grader_only or rationale.accepted:
         return None
     if rationale.accepted is False:
@@ -207,7 +223,7 @@ def unreadable(rationale: Rationale, view: TranscriptView) -> str | None:
         return rationale.dropped
     if not rationale.text.strip():
         return "empty"
-    if rationale.correct is None:
+    if rationale.is_right is None:
         return "not_graded"
     if rationale.truncated and not view.options.cut_off:
         return "cut_off"
@@ -218,14 +234,14 @@ def unfit_as_wrong(rationale: Rationale, view: TranscriptView) -> str | None:
     """Why this says nothing of wrong reasoning: without an answer it is no reasoned mistake."""
     if fault := unreadable(rationale, view):
         return fault
-    return None if rationale.correct or rationale.answer is not None else "no_answer_read"
+    return None if rationale.is_right or rationale.answer is not None else "no_answer_read"
 
 
 def distinct(rationales: Sequence[Rationale]) -> tuple[list[Rationale], int]:
-    """Those that are no near-duplicates of one before them with its grade and answer, and how many are."""
+    """Those that are no near-duplicates of one before them with its verdict and answer, and how many are."""
     fresh: list[Rationale] = []
     for each in rationales:
-        like = (one for one in fresh if one.correct == each.correct and one.answer == each.answer)
+        like = (one for one in fresh if one.is_right == each.is_right and one.answer == each.answer)
         if not any(alike(ngrams(each.text), ngrams(one.text)) for one in like):
             fresh.append(each)
     return fresh, len(rationales) - len(fresh)
@@ -240,9 +256,11 @@ def row_meta(
     """Where a row comes from: problem, rationales, verdicts, calls, prompts, price.
 
     No value is null and no list empty, whatever the log: a reader that infers a column's type from the first rows of a
-    large file must not be wrong about later ones.
+    large file must not be wrong about later ones. Where problems may lack a gold answer, every row says by what its
+    answer and its verdicts are known.
     """
-    problem, wanted = view.problem, set(explanation.call_ids if explanation else ())
+    problem, estimates = view.problem, view.source.estimates
+    wanted = set(explanation.call_ids if explanation else ())
     for each in rationales:
         wanted.update(each.call_ids, *(review.call_ids for review in each.reviews))
     calls = [call for call in view.transcript.calls if call.id in wanted]
@@ -252,9 +270,10 @@ def row_meta(
         "problem_id": problem.id,
         "task": problem.task,
         "split": problem.split or "",
-        "answer": problem.answer,
+        "answer": view.answer,
+        **({"answer_by": _source_of(problem.answer is not None, view.answer)} if estimates else {}),
         "exam": view.exam,
-        "rationales": [_of_rationale(each) for each in rationales],
+        "rationales": [_of_rationale(each, estimates=estimates) for each in rationales],
         **(more or {}),
         "calls": [call.id for call in calls],
         "prompts": sorted({f"{call.prompt} {call.prompt_hash}" for call in calls}),
@@ -264,7 +283,20 @@ def row_meta(
     }
 
 
-def _of_rationale(each: Rationale) -> Row:
+def _source_of(graded: bool, answer: str = "-") -> Literal["gold", "estimate", ""]:
+    return "gold" if graded else "estimate" if answer else ""
+
+
+def _verdict_on(each: Rationale, *, estimates: bool) -> Row:
+    """`correct` by the gold answer; where there may be none `right` with the chance of it, and by what it is known."""
+    if not estimates:
+        return {"correct": bool(each.correct)}
+    graded = each.correct is not None
+    chance = float(bool(each.correct)) if each.estimated is None else each.estimated
+    return {"right": bool(each.is_right), "right_by": _source_of(graded), "estimated": chance}
+
+
+def _of_rationale(each: Rationale, *, estimates: bool = False) -> Row:
     return {
         "id": each.id,
         "parent_id": each.parent_id or "",
@@ -273,7 +305,7 @@ def _of_rationale(each: Rationale) -> Row:
         "sample": each.sample,
         "saw_answer": each.saw_answer,
         "answer": each.answer or "",
-        "correct": bool(each.correct),
+        **_verdict_on(each, estimates=estimates),
         "grade_rule": each.grade_rule or "",
         "verdict": verdict(each),
         "scores": ", ".join(f"{review.reviewer} {_score(review)}" for review in each.reviews),

@@ -117,8 +117,13 @@ class Grader:
         """Whether `text` answers `problem` rightly.
 
         For LaTeX the box and the final sentence both count: the grade is that of the first of them that is right.
-        ErrataError if no math-verify worker can be started.
+        UsageError for a problem without a gold answer; ErrataError if no math-verify worker can be started.
         """
+        if problem.answer is None:
+            why = "an answer is right where it is the gold answer"
+            raise UsageError(
+                f"{problem.id} has no gold answer", why, "estimate its verdicts (errata.evidence.estimated)"
+            )
         first: Grade | None = None
         for reading in readings(problem.kind, text, problem.choices):
             for gold in (problem.answer, *problem.answers):

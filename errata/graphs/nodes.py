@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from errata.agents.ask import Parsed
 from errata.agents.team import Team
+from errata.errors import UsageError
+from errata.evidence.estimated import estimates
+from errata.grading.equivalence import grouped
+from errata.grading.extract import read_answer
 from errata.graphs.state import State
 from errata.records import Call, Explanation, Problem, Rationale
 
@@ -40,8 +44,11 @@ def add_explanations(replies: Iterable[Parsed[Explanation]]) -> State:
 
 
 async def grade_all(team: Team, state: State) -> State:
-    """Every rationale that has no grade yet, graded."""
+    """Every rationale that has no grade yet, graded; of a problem without a gold answer, all with their estimates."""
     problem = state["problem"]
+    if problem.answer is None:
+        read = {each.id: _read(problem, each) for each in state.get("rationales", {}).values()}
+        return {"rationales": await estimated(team, problem, read)}
     fresh = [each for each in state.get("rationales", {}).values() if each.correct is None]
     graded = await together(_graded(team, problem, each) for each in fresh)
     return {"rationales": {each.id: each for each in graded}}
@@ -58,6 +65,37 @@ async def _graded(team: Team, problem: Problem, rationale: Rationale) -> Rationa
             "sound": _soundness(problem, rationale.text),
         }
     )
+
+
+def _read(problem: Problem, rationale: Rationale) -> Rationale:
+    """The rationale with its answer read, which there is nothing to compare with."""
+    if rationale.grade_rule is not None:
+        return rationale
+    reading = read_answer(problem.kind, rationale.text, problem.choices)
+    sound = _soundness(problem, rationale.text)
+    found = {"answer": reading.answer, "answer_span": reading.span, "grade_rule": reading.rule, "sound": sound}
+    return rationale.model_copy(update=found)
+
+
+async def estimated(team: Team, problem: Problem, rationales: Mapping[str, Rationale]) -> dict[str, Rationale]:
+    """All rationales of a problem without a gold answer, with what is now known of them as estimates.
+
+    Raises UsageError where the team's grader cannot compare two answers.
+    """
+    compare = getattr(team.grader, "same", None)
+    if compare is None:
+        why = "without a gold answer, answers are compared with each other"
+        raise UsageError("the grader has no `same`", why, "leave `grader` out: the shipped one compares answers")
+
+    async def same(one: str, other: str) -> bool:
+        return bool(await compare(problem.kind, one, other, problem.choices))
+
+    written = list(rationales.values())
+    chances = estimates(problem, written, await grouped([each.answer for each in written], same))
+    return {
+        each.id: each.model_copy(update={"correct": None, "estimated": None if chance is None else round(chance, 6)})
+        for each, chance in zip(written, chances, strict=True)
+    }
 
 
 def _soundness(problem: Problem, text: str) -> bool | None:

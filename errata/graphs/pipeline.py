@@ -24,7 +24,7 @@ from errata.graphs.stages.exam import EXAM
 from errata.graphs.stages.mistake_explanation import MISTAKE_EXPLANATION
 from errata.graphs.stages.peer_review import PEER_REVIEW
 from errata.graphs.stages.rationales import RATIONALES
-from errata.graphs.state import State, mistakes_of
+from errata.graphs.state import State, mistakes_of, student_right
 from errata.llm.spec import Agents
 from errata.records import Call, Outcome
 
@@ -110,7 +110,7 @@ def outcome_of(state: State, goals: Sequence[AnyStage], *, only_mistakes: bool =
     if lost:
         return Outcome(status="failed", reason=_reason(lost[0]))
     if only_mistakes and not mistakes_of(state):
-        return Outcome(status="rejected", reason="student_right")
+        return Outcome(status="rejected", reason=student_right(state))
     missing = [stage.missing(state) for stage in goals if stage.missing is not None]
     if None in missing or not missing:
         return Outcome(status="done")

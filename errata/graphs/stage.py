@@ -128,6 +128,8 @@ class Stage(Generic[S]):
     """Why a problem yielded nothing here, as a reason for `rejected`; None: it did. A stage without this is a means."""
     replaces: tuple[str, ...] = ()
     """Stages whose yield counts no more where this one runs: a panel's verdict stands for the rationales it judges."""
+    needs_gold: bool = False
+    """It reads the gold answer, so that a recipe whose problems may lack one (problems.gold) is refused."""
     check: Callable[[Agents, S, PipelineSettings], None] | None = None
     """Raises UsageError where the recipe's agents cannot do what the settings ask for."""
 

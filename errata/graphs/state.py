@@ -38,7 +38,17 @@ def rationales_of(state: State, *roles: str) -> list[Rationale]:
 
 def mistakes_of(state: State) -> list[Rationale]:
     """The student's wrong answers."""
-    return [each for each in rationales_of(state, "student") if each.correct is False]
+    return [each for each in rationales_of(state, "student") if each.is_right is False]
+
+
+def none_right(state: State) -> str:
+    """Why a problem is rejected that no rationale answers rightly: as graded, or without a gold answer as estimated."""
+    return "no_agreed_answer" if state["problem"].answer is None else "no_correct_rationale"
+
+
+def student_right(state: State) -> str:
+    """Why a problem is rejected on which the student made no mistake: as graded, or as estimated."""
+    return "student_estimated_right" if state["problem"].answer is None else "student_right"
 
 
 _ROLES: tuple[str, ...] = ("student", "teacher", "revised", "rectified", "corrupted")

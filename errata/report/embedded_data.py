@@ -115,6 +115,7 @@ def _rationale(each: Rationale, numbers: dict[str, int]) -> Json:
         "sample": each.sample,
         "answer": each.answer,
         "correct": each.correct,
+        "estimated": each.estimated,
         "rule": each.grade_rule,
         "span": utf16(each.text, [each.answer_span])[0] if each.answer_span else None,
         "sound": each.sound,
@@ -215,8 +216,9 @@ class Index:
         self._judged_roles = judged_roles
         self.ids: list[str] = []
         self.questions: list[str] = []
-        self.counts: list[list[int]] = []
-        """Rationales written, right, accepted; the spread of the most disputed one's scores."""
+        self.counts: list[list[int | None]] = []
+        """Rationales written, right (None without a gold answer), accepted; the spread of the most disputed one's
+        scores."""
         self.facets: dict[str, dict[str, list[int]]] = {}
         """By filter and value: the transcripts' numbers."""
         self.pairs: list[list[Any]] = []
@@ -229,7 +231,7 @@ class Index:
         self.questions.append(" ".join(problem.question[: QUESTION + 1].split())[:QUESTION])
         self.counts.append([
             len(rationales),
-            sum(bool(each.correct) for each in rationales),
+            None if problem.answer is None else sum(bool(each.correct) for each in rationales),
             sum(each.accepted is True for each in rationales),
             max((_spread(each) for each in rationales), default=0),
         ])  # fmt: skip
@@ -269,7 +271,7 @@ def _facets(transcript: Transcript, judged_roles: Collection[str]) -> Iterator[t
     outcome, rationales = transcript.outcome, transcript.rationales
     yield "outcome", outcome.status + (f": {outcome.reason.replace('_', ' ')}" if outcome.reason else "")
     answers = [bool(each.correct) for each in rationales if each.role == "student"]
-    if answers:
+    if answers and transcript.problem.answer is not None:
         yield "student", "right" if all(answers) else "wrong" if not any(answers) else "mixed"
     for each in rationales:
         if each.role in judged_roles and each.accepted is True:
@@ -292,10 +294,10 @@ def _facets(transcript: Transcript, judged_roles: Collection[str]) -> Iterator[t
 
 
 def _verdicts(each: Rationale) -> Iterator[str]:
-    accepted, right = each.accepted, bool(each.correct)
+    accepted, right, wrong = each.accepted, each.correct is True, each.correct is False
     if accepted and each.role == "revised":
         yield "accepted after revision"
-    if accepted and not right:
+    if accepted and wrong:
         yield "accepted though wrong"
     if not accepted and right:
         yield "rejected though right"

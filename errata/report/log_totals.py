@@ -59,7 +59,11 @@ class ScoreOffset:
 
 @dataclass
 class LogTotals:
-    """Sums over transcripts, given one at a time."""
+    """Sums over transcripts, given one at a time.
+
+    Of a problem without a gold answer only texts, explanations, pairs and calls count: its verdicts are estimates, and
+    what is right is counted here by grade.
+    """
 
     judged_roles: Collection[str] = JUDGED_ROLES
     """Roles of the rationales whose panel verdicts count."""
@@ -102,8 +106,11 @@ class LogTotals:
     def add(self, transcript: Transcript) -> None:
         by_id = {each.id: each for each in transcript.rationales}
         for each in by_id.values():
-            self._rationale(each, transcript.problem, by_id)
-        self._problem(transcript, list(by_id.values()))
+            self._text(each, transcript.problem)
+            if transcript.problem.answer is not None:
+                self._rationale(each, by_id)
+        if transcript.problem.answer is not None:
+            self._problem(transcript, list(by_id.values()))
         self._explanations(transcript.explanations, by_id)
         for pair in transcript.pairs:
             self.ratios[pair.origin, min(19, int(pair.edit_ratio * 20))] += 1
@@ -112,13 +119,19 @@ class LogTotals:
 
     # ---- rationales
 
-    def _rationale(self, each: Rationale, problem: Problem, by_id: dict[str, Rationale]) -> None:
-        author, role, accepted, correct = each.author, each.role, each.accepted, bool(each.correct)
-        length = self.words[author, role]
+    def _text(self, each: Rationale, problem: Problem) -> None:
+        length = self.words[each.author, each.role]
         length[0] += 1
         length[1] += len(each.text.split())
         if each.reasoning and each.correct is not None:
-            self.thinking[author, correct].append(len(each.reasoning.split()))
+            self.thinking[each.author, each.correct].append(len(each.reasoning.split()))
+        if each.sound is False and each.role != "corrupted":
+            kind = flaw_kind(problem.question, each.text)
+            if kind:
+                self.flaws[each.author, each.role, kind] += 1
+
+    def _rationale(self, each: Rationale, by_id: dict[str, Rationale]) -> None:
+        author, role, accepted, correct = each.author, each.role, each.accepted, bool(each.correct)
         if role == "teacher":
             self.teachers.setdefault(author, 1 << len(self.teachers))
             self.drafts[author].update(
@@ -132,10 +145,6 @@ class LogTotals:
             )
         elif role == "revised":
             self._revised(author, each, by_id)
-        if each.sound is False and role != "corrupted":
-            kind = flaw_kind(problem.question, each.text)
-            if kind:
-                self.flaws[author, role, kind] += 1
         self._reviews(each)
 
     def _revised(self, author: str, each: Rationale, by_id: dict[str, Rationale]) -> None:

@@ -30,6 +30,7 @@ from errata.graphs.pipeline import GRAPHS, LESSON, STAGES, ShippedSettings, call
 from errata.graphs.stage import AnyStage, PipelineSettings, Stage, settings_model
 from errata.llm.budget import Budget
 from errata.llm.spec import Agents, AgentSpec, check_spec
+from errata.runs.without_gold import check_without_gold
 
 
 class SynthRecipe(Settings):
@@ -262,6 +263,8 @@ def check(recipe: SynthRecipe) -> SynthRecipe:
             "remove graph, or write graph: lesson",
         )
     pipeline = recipe.pipeline
+    if recipe.problems.gold != "all":
+        check_without_gold(pipeline, recipe.agents, recipe.settings, recipe.grader and recipe.grader.part)
     check_agents(pipeline, recipe.agents, recipe.settings)
     _check_budget(recipe, [stage.name for stage in (*STAGES, *pipeline)])
     for estimate in recipe.calls():

@@ -278,7 +278,9 @@ async def synthesize(
             check_access(recipe.asked)
         store = reply_store(recipe, directory)
         about = provenance(recipe, prompts) | {"store": store.kind}
-        about["input"] = {name: getattr(problems, name) for name in ("duplicates", "excluded", "skipped")}
+        about["input"] = {
+            name: getattr(problems, name) for name in ("duplicates", "excluded", "skipped", "without_gold")
+        }
         log = Log(directory.log)
         listening = ExitStack()
         try:

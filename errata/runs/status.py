@@ -11,6 +11,9 @@ The log is streamed; of several lines about one problem the last counts. What is
   the truth: precision = accepted and right / accepted, recall = accepted and right / right. `sound` takes soundness as
   the truth, over the judged rationales whose soundness is known; the `grader_only` figures are those of a panel that
   accepts what the grader finds right. A share of nothing is null.
+- estimated: of problems without a gold answer, which enter neither `correct` nor the shares with the grader as truth:
+  `problems`; rationales `written`, `right` (estimated, over 0.5), `open` (no estimate), `accepted`; `precision`, the
+  mean estimate of the judged that were accepted. Null where all problems have a gold answer.
 - set_aside: what exports leave out unless they are asked for: `cut_off`, rationales that end at their length limit, and
   `unjudged`, right ones whose author saw the gold answer and that no panel judged.
 - agreement: Krippendorff's alpha (ordinal) over all reviewed rationales with two or more valid scores.
@@ -39,6 +42,7 @@ import numpy as np
 
 from errata.llm.reply_counts import Key, ReplyCounts, counts_of, rows_of
 from errata.records import Call, Rationale, Transcript
+from errata.runs.estimate_counts import EstimateCounts
 from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.status_notes import batches_in, notes
 from errata.runs.transcripts import in_file_order, read_transcripts
@@ -89,8 +93,9 @@ class Funnel:
     def __init__(self, judged_roles: Collection[str] = JUDGED_ROLES) -> None:
         self._judged_roles = judged_roles
         self.authors: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-        self.judged: Counter[tuple[bool, bool, bool | None]] = Counter()
-        """By (accepted, correct, sound)."""
+        self.judged: Counter[tuple[bool, bool | None, bool | None]] = Counter()
+        """By (accepted, correct, sound); correct is None without a gold answer."""
+        self.estimates = EstimateCounts(judged_roles)
         self.patterns: Counter[tuple[int, ...]] = Counter()
         """How many reviewed rationales got n1 ones, n2 twos, ... n5 fives."""
         self.reviewers: dict[str, Counter[str]] = defaultdict(Counter)
@@ -106,6 +111,7 @@ class Funnel:
         """Calls that another agent answered in the asked one's place, by who was asked and who spoke."""
 
     def add(self, transcript: Transcript) -> None:
+        self.estimates.add(transcript)
         for rationale in transcript.rationales:
             self._rationale(rationale)
         for pair in transcript.pairs:
@@ -129,12 +135,14 @@ class Funnel:
             soundness_known=int(sound is not None),
             unreadable=int(rationale.answer is None),
             truncated=int(rationale.truncated),
-            unjudged=int(correct and rationale.saw_answer and accepted is None and not rationale.reviews),
+            unjudged=int(
+                bool(rationale.is_right) and rationale.saw_answer and accepted is None and not rationale.reviews
+            ),
         )
         if rationale.dropped:
             self.dropped[rationale.dropped] += 1
         if rationale.role in self._judged_roles and rationale.reviews and accepted is not None:
-            self.judged[accepted, correct, sound] += 1
+            self.judged[accepted, rationale.correct, sound] += 1
         scores = [review.score for review in rationale.reviews if review.valid]
         if len(scores) > 1:
             self.patterns[tuple(scores.count(score) for score in range(1, 6))] += 1
@@ -180,8 +188,8 @@ class Funnel:
         )
 
     def acceptance(self) -> dict[str, Any]:
-        accepted, right = self._count(accepted=True), self._count(correct=True)
-        both = self._count(accepted=True, correct=True)
+        right, both = self._count(correct=True), self._count(accepted=True, correct=True)
+        accepted = both + self._count(accepted=True, correct=False)
         known = {value: self._count(sound=value) for value in (True, False)}
         sound = None
         if sum(known.values()):
@@ -192,7 +200,7 @@ class Funnel:
                 "precision": share(accepted_sound, accepted_known),
                 "recall": share(accepted_sound, known[True]),
                 "grader_only_precision": share(right_sound, right_known),
-                "grader_only_recall": share(right_sound, known[True]),
+                "grader_only_recall": share(right_sound, right_sound + self._count(correct=False, sound=True)),
             }
         return {
             "judged": sum(self.judged.values()),
@@ -214,7 +222,8 @@ class Funnel:
         rows: list[dict[str, Any]] = []
         for (author, role), counted in sorted(self.authors.items()):
             sound = counted["sound"] if counted["soundness_known"] else None
-            rows.append({"author": author, "role": role, **counted, "sound": sound})
+            estimated = self.estimates.of_author(author, role)
+            rows.append({"author": author, "role": role, **counted, "sound": sound, **estimated})
         return rows
 
     def by_agent(self) -> dict[str, dict[str, Any]]:
@@ -233,7 +242,8 @@ class Funnel:
 
     def student(self) -> dict[str, int]:
         counted = sum((c for (_, role), c in self.authors.items() if role == "student"), Counter[str]())
-        return {"answers": counted["written"], "correct": counted["correct"]}
+        figures = {"answers": counted["written"], "correct": counted["correct"]}
+        return figures | self.estimates.of_role("student")
 
     def by_reply(self) -> list[dict[str, Any]]:
         """Replies by agent, stage and verb. Of an old log, which says of none why it was unreadable, those count that
@@ -318,6 +328,7 @@ def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
         "problems": problems(index, manifest.get("problems", {}).get("total")),
         "rationales": rationales,
         "acceptance": funnel.acceptance(),
+        "estimated": funnel.estimates.figures(),
         "calls": {key: spent.get(key, 0) for key in ("paid", "cached", "failed", "lost")},
         "tokens": {"prompt": spent.get("prompt_tokens", 0), "completion": spent.get("completion_tokens", 0)},
         "cost_usd": usd,

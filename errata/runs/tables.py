@@ -59,10 +59,12 @@ def show_status(status: dict[str, Any], console: Console | None = None) -> None:
 
 
 def _parts(status: dict[str, Any]) -> list[RenderableType | None]:
+    judged = status["acceptance"]["judged"]
     return [
         _problems(status["problems"]),
         _authors(status["authors"]),
-        _verdicts(status["acceptance"], status["agreement"]) if status["acceptance"]["judged"] else None,
+        _verdicts(status["acceptance"], status["agreement"], graded=_graded(status)) if judged else None,
+        _estimated(status["estimated"]),
         _reviewers(status["reviewers"]) if status["reviewers"] else None,
         _yield(status),
         _agents(status["agents"]) if status["agents"] else None,
@@ -84,26 +86,55 @@ def _problems(problems: dict[str, Any]) -> Table:
 
 
 def _authors(authors: list[dict[str, Any]]) -> Table:
-    headings = ("author", "role", "written", "right", "reviewed", "accepted", "sound")
-    keys = ("author", "role", "written", "correct", "reviewed", "accepted", "sound")
-    return table("Rationales", headings, ([row[key] for key in keys] for row in authors))
+    headings = ["author", "role", "written", "right", "reviewed", "accepted", "sound"]
+    keys = ["author", "role", "written", "correct", "reviewed", "accepted", "sound"]
+    if any(row.get("estimated") for row in authors):
+        headings.insert(4, "estimated right")
+        keys.insert(4, "estimated_right")
+    return table("Rationales", headings, ([_figure(row, key) for key in keys] for row in authors))
 
 
-def _verdicts(acceptance: dict[str, Any], agreement: dict[str, Any]) -> Table:
+def _figure(row: dict[str, Any], key: str) -> Any:
+    """A figure of an author; None for what is right where nothing was graded."""
+    if key == "correct" and row.get("estimated", 0) == row["written"]:
+        return None
+    return row.get(key)
+
+
+def _graded(status: dict[str, Any]) -> bool:
+    """Whether some of what was written could be graded: not all problems lack a gold answer."""
+    estimated = status["estimated"]
+    return estimated is None or estimated["written"] < status["rationales"]["written"]
+
+
+def _verdicts(acceptance: dict[str, Any], agreement: dict[str, Any], *, graded: bool) -> Table:
     answer, sound, differ = acceptance["answer"], acceptance["sound"], acceptance["disagreements"]
-    rows = [("panel against the answer", percent(answer["precision"]), percent(answer["recall"]))]
+    rows = [("panel against the answer", percent(answer["precision"]), percent(answer["recall"]))] if graded else []
     if sound:
         rows.append(("panel against soundness", percent(sound["precision"]), percent(sound["recall"])))
         grader = percent(sound["grader_only_precision"]), percent(sound["grader_only_recall"])
-        rows.append(("grader alone against soundness", *grader))
+        rows += [("grader alone against soundness", *grader)] if graded else []
     drawn = table(f"Acceptance of {acceptance['judged']:,} judged rationales", ("", "precision", "recall"), rows)
     alpha = "undefined" if agreement["alpha"] is None else f"{agreement['alpha']:.2f}"
-    drawn.caption = Text(
+    wrongly = (
         f"accepted though wrong {differ['accepted_wrong']:,}, rejected though right {differ['rejected_right']:,}; "
-        f"Krippendorff's alpha {alpha} over {agreement['units']:,} rationales"
+    )
+    drawn.caption = Text(
+        f"{wrongly if graded else ''}Krippendorff's alpha {alpha} over {agreement['units']:,} rationales"
     )
     drawn.caption_justify = "left"
     return drawn
+
+
+def _estimated(estimated: dict[str, Any] | None) -> Text | None:
+    if estimated is None:
+        return None
+    mean = estimated["precision"]
+    chance = "" if mean is None else f"; of what the panel accepted {percent(mean)} are right, if the estimates hold"
+    return Text(
+        f"{estimated['problems']:,} problems have no gold answer: of {estimated['written']:,} rationales on them "
+        f"{estimated['right']:,} are estimated right, {estimated['open']:,} open{chance}"
+    )
 
 
 def _reviewers(reviewers: dict[str, dict[str, Any]]) -> Table:
@@ -118,7 +149,10 @@ def _yield(status: dict[str, Any]) -> Table:
     student, explanations = status["student"], status["explanations"]
     rows: list[tuple[str, int]] = []
     if student["answers"]:
-        rows += [("student's answers", student["answers"]), ("  found right", student["correct"])]
+        rows.append(("student's answers", student["answers"]))
+        estimated = student.get("estimated", 0)
+        rows += [("  found right", student["correct"])] if estimated < student["answers"] else []
+        rows += [("  estimated right", student["estimated_right"])] if estimated else []
     rows.append(("explanations of mistakes", explanations["written"]))
     rows += [(f"  {kind}", number) for kind, number in explanations["kinds"].items()]
     for origin, counted in status["pairs"].items():
@@ -126,7 +160,7 @@ def _yield(status: dict[str, Any]) -> Table:
         rows.append(("  in the band", counted["in_band"]))
     rows += [(f"rationales dropped: {reason}", number) for reason, number in status["dropped"].items()]
     rows += [(SET_ASIDE[reason], number) for reason, number in status["set_aside"].items() if number]
-    rows += [(f"input {kind}", number) for kind, number in status["input"].items() if number]
+    rows += [(f"input {kind.replace('_', ' ')}", number) for kind, number in status["input"].items() if number]
     return table("Yield", ("", "number"), rows)
 
 

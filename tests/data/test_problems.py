@@ -591,3 +591,42 @@ def test_bad_records_are_skipped_counted_and_listed_where_asked(tmp_path: Path) 
     assert "line 8: not JSON" in note
     with pytest.raises(UsageError, match="line 7"):
         list(Problems(ProblemSource(source=str(path), mapping=PLAIN)))
+
+
+# ---- without gold answers --------------------------------------------------------------------------------------------
+
+SOME = '{"question": "a?", "answer": "7"}\n{"question": "b?", "answer": " "}\n{"question": "c?"}\n'
+
+
+def test_records_without_an_answer_are_problems_where_some_may_lack_one(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text(SOME)
+    problems = Problems(ProblemSource(source=str(path), mapping=PLAIN, gold="some"))
+
+    assert [(problem.answer, problem.kind) for problem in problems] == [
+        ("7", "number"), (None, "number"), (None, "number")
+    ]  # fmt: skip
+    (note,) = problems.notes()
+    assert note.startswith(
+        "2 without_gold, kept: there is no gold answer, so verdicts are estimated (set.jsonl, line 2"
+    )
+    assert [problem.answer for problem in read(str(path), on_bad_record="skip")] == ["7"]
+    assert "set problems.gold: some" in refusal(str(path), where={"question": "b?"})
+
+
+def test_a_source_without_gold_reads_neither_answers_nor_solutions(tmp_path: Path) -> None:
+    path = lines(tmp_path / "gsm8k.jsonl", [{"question": "a?", "answer": "So 3 + 4 = 7.\n#### 7"}])
+    own = Mapping(question="question", answer="gone", answers="gone", rationale="answer", kind="number")
+
+    for mapping in (own, "gsm8k", Mapping(question="question", kind="number")):
+        (problem,) = read(path, mapping, gold="none")
+        assert (problem.answer, problem.answers, problem.rationale) == (None, (), None)
+    (problem,) = read("classroom", None, limit=1, gold="none")
+    (known,) = read("classroom", None, limit=1)
+    assert problem == known.model_copy(update={"answer": None, "rationale": None})
+
+
+def test_a_mapping_without_an_answer_is_refused_where_gold_answers_are_expected(tmp_path: Path) -> None:
+    path = lines(tmp_path / "set.jsonl", ROWS)
+    for gold in ("all", "some"):
+        assert "set problems.gold: none" in refusal(path, Mapping(question="question", kind="number"), gold=gold)

@@ -98,6 +98,13 @@ def task_of(name: str, changes: dict[str, Any]) -> Task:
     return Task.model_validate(task_data(name, changes))
 
 
+def test_a_task_without_gold_answers_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"tasks\.mine\.gold is none") as caught:
+        read_task("mine", Task(source="classroom", gold="none"))
+    assert caught.value.why
+    assert caught.value.do
+
+
 def test_a_task_of_ones_own_is_a_source_and_a_mapping(tmp_path: Path) -> None:
     file = tmp_path / "mine.jsonl"
     file.write_text('{"q": "1 + 1?", "a": 2}\n{"q": "2 + 2?", "a": 4}\n')

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from errata.evals.aggregate import several, verdict
 from errata.evals.results import Sample
-from errata.evals.voting import WEIGHTINGS, Weighting, grouped, vote, weights_of
+from errata.evals.voting import WEIGHTINGS, Weighting, vote, weights_of
+from errata.grading.equivalence import grouped
 from errata.grading.grader import Grader
 from tests.evals import twins
 

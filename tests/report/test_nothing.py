@@ -34,6 +34,12 @@ def every(line: Json, **changes: Any) -> None:
         rationale.update(changes)
 
 
+def without_gold(line: Json) -> None:
+    line["problem"]["answer"] = None
+    for rationale in line["rationales"]:
+        rationale.update(correct=None, estimated=0.9 if rationale["correct"] else 0.1)
+
+
 def nothing_right(line: Json) -> None:
     every(line, correct=False, accepted=False)
 
@@ -89,7 +95,7 @@ def about_nothing(page: Path) -> list[str]:
     "change",
     [
         *(nothing_right, everything_right, nothing_scored, all_scores_alike, no_teacher, nothing_at_all),
-        no_pair_in_the_band,
+        *(no_pair_in_the_band, without_gold),
     ],
 )
 def test_no_sentence_of_a_run_is_about_nothing(lesson: Path, tmp_path: Path, change: Callable[[Json], None]) -> None:
@@ -97,6 +103,18 @@ def test_no_sentence_of_a_run_is_about_nothing(lesson: Path, tmp_path: Path, cha
     change_log(run, change)
 
     assert about_nothing(write_report(run).out) == []
+
+
+def test_a_run_without_gold_answers_is_reported_as_estimated(lesson: Path, tmp_path: Path) -> None:
+    run = copy_of(lesson, tmp_path)
+    change_log(run, without_gold)
+    told = sentences(write_report(run).out)
+
+    assert any("on problems without a gold answer are estimated right." in line for line in told)
+    shown = [line for line in told if re.search(r"\bright\b", line)]
+    graded = [line for line in shown if re.search(r"\d %? ?(?:of [^.]* )?(?:are|is|end) (?:in the )?right", line)]
+    assert not graded
+    assert not any("got" in line and "wrong" in line for line in told)
 
 
 def test_a_run_that_has_not_begun_is_not_summed_up(lesson: Path, tmp_path: Path) -> None:

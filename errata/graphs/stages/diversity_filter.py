@@ -45,7 +45,7 @@ def set_aside(
     for each in rationales:
         if max_chars is not None and len(problem.question) + len(each.text) > max_chars:
             dropped.append(each.model_copy(update={"dropped": "too_long"}))
-        elif each.correct:
+        elif each.is_right:
             right.append(each)
     return dropped if diversity is None else dropped + _alike(right, diversity)
 

@@ -19,6 +19,7 @@ from errata.agents.ask import Parsed
 from errata.agents.demonstration import Demonstration
 from errata.agents.teacher import Teacher
 from errata.agents.team import Team
+from errata.evidence.estimated import as_agreed
 from errata.graphs.call_counts import NONE, CallEstimate, Range, Rates
 from errata.graphs.nodes import add_rationales, grade_all, together
 from errata.graphs.stage import END, Counts, Pipeline, PipelineSettings, Route, Stage, Steps
@@ -49,8 +50,10 @@ def build(team: Team, settings: DualCotSettings, pipeline: Pipeline) -> Steps:
 
         def ask(each: Rewrite) -> Coroutine[Any, Any, Parsed[Rationale]]:
             teacher = rewriter(team, each.source)
-            write = teacher.rectify if each.verb == "rectify" else teacher.corrupt
-            return write(problem, each.source, settings.sampling, each.round, examples)
+            if each.verb == "corrupt":
+                return teacher.corrupt(problem, each.source, settings.sampling, each.round, examples)
+            shown = as_agreed(problem, list(state["rationales"].values())) or problem
+            return teacher.rectify(shown, each.source, settings.sampling, each.round, examples)
 
         return add_rationales(await together(ask(each) for each in rewrites_of(state, settings)))
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from errata.agents.demonstration import Demonstration
 from errata.config.base import Settings
+from errata.evidence.estimated import as_agreed
 from errata.graphs.stages.parroting import parroting
 from errata.graphs.stages.word_diff import LONGEST, align
 from errata.graphs.state import State, mistakes_of, rationales_of
@@ -70,8 +71,12 @@ def sources(state: State, settings: DualCotSettings) -> list[tuple[Literal["rect
     counts.
     """
     teachers = rationales_of(state, "teacher")
-    wrong = [each for each in teachers if each.correct is False] + (mistakes_of(state) if settings.student else [])
-    right = [each for each in rationales_of(state, "teacher", "revised") if each.correct and each.accepted is not False]
+    wrong = [each for each in teachers if each.is_right is False] + (mistakes_of(state) if settings.student else [])
+    right = [
+        each for each in rationales_of(state, "teacher", "revised") if each.is_right and each.accepted is not False
+    ]
+    if as_agreed(state["problem"], list(state.get("rationales", {}).values())) is None:
+        wrong = []  # there is no answer to rectify towards
     rectified = _distinct(wrong)[: settings.max_per_problem] if settings.rectify else []
     corrupted = _distinct(right)[: settings.max_per_problem] if settings.corrupt else []
     return [("rectify", each) for each in rectified] + [("corrupt", each) for each in corrupted]
@@ -106,9 +111,9 @@ def rewritten_pairs(state: State, band: Band) -> list[Pair]:
         if each.role not in REWRITES or each.parent_id is None or each.dropped or not _whole(each):
             continue
         source = state["rationales"][each.parent_id]
-        if each.role == "rectified" and each.correct is True:
+        if each.role == "rectified" and each.is_right is True:
             pairs.append(pair_of(each, source, "student" if source.role == "student" else "rectified", band))
-        elif each.role == "corrupted" and each.correct is False:
+        elif each.role == "corrupted" and each.is_right is False:
             pairs.append(pair_of(source, each, "corrupted", band))
     return pairs
 
@@ -130,7 +135,7 @@ def natural_pairs(state: State, settings: DualCotSettings) -> list[Pair]:
 
 def _right_and_wrong(rationales: Iterable[Rationale]) -> list[tuple[Rationale, Rationale]]:
     whole = _distinct(rationales)
-    return [(right, wrong) for right in whole if right.correct for wrong in whole if wrong.correct is False]
+    return [(right, wrong) for right in whole if right.is_right for wrong in whole if wrong.is_right is False]
 
 
 def pair_of(right: Rationale, wrong: Rationale, origin: Origin, band: Band) -> Pair:

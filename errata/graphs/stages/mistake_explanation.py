@@ -12,13 +12,15 @@ from typing import Literal
 
 from pydantic import Field
 
+from errata.agents.prompt_inputs import shown_answer
 from errata.agents.teacher import Teacher
 from errata.agents.team import Team
 from errata.config.base import Settings
+from errata.evidence.estimated import agreed_solution, as_agreed
 from errata.graphs.call_counts import CallEstimate, Rates
 from errata.graphs.nodes import add_explanations, together
 from errata.graphs.stage import END, Counts, Pipeline, Route, Stage, Steps
-from errata.graphs.state import State, mistakes_of
+from errata.graphs.state import State, mistakes_of, none_right, student_right
 from errata.llm.spec import Sampling
 from errata.records import Problem, Rationale, draw
 
@@ -45,7 +47,7 @@ def build(team: Team, settings: MistakeExplanationSettings, pipeline: Pipeline) 
         return (team.teachers[place],)
 
     async def explain(state: State) -> State:
-        problem = state["problem"]
+        problem = with_solution(state)
         turns = [
             (teacher, mistake)
             for mistake in to_explain(state, settings.max_mistakes)
@@ -55,7 +57,7 @@ def build(team: Team, settings: MistakeExplanationSettings, pipeline: Pipeline) 
         return add_explanations(replies)
 
     async def classify(state: State) -> State:
-        problem, rationales = state["problem"], state["rationales"]
+        problem, rationales = with_solution(state), state["rationales"]
         replies = await together(
             teachers[each.author].classify(problem, rationales[each.rationale_id], each, settings.sampling)
             for each in state.get("explanations", {}).values()
@@ -71,8 +73,19 @@ def build(team: Team, settings: MistakeExplanationSettings, pipeline: Pipeline) 
     )
 
 
+def with_solution(state: State) -> Problem:
+    """The problem as its explainers are shown it: without a gold answer, with the agreed one and a solution for it."""
+    problem, rationales = state["problem"], list(state.get("rationales", {}).values())
+    agreed, solution = as_agreed(problem, rationales), agreed_solution(rationales)
+    if problem.answer is not None or agreed is None:
+        return problem
+    return problem.model_copy(update={"answer": f"{shown_answer(agreed)}\n\nOne solution ends in it:\n{solution}"})
+
+
 def to_explain(state: State, at_most: int | None) -> list[Rationale]:
-    """The student's mistakes that have a text to explain, each distinct text once."""
+    """The student's mistakes that have a text to explain, each distinct text once; none while no answer is known."""
+    if with_solution(state).answer is None:
+        return []
     distinct = {each.text: each for each in reversed(mistakes_of(state)) if each.text.strip()}
     return sorted(distinct.values(), key=lambda each: each.sample)[:at_most]
 
@@ -92,7 +105,9 @@ def expected(counts: Counts, settings: MistakeExplanationSettings, rates: Rates)
 def missing(state: State) -> str | None:
     if state.get("explanations"):
         return None
-    return "no_explanation" if mistakes_of(state) else "student_right"
+    if with_solution(state).answer is None:
+        return none_right(state)
+    return "no_explanation" if mistakes_of(state) else student_right(state)
 
 
 MISTAKE_EXPLANATION = Stage(

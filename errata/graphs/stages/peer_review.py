@@ -20,7 +20,7 @@ from errata.graphs.nodes import add_rationales, grade_all, together
 from errata.graphs.stage import END, Counts, Pipeline, PipelineSettings, Route, Stage, Steps
 from errata.graphs.stages.rationales import RATIONALES
 from errata.graphs.stages.review_panel import AcceptRule, check_panel, review_all, unreviewed
-from errata.graphs.state import State, rationales_of
+from errata.graphs.state import State, none_right, rationales_of
 from errata.llm.spec import Agents, Sampling
 from errata.records import Problem, Rationale
 
@@ -122,7 +122,7 @@ def missing(state: State) -> str | None:
     judged = [each for each in state.get("rationales", {}).values() if each.dropped is None and each.role != "student"]
     if any(each.accepted for each in judged):
         return None
-    return "no_accepted_rationale" if any(each.reviews for each in judged) else "no_correct_rationale"
+    return "no_accepted_rationale" if any(each.reviews for each in judged) else none_right(state)
 
 
 def check(agents: Agents, settings: PeerReviewSettings, pipeline: PipelineSettings) -> None:

@@ -20,7 +20,7 @@ from errata.graphs.nodes import add_rationales, grade_all, together
 from errata.graphs.stage import Counts, Pipeline, Stage, Steps, chain
 from errata.graphs.stages.diversity_filter import DiversityFilter, set_aside
 from errata.graphs.stages.parroting import copied
-from errata.graphs.state import State, rationales_of
+from errata.graphs.state import State, none_right, rationales_of
 from errata.llm.spec import Sampling
 from errata.records import Problem
 
@@ -76,8 +76,8 @@ def expected(counts: Counts, settings: RationalesSettings, rates: Rates) -> Iter
 
 
 def missing(state: State) -> str | None:
-    right = any(each.correct for each in rationales_of(state, "teacher", "revised"))
-    return None if right else "no_correct_rationale"
+    right = any(each.is_right for each in rationales_of(state, "teacher", "revised"))
+    return None if right else none_right(state)
 
 
 RATIONALES = Stage(

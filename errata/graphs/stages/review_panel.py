@@ -13,7 +13,7 @@ from errata.agents.team import Team
 from errata.config.base import Settings
 from errata.config.code import Reference
 from errata.errors import UsageError
-from errata.graphs.nodes import calls_of, together
+from errata.graphs.nodes import calls_of, estimated, together
 from errata.graphs.state import State
 from errata.llm.spec import Agents, Sampling
 from errata.records import Rationale, Review
@@ -96,10 +96,12 @@ async def review_all(
         reviews = tuple(review for _ in panel if (review := next(rest).value))
         update = {"reviews": reviews, "accepted": verdict(accept, reviews)}
         reviewed[rationale.id] = rationale.model_copy(update=update)
+    if problem.answer is None:
+        reviewed = await estimated(team, problem, {**state.get("rationales", {}), **reviewed})
     return {"rationales": reviewed, "calls": calls_of(replies)}
 
 
 def unreviewed(rationales: Sequence[Rationale], *, only_correct: bool) -> list[Rationale]:
     """Those the panel has not seen; only the right ones where the recipe says so."""
     fresh = [each for each in rationales if not each.reviews and each.accepted is None]
-    return [each for each in fresh if each.correct] if only_correct else fresh
+    return [each for each in fresh if each.is_right] if only_correct else fresh

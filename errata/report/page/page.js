@@ -69,7 +69,7 @@ function transcriptsView(host, index, blocks) {
     const [written, right, accepted] = index.counts[n];
     return [
       el("div", { className: "gist" }, index.questions[n]),
-      el("div", { className: "meta" }, `${written} written · ${right} right · ${accepted} accepted · ${index.ids[n]}`),
+      el("div", { className: "meta" }, `${written} written · ${right === null ? "no gold answer" : `${right} right`} · ${accepted} accepted · ${index.ids[n]}`),
     ];
   };
   const by = (place, sign) => (a, b) => sign * (index.counts[a][place] - index.counts[b][place]) || a - b;

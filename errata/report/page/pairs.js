@@ -5,7 +5,7 @@ const pairName = (pair) => `${pair.origin}, ${percent(pair.ratio)} of the words 
 function sidesOf(story, pair, terms = []) {
   const side = (kind, rationale, spans) => el("div", { className: `side ${kind}` },
     el("article", { className: "card" },
-      el("header", {}, el("b", {}, rationale.by), el("span", { className: "as" }, roleOf(rationale)), grade(rationale.correct)),
+      el("header", {}, el("b", {}, rationale.by), el("span", { className: "as" }, roleOf(rationale)), grade(rationale)),
       prose(rationale.text, terms, (spans ?? []).map((span) => [...span, "key"]))));
   const [right, wrong] = [story.rationales[pair.right], story.rationales[pair.wrong]];
   return el("div", { className: "sides" }, side("right", right, pair.right_spans), side("wrong", wrong, pair.wrong_spans));

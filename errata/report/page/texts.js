@@ -28,7 +28,9 @@ function folded(summary, ...inside) {
   return el("details", {}, el("summary", {}, summary), ...inside);
 }
 
-function grade(correct) {
+/** The verdict on a rationale: by the gold answer, else as it is estimated. */
+function grade({ correct, estimated }) {
+  if (estimated !== undefined && correct === undefined) return mark("plain", `estimated ${estimated > 0.5 ? "right" : "wrong"}: ${estimated.toFixed(2)}`);
   if (correct === undefined || correct === null) return mark("plain", "not graded");
   return correct ? mark("right", "✓ right") : mark("wrong", "✗ wrong");
 }

@@ -49,7 +49,7 @@ function thread(each, all, story, terms) {
 }
 
 function rationaleOf(each, terms) {
-  const marks = [grade(each.correct)];
+  const marks = [grade(each)];
   if (each.accepted !== undefined) marks.push(each.accepted ? mark("right", "accepted") : mark("wrong", "rejected"));
   if (each.sound === false) marks.push(mark("wrong", "unsound"));
   if (each.sound === true) marks.push(mark("plain", "sound"));

@@ -80,6 +80,10 @@ def _synthesis(view: RunView) -> list[Key]:
     if not view.status["problems"]["total"]:
         return []
     status, keys = view.status, []
+    estimated = status.get("estimated")
+    if estimated:
+        of = f"of {estimated['written']:,} on problems without a gold answer"
+        keys.append(Key(f"{estimated['right']:,}", "rationales estimated right", of))
     rationales, acceptance = status["rationales"], status["acceptance"]
     if view.paneled:
         keys.append(Key(f"{rationales['accepted']:,}", "accepted rationales", f"of {acceptance['judged']:,} judged"))
@@ -87,10 +91,10 @@ def _synthesis(view: RunView) -> list[Key]:
         against = "sound in every step" if acceptance["sound"] else "right by the answer"
         if truth["precision"] is not None:
             keys.append(Key(pct(truth["precision"], 1), f"of the accepted are {against}", _than(acceptance)))
-    elif rationales["written"]:
+    elif rationales["written"] and not estimated:
         keys.append(Key(f"{rationales['correct']:,}", "right rationales", f"of {rationales['written']:,} written"))
     student = status["student"]
-    if student["answers"]:
+    if student["answers"] and not student.get("estimated"):
         share = pct(student["correct"] / student["answers"], 1)
         keys.append(
             Key(share, "right in the student's exam", f"{student['correct']:,} of {student['answers']:,} answers")

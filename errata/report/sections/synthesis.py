@@ -27,7 +27,8 @@ class RunView:
 
     @property
     def paneled(self) -> bool:
-        return bool(self.status["acceptance"]["judged"])
+        """Whether a panel judged rationales whose grade is known."""
+        return bool(self.totals.scored)
 
     @property
     def covering(self) -> str:
@@ -36,7 +37,7 @@ class RunView:
 
 
 def section(view: RunView) -> Section:
-    figures = [_problems(view), _rationales(view), _unread(view), *_levels(view)]
+    figures = [_problems(view), _rationales(view), _estimated(view), _unread(view), *_levels(view)]
     return Section("synthesis", "Synthesis", _lede(view), [each for each in figures if each])
 
 
@@ -63,7 +64,7 @@ def _covered(view: RunView, name: str) -> int:
 
 
 def _problems(view: RunView) -> Figure | None:
-    problems, student = view.status["problems"], view.status["student"]
+    problems = view.status["problems"]
     if not problems["total"]:
         return None
     ended = problems["total"] - problems["pending"]
@@ -72,7 +73,7 @@ def _problems(view: RunView) -> Figure | None:
     for ending in ("rejected", "failed"):
         number = sum(problems[ending].values())
         rows += [(ending, number)] if number else []
-    if student["answers"]:
+    if view.totals.exam:
         rows.append(("the student got wrong", _mistaken(view)))
     if view.totals.teachers:
         rows.append(("with a right rationale", _covered(view, "right")))
@@ -146,6 +147,27 @@ def _rationales(view: RunView) -> Figure | None:
     dropped = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in view.status["dropped"].items())
     note = f"Set aside by the filters: {dropped}." if dropped else ""
     return Figure(title, Table(headings, table), [_steps(rows, written, tones)], note)
+
+
+def _estimated(view: RunView) -> Figure | None:
+    """Rationales on problems without a gold answer; None where all problems have one."""
+    estimated = view.status.get("estimated")
+    if not estimated:
+        return None
+    title = (
+        f"{estimated['right']:,} of {count(estimated['written'], 'rationale')} on problems without a gold answer are "
+        "estimated right."
+    )
+    rows: Lines = [
+        [each["author"], each["role"], each["estimated"], each["estimated_right"], each["accepted"]]
+        for each in view.status["authors"]
+        if each.get("estimated")
+    ]
+    note = (
+        "A probability over 0.5 that the answer is right, by agreement of answers, reviews and arithmetic. Nothing "
+        "here was compared with a gold answer, and no figure of what is right counts these rationales."
+    )
+    return Figure(title, Table(("author", "role", "without a grade", "estimated right", "accepted"), rows), (), note)
 
 
 def _unread(view: RunView) -> Figure | None:

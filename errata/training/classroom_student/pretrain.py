@@ -212,6 +212,7 @@ def _mistake_row(problem: Problem, prompts: Prompts) -> Example:
     rng = HashedRandom("school mistake", problem.id)
     flawed = write(puzzle, work(puzzle, wrong(puzzle, rng)), rng.between(0, len(VOICES) - 1))
     teacher = persona("teacher?misconceptions=0")
+    assert problem.answer is not None
     remark = explain(teacher, puzzle, flawed, problem.answer)
     return Example(explain_messages(prompts, problem, flawed), remark, problem.meta["signature"])
 

@@ -93,7 +93,7 @@ def _answer(speaker: Persona, draws: HashedDraws, task: Task) -> str:
     parts = task.parts
     puzzle = parse(parts.get("question", ""))
     text = parts.get("rationale", "")
-    gold = parts.get("answer")
+    gold = parts["answer"].partition("\n")[0] if "answer" in parts else None  # a solution may follow
     if task.verb == "reviewer/score":
         return score(speaker, draws, puzzle, text, gold)
     if puzzle is None:

@@ -1,0 +1,1 @@
+"""What is known of a rationale's correctness without a gold answer."""
