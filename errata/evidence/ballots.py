@@ -22,11 +22,15 @@ YES, NO, NONE = 1, -1, 0
 
 
 class Voter(NamedTuple):
-    """Who votes. `panel`: one of those who may err together on a text. `prior`: right and wrong votes taken as seen."""
+    """Who votes. `panel`: one of those who may err together on a text. `prior`: right and wrong votes taken as seen.
+
+    `counted` is False for what the model reads elsewhere: it has agreement from the groups of equal answers.
+    """
 
     name: str
     panel: bool = False
     prior: tuple[float, float] = (6.0, 3.0)
+    counted: bool = True
 
 
 class Ballot(NamedTuple):
@@ -74,6 +78,11 @@ class Ballots:
     def with_votes(self, votes_NJ: Bytes, reviews_N: Ints | None = None) -> Ballots:
         """The same rationales with other votes, as where fewer reviews are asked."""
         return self._with(votes_NJ=votes_NJ, reviews_N=self.reviews_N if reviews_N is None else reviews_N)
+
+    def counted(self) -> Ballots:
+        """The ballots with the votes that the model counts alone."""
+        columns = [column for column, voter in enumerate(self.voters) if voter.counted]
+        return self._with(voters=tuple(self.voters[column] for column in columns), votes_NJ=self.votes_NJ[:, columns])
 
     def of_problems(self, problems: Sequence[int] | Ints) -> Ballots:
         """The ballots of these problems, in this order; one that stands twice counts as two problems."""

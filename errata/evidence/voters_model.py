@@ -233,7 +233,8 @@ def _accuracies(layout: Layout, seen: Expected, weight_N: Floats) -> Floats:
         whole_A = np.bincount(ballots.author_N, weights=whole_N, minlength=len(ballots.authors))
         mean = (right_A.sum() + 1) / (whole_A.sum() + 2)
         rows.append((right_A + AUTHOR_PRIOR * mean) / (whole_A + AUTHOR_PRIOR))
-    return np.clip(np.array(rows), 1e-6, 1 - 1e-6)
+    accuracies: Floats = np.clip(np.array(rows), 1e-6, 1 - 1e-6)
+    return accuracies
 
 
 def _voters(layout: Layout, seen: Expected, weight_N: Floats) -> tuple[Floats, Floats]:
