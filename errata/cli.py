@@ -248,6 +248,8 @@ def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **op
 @click.option("--by-scores", is_flag=True, help="Ranker: better x worse by the panel's scores, not right x wrong.")
 @click.option("--cut-off", is_flag=True, help="Take texts that end at their length limit too.")
 @click.option("--unjudged", is_flag=True, help="Take right texts that saw the gold answer and no panel judged too.")
+@click.option("--accept", metavar="RULE", help=f"Accept by this, whatever the panel said: {', '.join(RULES)}.")
+@click.option("--precision", type=click.FloatRange(0, 1, min_open=True), help="What reliability keeps: 0.95.")
 @click.option("--against", multiple=True, metavar="SOURCE:MAPPING", help="Report overlap with this evaluation set.")
 @click.option("--exclude-overlap", is_flag=True, help="Leave out problems that overlap with an evaluation set.")
 @click.option("--keep-duplicates", is_flag=True, help="Write near-duplicates too.")

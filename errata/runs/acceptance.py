@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from errata.config.base import Settings
+from errata.errors import UsageError, did_you_mean
 
 RuleName = Literal["mean", "min", "k_of_n", "veto", "agreement", "majority", "reliability"]
 
@@ -24,3 +25,21 @@ class Acceptance(Settings):
     threshold: float = 3.0
     k: int = Field(default=1, ge=1)
     veto_at: int = 1
+
+
+def acceptance_of(rule: str | None, precision: float | None = None) -> Acceptance | None:
+    """The acceptance that a command line names; None where it names none. Raises UsageError for what is no rule."""
+    if rule is None and precision is None:
+        return None
+    rules = get_args(RuleName)
+    if rule is not None and rule not in rules:
+        raise UsageError(
+            f"no acceptance rule is called {rule}",
+            f"the rules are {', '.join(rules)}",
+            did_you_mean(rule, rules, "name one of them"),
+        )
+    if precision is None:
+        return Acceptance(rule=rule)  # type: ignore[arg-type]
+    if rule not in (None, "reliability"):
+        raise UsageError(f"--precision with --accept {rule}", "it would change nothing", "name reliability")
+    return Acceptance(rule="reliability", precision=precision)
