@@ -34,6 +34,7 @@ METHODS = {
     "kto": "KTO over right and wrong rationales, by TRL's trainer.",
     "grpo": "GRPO on a run's problems with the grader as reward, by TRL's trainer.",
 }
+RULES = ("mean", "min", "k_of_n", "veto", "agreement", "majority", "reliability")
 """What the help lists without importing torch; tests hold both against the values that it stands for."""
 
 
@@ -210,6 +211,26 @@ def status(run: Path, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--compare", is_flag=True, help="All rules side by side; without it the one named, or reliability.")
+@click.option("--rule", "rules", multiple=True, metavar="RULE", help=f"Only this: {', '.join(RULES)}.  [repeatable]")
+@click.option("--precision", default=0.95, show_default=True, type=click.FloatRange(0, 1, min_open=True))
+@click.option("--hide-gold", is_flag=True, help="Keep gold verdicts from the model, so that they judge it.")
+@click.option("--vote", "votes", multiple=True, metavar="FILE.py:VOTE", help="Also one's own.  [repeatable]")
+@click.option("--marks", type=click.Path(path_type=Path, dir_okay=False), help="A person's marks, JSON lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Show what acceptance rules would accept of RUN, and how good it is by estimate and by gold. Makes no call."""
+    from errata.evidence.commands import compare_rules, show_rules
+
+    result = compare_rules(run, rules=rules or (() if compare else ("reliability",)), **options)
+    if as_json:
+        print_json(result)
+    else:
+        click.echo("\n".join(show_rules(result)))
+
+
+@cli.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
     "--format",
@@ -238,6 +259,8 @@ def status(run: Path, as_json: bool) -> None:
     show_default=True,
     help="What reasoning models thought: left out, or before the text in <think> tags.",
 )
+@click.option("--accept", metavar="RULE", help=f"Accept by this, whatever the panel said: {', '.join(RULES)}.")
+@click.option("--precision", type=click.FloatRange(0, 1, min_open=True), help="What reliability keeps: 0.95.")
 @click.option("--against", multiple=True, metavar="SOURCE:MAPPING", help="Report overlap with this evaluation set.")
 @click.option("--exclude-overlap", is_flag=True, help="Leave out problems that overlap with an evaluation set.")
 @click.option("--keep-duplicates", is_flag=True, help="Write near-duplicates too.")

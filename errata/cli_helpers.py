@@ -106,6 +106,8 @@ def write_export(
     against: tuple[str, ...] = (),
     exclude_overlap: bool = False,
     keep_duplicates: bool = False,
+    accept: str | None = None,
+    precision: float | None = None,
     **options: Any,
 ) -> Any:
     """Writes a data set as `errata export` does; `form` is a format's name, `my_format.py:FORMAT`, or a value."""
@@ -113,6 +115,7 @@ def write_export(
     from errata.exports.formats import check_options, format_of, own_code
     from errata.exports.transcript_view import Options
     from errata.exports.write import export as write
+    from errata.runs.acceptance import acceptance_of
 
     form = format_of(form)
     say_code(own_code(form))
@@ -126,6 +129,7 @@ def write_export(
         against=[parse_against(each) for each in against],
         exclude_overlap=exclude_overlap,
         keep_duplicates=keep_duplicates,
+        acceptance=acceptance_of(accept, precision),
     )
 
 

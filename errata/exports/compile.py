@@ -17,6 +17,7 @@ from errata.agents.prompts import load_prompts
 from errata.config.env import expand
 from errata.data.contamination import EvalSet
 from errata.errors import UsageError, did_you_mean
+from errata.evidence.view import verdicts_of, with_verdicts
 from errata.exports.dedup import Duplicates
 from errata.exports.format import Format, Needs
 from errata.exports.formats import format_of
@@ -24,6 +25,7 @@ from errata.exports.transcript_view import ALL, LeftOut, Options, Row, Source, T
 from errata.graphs.pipeline import LESSON, STAGES, in_order
 from errata.graphs.stage import AnyStage
 from errata.records import Problem, Transcript
+from errata.runs.acceptance import Acceptance
 from errata.runs.log_lines import damage_note
 from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.saved_recipe import load_saved_recipe, stages_run
@@ -48,10 +50,16 @@ class Log:
     run: RunDir
     index: LogIndex
     source: Source
+    acceptance: Acceptance | None = None
+    """The rule whose verdicts stand in place of the panel's; None: the panel's own."""
 
     def transcripts(self) -> Iterator[Transcript]:
         """The last line of every problem, in input order. Raises UsageError on one that is no transcript."""
-        return read_transcripts(self.run.log, self.index.in_input_order())
+        read = read_transcripts(self.run.log, self.index.in_input_order())
+        if self.acceptance is None:
+            return read
+        verdicts = verdicts_of(self.run, self.acceptance)
+        return (with_verdicts(transcript, verdicts) for transcript in read)
 
 
 @dataclass(frozen=True)
@@ -109,13 +117,15 @@ class ExportCounts:
 # ---- logs ------------------------------------------------------------------------------------------------------------
 
 
-def open_logs(runs: Sequence[str | Path], form: str | Format, options: Options = ALL) -> list[Log]:
-    """The runs' logs, indexed.
+def open_logs(
+    runs: Sequence[str | Path], form: str | Format, options: Options = ALL, acceptance: Acceptance | None = None
+) -> list[Log]:
+    """The runs' logs, indexed. `acceptance` goes before what the runs' recipes say.
 
     Raises UsageError where there is no run directory, where no run has one of the authors or roles of the options,
     where problems without a gold answer are to be taken by their grade, or where together they cannot serve the format.
     """
-    form, logs = format_of(form), [open_log(run) for run in runs]
+    form, logs = format_of(form), [open_log(run, acceptance) for run in runs]
     check_authors(logs, options)
     check_roles(logs, options)
     check_graded(logs, options)
@@ -125,12 +135,13 @@ def open_logs(runs: Sequence[str | Path], form: str | Format, options: Options =
     return logs
 
 
-def open_log(run: str | Path) -> Log:
-    """A run's log, indexed. Raises UsageError where there is none."""
+def open_log(run: str | Path, acceptance: Acceptance | None = None) -> Log:
+    """A run's log, indexed, with the acceptance given or its recipe's. Raises UsageError where there is no run."""
     directory = find_run(run)
     recipe = load_saved_recipe(directory.recipe)
     prompts = load_prompts(recipe.prompts and expand(recipe.prompts))
-    return Log(directory, directory.index(), Source(recipe, prompts, stages_run(directory.manifest(), recipe)))
+    source = Source(recipe, prompts, stages_run(directory.manifest(), recipe))
+    return Log(directory, directory.index(), source, acceptance or recipe.accept)
 
 
 def check_authors(logs: Sequence[Log], options: Options) -> None:

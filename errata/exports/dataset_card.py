@@ -14,6 +14,7 @@ from errata.exports.dedup import MAX_SIMILARITY, NGRAM
 from errata.exports.format import Format
 from errata.exports.formats import own_code
 from errata.exports.transcript_view import Options
+from errata.runs.acceptance import Acceptance
 from errata.runs.status import funnel_of, problems
 
 LICENCES = [
@@ -129,6 +130,11 @@ def _overlap(counts: ExportCounts, selection: Selection) -> list[str]:
     return [*lines, *([f"- problems left out for overlap: {counts.excluded}"] if selection.exclude_overlap else [])]
 
 
+def _rule(acceptance: Acceptance) -> str:
+    kept = f", estimated precision {acceptance.precision:g} or more" if acceptance.rule == "reliability" else ""
+    return f"by the rule {acceptance.rule}{kept}, in place of the panel's verdicts"
+
+
 def _of_run(log: Log) -> list[str]:
     recipe, funnel = log.source.recipe, funnel_of(log.run, log.index)
     manifest = log.run.manifest()
@@ -150,6 +156,7 @@ def _of_run(log: Log) -> list[str]:
         f"failed {_reasons(ended['failed'])}, pending {ended['pending']}",
         f"- rationales: {rationales['written']} written, {rationales['correct']} right{by_gold}, "
         f"{rationales['accepted']} accepted; accepted though wrong: {acceptance['disagreements']['accepted_wrong']}",
+        *([f"- accepted in the rows: {_rule(log.acceptance)}"] if log.acceptance else []),
         f"- set aside unless asked for: {set_aside['cut_off']} rationales cut off at their length limit, "
         f"{set_aside['unjudged']} right ones whose author saw the gold answer and that no panel judged",
         f"- calls: {logged['calls']}, {logged['prompt_tokens']} prompt and {logged['completion_tokens']} completion "

@@ -21,6 +21,7 @@ from errata.exports.format import Format
 from errata.exports.formats import format_of
 from errata.exports.transcript_view import ALL, Options
 from errata.records import to_json
+from errata.runs.acceptance import Acceptance
 from errata.runs.run_dir import draft_of, write_whole
 
 
@@ -42,6 +43,7 @@ def export(
     against: Sequence[ProblemSource] = (),
     exclude_overlap: bool = False,
     keep_duplicates: bool = False,
+    acceptance: Acceptance | None = None,
 ) -> Exported:
     """Writes the rows of all runs to `out` and the card beside it; each appears whole or not at all.
 
@@ -50,6 +52,7 @@ def export(
         against: evaluation sets to compare with, beside those that the runs' recipes name.
         exclude_overlap: leave out problems that overlap with one of them.
         keep_duplicates: write near-duplicates too.
+        acceptance: the rule that accepts, before what the runs' recipes say.
 
     Raises:
         UsageError: a file that is no .jsonl, an unreadable evaluation set, a format the logs cannot serve, with the
@@ -64,7 +67,7 @@ def export(
             "rows are JSON lines, since they hold lists and their lineage; their card is the .md file",
             f"name a .jsonl file: --out {out.with_suffix('.jsonl')}",
         )
-    logs = open_logs(runs, form, options)
+    logs = open_logs(runs, form, options, acceptance)
     sets = _eval_sets(logs, against, exclude_overlap)
     selection = Selection(options, keep_duplicates, tuple(load_eval_set(each) for each in sets), exclude_overlap)
     _write_rows(out, logs, form, selection, counts)

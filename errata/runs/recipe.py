@@ -30,6 +30,7 @@ from errata.graphs.pipeline import GRAPHS, LESSON, STAGES, ShippedSettings, call
 from errata.graphs.stage import AnyStage, PipelineSettings, Stage, settings_model
 from errata.llm.budget import Budget
 from errata.llm.spec import Agents, AgentSpec, check_spec
+from errata.runs.acceptance import Acceptance
 from errata.runs.without_gold import check_without_gold
 
 
@@ -53,6 +54,8 @@ class SynthRecipe(Settings):
     """The response store; by default `.calls` in the folder `runs`, shared by its runs."""
     runs: Location = "runs"
     """The folder that holds run directories."""
+    accept: Acceptance | None = None
+    """By which rule exports and trainings accept rationales; None: as the panel did while the run was on."""
     licence: str | None = None
     """The data's licence, as it shall stand on data-set cards."""
     eval_sets: tuple[ProblemSource, ...] = ()
@@ -113,7 +116,7 @@ class SynthRecipe(Settings):
         return load_prompts(self.prompts and expand(self.prompts), own)
 
 
-CHANGEABLE = {"limit", "budget", "concurrency", "runs", "eval_sets"}
+CHANGEABLE = {"limit", "budget", "concurrency", "runs", "eval_sets", "accept"}
 """Top-level keys that may differ between runs of one directory; of the agents see CHANGEABLE_OF_AGENT."""
 CHANGEABLE_OF_AGENT = {
     "price",

@@ -1,0 +1,105 @@
+"""The evidence of a run: its ballots from the log, and with them each rationale's reviews.
+
+transcripts.jsonl --case_of--> equal answers --votes--> Evidence
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from errata.evidence.ballots import Ballot, Ballots, Floats, Patterns, Voter, gather, patterns
+from errata.evidence.voters_model import Fit, Layout, fit
+from errata.evidence.votes import VOTES, Case, Same, Vote, case_of
+from errata.grading.grader import Grader
+from errata.records import Review, Transcript
+from errata.runs.run_dir import RunDir
+from errata.runs.status import judged_roles
+from errata.runs.transcripts import read_transcripts
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All votes on a log's rationales. `gold` are the ballots with the gold verdicts, `ballots` what the model sees."""
+
+    gold: Ballots
+    ballots: Ballots
+    reviews: tuple[tuple[Review, ...], ...]
+    """Of each rationale, without their texts."""
+
+    @cached_property
+    def kinds(self) -> Patterns:
+        return patterns(self.ballots.counted())
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Layout.of(self.kinds.ballots)
+
+    @cached_property
+    def model(self) -> Fit:
+        """The fitted model, of the kinds of problems."""
+        return fit(self.layout, self.kinds.counts())
+
+    @cached_property
+    def right_N(self) -> Floats:
+        """Probability of being right, by rationale."""
+        right: Floats = self.model.right_N[self.kinds.row_N] if len(self.ballots) else np.zeros(0)
+        return right
+
+
+def read_evidence(run: RunDir, votes: Sequence[Vote] = VOTES, *, hide_gold: bool = False) -> Evidence:
+    """The evidence of a run directory; no call is made.
+
+    Answers are equal by the shipped grader's rules, whatever grader the run had: reading a run loads no code of its
+    recipe. Raises UsageError where the log cannot be read.
+    """
+    transcripts = read_transcripts(run.log, run.index().in_input_order())
+    return asyncio.run(_read(transcripts, judged_roles(run.manifest()), votes, hide_gold))
+
+
+async def _read(
+    transcripts: Iterable[Transcript], roles: Sequence[str], votes: Sequence[Vote], hide_gold: bool
+) -> Evidence:
+    async with Grader() as grader:
+        return await evidence_of(transcripts, roles, votes, grader.same, hide_gold=hide_gold)
+
+
+async def evidence_of(
+    transcripts: Iterable[Transcript],
+    roles: Sequence[str],
+    votes: Sequence[Vote],
+    same: Same,
+    *,
+    hide_gold: bool = False,
+) -> Evidence:
+    """The evidence in transcripts, of the rationales in these roles."""
+    problems, reviews = [], []
+    for transcript in transcripts:
+        case = await case_of(transcript, roles, same)
+        problems.append(ballots_of(case, votes))
+        reviews += [tuple(one.model_copy(update={"text": ""}) for one in each.reviews) for each in case.judged]
+    gold = gather(problems)
+    return Evidence(gold, gold.without_gold() if hide_gold else gold, tuple(reviews))
+
+
+def ballots_of(case: Case, votes: Sequence[Vote]) -> list[Ballot]:
+    """One ballot for each judged rationale of a problem."""
+    cast: dict[str, dict[Voter, bool]] = {each.id: {} for each in case.judged}
+    for vote in votes:
+        for rationale_id, voter, yes in vote.of(case):
+            cast[rationale_id][voter] = yes
+    return [
+        Ballot(
+            each.id,
+            each.author if each.role == "teacher" else f"{each.author} ({each.role})",
+            case.group[each.id],
+            cast[each.id],
+            each.correct,
+            len(each.reviews),
+        )
+        for each in case.judged
+    ]

@@ -1,0 +1,317 @@
+"""The model of the voters: how probably each rationale is right, from votes and equal answers, without gold answers.
+
+    problem: of one of several levels of difficulty  --> which authors are right together (shared error of authors)
+             one of its answers is right, or none   --> equal answers are right together, two different ones never
+    text:    a panel that errs as one, or not       --> its reviewers do not count as independent
+    voter:   sensitivity and specificity
+
+Latent classes after Dawid and Skene (1979), fitted by expectation-maximisation to a posterior mode. What it adds to
+theirs: wrong answers coincide as in Ewens' sampling formula (1972, eq. 1), with a concentration per level; an author's
+accuracy depends on the level of the problem, so that authors who fail together are not counted as so many witnesses;
+and all reviewers of a text may err together. Beta priors keep it stable on few problems; how strong they are was chosen
+on three logs with gold answers: the released SVAMP committee, the released MATH negatives and the classroom. Gold
+verdicts, where there are some, are observed truth.
+
+Letters: N rationales · P problems · G answers · J voters · A authors · L levels, the last one that of misconceptions ·
+Z truth (0 wrong, 1 right).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import gammaln
+
+from errata.evidence.ballots import NO, YES, Ballots, Bools, Floats, Ints
+
+MOST_LEVELS = 4
+MOST_STEPS, SETTLED = 300, 1e-4
+"""Steps of expectation-maximisation at most; it ends where no posterior moves by more than SETTLED."""
+GOLD_ERROR = 1e-6
+SLIP = 0.05
+"""Chance that a reviewer differs from a panel that errs as one."""
+AUTHOR_PRIOR = 20.0
+"""Rationales that an author's accuracy at a level is drawn by towards that of all authors at that level."""
+MISCONCEPTION = 0.04
+"""Share of problems on which authors agree on a wrong answer. Equal answers cannot tell it, so it is only learned from
+problems with a gold verdict, against PROBLEMS_SEEN problems that are taken as seen."""
+PROBLEMS_SEEN = 50.0
+MISLED, MISLED_CONCENTRATION = 0.02, 0.1
+"""Accuracy on such a problem, and the concentration of its wrong answers: nearly all are the same."""
+LEVEL_PRIOR, PANEL_PRIOR = (6.0, 2.0), (1.0, 99.0)
+WRONG_ANSWERS = np.exp(np.linspace(-3.0, 4.0, 71))
+"""Concentrations of wrong answers that are tried: small, they coincide; large, no two are equal."""
+COINCIDENCE_PRIOR = 5.0
+"""Pairs of wrong answers taken as seen, four fifths of them different."""
+
+
+class Parameters(NamedTuple):
+    """What the model has learned. Columns of `right_ZJ`: specificity in row 0, sensitivity in row 1."""
+
+    level_L: Floats
+    accuracy_LA: Floats
+    concentration_L: Floats
+    right_ZJ: Floats
+    together_Z: Floats
+    """How often the panel errs as one on a wrong (0) and on a right text (1)."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Ballots with all that the steps need of their shape; computed once."""
+
+    ballots: Ballots
+    answered_N: Bools
+    problem_G: Ints
+    size_G: Floats
+    answers_P: Floats
+    groups_P: Floats
+    sizes_P: Floats
+    """Sum of log (size - 1)! over a problem's answers."""
+    panel_J: Bools
+    prior_J2: Floats
+    misconceptions: float = MISCONCEPTION
+
+    @classmethod
+    def of(cls, ballots: Ballots) -> Layout:
+        answered, problems = ballots.group_N >= 0, ballots.problems
+        groups = int(ballots.group_N.max(initial=-1)) + 1
+        problem_G = np.zeros(groups, np.int32)
+        problem_G[ballots.group_N[answered]] = ballots.problem_N[answered]
+        size_G = np.bincount(ballots.group_N[answered], minlength=groups).astype(float)
+        return cls(
+            ballots,
+            answered,
+            problem_G,
+            size_G,
+            np.bincount(ballots.problem_N[answered], minlength=problems).astype(float),
+            np.bincount(problem_G, minlength=problems).astype(float),
+            np.bincount(problem_G, weights=gammaln(size_G), minlength=problems).astype(float),
+            np.array([voter.panel for voter in ballots.voters], bool),
+            np.array([voter.prior for voter in ballots.voters]).reshape(-1, 2),
+        )
+
+
+class Expected(NamedTuple):
+    """One expectation step: log likelihood per problem, and the posterior of each rationale, alone and by level."""
+
+    fit_P: Floats
+    right_LN: Floats
+    """Right, and the problem of this level."""
+    level_LP: Floats
+    none_LP: Floats
+    """No answer is right, by level."""
+    answer_LG: Floats
+    together_ZN: Floats
+    """The panel erred as one, given that the text is wrong (0), right (1)."""
+
+    @property
+    def right_N(self) -> Floats:
+        right: Floats = self.right_LN.sum(0)
+        return right
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model: what it learned, the posterior of each row of its ballots, and its log posterior density."""
+
+    parameters: Parameters
+    right_N: Floats
+    score: float
+
+
+# ---- expectation -----------------------------------------------------------------------------------------------------
+
+
+def expectation(layout: Layout, now: Parameters) -> Expected:
+    """The posterior over each problem's level and right answer under these parameters."""
+    ballots = layout.ballots
+    vote_ZN, together_ZN = _vote_likelihoods(layout, now)
+    scores, nones = [], []
+    for level, weight in enumerate(now.level_L):
+        accuracy_N = now.accuracy_LA[level][ballots.author_N]
+        wrong_N, right_N = vote_ZN[0] + np.log1p(-accuracy_N), vote_ZN[1] + np.log(accuracy_N)
+        base_P = np.bincount(ballots.problem_N, weights=wrong_N, minlength=ballots.problems) + np.log(weight)
+        gain_G = np.bincount(
+            ballots.group_N[layout.answered_N],
+            weights=(right_N - wrong_N)[layout.answered_N],
+            minlength=len(layout.size_G),
+        )
+        concentration = now.concentration_L[level]
+        of = layout.problem_G
+        scores.append(
+            gain_G
+            + base_P[of]
+            + _ewens(
+                layout.answers_P[of] - layout.size_G,
+                layout.groups_P[of] - 1,
+                layout.sizes_P[of] - gammaln(layout.size_G),
+                concentration,
+            )
+        )
+        nones.append(base_P + _ewens(layout.answers_P, layout.groups_P, layout.sizes_P, concentration))
+    return _normalised(layout, np.array(scores), np.array(nones), together_ZN)
+
+
+def _vote_likelihoods(layout: Layout, now: Parameters) -> tuple[Floats, Floats]:
+    """Log likelihood of each row's votes given the truth, and how probably its panel erred as one."""
+    ballots, panel = layout.ballots, layout.panel_J
+    yes_NJ, no_NJ = ballots.votes_NJ == YES, ballots.votes_NJ == NO
+    likelihood, together = [], []
+    for truth in (0, 1):
+        hit, miss = np.log(now.right_ZJ[truth]), np.log1p(-now.right_ZJ[truth])
+        right_NJ, wrong_NJ = (yes_NJ, no_NJ) if truth else (no_NJ, yes_NJ)
+        alone_N = right_NJ[:, ~panel] @ hit[~panel] + wrong_NJ[:, ~panel] @ miss[~panel]
+        apart_N = right_NJ[:, panel] @ hit[panel] + wrong_NJ[:, panel] @ miss[panel]
+        as_one_N = right_NJ[:, panel].sum(1) * np.log(SLIP) + wrong_NJ[:, panel].sum(1) * np.log1p(-SLIP)
+        apart_N, as_one_N = apart_N + np.log1p(-now.together_Z[truth]), as_one_N + np.log(now.together_Z[truth])
+        panel_N = np.logaddexp(apart_N, as_one_N)
+        gold_N = np.where(np.isnan(ballots.gold_N), 0.0, np.where(ballots.gold_N == truth, 0.0, np.log(GOLD_ERROR)))
+        likelihood.append(alone_N + panel_N + gold_N)
+        together.append(np.exp(as_one_N - panel_N))
+    return np.array(likelihood), np.array(together)
+
+
+def _ewens(answers: Floats, groups: Floats, sizes: Floats, concentration: float) -> Floats:
+    """Log probability that so many wrong answers fall into groups of these sizes (Ewens 1972)."""
+    drawn = gammaln(concentration + answers) - gammaln(concentration)
+    probability: Floats = groups * np.log(concentration) + sizes - drawn
+    return probability
+
+
+def _normalised(layout: Layout, score_LG: Floats, none_LP: Floats, together_ZN: Floats) -> Expected:
+    ballots, of = layout.ballots, layout.problem_G
+    most_P = none_LP.max(0)
+    np.maximum.at(most_P, of, score_LG.max(0, initial=-np.inf))
+    answer_LG, none_LP = np.exp(score_LG - most_P[of]), np.exp(none_LP - most_P)
+    whole_P = none_LP.sum(0) + np.bincount(of, weights=answer_LG.sum(0), minlength=ballots.problems)
+    answer_LG, none_LP = answer_LG / whole_P[of], none_LP / whole_P
+    level_LP = none_LP + np.array([np.bincount(of, weights=each, minlength=ballots.problems) for each in answer_LG])
+    padded = np.hstack([answer_LG, np.zeros((len(answer_LG), 1))])
+    right_LN = padded[:, ballots.group_N]  # -1, no answer, is the zero at the end
+    return Expected(np.log(whole_P) + most_P, right_LN, level_LP, none_LP, answer_LG, together_ZN)
+
+
+# ---- maximisation ----------------------------------------------------------------------------------------------------
+
+
+def maximisation(layout: Layout, seen: Expected, weight_P: Floats) -> Parameters:
+    """The parameters of highest posterior density given the expected truth; each problem counts `weight_P` times."""
+    ballots = layout.ballots
+    weight_N = weight_P[ballots.problem_N]
+    right_ZJ, together_Z = _voters(layout, seen, weight_N)
+    free = range(len(seen.level_LP) - 1)
+    return Parameters(
+        _levels(layout, seen, weight_P),
+        np.vstack([_accuracies(layout, seen, weight_N), np.full(len(ballots.authors), MISLED)]),
+        np.array([*(_concentration(layout, seen, weight_P, level) for level in free), MISLED_CONCENTRATION]),
+        right_ZJ,
+        together_Z,
+    )
+
+
+def _levels(layout: Layout, seen: Expected, weight_P: Floats) -> Floats:
+    """The weight of each level; the last is that of misconceptions."""
+    levels = (seen.level_LP * weight_P).sum(1)
+    prior = np.array([LEVEL_PRIOR[0], *[LEVEL_PRIOR[1]] * (len(levels) - 2)])
+    free = (levels[:-1] + prior) / (levels[:-1].sum() + prior.sum())
+    known_P = np.zeros(len(weight_P), bool)
+    known_P[layout.ballots.problem_N[~np.isnan(layout.ballots.gold_N)]] = True
+    known = weight_P * known_P
+    misled = (seen.level_LP[-1] @ known + layout.misconceptions * PROBLEMS_SEEN) / (known.sum() + PROBLEMS_SEEN)
+    weights: Floats = np.append(free * (1 - misled), misled)
+    return weights
+
+
+def _accuracies(layout: Layout, seen: Expected, weight_N: Floats) -> Floats:
+    ballots, rows = layout.ballots, []
+    for level, right_N in enumerate(seen.right_LN[:-1]):
+        right_A = np.bincount(ballots.author_N, weights=weight_N * right_N, minlength=len(ballots.authors))
+        whole_N = weight_N * seen.level_LP[level][ballots.problem_N]
+        whole_A = np.bincount(ballots.author_N, weights=whole_N, minlength=len(ballots.authors))
+        mean = (right_A.sum() + 1) / (whole_A.sum() + 2)
+        rows.append((right_A + AUTHOR_PRIOR * mean) / (whole_A + AUTHOR_PRIOR))
+    accuracies: Floats = np.clip(np.array(rows), 1e-6, 1 - 1e-6)
+    return accuracies
+
+
+def _voters(layout: Layout, seen: Expected, weight_N: Floats) -> tuple[Floats, Floats]:
+    ballots, panel = layout.ballots, layout.panel_J
+    sat_N = (ballots.votes_NJ[:, panel] != 0).any(1)
+    rows, together = [], []
+    for truth, chance_N in enumerate((1 - seen.right_N, seen.right_N)):
+        weight = weight_N * chance_N
+        apart = weight * (1 - seen.together_ZN[truth])
+        right_NJ = ballots.votes_NJ == (YES if truth else NO)
+        voted_NJ = ballots.votes_NJ != 0
+        hits = np.where(panel, apart @ right_NJ, weight @ right_NJ) + layout.prior_J2[:, 0]
+        asked = np.where(panel, apart @ voted_NJ, weight @ voted_NJ) + layout.prior_J2.sum(1)
+        rows.append(hits / asked)
+        as_one = (weight * seen.together_ZN[truth])[sat_N].sum() + PANEL_PRIOR[0]
+        together.append(as_one / (weight[sat_N].sum() + sum(PANEL_PRIOR)))
+    return np.array(rows), np.array(together)
+
+
+def _concentration(layout: Layout, seen: Expected, weight_P: Floats, level: int) -> float:
+    """Where the expected number of different wrong answers equals the one seen."""
+    of = layout.problem_G
+    none, other = weight_P * seen.none_LP[level], weight_P[of] * seen.answer_LG[level]
+    groups = (none * layout.groups_P).sum() + (other * (layout.groups_P[of] - 1)).sum() + 0.8 * COINCIDENCE_PRIOR
+    answers = np.concatenate([layout.answers_P, layout.answers_P[of] - layout.size_G]).astype(int)
+    number = np.bincount(answers, weights=np.concatenate([none, other]))
+    drawn = np.cumsum(number[::-1])[::-1][1:]  # how often an i-th wrong answer was drawn
+    before = np.arange(len(drawn))
+    expected = (WRONG_ANSWERS[:, None] / (WRONG_ANSWERS[:, None] + before)) @ drawn
+    expected += COINCIDENCE_PRIOR * WRONG_ANSWERS / (WRONG_ANSWERS + 1)
+    return float(np.exp(np.interp(groups, expected, np.log(WRONG_ANSWERS))))
+
+
+# ---- fitting ---------------------------------------------------------------------------------------------------------
+
+
+def start(ballots: Ballots, levels: int) -> Parameters:
+    """Where the fit begins: voters more often right than wrong, levels from easy to hard, then misconceptions."""
+    prior = np.array([voter.prior for voter in ballots.voters]).reshape(-1, 2)
+    trust = np.maximum(prior[:, 0] / prior.sum(1), 0.8)
+    accuracy = np.append(np.linspace(0.85, 0.35, levels) if levels > 1 else [0.7], MISLED)
+    weight = np.array([1.0] if levels == 1 else [0.7] + [0.3 / (levels - 1)] * (levels - 1))
+    return Parameters(
+        np.append(weight * (1 - MISCONCEPTION), MISCONCEPTION),
+        np.repeat(accuracy[:, None], len(ballots.authors), axis=1),
+        np.append(np.full(levels, 3.0), MISLED_CONCENTRATION),
+        np.stack([trust, trust]),
+        np.array([0.1, 0.1]),
+    )
+
+
+def fit_levels(
+    layout: Layout, weight_P: Floats, parameters: Parameters, steps: int = MOST_STEPS, settled: float = SETTLED
+) -> Fit:
+    """The fit from these parameters on, with as many levels as they have; each problem counts `weight_P` times."""
+    seen = expectation(layout, parameters)
+    for _ in range(steps):
+        parameters = maximisation(layout, seen, weight_P)
+        before, seen = seen, expectation(layout, parameters)
+        if np.abs(seen.right_N - before.right_N).max(initial=0.0) < settled:
+            break
+    return Fit(parameters, seen.right_N, float((weight_P * seen.fit_P).sum()))
+
+
+def fit(layout: Layout, weight_P: Floats) -> Fit:
+    """The fit with as many levels of difficulty as the problems speak for (Schwarz 1978); gold verdicts as they are."""
+    ballots = layout.ballots
+    if not len(ballots):
+        return Fit(start(ballots, 1), np.zeros(0), 0.0)
+    best, lowest = None, np.inf
+    for levels in range(1, MOST_LEVELS + 1):
+        found = fit_levels(layout, weight_P, start(ballots, levels))
+        free = levels * (len(ballots.authors) + 2) - 1
+        criterion = free * np.log(max(weight_P.sum(), 1.0)) - 2 * found.score
+        if criterion >= lowest:
+            break
+        best, lowest = found, criterion
+    assert best is not None
+    known = ~np.isnan(ballots.gold_N)
+    return replace(best, right_N=np.where(known, ballots.gold_N, best.right_N))

@@ -1,0 +1,116 @@
+"""Acceptance rules: what each accepts of a few ballots, and what a panel is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from errata.evidence.ballots import Ballot, Ballots, Voter, gather
+from errata.evidence.read_log import Evidence
+from errata.evidence.rules import RULES, effective_votes, most_given, rule_of
+from errata.records import Review
+from errata.runs.acceptance import Acceptance
+
+BEN, CLEO = Voter("review:ben", panel=True), Voter("review:cleo", panel=True)
+AGREES = Voter("agrees:ben", counted=False)
+
+
+def evidence(ballots: Ballots, *scores: tuple[int, ...]) -> Evidence:
+    reviews = [
+        tuple(Review(id=str(place), reviewer="x", score=score, valid=True, text="") for place, score in enumerate(each))
+        for each in scores
+    ]
+    return Evidence(ballots, ballots.without_gold(), tuple(reviews) or ((),) * len(ballots))
+
+
+def one_problem(*groups: int | None) -> list[Ballot]:
+    return [Ballot(f"{place}", "abcdef"[place], group, {}) for place, group in enumerate(groups)]
+
+
+def test_the_panels_rules_are_those_of_peer_review() -> None:
+    given = evidence(gather([one_problem(0, 1, 2, 3)]), (5, 4), (5, 2), (5, 1), ())
+    accepted = {
+        name: rule_of(name).accepts(given, Acceptance(rule="mean", k=1)).tolist()
+        for name in ("mean", "min", "k_of_n", "veto")
+    }
+    assert accepted == {
+        "mean": [True, True, False, False],
+        "min": [True, False, False, False],
+        "k_of_n": [True, True, True, False],
+        "veto": [True, True, False, False],
+    }
+
+
+def test_agreement_and_majority() -> None:
+    problem = [
+        Ballot("a", "ada", 0, {AGREES: True}),
+        Ballot("b", "ben", 0, {}),
+        Ballot("c", "cleo", 1, {AGREES: False}),
+    ]
+    given = evidence(gather([problem]))
+    settings = Acceptance(rule="agreement")
+    assert rule_of("agreement").accepts(given, settings).tolist() == [True, False, False]
+    assert rule_of("majority").accepts(given, settings).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ((0, 0, 1, 1), [0, 0, 0, 0]),
+        ((0, 1, 2), [0, 0, 0]),
+        ((None, 0, 0), [0, 1, 1]),
+        ((None, None), [0, 0]),
+        ((0, 0), [1, 1]),
+    ],
+)
+def test_a_majority_is_one_answer_given_twice_and_most_often(
+    groups: tuple[int | None, ...], expected: list[int]
+) -> None:
+    both = gather([one_problem(*groups), one_problem(0, 0, 0)])
+    assert most_given(both).tolist() == [*map(bool, expected), True, True, True]
+
+
+def reviewed(problems: int = 200, *, shared: bool) -> Evidence:
+    """Two authors who each give one of five wrong answers or the right one, and two reviewers of each."""
+    rng, made = np.random.default_rng(1), []
+    for problem in range(problems):
+        answers = [0 if rng.random() < 0.7 else 1 + int(rng.integers(5)) for _ in range(3)]
+        one = []
+        for place, answer in enumerate(answers):
+            slips = [rng.random() < 0.2, rng.random() < 0.2]
+            verdicts = {BEN: (answer == 0) != slips[0], CLEO: (answer == 0) != slips[0 if shared else 1]}
+            group = list(dict.fromkeys(answers)).index(answer)
+            one.append(Ballot(f"{problem}.{place}", "abc"[place], group, verdicts, answer == 0, 2))
+        made.append(one)
+    return evidence(gather(made))
+
+
+def test_reliability_keeps_the_precision_it_is_asked_for() -> None:
+    given = reviewed(shared=False)
+    counts = []
+    for precision in (0.8, 0.9, 0.97):
+        accepted = rule_of("reliability").accepts(given, Acceptance(rule="reliability", precision=precision))
+        assert given.right_N[accepted].mean() >= precision
+        assert given.gold.gold_N[accepted].mean() > precision - 0.03
+        counts.append(int(accepted.sum()))
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] > 200
+
+
+def test_reviewers_who_err_together_are_worth_one() -> None:
+    apart, together = effective_votes(reviewed(shared=False)), effective_votes(reviewed(shared=True))
+    assert apart is not None
+    assert together is not None
+    assert apart["effective"] > 1.6
+    assert together["effective"] < 1.2
+    assert apart["votes"] == together["votes"] == 2
+
+
+def test_without_reviews_a_panel_is_worth_nothing() -> None:
+    assert effective_votes(evidence(gather([one_problem(0, 0)]))) is None
+
+
+def test_nothing_gives_nothing() -> None:
+    nothing = evidence(gather([]))
+    for rule in RULES:
+        assert rule.accepts(nothing, Acceptance(rule="mean")).tolist() == []
