@@ -132,6 +132,31 @@ class Review(Record):
     call_ids: tuple[str, ...] = ()
 
 
+class StepVote(Record):
+    """What one source says of the first wrong step of a rationale."""
+
+    source: str
+    """arithmetic, rewritten, prefixes or reviewer."""
+    by: str = ""
+    """The agent behind it: who rewrote, went on or judged; empty where it is nobody's."""
+    step: int | None = None
+    """The step's number, counted from 0; None where the source finds none."""
+
+
+class WrongStep(Record):
+    """Where a rationale first goes wrong: a distribution over its steps, and the likeliest one."""
+
+    span: Span
+    """The likeliest first wrong step."""
+    probability: float
+    """That it is this one."""
+    steps: tuple[Span, ...]
+    """All steps; they tile the text."""
+    probabilities: tuple[float, ...]
+    """Of each step; their sum is 1 but for rounding."""
+    votes: tuple[StepVote, ...] = ()
+
+
 class Rationale(Record):
     id: str
     problem_id: str
@@ -164,6 +189,15 @@ class Rationale(Record):
     call_ids: tuple[str, ...] = ()
     stand_in: str | None = None
     """The agent that wrote it in the author's place, by the recipe's `fallback`; None where the author did."""
+    wrong_step: WrongStep | None = None
+    """Where it first goes wrong, as the stage `locate` finds it. Written only where there is one."""
+
+    @model_serializer(mode="wrap")
+    def _without_unlocated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = write(self)
+        if self.wrong_step is None:
+            fields.pop("wrong_step", None)
+        return fields
 
 
 class Explanation(Record):
