@@ -140,6 +140,31 @@ class Review(Record):
     call_ids: tuple[str, ...] = ()
 
 
+class StepVote(Record):
+    """What one source says of the first wrong step of a rationale."""
+
+    source: str
+    """arithmetic, rewritten, prefixes or reviewer."""
+    by: str = ""
+    """The agent behind it: who rewrote, went on or judged; empty where it is nobody's."""
+    step: int | None = None
+    """The step's number, counted from 0; None where the source finds none."""
+
+
+class WrongStep(Record):
+    """Where a rationale first goes wrong: a distribution over its steps, and the likeliest one."""
+
+    span: Span
+    """The likeliest first wrong step."""
+    probability: float
+    """That it is this one."""
+    steps: tuple[Span, ...]
+    """All steps; they tile the text."""
+    probabilities: tuple[float, ...]
+    """Of each step; their sum is 1 but for rounding."""
+    votes: tuple[StepVote, ...] = ()
+
+
 class Rationale(Record):
     id: str
     problem_id: str
@@ -176,6 +201,8 @@ class Rationale(Record):
     estimated: float | None = None
     """Without a gold answer, the probability that its answer is right, as far as the problem's other rationales and
     their reviews tell (errata.evidence.estimated). Written only where there is one."""
+    wrong_step: WrongStep | None = None
+    """Where it first goes wrong, as the stage `locate` finds it. Written only where there is one."""
 
     @property
     def is_right(self) -> bool | None:
@@ -185,10 +212,11 @@ class Rationale(Record):
         return self.estimated > 0.5
 
     @model_serializer(mode="wrap")
-    def _without_estimate(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = write(self)
-        if self.estimated is None:
-            fields.pop("estimated", None)
+        for name in ("estimated", "wrong_step"):
+            if getattr(self, name) is None:
+                fields.pop(name, None)
         return fields
 
 

@@ -140,6 +140,43 @@ def review_text(text: str) -> str:
     return f"{review.strip()}\nScore: {score}" if isinstance(review, str) else text
 
 
+_STEP = re.compile(
+    r"(?:^-?|[.!?]\s+(?:so\s+|therefore,?\s+)?(?:the\s+)?|^the\s+)first\s+wrong\s+step\s*(?::|=|\bis)\s*(?:step\s+)?(\d{1,3})\.?$",
+    re.IGNORECASE,
+)
+STEP_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "review": {"type": "string", "description": "why, in a few short sentences"},
+        "first_wrong_step": {
+            "type": "integer",
+            "description": "the number of the first wrong step, 0 if there is none",
+        },
+    },
+    "required": ["review", "first_wrong_step"],
+    "additionalProperties": False,
+}
+"""The JSON form of a first wrong step, asked for where the provider takes a schema."""
+
+
+def read_step(steps: int, text: str) -> int:
+    """The number of the first wrong step, from 1 to `steps`, or 0 for none: the closing line `First wrong step: 3`.
+
+    A reply that is one JSON object is read by its member `first_wrong_step` alone. That line may as well be the
+    reply's first, or end a closing sentence ("The first wrong step is step 3."). Numbers of any other line are those of
+    steps that the review goes through.
+    """
+    lines = _lines(text)
+    if (reply := _json_object(text, "first_wrong_step")) is not None:
+        _refuse_echo(reply, STEP_SCHEMA)
+        value = reply.get("first_wrong_step")
+        numbers = {value} if isinstance(value, int) and not isinstance(value, bool) else set()
+    else:
+        plain = (_MARKUP.sub("", _ASIDE.sub("", line)).strip() for line in (lines[0], lines[-1]))
+        numbers = {int(match[1]) for line in plain if (match := _STEP.search(line))}
+    return _only({number for number in numbers if 0 <= number <= steps}, "step")
+
+
 KINDS: tuple[MistakeKind, ...] = get_args(MistakeKind)
 _DEFINITION = re.compile(r"\([^()\n]*\)")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]\.?")

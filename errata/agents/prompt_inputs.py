@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from string import ascii_uppercase
 
+from errata.grading.steps import steps_of
 from errata.records import Problem
 
 _ANSWERS = {
@@ -30,6 +31,11 @@ def shown_answer(problem: Problem) -> str:
     if problem.kind == "choice" and 0 <= place < len(problem.choices):
         return f"{letter}. {problem.choices[place]}"
     return problem.answer
+
+
+def numbered(text: str) -> str:
+    """A solution with the number of each step before it, counted from 1: `[1] 2 + 3 = 5 .`, one step a line."""
+    return "\n".join(f"[{number}] {text[start:end].strip()}" for number, (start, end) in enumerate(steps_of(text), 1))
 
 
 def answer_form(problem: Problem) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from errata.agents.ask import Parsed, PromptCall, PromptedModel
-from errata.agents.parse_reply import SCORE_SCHEMA, read_score, review_text
-from errata.agents.prompt_inputs import options_of, shown_answer
+from errata.agents.parse_reply import SCORE_SCHEMA, STEP_SCHEMA, read_score, read_step, review_text
+from errata.agents.prompt_inputs import numbered, options_of, shown_answer
+from errata.grading.steps import steps_of
 from errata.llm.spec import Sampling
-from errata.records import Problem, Rationale, Review, digest
+from errata.records import Problem, Rationale, Review, StepVote, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +46,19 @@ class Reviewer:
             call_ids=parsed.call_ids,
         )
         return parsed.with_value(review)
+
+    async def first_wrong_step(
+        self, problem: Problem, wrong: Rationale, sampling: Sampling, *, blind: bool = False
+    ) -> Parsed[StepVote]:
+        """Where a wrong rationale first goes wrong; without a vote where no reply held one or the provider failed."""
+        answer = "" if blind else shown_answer(problem)
+        inputs = {"question": problem.question, "options": options_of(problem), "answer": answer}
+        text = {"rationale": numbered(wrong.text)}
+        call = PromptCall("reviewer/first_wrong_step", inputs | text, wrong, STEP_SCHEMA)
+        parse = partial(read_step, len(steps_of(wrong.text)))
+        parsed = await self.model.ask(call, problem, sampling, parse, closing_line=True)
+        if parsed.value is None:
+            return parsed.with_value(None)
+        return parsed.with_value(
+            StepVote(source="reviewer", by=self.name, step=parsed.value - 1 if parsed.value else None)
+        )

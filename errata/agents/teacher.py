@@ -88,6 +88,13 @@ class Teacher:
             parsed, problem, self.name, "revised", sample=rejected.sample, parent=rejected, saw_answer=saw_answer
         )
 
+    async def go_on(
+        self, problem: Problem, begun: Rationale, prefix: str, sampling: Sampling, sample: int = 0
+    ) -> Parsed[str]:
+        """What follows the first steps of a rationale, `prefix`, written without the gold answer."""
+        call = PromptCall("teacher/continue", {**_inputs(problem), "rationale": prefix}, begun)
+        return await self.model.ask(call, problem, sampling, partial(read_solution, problem), sample)
+
 
 def _inputs(problem: Problem) -> dict[str, Any]:
     """What every teacher's prompt may use of a problem; the gold answer is added only where a prompt shows it."""

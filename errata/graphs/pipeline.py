@@ -21,6 +21,7 @@ from errata.graphs.call_counts import CallEstimate, Rates, once, with_tries
 from errata.graphs.stage import END, AnyStage, Counts, Pipeline, PipelineSettings, Route, Steps, settings_model
 from errata.graphs.stages.dual_cot import DUAL_COT
 from errata.graphs.stages.exam import EXAM
+from errata.graphs.stages.locate import LOCATE
 from errata.graphs.stages.mistake_explanation import MISTAKE_EXPLANATION
 from errata.graphs.stages.peer_review import PEER_REVIEW
 from errata.graphs.stages.rationales import RATIONALES
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
 STAGES: tuple[AnyStage, ...] = (EXAM, RATIONALES, PEER_REVIEW, MISTAKE_EXPLANATION, DUAL_COT)
+OPT_IN: tuple[AnyStage, ...] = (LOCATE,)
+"""Shipped, and run only where a recipe names them in `stages`."""
+SHIPPED = (*STAGES, *OPT_IN)
 LESSON = "lesson"
 """The graph of all stages, or of those that the recipe names."""
 GRAPHS = (*(stage.name for stage in STAGES), LESSON)
@@ -41,7 +45,7 @@ LONGEST_REASON = 200
 _MOST_STEPS = 10_000
 """LangGraph's guard against endless loops; these end by their settings, which may allow more than its 25 steps."""
 
-ShippedSettings = settings_model(STAGES)
+ShippedSettings = settings_model(SHIPPED)
 
 CompiledPipeline: TypeAlias = "CompiledStateGraph[State, None, State, State]"
 
@@ -57,7 +61,7 @@ def in_order(
     A needed stage that is not named stands right before the first that needs it, the exam at the beginning.
     `only_mistakes` needs the exam. Raises UsageError on a name that stands twice, or a stage before one that it needs.
     """
-    by_name = {stage.name: stage for stage in (*STAGES, *known, *named)}
+    by_name = {stage.name: stage for stage in (*SHIPPED, *known, *named)}
     names = [stage.name for stage in named]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -26,7 +26,16 @@ from errata.data.source import ProblemSource
 from errata.errors import UsageError, did_you_mean
 from errata.grading.grader import Grades
 from errata.graphs.call_counts import CallEstimate, Rates
-from errata.graphs.pipeline import GRAPHS, LESSON, STAGES, ShippedSettings, call_estimates, check_agents, in_order
+from errata.graphs.pipeline import (
+    GRAPHS,
+    LESSON,
+    SHIPPED,
+    STAGES,
+    ShippedSettings,
+    call_estimates,
+    check_agents,
+    in_order,
+)
 from errata.graphs.stage import AnyStage, PipelineSettings, Stage, settings_model
 from errata.llm.budget import Budget
 from errata.llm.spec import Agents, AgentSpec, check_spec
@@ -41,7 +50,8 @@ class SynthRecipe(Settings):
     graph: str = LESSON
     """A stage by name, with what it needs before it, or `lesson`: all stages, or those in `stages`."""
     stages: tuple[str, ...] | None = None
-    """Of a lesson: the stages in the order in which they run, by default all; one's own as `my_stages.py:NAME`."""
+    """Of a lesson: the stages in the order in which they run, by default all but locate; one's own as
+    `my_stages.py:NAME`."""
     grader: Reference | None = None
     """A grader of one's own (`my_grader.py:NAME`): a function `(problem, text) -> Grade`, or a class with `grade`."""
     problems: ProblemSource
@@ -79,7 +89,7 @@ class SynthRecipe(Settings):
     @property
     def pipeline(self) -> tuple[AnyStage, ...]:
         """The stages that run, in order. Raises UsageError where they cannot."""
-        known = {stage.name: stage for stage in STAGES} | self._own
+        known = {stage.name: stage for stage in SHIPPED} | self._own
         named = (self.stages or [stage.name for stage in STAGES]) if self.graph == LESSON else (self.graph,)
         return in_order([_stage(name, known) for name in named], only_mistakes=self.settings.only_mistakes)
 
@@ -177,8 +187,8 @@ def recipe_of(
     """A recipe's plain data as the recipe, its own code loaded from the folder. `where` names the data in errors."""
     loader = Loader(folder)
     own = _own_stages(data.get("stages"), loader)
-    own |= {stage.name: stage for stage in stages if stage not in STAGES}
-    recipe = validate(recipe_model((*STAGES, *own.values())), data, overrides, where, loader.load)
+    own |= {stage.name: stage for stage in stages if stage not in SHIPPED}
+    recipe = validate(recipe_model((*SHIPPED, *own.values())), data, overrides, where, loader.load)
     recipe._own, recipe._code, recipe._folder = own, loader.code | _code_of_stages(stages), folder
     return recipe
 
@@ -191,7 +201,7 @@ def with_parts(
 ) -> SynthRecipe:
     """The recipe with parts given as values in place of those it names. Raises UsageError as `load_recipe` does."""
     if stages is not None:
-        own = {stage.name: stage for stage in stages if stage not in STAGES}
+        own = {stage.name: stage for stage in stages if stage not in SHIPPED}
         recipe = recipe.model_copy(update={"stages": tuple(stage.name for stage in stages)})
         recipe._own, recipe._code = recipe._own | own, recipe._code | _code_of_stages(stages)
     recipe = with_backends(with_grader(recipe, grader), backends)
@@ -236,7 +246,7 @@ def _own_stages(named: Any, loader: Loader) -> dict[str, AnyStage]:
 
 
 def _code_of_stages(stages: Sequence[AnyStage]) -> dict[str, Code]:
-    return {stage.name: code_of(stage.build) for stage in stages if stage not in STAGES}
+    return {stage.name: code_of(stage.build) for stage in stages if stage not in SHIPPED}
 
 
 def _stage(name: str, known: Mapping[str, AnyStage]) -> AnyStage:
@@ -269,7 +279,7 @@ def check(recipe: SynthRecipe) -> SynthRecipe:
     if recipe.problems.gold != "all":
         check_without_gold(pipeline, recipe.agents, recipe.settings, recipe.grader and recipe.grader.part)
     check_agents(pipeline, recipe.agents, recipe.settings)
-    _check_budget(recipe, [stage.name for stage in (*STAGES, *pipeline)])
+    _check_budget(recipe, [stage.name for stage in (*SHIPPED, *pipeline)])
     for estimate in recipe.calls():
         if estimate.agent.recorded:
             _check_recording(recipe, estimate)

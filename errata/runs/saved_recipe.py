@@ -14,7 +14,7 @@ import yaml
 from errata.config.overrides import MOST_FAULTS, dotted, short, validate
 from errata.config.yaml_file import read_mapping, unshared
 from errata.errors import UsageError
-from errata.graphs.pipeline import STAGES
+from errata.graphs.pipeline import SHIPPED, STAGES
 from errata.graphs.stage import PipelineSettings
 from errata.llm.spec import Sampling
 from errata.runs.recipe import CHANGEABLE, CHANGEABLE_OF_AGENT, SynthRecipe, recipe_model
@@ -28,10 +28,10 @@ def load_saved_recipe(path: Path) -> SynthRecipe:
     """
     data = upgraded(read_mapping(path))
     data.setdefault("name", path.stem)
-    known = {*PipelineSettings.model_fields, *(stage.name for stage in STAGES)}
+    known = {*PipelineSettings.model_fields, *(stage.name for stage in SHIPPED)}
     if isinstance(data.get("settings"), dict):
         data["settings"] = {key: value for key, value in data["settings"].items() if key in known}
-    return validate(recipe_model(STAGES), data, (), str(path))
+    return validate(recipe_model(SHIPPED), data, (), str(path))
 
 
 def stages_run(manifest: Mapping[str, Any], recipe: SynthRecipe) -> tuple[tuple[str, Mapping[str, str]], ...]:

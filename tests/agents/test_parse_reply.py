@@ -14,6 +14,7 @@ from errata.agents.parse_reply import (
     read_prose,
     read_score,
     read_solution,
+    read_step,
     review_text,
     split_thinking,
 )
@@ -257,3 +258,33 @@ def test_a_closing_line_of_kinds_is_read_whatever_stands_above(text: str, chosen
 def test_kinds_that_are_not_called_so_are_unreadable(text: str) -> None:
     with pytest.raises(Unreadable):
         read_kinds(text.replace("kind", "").replace("type", "") + " logical calculation")
+
+
+@pytest.mark.parametrize(
+    ("reply", "step"),
+    [
+        ("Step 2 multiplies.\nFirst wrong step: 2", 2),
+        ("**First wrong step: 2**\nStep 3 only carries it on.", 2),
+        ("Steps 1 and 3 hold. The first wrong step is step 2.", 2),
+        ("All of it holds.\nFirst wrong step: 0", 0),
+        ('{"review": "It multiplies.", "first_wrong_step": 2}', 2),
+    ],
+)
+def test_a_first_wrong_step_is_read(reply: str, step: int) -> None:
+    assert read_step(4, reply) == step
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Step 2 is wrong.",
+        "First wrong step: 5",  # there are four
+        "First wrong step: 1\nIt multiplies.\nFirst wrong step: 2",
+        "First wrong step: 2 or 3",
+        '{"review": "why, in a few short sentences", "first_wrong_step": 2}',
+        '{"review": "It multiplies.", "first_wrong_step": "2"}',
+    ],
+)
+def test_what_names_no_single_step_is_unreadable(reply: str) -> None:
+    with pytest.raises(Unreadable):
+        read_step(4, reply)

@@ -15,8 +15,10 @@ from tests.helpers import apples
 
 NAMES = {
     "reviewer/score",
+    "reviewer/first_wrong_step",
     "student/solve",
     "student/explain",
+    "teacher/continue",
     *(f"teacher/{verb}" for verb in ("solve", "explain", "classify", "rectify", "corrupt", "revise")),
 }
 INPUTS = {
@@ -125,6 +127,8 @@ def test_a_limit_of_replies_stands_in_the_front_matter_and_is_inherited(tmp_path
     shipped = load_prompts()
     assert {name: prompt.max_tokens for name, prompt in shipped.items()} == {
         "reviewer/score": 512,
+        "reviewer/first_wrong_step": 512,
+        "teacher/continue": 2048,
         "teacher/classify": 256,
         "teacher/explain": 1024,
         "teacher/rectify": 2048,

@@ -19,6 +19,7 @@ from typing import Any
 from errata.classroom.grammar import Puzzle, parse
 from errata.classroom.hashed_random import HashedDraws
 from errata.llm.backends.simulated.feedback import answer_in, as_object, classify, explain, score
+from errata.llm.backends.simulated.locating import first_wrong_step, go_on
 from errata.llm.backends.simulated.persona import Persona, persona
 from errata.llm.backends.simulated.recognize import VERBS, NamedPrompt, Task, task_of
 from errata.llm.backends.simulated.rewrite import blunder, corrupt, rectify, retell, revise, solve
@@ -96,6 +97,8 @@ def _answer(speaker: Persona, draws: HashedDraws, task: Task) -> str:
     gold = parts["answer"].partition("\n")[0] if "answer" in parts else None  # a solution may follow
     if task.verb == "reviewer/score":
         return score(speaker, draws, puzzle, text, gold)
+    if task.verb == "reviewer/first_wrong_step":
+        return first_wrong_step(speaker, draws, puzzle, text)
     if puzzle is None:
         return _elsewhere(draws, task)
     match task.verb:
@@ -113,6 +116,8 @@ def _answer(speaker: Persona, draws: HashedDraws, task: Task) -> str:
             return corrupt(speaker, draws, puzzle, text)
         case "teacher/revise":
             return revise(speaker, draws, puzzle, text, parts.get("critique", ""))
+        case "teacher/continue":
+            return go_on(speaker, draws, puzzle, text)
     if not task.named:
         return blunder(speaker, draws, puzzle)
     return retell(speaker, puzzle, text) if text else solve(speaker, draws, puzzle, speaker.slips)

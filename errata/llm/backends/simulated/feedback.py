@@ -69,9 +69,9 @@ def as_object(reply: str, schema: Mapping[str, Any]) -> str:
     label, _, value = closing.partition(": ")
     properties = schema.get("properties")
     members = list(properties) if isinstance(properties, dict) else []
-    if label not in ("Score", "Kinds") or len(members) != 2:
+    if label not in ("Score", "Kinds", "First wrong step") or len(members) != 2:
         return reply
-    read = int(value) if label == "Score" else value.strip("[]").split(", ")
+    read = value.strip("[]").split(", ") if label == "Kinds" else int(value)
     return to_json({members[0]: words, members[1]: read}).decode()
 
 

@@ -24,7 +24,9 @@ VERBS = (
     "teacher/rectify",
     "teacher/corrupt",
     "teacher/revise",
+    "teacher/continue",
     "reviewer/score",
+    "reviewer/first_wrong_step",
     "student/solve",
 )
 """Prompts that the faculty can answer. Of two that end alike the first stands for others' prompts of that name."""
