@@ -123,7 +123,7 @@ def cli() -> None:
 @click.option("--lesson-only", is_flag=True, help="Stop after the lesson; a simulated student sits the exam.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def demo(problems: int, lesson_only: bool, quiet: bool) -> None:
-    """School a small student, run a lesson on its mistakes, train it in two ways and judge them: no key, no network."""
+    """School a small student, run a lesson on its mistakes, and see what each part of it buys: no key, no network."""
     from errata.demo import play
 
     sys.exit(play(problems, lesson_only=lesson_only, quiet=quiet))

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import shutil
 from pathlib import Path
 
+import orjson
 import pytest
 
 from errata import demo
-from errata.demo import forget_students_of_another_lesson, judge, keep_untouched, report, shortened, teach
-from errata.errors import ErrataError
+from errata.demo import OF_A_LESSON, forget_students_of_another_lesson, keep_untouched, study
 from errata.models.files import find
 from errata.runs.runner import synthesize
-from errata.training.checkpoints import manifest_of
+from errata.starter import STUDY
+from errata.studies.recipe import load_study
 from errata.training.classroom_student.pretrain import Pretraining, pretrain
 from tests.small_runs import small
 
 BRIEF = Pretraining(problems=64, explained=0.3, batch=16, examined=4, admitted=0.0)
-STUDENTS = ("committee", "plain", "untouched")
-SHORT = ["--num_train_epochs", "1", "--save_strategy", "no"]
+SHORT = ("seeds=[0,1]", "training.max_steps=2", "evals.tasks.classroom_id.options.count=12", "together=1")
 
 
 def quiet(line: str) -> None:
@@ -37,61 +36,61 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pretrain(tmp_path_factory.mktemp("school"), BRIEF, quiet).path
 
 
+def test_each_claim_but_the_sum_is_of_one_change_and_all_learn_from_the_same_teachers() -> None:
+    recipe = load_study(STUDY)
+
+    steps = [(claim.control, claim.arm) for claim in recipe.claims]
+    assert steps == [
+        ("grader_only", "panel"),
+        ("panel", "rectified"),
+        ("rectified", "consistent"),
+        ("grader_only", "consistent"),
+    ]
+    assert all({"target_tokens", "steps"} <= set(claim.equal) for claim in recipe.claims)
+    flags = {name: dict(arm.flags) for name, arm in recipe.arms.items()}
+    assert flags["grader_only"].pop("control") == "grader_only"
+    assert flags["grader_only"] == flags["panel"] == {"roles": "teacher"}
+    assert flags["rectified"] == {}
+    rows = recipe.training["per_device_train_batch_size"]
+    assert flags["consistent"] == {"alpha": 0.1, "pairs": 1, "per_device_train_batch_size": rows / 2}, (
+        "two of a problem"
+    )
+    assert len(recipe.seeds) >= 2
+
+
 @pytest.mark.slow
-def test_two_students_are_taught_as_many_tokens_of_two_kinds_of_rationales(run: Path, student: Path) -> None:
-    told: list[str] = []
-
-    folders = teach(run, student, told.append, SHORT)
-
-    committee, plain = (manifest_of(folders[name]) for name in ("committee", "plain"))
-    assert committee["status"] == plain["status"] == "finished"
-    assert plain["target_tokens_an_epoch"] == pytest.approx(committee["target_tokens_an_epoch"], abs=40)
-    assert [term["term"] for term in committee["objective"]] == ["likelihood", "consistency"]
-    assert plain["config"]["data"]["authors"] == ["ada"]
-    assert committee["student"]["fingerprint"] == plain["student"]["fingerprint"] is not None
-    assert [line for line in told if "errata train sft" in line]
-    assert {line.split()[0] for line in told if " steps " in line} == {"committee", "plain"}
-
-
-def test_the_three_students_are_judged_on_the_same_problems_and_the_report_is_written(
-    run: Path, student: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_it_ends_with_the_claims_and_the_report_begins_with_them(
+    run: Path, student: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("students"))
+    copy = shutil.copytree(run, tmp_path / "run")
     keep_untouched(copy, student)
-    for name in ("plain", "committee"):
-        (copy / "students" / name).symlink_to(student)
-    few = [f"tasks.classroom_{split}.options.count=4" for split in ("id", "ood4", "dis2")]
+    names = [claim.name for claim in load_study(STUDY).claims]
 
-    code = judge(copy, [*few, "decodings.greedy.max_tokens=8"], quiet=True)
-    path = report(copy, quiet)
+    code = study(copy, SHORT, quiet=True)
 
+    told = capfd.readouterr().out
     assert code == 0
-    assert {each.name for each in (copy / "evals").iterdir()} == {f"{name}-greedy" for name in STUDENTS}
-    told = capsys.readouterr().out
-    assert all(f"{left} - {right}" in told for left, right in itertools.combinations(STUDENTS, 2))
-    assert Path(path) == copy / "report.html"
-    assert "classroom_ood4" in Path(path).read_text(encoding="utf-8")
-
-
-def test_a_training_that_fails_is_told_with_its_own_words(run: Path, student: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("students"))
-
-    with pytest.raises(ErrataError, match=r"--learning_rat is not known(?s:.*)`committee` ended with exit code 2"):
-        teach(copy, student, quiet, ["--learning_rat", "1"])
-    assert not (copy / "students").exists()
+    assert len(told.splitlines()) < 30
+    assert "Claims over 2 seeds" in told
+    results = orjson.loads((copy / "study.json").read_bytes())
+    assert [row["name"] for row in results["claims"]] == names
+    assert all(row["equal"]["steps"] for row in results["claims"])
+    assert {row["arm"] for row in results["arms"]} == {"untouched", *load_study(STUDY).arms}
+    page = (copy / "report.html").read_text(encoding="utf-8")
+    assert all(page.index(f"points: {name}") < page.index("<section") for name in names)
+    assert "Krippendorff" in page, "the lesson is told on the same page"
 
 
 def test_students_of_another_lesson_are_removed_and_the_log_is_kept(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "run")
-    for name in ("students", "evals"):
-        (copy / name / "x").mkdir(parents=True, exist_ok=True)
+    for name in OF_A_LESSON:
+        (copy / name / "x").mkdir(parents=True) if "." not in name else (copy / name).touch()
 
     forget_students_of_another_lesson(copy, 4)
     assert (copy / "students" / "x").is_dir()
     forget_students_of_another_lesson(copy, 5)
 
-    assert not (copy / "students").exists()
-    assert not (copy / "evals").exists()
+    assert not [name for name in OF_A_LESSON if (copy / name).exists()]
     assert (copy / "transcripts.jsonl").read_bytes() == (run / "transcripts.jsonl").read_bytes()
 
 
@@ -100,14 +99,6 @@ def test_the_untouched_student_has_a_name_that_stays(tmp_path: Path, student: Pa
 
     assert keep_untouched(tmp_path / "run", student) == link == tmp_path / "run" / "students" / "untouched"
     assert find(str(link)).fingerprint() == find(str(student)).fingerprint()
-
-
-def test_what_a_training_says_is_shortened() -> None:
-    logged = "{'loss': '0.5', 'loss/nll/right': '0.25', 'epoch': '1.5', 'grad_share/nll/right': '1'}"
-    assert shortened(logged) == "epoch 1.5: loss/nll/right 0.2500"
-    assert shortened("tokens    1,200 to be learned an epoch") == "tokens    1,200 to be learned an epoch"
-    assert shortened("{'loss': broken") is None
-    assert shortened("Loading weights: 100%") is None
 
 
 @pytest.mark.slow

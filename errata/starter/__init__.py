@@ -11,8 +11,8 @@ HERE = Path(__file__).parent
 DEMO = HERE / "demo.yaml"
 """The lesson on simulated models; recipes/lesson.yaml is the same text."""
 
-PLAIN, COMMITTEE, EXAM = HERE / "plain.yaml", HERE / "committee.yaml", HERE / "exam.yaml"
-"""Settings of the demo's two trainings, and the evaluation of its three students."""
+STUDY = HERE / "study.yaml"
+"""What the demo's student learns from the lesson, arm by arm, and how it is judged."""
 
 FILES = {"recipe.yaml": "recipe.yaml", "problems.jsonl": "problems.jsonl", "env.example": ".env.example"}
 IGNORED = ".gitignore"

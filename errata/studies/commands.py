@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,16 @@ from errata.runs.progress import money
 from errata.studies.recipe import load_study
 
 
-def study_command(path: Path, overrides: Sequence[str], *, as_json: bool) -> int:
+def study_command(path: Path, overrides: Sequence[str], *, as_json: bool, quiet: bool = False) -> int:
     """Runs a study, then compares; the exit code."""
     from errata.studies.run import run
 
+    def say(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
     study = load_study(path, overrides)
-    code = run(study, path, overrides, lambda line: click.echo(line, err=True))
+    code = run(study, path, overrides, say)
     if code != EXIT_DONE:
         return code
     from errata.studies.card import write_card
@@ -28,7 +32,7 @@ def study_command(path: Path, overrides: Sequence[str], *, as_json: bool) -> int
     comparison = compare_study(study)
     results = write_results(study, comparison)
     card = write_card(study.home, results)
-    page = _write_page(study.home, comparison)
+    page = _write_page(study.home, comparison, say)
     if as_json:
         print_json(results)
     else:
@@ -40,7 +44,7 @@ def study_command(path: Path, overrides: Sequence[str], *, as_json: bool) -> int
     return EXIT_DONE
 
 
-def _write_page(home: Path, comparison: Any) -> Path | None:
+def _write_page(home: Path, comparison: Any, say: Callable[[str], None]) -> Path | None:
     """The report of the study, claims first; None without the extra `report`."""
     from errata.report.build import write_report
     from errata.report.vega_svg import need_vl_convert
@@ -50,7 +54,7 @@ def _write_page(home: Path, comparison: Any) -> Path | None:
     except UsageError as missing:
         click.echo(f"no report.html: {missing.found}; {missing.do}", err=True)
         return None
-    return write_report(home, comparison=comparison, say=lambda text: click.echo(text, err=True)).out
+    return write_report(home, comparison=comparison, say=say).out
 
 
 def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from errata.report.eval_results import Results, read_results
 from errata.report.figures import Section
 from errata.report.sections import accuracy, differences, samples
 from errata.report.sections import training_curves as schooling
+from errata.report.sections.overview import claim_keys
 from tests.report.planted import log_of, plant_eval, questions, right_at, three_students, training
 
 TASKS = {"id": questions("id", 60)}
@@ -67,6 +68,9 @@ def test_claims_stand_first_with_their_correction(tmp_path: Path) -> None:
     rows = [dict(zip(differences.DIFFERENCE, row, strict=True)) for row in figure.table.rows]
     assert [row["claim"] for row in rows] == ["training helps", "the panel helps"]
     assert all(row["said"] in ("better", "worse", "not shown") and row["adjusted p"] for row in rows)
+    head = [(key.name, key.note) for key in claim_keys(read_results(named))]
+    assert [name for name, _ in head] == ["points: training helps", "points: the panel helps"]
+    assert head[0][1].endswith(rows[0]["said"])
     others = [each for each in section.figures if each.table.headings == differences.DIFFERENCE and each != figure]
     assert all("exploratory" in each.note.lower() for each in others)
 

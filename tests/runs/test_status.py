@@ -140,7 +140,7 @@ GARBLED = [f"agents.teachers.{place}.model=simulated/{name}?garble=0.6" for plac
 
 async def test_unreadable_replies_and_what_they_cost_are_counted_by_agent_stage_and_verb(tmp_path: Path) -> None:
     prices = [f"agents.teachers.{place}.price={{prompt: 1, completion: 10}}" for place in range(3)]
-    limit = "settings.mistake_explanation={sampling: {max_tokens: 25}}"
+    limit = "settings.mistake_explanation={sampling: {max_tokens: 20}}"
     summary = await synthesize(small(tmp_path, *GARBLED, *prices, limit, problems=4))
     figures, log = status(summary.run), lines(summary.run)
 

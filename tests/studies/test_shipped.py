@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from errata.cli import cli
+from errata.starter import STUDY
 from errata.studies.recipe import load_study
 from errata.studies.steps import steps_of, training_words
 
@@ -43,6 +44,15 @@ def test_each_arm_is_a_training_that_errata_takes(path: Path, tmp_path: Path) ->
             arguments = parse(study.arms[step.part].method, training_words(study, step))
             assert arguments.training.seed == step.seed
             assert arguments.training.output_dir == str(step.out)
+
+
+def test_each_arm_of_the_demo_is_a_training_that_errata_takes(tmp_path: Path) -> None:
+    from errata.training.parse_args import parse
+
+    study = load_study(STUDY, [f"runs={tmp_path}"])
+    for step in steps_of(study).values():
+        if step.kind == "train":
+            assert parse(study.arms[step.part].method, training_words(study, step)).training.seed == step.seed
 
 
 def test_the_claims_of_all_four_papers_are_there() -> None:

@@ -8,6 +8,9 @@ from errata.report.eval_results import Results
 from errata.report.figures import count, dollars, listed, pct
 from errata.report.sections.synthesis import RunView
 
+MOST_CLAIMS = 4
+"""Of a study's claims; all of them stand in the section of differences."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -26,7 +29,7 @@ class Overview:
 
 
 def overview(view: RunView, results: Results | None) -> Overview:
-    keys = [*_accuracy(results), *_synthesis(view)]
+    keys = [*(claim_keys(results) or _accuracy(results)), *_synthesis(view)]
     return Overview(view.name, _lede(view, results), tuple(keys[:6]))
 
 
@@ -48,6 +51,19 @@ def _lede(view: RunView, results: Results | None) -> str:
     elif len(parts) > 1:
         parts[-1] = f"and {parts[-1]}"
     return ", ".join(parts) + "."
+
+
+def claim_keys(results: Results | None) -> list[Key]:
+    """The planned comparisons, in their order: what was found, between which bounds, and the verdict."""
+    claims = {each.claim: each for each in results.comparison.claims} if results else {}
+    return [
+        Key(
+            f"{100 * each.difference.value:+.1f}",
+            f"points: {name}",
+            f"[{100 * each.difference.low:+.1f}, {100 * each.difference.high:+.1f}], {each.verdict}",
+        )
+        for name, each in list(claims.items())[:MOST_CLAIMS]
+    ]
 
 
 def _accuracy(results: Results | None) -> list[Key]:

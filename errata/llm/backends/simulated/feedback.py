@@ -1,8 +1,8 @@
 """A persona's feedback on another's solution: explains its mistake, names the kinds, scores it.
 
 A flaw that the speaker shares as a misconception goes unseen. Seen by sensitivity, a flaw costs the solution its
-score; by 1 - specificity fault is found with a sound one. A final answer that differs from a gold answer shown is
-always noticed.
+score; by 1 - specificity fault is found with a sound one; reviewers err together, as `blind_spots.py` says. A final
+answer that differs from a gold answer shown is always noticed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from errata.classroom.check_steps import Flaw, Statement, Verdict, judge
 from errata.classroom.grammar import UNITS, Puzzle
 from errata.classroom.hashed_random import HashedDraws
+from errata.llm.backends.simulated.blind_spots import eyes
 from errata.llm.backends.simulated.persona import Persona
 from errata.records import MistakeKind, to_json
 
@@ -83,12 +84,13 @@ def score(persona: Persona, draws: HashedDraws, puzzle: Puzzle | None, text: str
     if not verdict.steps:
         return _by_answer(persona, draws, text, str(puzzle.answer) if gold is None else gold)
     flaw = verdict.flaw
-    if flaw and not shares(persona, flaw) and draws.chance("sees", persona.sensitivity):
+    judging = eyes(persona.seed, persona.shared, draws, "score", repr(puzzle), text)
+    if flaw and not shares(persona, flaw) and judging.chance("sees", persona.sensitivity):
         remark = _complaint(puzzle, flaw)
     elif gold is not None and not same_answer(answer_in(text), gold):
         remark = f"the final answer is not {gold} , so a step must be wrong ."
-    elif flaw is None and not draws.chance("is content", persona.specificity):
-        doubted = draws.rng("doubt").pick(verdict.steps)
+    elif flaw is None and not judging.chance("is content", persona.specificity):
+        doubted = judging.rng("doubt").pick(verdict.steps)
         remark = f"the step {_quoted(doubted)} does not follow from the problem ."
         flaw = Flaw("logical_num", doubted, None)
     else:
@@ -103,7 +105,8 @@ def _by_answer(persona: Persona, draws: HashedDraws, text: str, gold: str | None
         return _scored("i cannot check these steps .", 3)
     if not same_answer(answer_in(text), gold):
         return _scored(f"the final answer is not {gold} .", draws.rng("score").weighted(_BAD))
-    if draws.chance("is content", persona.specificity):
+    judging = eyes(persona.seed, persona.shared, draws, "score", text)
+    if judging.chance("is content", persona.specificity):
         return _scored("the final answer is right .", 4)
     return _scored("the final answer is right , but the steps are doubtful .", 2)
 

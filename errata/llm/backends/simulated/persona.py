@@ -14,6 +14,7 @@
 | sensitivity | chance that a reviewer sees a flaw that it does not share as a misconception | by name, 0.85-0.95 |
 | specificity | chance that a reviewer finds no fault with a sound solution | by name, 0.9-0.95 |
 | bent | chance that a rewriter given the answer keeps its own misconception and bends the end to fit | 0.25 |
+| shared | correlation of its errors with other personas' (`blind_spots.py`): reviews, slips, wrong unit facts | 0.29 |
 | garble | share of replies that are malformed: empty, a refusal, a lone think block, `[4/5]`, two scores, prose | 0 |
 
 Any name is a persona. ada, ben, cleo and dan are the usual committee (four voices), pupil the usual student.
@@ -21,6 +22,7 @@ Any name is a persona. ada, ben, cleo and dan are the usual committee (four voic
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -30,6 +32,7 @@ from errata.classroom.grammar import UNITS, VERBS, WITHHELD, Puzzle
 from errata.classroom.hashed_random import HashedRandom
 from errata.classroom.solve import VOICES, Mistake, misremembered
 from errata.errors import UsageError
+from errata.llm.backends.simulated.blind_spots import SHARED, common_error
 from errata.llm.request import ProviderFailure
 
 FACULTY_SEED = 1620
@@ -45,6 +48,7 @@ KEYS = (
     "sensitivity",
     "specificity",
     "bent",
+    "shared",
     "garble",
 )
 COMMITTEE = ("ada", "ben", "cleo", "dan")
@@ -69,6 +73,7 @@ class Persona:
     skill: float = 0.56
     lucky: float = 0.05
     bent: float = 0.25
+    shared: float = SHARED
     garble: float = 0.0
 
     def misled(self, puzzle: Puzzle) -> dict[int, Mistake]:
@@ -144,17 +149,22 @@ def _persona(model: str, name: str, settings: dict[str, str]) -> Persona:
         if chosen not in VOICES:
             raise _refusal(model, f"voice={chosen}", f"the voices are {', '.join(VOICES)}")
         voice = VOICES.index(chosen)
-    facts, verbs = _misconceptions(model, settings.pop("misconceptions", "2"), rng)
-    rates = {"sensitivity": sensitivity, "specificity": specificity}
+    misconceptions = settings.pop("misconceptions", "2")
+    rates = {"sensitivity": sensitivity, "specificity": specificity, "shared": SHARED}
     rates |= {key: _rate(model, key, value) for key, value in settings.items()}
+    facts, verbs = _misconceptions(
+        model, misconceptions, rng, lambda unit: common_error(seed, rates["shared"], name, unit)
+    )
     return Persona(name, seed, voice, facts, verbs, **rates)
 
 
-def _misconceptions(model: str, text: str, rng: HashedRandom) -> tuple[dict[str, int], frozenset[str]]:
-    """Drawn half from the withheld words, half from the others, or as listed."""
+def _misconceptions(
+    model: str, text: str, rng: HashedRandom, common: Callable[[str], HashedRandom | None]
+) -> tuple[dict[str, int], frozenset[str]]:
+    """Drawn half from the withheld words, half from the others, or as listed; `common` draws a unit's common error."""
     if text.isascii() and text.isdigit():
         units, verbs = _half_withheld(rng, tuple(UNITS), int(text)), _half_withheld(rng, VERBS, int(text))
-        return {unit: misremembered(unit, rng) for unit in units}, frozenset(verbs)
+        return {unit: misremembered(unit, common(unit) or rng) for unit in units}, frozenset(verbs)
     facts: dict[str, int] = {}
     reversed_verbs: set[str] = set()
     for item in text.split(","):

@@ -8,17 +8,22 @@ from errata.classroom.check_steps import Statement, Verdict, judge
 from errata.classroom.grammar import UNITS, Puzzle
 from errata.classroom.hashed_random import HashedDraws
 from errata.classroom.solve import Line, Mistake, bend, final, lucky, sane, say, slips, work, write, wrong
+from errata.llm.backends.simulated.blind_spots import eyes
 from errata.llm.backends.simulated.persona import Persona
 
 
 def solve(persona: Persona, draws: HashedDraws, puzzle: Puzzle, slipping: float) -> str:
-    """A solution with this persona's misconceptions, else a random slip at the rate `slipping`; sometimes lucky."""
+    """A solution with this persona's misconceptions, else a random slip at the rate `slipping`; sometimes lucky.
+
+    Some slips are those that the puzzle asks of everybody: then two personas reach the same wrong answer.
+    """
     mistakes = _shown(persona, draws, puzzle)
     if draws.chance("lucky", persona.lucky):
         bent = bend(puzzle, work(puzzle, mistakes))
         return write(puzzle, bent if bent != work(puzzle) else lucky(puzzle, draws.rng("lucky")), persona.voice)
-    if not mistakes and draws.chance("slip", slipping):
-        mistakes = next(iter(slips(puzzle, draws.rng("slip"))))
+    slip_draws = eyes(persona.seed, persona.shared, draws, "solve", repr(puzzle))
+    if not mistakes and slip_draws.chance("slip", slipping):
+        mistakes = next(iter(slips(puzzle, slip_draws.rng("slip"))))
     return write(puzzle, work(puzzle, mistakes), persona.voice)
 
 
