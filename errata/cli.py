@@ -372,6 +372,15 @@ def graph(name: Any) -> None:
 
 
 @cli.command()
+@click.argument("kind", type=click.Choice(["synth", "eval", "study"]), default="synth")
+def schema(kind: str) -> None:
+    """Print the JSON Schema of recipes, for editors: of those of `errata synth`, or of another verb."""
+    from errata.config.schema import json_schema
+
+    print_json(json_schema(kind))
+
+
+@cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address; this machine only unless told.")
 @click.option("--port", default=8017, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--latency", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds each reply waits.")

@@ -63,9 +63,14 @@ def play(session: list[Shown], monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
 
 
 def agrees(shown: list[str], real: list[str]) -> bool:
-    """Whether lines are those that are shown, where `...` alone on a line stands for any number of lines."""
-    pattern = "".join("(?:.*\n)*" if line == "..." else re.escape(line.rstrip()) + "\n" for line in shown)
+    """Whether lines are those that are shown: `...` stands for any lines, and at a line's end for the rest of it."""
+    pattern = "".join("(?:.*\n)*" if line == "..." else _line(line.rstrip()) for line in shown)
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in real)) is not None
+
+
+def _line(shown: str) -> str:
+    begun = shown.removesuffix("...")
+    return re.escape(begun) + (".*\n" if begun != shown else "\n")
 
 
 def is_part(shown: Any, real: Any) -> bool:
