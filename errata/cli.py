@@ -40,6 +40,10 @@ class Verbs(click.Group):
         cmd.params.append(_debug_option())
         super().add_command(cmd, name)
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the work, as they stand in this file."""
+        return list(self.commands)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -101,7 +105,7 @@ def _traceback_if_debug(ctx: click.Context) -> None:
         traceback.print_exc()
 
 
-@click.group(cls=Verbs, params=[_debug_option()])
+@click.group(cls=Verbs, params=[_debug_option()], context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="errata")
 def cli() -> None:
     """Turns large models' reasoning, right and wrong, into small models that reason."""
