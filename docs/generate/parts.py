@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import fields
@@ -48,6 +50,7 @@ def classroom_run() -> Path:
     from errata.starter import write_starter
 
     folder = Path(tempfile.mkdtemp(prefix="errata-docs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_starter(folder)
     places = [f"runs={folder / 'runs'}", f"problems.source={folder / 'problems.jsonl'}", "name=recipe"]
     return synthesize(folder / "recipe.yaml", places).run
