@@ -1,4 +1,4 @@
-"""The picture of a report in the README: `python -m benchmarks.report_picture runs/demo/report.html docs/report.png`.
+"""The picture of a report in docs: `python -m benchmarks.report_picture runs/demo/report.html docs/report.png`.
 
 Needs playwright (extra `dev`) and a Chromium on the machine. Light, 1,280 pixels wide, from the top.
 """

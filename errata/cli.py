@@ -45,6 +45,10 @@ class Verbs(click.Group):
         cmd.params.append(_debug_option())
         super().add_command(cmd, name)
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the work, as they stand in this file."""
+        return list(self.commands)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -106,7 +110,7 @@ def _traceback_if_debug(ctx: click.Context) -> None:
         traceback.print_exc()
 
 
-@click.group(cls=Verbs, params=[_debug_option()])
+@click.group(cls=Verbs, params=[_debug_option()], context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="errata")
 def cli() -> None:
     """Turns large models' reasoning, right and wrong, into small models that reason."""
@@ -431,6 +435,15 @@ def graph(name: Any) -> None:
     from errata.runs.studio import mermaid
 
     click.echo(mermaid(name))
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(["synth", "eval", "study"]), default="synth")
+def schema(kind: str) -> None:
+    """Print the JSON Schema of recipes, for editors: of those of `errata synth`, or of another verb."""
+    from errata.config.schema import json_schema
+
+    print_json(json_schema(kind))
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""One's own parts, as a user would write them: the files in own_parts/, run by the commands of the README."""
+"""One's own parts, as a user would write them: the files in own_parts/, run by the commands of docs/extending.md."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from errata.agents.prompts import load_prompts
 from tests.small_runs import lines
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
-DOCS = ROOT / "docs" / "extending.md"
+PAGE = ROOT / "docs" / "extending.md"
 PARTS = Path(__file__).parent / "own_parts"
 SHOWN = ("my_stages.py", "shorten.md", "my_grader.py", "my_rules.py", "recipe.yaml", "prompts/teacher/solve.md")
 
@@ -49,16 +48,11 @@ def by_role(run: Path) -> Counter[str]:
     return Counter(each["role"] for line in lines(run) for each in line["rationales"])
 
 
-def test_readme_and_docs_show_these_very_files() -> None:
-    section = re.search(r"^#+ Your own parts$(.*?)(?=^## |\Z)", README.read_text(), re.DOTALL | re.MULTILINE)
-    assert section
-    for text, names in (
-        (section[1], ("my_grader.py", "recipe.yaml")),
-        (DOCS.read_text(), ("my_stages.py", "shorten.md", "my_backend.py")),
-    ):
-        blocks = {block.strip() for block in re.findall(r"```(?:python|markdown|yaml)\n(.*?)```", text, re.DOTALL)}
-        for name in names:
-            assert (PARTS / name).read_text().strip() in blocks, name
+def test_the_page_shows_these_very_files() -> None:
+    blocks = re.findall(r"```(?:python|markdown|yaml)\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    shown = {block.strip() for block in blocks}
+    for name in ("my_grader.py", "recipe.yaml", "my_stages.py", "shorten.md", "my_backend.py"):
+        assert (PARTS / name).read_text().strip() in shown, name
 
 
 def test_an_own_stage_grader_and_accept_rule_run_by_the_plain_commands(folder: Path) -> None:

@@ -73,7 +73,7 @@ def _is_hub_id(name: str) -> bool:
 
 def _where_else(source: str) -> str:
     if "ERRATA_DATA" in source and not os.environ.get("ERRATA_DATA"):
-        return "set ERRATA_DATA to the folder that holds the data sets, or put them into data/ (see README)"
+        return "set ERRATA_DATA to the folder that holds the data sets, or put them into data/ (see docs/recipes.md)"
     return "check the path; relative paths start at the working directory"
 
 

@@ -79,9 +79,13 @@ class AgentSpec(Settings):
     api_key_env: str | None = None
     """Name of the environment variable that holds the key, where it is not the provider's usual one."""
     system: str | None = None
+    """A system message before every prompt."""
     temperature: float | None = None
+    """Overrules that of the stages; an explicit null sends none."""
     top_p: float | None = None
+    """As temperature."""
     max_tokens: int | None = None
+    """As temperature: an explicit null sends no limit."""
     extra: dict[str, Any] = Field(default_factory=dict)
     """Further per-call settings, passed through to the provider. In `extra_headers`, `${NAME}` is read from the
     environment when the call is made."""
@@ -99,9 +103,13 @@ class AgentSpec(Settings):
     fallback: str | None = None
     """Name of the agent asked in this one's place where it is refused or out of reach; that one may have its own."""
     price: Price | None = None
+    """By default that of LiteLLM's offline table; an unknown price is said and never taken as zero."""
     rpm: int | None = Field(default=None, gt=0)
+    """Requests per minute at most; calls wait for their turn."""
     tpm: int | None = Field(default=None, gt=0)
+    """Tokens per minute at most; calls wait for their turn."""
     concurrency: int | None = Field(default=None, gt=0)
+    """Calls of this agent in flight at most."""
     batch: Batching | None = None
     """`true`, or settings: its calls go out in batches at half the price, and come back within a day (`openai/` and
     `anthropic/`; docs/batch.md)."""

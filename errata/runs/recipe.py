@@ -47,6 +47,7 @@ class SynthRecipe(Settings):
     """`errata synth`: a data set of problems through the stages of one pipeline."""
 
     name: str
+    """Of the run directory; by default the file's stem."""
     graph: str = LESSON
     """A stage by name, with what it needs before it, or `lesson`: all stages, or those in `stages`."""
     stages: tuple[str, ...] | None = None
@@ -58,6 +59,7 @@ class SynthRecipe(Settings):
     agents: Agents
     settings: SerializeAsAny[PipelineSettings] = ShippedSettings()
     seed: int = 17
+    """Another seed makes other draws and asks for other samples."""
     prompts: Location | None = None
     """A folder whose files replace prompts of the same name."""
     store: Location | None = None
@@ -71,6 +73,7 @@ class SynthRecipe(Settings):
     eval_sets: tuple[ProblemSource, ...] = ()
     """Evaluation sets that exports are compared with for overlap."""
     limit: int | None = Field(default=None, ge=1)
+    """The first so many problems."""
     budget: Budget = Budget()
     concurrency: int = Field(default=32, ge=1)
     """Calls in flight at most, over all agents; twice as many problems are."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+import orjson
+
 from errata.errors import UsageError
 
 HERE = Path(__file__).parent
@@ -15,6 +17,8 @@ STUDY = HERE / "study.yaml"
 """What the demo's student learns from the lesson, arm by arm, and how it is judged."""
 
 FILES = {"recipe.yaml": "recipe.yaml", "problems.jsonl": "problems.jsonl", "env.example": ".env.example"}
+SCHEMA = "recipe.schema.json"
+"""What editors check the recipe by; the recipe's first line names it."""
 IGNORED = ".gitignore"
 """Keeps runs and keys out of git; a folder that has one of its own keeps it."""
 
@@ -24,7 +28,10 @@ def write_starter(directory: Path) -> list[Path]:
 
     Raises UsageError where one of them is there already, before anything is written.
     """
+    from errata.config.schema import json_schema
+
     texts = {directory / name: (HERE / source).read_bytes() for source, name in FILES.items()}
+    texts[directory / SCHEMA] = orjson.dumps(json_schema("synth"), option=orjson.OPT_INDENT_2)
     prompt = files("errata") / "prompts" / "teacher" / "solve.md"
     texts[directory / "prompts" / "teacher" / "solve.md"] = prompt.read_bytes()
     if not (directory / IGNORED).exists():

@@ -1,0 +1,122 @@
+"""docs/: what is filled in at build time names everything there is, and what cookbooks show is what happens."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from docs.generate import parts
+from docs.generate.hook import MARK, filled, inward
+from errata.cli import FORMATS, METHODS, cli
+from errata.config.schema import KINDS, models_in, recipe_class
+from errata.records import Transcript
+from tests.shown_blocks import agrees, blocks, commands, play
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+COOKBOOKS = sorted(DOCS.glob("cookbook_*.md"))
+
+
+def rows_below(heading: str, text: str) -> set[str]:
+    """The first cells of the table below a heading."""
+    section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", text, re.DOTALL | re.MULTILINE)
+    assert section, f"no section {heading}"
+    return set(re.findall(r"^\| `([^`]+)` \|", section[1], re.MULTILINE))
+
+
+def names(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+def test_every_key_of_every_recipe_has_a_row() -> None:
+    page = parts.recipe_keys()
+    for kind in KINDS:
+        outer, *inner = models_in(recipe_class(kind))
+        assert rows_below(f"Keys of `errata {kind}`", page) == names(outer)
+        for model in inner:
+            assert rows_below(model.__name__, page) == names(model)
+
+
+def test_every_member_of_every_record_has_a_row() -> None:
+    page = parts.records()
+    for model in models_in(Transcript):
+        assert rows_below(model.__name__, page) == names(model)
+
+
+def test_every_verb_and_option_is_there() -> None:
+    page = parts.commands()
+    for name, command in cli.commands.items():
+        section = page.partition(f"## errata {name}\n")[2].partition("\n## ")[0]
+        assert section, name
+        for option in (flag for each in command.params for flag in each.opts if flag.startswith("--")):
+            assert f"`{option}" in section, (name, option)
+    for method in METHODS:
+        assert f"| `{method}` |" in page
+
+
+def test_every_format_has_a_row_of_a_real_run() -> None:
+    page = parts.export_rows()
+    for name in FORMATS:
+        section = page.partition(f"### {name}\n")[2].partition("\n### ")[0]
+        assert "```json" in section
+        assert '"problem_id"' in section
+    assert '"schema": 1' in parts.transcript()
+
+
+def test_the_paper_index_has_a_row_per_method() -> None:
+    index = (DOCS / "training.md").read_text(encoding="utf-8")
+    for name in METHODS:
+        assert f"| `{name}` |" in index, f"the paper index has no row of {name}"
+
+
+@pytest.mark.slow  # it imports torch and trl
+def test_every_method_has_its_flags_and_controls() -> None:
+    from errata.training.methods.shipped import METHODS as VALUES
+
+    page = parts.methods()
+    for method in VALUES:
+        section = page.partition(f"### {method.name}\n")[2].partition("\n### ")[0]
+        for control in method.controls:
+            assert f"`--control {control.name}`" in section
+
+
+def test_every_mark_names_a_part_and_every_part_stands_on_a_page() -> None:
+    named = {mark for page in PAGES for mark in MARK.findall(page.read_text(encoding="utf-8"))}
+    assert named == parts.PARTS.keys()
+    with pytest.raises(KeyError):
+        filled("<!-- generate: nothing -->")
+
+
+def test_links_out_of_the_site_become_words() -> None:
+    assert inward("[a](../tests/x.py), [b](docs/runs.md), [c](benchmarks/README.md)") == "a, [b](runs.md), c"
+
+
+def test_every_page_is_in_the_sites_contents() -> None:
+    text = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    assert {page.name for page in PAGES} <= set(re.findall(r"\w+\.md", text.partition("\nnav:")[2]))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (DOCS / target).exists(), target
+
+
+@pytest.mark.parametrize("page", COOKBOOKS, ids=lambda page: page.stem)
+def test_a_cookbook_runs_as_it_is_shown(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    if recipe := [each.text for each in blocks(page, "yaml") if "baseline:" in each.text]:
+        Path("eval.yaml").write_text(recipe[0], encoding="utf-8")
+    shown = [each for block in blocks(page, "console") for each in commands(block.text)]
+    for each, real in play(shown, monkeypatch):
+        assert agrees(each.output, real), "\n".join([each.command, *real])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_yaml_on_a_page_is_yaml(page: Path) -> None:
+    for block in blocks(page, "yaml"):
+        assert yaml.safe_load(block.text), block.line
