@@ -224,7 +224,11 @@ def status(run: Path, as_json: bool) -> None:
 @click.option("--marks", type=click.Path(path_type=Path, dir_okay=False), help="A person's marks, JSON lines.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Show what acceptance rules would accept of RUN, and how good it is by estimate and by gold. Makes no call."""
+    """Show what acceptance rules would accept of RUN, and how good it is by estimate and by gold. Makes no call.
+
+    Estimates hang on the model of the voters: in trials their intervals held the truth less often than 95 % of the
+    time. Where some gold answers are known, look at --hide-gold.
+    """
     from errata.evidence.commands import compare_rules, show_rules
 
     result = compare_rules(run, rules=rules or (() if compare else ("reliability",)), **options)
