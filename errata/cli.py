@@ -339,7 +339,8 @@ def eval_(recipe: str, overrides: tuple[str, ...], as_json: bool, quiet: bool, t
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def study(recipe: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+@click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
+def study(recipe: Path, overrides: tuple[str, ...], as_json: bool, trust_hosts: tuple[str, ...]) -> None:
     """Run RECIPE's arms over its seeds and judge its claims. The same command resumes; new seeds or arms are added.
 
     Overrides are dotted: seeds=[0,1] training.max_steps=50 together=2
@@ -348,7 +349,7 @@ def study(recipe: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     from errata.studies.commands import study_command
 
     need_torch()
-    sys.exit(study_command(recipe, overrides, as_json=as_json))
+    sys.exit(study_command(recipe, overrides, as_json=as_json, trust_hosts=trust_hosts))
 
 
 @cli.command()

@@ -14,8 +14,10 @@ from errata.runs.progress import money
 from errata.studies.recipe import load_study
 
 
-def study_command(path: Path, overrides: Sequence[str], *, as_json: bool, quiet: bool = False) -> int:
-    """Runs a study, then compares; the exit code."""
+def study_command(
+    path: Path, overrides: Sequence[str], *, as_json: bool, quiet: bool = False, trust_hosts: Sequence[str] = ()
+) -> int:
+    """Runs a study, then compares; the exit code. `trust_hosts`: to which a provider's key may go."""
     from errata.studies.run import run
 
     def say(line: str) -> None:
@@ -23,7 +25,7 @@ def study_command(path: Path, overrides: Sequence[str], *, as_json: bool, quiet:
             click.echo(line, err=True)
 
     study = load_study(path, overrides)
-    code = run(study, path, overrides, say)
+    code = run(study, path, overrides, say, trust_hosts)
     if code != EXIT_DONE:
         return code
     from errata.studies.card import write_card

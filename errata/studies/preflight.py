@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
+from errata.errors import plain
+from errata.llm.destinations import check_destinations, destinations
 from errata.llm.preflight import check, check_access
 from errata.runs.recipe import SynthRecipe, recipe_of
 from errata.runs.recipe import check as checked
@@ -18,10 +20,19 @@ def lesson_of(study: StudyRecipe, step: Step) -> SynthRecipe:
     return checked(recipe_of(data, folder, str(folder / study.name)))
 
 
-def check_lessons(study: StudyRecipe, steps: Iterable[Step]) -> None:
-    """Raises UsageError for a lesson whose agents cannot be asked; of each, one seed speaks for all."""
+def check_lessons(
+    study: StudyRecipe, steps: Iterable[Step], say: Callable[[str], None], trusted: Collection[str] = ()
+) -> None:
+    """Says whom the lessons ask with which key; of each lesson, one seed speaks for all.
+
+    Raises UsageError for a lesson whose agents cannot be asked, and where a provider's own key would go to another host
+    than its own or a trusted one.
+    """
     lessons = {step.part: step for step in steps if step.kind == "lesson"}
     for step in lessons.values():
         recipe = lesson_of(study, step)
+        if places := destinations(recipe.agents.everyone):
+            say(plain(f"{step.part} asks {'; '.join(str(each) for each in places)}"))
+        check_destinations(recipe.agents.everyone, trusted)
         check(recipe.agents, recipe.budget)
         check_access(recipe.asked)

@@ -62,8 +62,8 @@ class Progress:
         return self.steps.keys() - self.done
 
 
-def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say) -> int:
-    """Does what is not done yet; the exit code.
+def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say, trusted: Sequence[str] = ()) -> int:
+    """Does what is not done yet; the exit code. `trusted`: hosts to which a provider's key may go.
 
     Raises UsageError where something was made from other settings, or a lesson's agents cannot be asked.
     """
@@ -72,7 +72,7 @@ def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say) -> i
     progress = Progress(steps, done(steps, record))
     together = study.together or by_default()
     if progress.pending:
-        check_lessons(study, (steps[name] for name in sorted(progress.pending)))
+        check_lessons(study, (steps[name] for name in sorted(progress.pending)), say, trusted)
         say(f"{len(progress.done)} of {len(steps)} steps are done; {together} at a time, logs in {study.home / 'logs'}")
         _Pool(study, path, overrides, say, progress, record, together).work()
     for name, error in progress.failed.items():

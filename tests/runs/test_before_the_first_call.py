@@ -96,12 +96,10 @@ def test_eval_refuses_it_before_the_baseline_answers(tmp_path: Path, model: str,
     assert nothing_paid(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("model", "found"), [("openai/gpt-4o-mini", "no API key of ada"), ("simulated/ada?no=1", NO_SETTING)]
-)
-def test_a_study_refuses_it_before_its_first_step(tmp_path: Path, model: str, found: str) -> None:
+def study_of(folder: Path, **teacher: str) -> str:
+    """The file of a study with one lesson of one teacher."""
     problems = {"source": "classroom", "options": {"count": 2}}
-    lesson = {"graph": "rationales", "problems": problems, "agents": {"teachers": [{"name": "ada", "model": model}]}}
+    lesson = {"graph": "rationales", "problems": problems, "agents": {"teachers": [{"name": "ada", **teacher}]}}
     study = {
         "seeds": [0],
         "students": {"tiny": {"pretrain": {}}},
@@ -109,8 +107,29 @@ def test_a_study_refuses_it_before_its_first_step(tmp_path: Path, model: str, fo
         "arms": {"sft": {"method": "sft"}},
         "evals": {"tasks": ["classroom_id"]},
     }
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
-    done = errata("study", "study.yaml")
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(study))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("model", "found"), [("openai/gpt-4o-mini", "no API key of ada"), ("simulated/ada?no=1", NO_SETTING)]
+)
+def test_a_study_refuses_it_before_its_first_step(tmp_path: Path, model: str, found: str) -> None:
+    done = errata("study", study_of(tmp_path, model=model))
     assert done.exit_code == 2
     assert found in done.stderr
+    assert not list((tmp_path / "runs").rglob("*.log"))
+
+
+def test_a_study_sends_a_providers_key_to_no_other_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
+    file = study_of(
+        tmp_path, model="openai/gpt-4o-mini", api_base="https://elsewhere.example/v1", api_key_env="OPENAI_API_KEY"
+    )
+    done = errata("study", file)
+
+    assert done.exit_code == 2
+    assert "lesson asks elsewhere.example" in done.stderr
+    assert "--trust-hosts elsewhere.example" in done.stderr
     assert not list((tmp_path / "runs").rglob("*.log"))
