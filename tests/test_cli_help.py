@@ -9,7 +9,20 @@ from click.testing import CliRunner
 
 from errata.cli import cli
 
-WORKFLOW = ["demo", "init", "plan", "synth", "status", "export", "train", "eval", "study", "compare", "report"]
+WORKFLOW = [
+    "demo",
+    "init",
+    "plan",
+    "synth",
+    "status",
+    "accept",
+    "export",
+    "train",
+    "eval",
+    "study",
+    "compare",
+    "report",
+]
 
 
 def test_verbs_stand_in_the_order_of_the_work() -> None:

@@ -102,7 +102,7 @@ def commands() -> str:
     """Every verb with its usage, help and options."""
     sections = []
     for name, command in cli.commands.items():
-        context = click.Context(command, info_name=f"errata {name}")
+        context = click.Context(command, info_name=f"errata {name}", help_option_names=["-h", "--help"])
         usage = " ".join(command.collect_usage_pieces(context))
         options = [each for each in command.params if isinstance(each, click.Option)]
         rows = [[f"`{', '.join(each.opts)}`", (each.get_help_record(context) or ("", ""))[1]] for each in options]

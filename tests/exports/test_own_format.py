@@ -48,7 +48,8 @@ def test_the_command_writes_it_under_its_own_name(run: Path, tmp_path: Path) -> 
         right = [
             each["text"]
             for each in by_problem[row["meta"]["problem_id"]]["rationales"]
-            if each["correct"] and each["accepted"] is not False and each["role"] in ("teacher", "revised", "rectified")
+            if each["correct"] and not each["dropped"] and each["role"] in ("teacher", "revised", "rectified")
+            if each["accepted"] or (each["accepted"] is None and not each["saw_answer"])
         ]
         assert len(row["output"]) == min(map(len, right))
     sha = hashlib.sha256(FILE.read_bytes()).hexdigest()[:16]
