@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +43,22 @@ def load_and_say(path: str, overrides: tuple[str, ...], trust_hosts: tuple[str, 
     return recipe
 
 
-def say_destinations(specs: Sequence[Any], trust_hosts: tuple[str, ...] = ()) -> None:
+def to_stderr(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def say_destinations(
+    specs: Sequence[Any], trust_hosts: Sequence[str] = (), say: Callable[[str], None] = to_stderr, who: str = ""
+) -> None:
     """Says which hosts are asked with which key. Raises UsageError where a provider's own key would go elsewhere."""
     from errata.errors import plain
     from errata.llm.destinations import check_destinations, destinations
     from errata.llm.preflight import model_notes
 
     if places := destinations(specs):
-        click.echo(plain(f"asks {'; '.join(str(each) for each in places)}"), err=True)
+        say(plain(f"{who}asks {'; '.join(str(each) for each in places)}"))
     for note in model_notes(specs):
-        click.echo(plain(f"note: {note}"), err=True)
+        say(plain(f"note: {note}"))
     check_destinations(specs, trust_hosts)
 
 

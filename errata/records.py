@@ -12,7 +12,7 @@ hashes of what identifies the thing: no clock, no uuid, no random generator ente
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
@@ -38,7 +38,21 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Problem(Record):
+class SparseRecord(Record):
+    """A record that is written without the fields it names, where they have their defaults."""
+
+    written_where_set: ClassVar[tuple[str, ...]]
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = write(self)
+        for name in self.written_where_set:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                fields.pop(name, None)
+        return fields
+
+
+class Problem(SparseRecord):
     """One question with its gold answer, None where nobody has one. `position` is its place in the input, counted
     from 0; it is not in the id."""
 
@@ -56,13 +70,7 @@ class Problem(Record):
     meta: dict[str, Any] = Field(default_factory=dict)
     answers: tuple[str, ...] = ()
     """Further golds: each is as right as `answer`. Written only where there are some."""
-
-    @model_serializer(mode="wrap")
-    def _without_empty_answers(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields: dict[str, Any] = write(self)
-        if not self.answers:
-            fields.pop("answers", None)
-        return fields
+    written_where_set = ("answers",)
 
 
 class Message(Record):
@@ -70,7 +78,7 @@ class Message(Record):
     content: str
 
 
-class Call(Record):
+class Call(SparseRecord):
     """One logged call: what was asked of which model and what came back, reply or failure.
 
     `price_usd` is that of the first payment and None where the price is unknown. Whether *this* run paid for it or had
@@ -114,16 +122,7 @@ class Call(Record):
     unreadable: str | None = None
     """Why the reply could not be read, so that a fresh try followed unless there was none left. Written only where
     there is a reason; logs of versions before it was recorded have none."""
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_rare(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields: dict[str, Any] = write(self)
-        if self.unreadable is None:
-            fields.pop("unreadable", None)
-        for name in ("cached_tokens", "cache_write_tokens"):
-            if not fields.get(name):
-                fields.pop(name, None)
-        return fields
+    written_where_set = ("unreadable", "cached_tokens", "cache_write_tokens")
 
 
 class Review(Record):
@@ -165,7 +164,7 @@ class WrongStep(Record):
     votes: tuple[StepVote, ...] = ()
 
 
-class Rationale(Record):
+class Rationale(SparseRecord):
     id: str
     problem_id: str
     author: str
@@ -200,7 +199,7 @@ class Rationale(Record):
     """The agent that wrote it in the author's place, by the recipe's `fallback`; None where the author did."""
     estimated: float | None = None
     """Without a gold answer, the probability that its answer is right, as far as the problem's other rationales and
-    their reviews tell (errata.evidence.estimated). Written only where there is one."""
+    their reviews tell (errata.graphs.estimated). Written only where there is one."""
     wrong_step: WrongStep | None = None
     """Where it first goes wrong, as the stage `locate` finds it. Written only where there is one."""
 
@@ -211,13 +210,7 @@ class Rationale(Record):
             return self.correct
         return self.estimated > 0.5
 
-    @model_serializer(mode="wrap")
-    def _without_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields: dict[str, Any] = write(self)
-        for name in ("estimated", "wrong_step"):
-            if getattr(self, name) is None:
-                fields.pop(name, None)
-        return fields
+    written_where_set = ("estimated", "wrong_step")
 
 
 class Explanation(Record):

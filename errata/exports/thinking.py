@@ -8,18 +8,17 @@ its student (training.think_tags).
 
 from __future__ import annotations
 
-import re
 from typing import Literal, NamedTuple
 
+from errata.agents.parse_reply import split_thinking
 from errata.records import Rationale, Span
 
 Reasoning = Literal["drop", "keep"]
 """What becomes of thinking. drop: it is left out. keep: it stands before the text, where there is any."""
 OPEN, CLOSE = "<think>\n", "\n</think>\n\n"
-_BLOCK = re.compile(r"\s*<think>\n?(.*?)\n?</think>\s*", re.DOTALL)
 
 
-class Thought(NamedTuple):
+class Parts(NamedTuple):
     """A completion in its two parts, and the number of characters that stand before its text."""
 
     reasoning: str | None
@@ -45,9 +44,9 @@ def span_in_completion(rationale: Rationale, span: Span, reasoning: Reasoning) -
     return Span(span[0] + before, span[1] + before)
 
 
-def apart(text: str) -> Thought:
+def apart(text: str) -> Parts:
     """A completion's thinking and its text; text that only speaks of the tags is left as it is."""
-    block = _BLOCK.match(text)
-    if block is None or not block[1].strip() or not text[block.end() :].strip():
-        return Thought(None, text, 0)
-    return Thought(block[1].strip(), text[block.end() :], block.end())
+    if not text.lstrip().startswith("<think>") or "</think>" not in text:
+        return Parts(None, text, 0)
+    reasoning, rest = split_thinking(text)
+    return Parts(reasoning, rest, len(text) - len(rest)) if reasoning and rest.strip() else Parts(None, text, 0)

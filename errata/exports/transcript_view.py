@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple
 from errata.agents.demonstration import Demonstration
 from errata.agents.prompts import Prompts
 from errata.agents.student import explain_messages, student_messages
-from errata.evidence.estimated import as_agreed
 from errata.exports.dedup import alike, ngrams
 from errata.exports.thinking import Reasoning, completion, span_in_completion
+from errata.graphs.estimated import as_agreed
 from errata.graphs.stages.dual_cot import DUAL_COT
 from errata.graphs.stages.dual_pairs import REWRITES
 from errata.graphs.stages.few_shot import examples_for

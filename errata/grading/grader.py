@@ -121,9 +121,7 @@ class Grader:
         """
         if problem.answer is None:
             why = "an answer is right where it is the gold answer"
-            raise UsageError(
-                f"{problem.id} has no gold answer", why, "estimate its verdicts (errata.evidence.estimated)"
-            )
+            raise UsageError(f"{problem.id} has no gold answer", why, "estimate its verdicts (errata.graphs.estimated)")
         first: Grade | None = None
         for reading in readings(problem.kind, text, problem.choices):
             for gold in (problem.answer, *problem.answers):

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from errata.agents.ask import Parsed
 from errata.agents.team import Team
 from errata.errors import UsageError
-from errata.evidence.estimated import estimates
 from errata.grading.equivalence import grouped
 from errata.grading.extract import read_answer
+from errata.graphs.estimated import estimates
 from errata.graphs.state import State
 from errata.records import Call, Explanation, Problem, Rationale
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from errata.llm.prices import least_cached
+from errata.llm.price_table import least_cached
 from errata.llm.request import Request
 from errata.llm.spec import AgentSpec
 from errata.records import digest

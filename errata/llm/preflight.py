@@ -10,7 +10,8 @@ from errata.errors import UsageError
 from errata.llm.backends import kind_of
 from errata.llm.budget import Budget
 from errata.llm.endpoint import api_base_of, filled_in
-from errata.llm.prices import known_models, price_notes, unpriced
+from errata.llm.price_table import known_models
+from errata.llm.prices import price_notes, unpriced
 from errata.llm.spec import Agents, AgentSpec
 
 RESERVED = {"model", "messages", "stream", "n"}

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
-
-import orjson
 
 from errata.llm.backends import asks_elsewhere, kind_of
 from errata.llm.endpoint import api_base_of
+from errata.llm.price_table import entry_of, missing_table
 from errata.llm.spec import AgentSpec, Price
 
 FREE = Price(prompt=0.0, completion=0.0)
@@ -24,7 +18,6 @@ _RATES = {
     "cache_write": "cache_creation_input_token_cost",
 }
 """What the table calls the rates of a price, in USD per token."""
-TABLE = "model_prices_and_context_window_backup.json"
 
 
 def price_of(spec: AgentSpec) -> Price | None:
@@ -70,18 +63,8 @@ def cost(price: Price, prompt_tokens: int, completion_tokens: int, cached: int =
     return usd / 1e6
 
 
-LEAST_CACHED = 1024
-"""Tokens that a beginning of a prompt must have to be cached, where the table says nothing of a model."""
-
-
-def least_cached(model: str) -> int:
-    """Tokens that a beginning of a prompt must have to be cached, by PROVIDER/NAME."""
-    least = (_entry(model) or {}).get("prompt_cache_min_tokens")
-    return least if isinstance(least, int) else LEAST_CACHED
-
-
 def _listed(model: str, *, in_batches: bool = False) -> Price | None:
-    entry = _entry(model)
+    entry = entry_of(model)
     if entry is None:
         return None
     listed = {name: entry.get(key) for name, key in _RATES.items()}
@@ -95,32 +78,6 @@ def _listed(model: str, *, in_batches: bool = False) -> Price | None:
     return Price(**known)
 
 
-def _entry(model: str) -> dict[str, Any] | None:
-    """What the table says of PROVIDER/NAME."""
-    provider, _, name = model.partition("/")
-    table = _table()
-    entry: dict[str, Any] | None = table.get(model)
-    if entry is None and table.get(name, {}).get("litellm_provider", "").startswith(provider):
-        entry = table[name]
-    return entry
-
-
-def known_models(provider: str) -> list[str]:
-    """The provider's models in litellm's table, without the provider's name; empty where it lists none."""
-    own = (name for name, entry in _table().items() if entry.get("litellm_provider", "").startswith(provider))
-    return sorted({name.removeprefix(f"{provider}/") for name in own})
-
-
-def missing_table() -> str | None:
-    """Why no listed price is known at all, in words; None where litellm's table is there."""
-    path = _table_path()
-    if path is not None and path.is_file():
-        return None
-    if path is None:
-        return "litellm, whose table of prices is read, is not installed"
-    return f"litellm {version('litellm')} has no table of prices at {path}, where other versions have it"
-
-
 def unpriced(specs: Iterable[AgentSpec]) -> list[AgentSpec]:
     """The agents whose price is unknown, by name. Raises UsageError for a model string without a provider."""
     return sorted((spec for spec in specs if price_of(spec) is None), key=lambda spec: spec.name)
@@ -132,20 +89,3 @@ def price_notes(specs: Iterable[AgentSpec]) -> tuple[str, ...]:
     listed = [spec for spec in unpriced(specs) if kind_of(spec) != "own" and not _own_server(spec)]
     lost = [spec.name for spec in listed] if missing else []
     return (f"no price is known for {', '.join(lost)}: {missing}",) if lost else ()
-
-
-@cache
-def _table() -> dict[str, Any]:
-    """litellm's price table, read as a file: importing the package takes seconds. Empty where it is missing."""
-    path = _table_path()
-    if path is None or not path.is_file():
-        return {}
-    table: dict[str, Any] = orjson.loads(path.read_bytes())
-    return table
-
-
-def _table_path() -> Path | None:
-    """Where litellm's table should be; None where litellm is not installed."""
-    package = importlib.util.find_spec("litellm")
-    folders = list(package.submodule_search_locations or ()) if package else []
-    return Path(folders[0]) / TABLE if folders else None

@@ -162,9 +162,16 @@ class Run:
         elapsed, left = time.monotonic() - self.started, self.todo - self.settled
         at_once = too_short(self.accounts.replies)
         return Snapshot(
-            self.tally, self.spent(), self.settled, left, elapsed, self.draining, self.recipe.budget, at_once,
+            self.tally,
+            self.spent(),
+            self.settled,
+            left,
+            elapsed,
+            self.draining,
+            self.recipe.budget,
+            at_once,
             self.batches(),
-        )  # fmt: skip
+        )
 
     def spent(self) -> dict[str, Any]:
         return spending(self.accounts, self._earlier.get("spent", {}).get("all_runs", {}))

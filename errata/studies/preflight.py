@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from errata.errors import plain
-from errata.llm.destinations import check_destinations, destinations
+from errata.cli_helpers import say_destinations
 from errata.llm.preflight import check, check_access
 from errata.runs.recipe import SynthRecipe, recipe_of
 from errata.runs.recipe import check as checked
@@ -21,7 +20,7 @@ def lesson_of(study: StudyRecipe, step: Step) -> SynthRecipe:
 
 
 def check_lessons(
-    study: StudyRecipe, steps: Iterable[Step], say: Callable[[str], None], trusted: Collection[str] = ()
+    study: StudyRecipe, steps: Iterable[Step], say: Callable[[str], None], trusted: Sequence[str] = ()
 ) -> None:
     """Says whom the lessons ask with which key; of each lesson, one seed speaks for all.
 
@@ -31,8 +30,6 @@ def check_lessons(
     lessons = {step.part: step for step in steps if step.kind == "lesson"}
     for step in lessons.values():
         recipe = lesson_of(study, step)
-        if places := destinations(recipe.agents.everyone):
-            say(plain(f"{step.part} asks {'; '.join(str(each) for each in places)}"))
-        check_destinations(recipe.agents.everyone, trusted)
+        say_destinations(recipe.agents.everyone, trusted, say, f"{step.part} ")
         check(recipe.agents, recipe.budget)
         check_access(recipe.asked)

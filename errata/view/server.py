@@ -54,10 +54,10 @@ class View:
     """By place: the version of the run that a report is of, and its file."""
     _drawing: dict[str, asyncio.Lock] = field(default_factory=dict)
 
-    def run(self, request: web.Request) -> tuple[str, RunDir]:
+    async def run(self, request: web.Request) -> tuple[str, RunDir]:
         """The run that a request names. Raises HTTPNotFound where none lies there."""
         place = request.match_info["place"]
-        run = find_runs(self.folder).get(place)
+        run = (await asyncio.to_thread(find_runs, self.folder)).get(place)
         if run is None:
             raise web.HTTPNotFound(text="no such run")
         return place, run
@@ -82,7 +82,7 @@ def application(view: View) -> web.Application:
         return _html(page.render(title="Runs", page="list", place="", folder=str(view.folder), report=""))
 
     async def one(request: web.Request) -> web.StreamResponse:
-        place, run = view.run(request)
+        place, run = await view.run(request)
         report = f"/report/{quote(place)}"
         name = run_now(place, run).name
         return _html(page.render(title=name, page="run", place=place, folder=str(run.path), report=report))
@@ -95,12 +95,12 @@ def application(view: View) -> web.Application:
         return _json(await asyncio.to_thread(read))
 
     async def now(request: web.Request) -> web.StreamResponse:
-        place, run = view.run(request)
+        place, run = await view.run(request)
         latest = await asyncio.to_thread(newest, run)
         return _json({"run": run_now(place, run).to_json(), "newest": [each.__dict__ for each in latest]})
 
     async def report(request: web.Request) -> web.StreamResponse:
-        place, run = view.run(request)
+        place, run = await view.run(request)
         try:
             return web.FileResponse(await view.report(place, run), headers=REPORT_HEADERS)
         except ErrataError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -215,10 +216,23 @@ def test_an_option_that_would_change_nothing_is_refused(name: str, option: dict[
         check_options(format_of(name), Options(**option))
 
 
+def doubted(run: Path, copy: Path) -> Path:
+    """A copy of the run: of half the problems the right sides of pairs are judged by nobody, nor known to be sound."""
+    shutil.copytree(run, copy)
+    log = lines(run)
+    for line in log[::2]:
+        right = {pair["right"] for pair in line["pairs"]}
+        for each in line["rationales"]:
+            if each["id"] in right:
+                each |= {"accepted": None, "reviews": [], "sound": None}
+    (copy / "transcripts.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in log))
+    return copy
+
+
 def test_the_command_line_offers_what_the_library_does(run: Path, tmp_path: Path) -> None:
-    def told(*words: str) -> dict[str, Any]:
+    def told(*words: str, of: Path = run) -> dict[str, Any]:
         out = str(tmp_path / "x.jsonl")
-        done = CliRunner().invoke(cli, ["export", str(run), "--out", out, "--json", *words])
+        done = CliRunner().invoke(cli, ["export", str(of), "--out", out, "--json", *words])
         assert done.exit_code == 0, done.output
         value: dict[str, Any] = orjson.loads(done.stdout)
         return value
@@ -230,7 +244,9 @@ def test_the_command_line_offers_what_the_library_does(run: Path, tmp_path: Path
     stranger = CliRunner().invoke(cli, ["export", str(run), "--out", "x.jsonl", "--format", "sft", "--authors", "adda"])
     assert (stranger.exit_code, "did you mean ada?" in stranger.output) == (2, True)
     assert told("--format", "edit", "--max-edit-ratio", "0.1")["left_out"]["beyond_max_edit_ratio"] > 0
-    assert told("--format", "edit", "--sound-only")["rows"] <= told("--format", "edit")["rows"]
+    with_doubts = doubted(run, tmp_path / "doubted")
+    told_of = {flag: told("--format", "edit", *flag, of=with_doubts)["rows"] for flag in ((), ("--sound-only",))}
+    assert told_of["--sound-only",] < told_of[()]
     assert told("--format", "ranker", "--by-scores")["rows"] > 0
     against = told("--format", "sft", "--against", "classroom", "--exclude-overlap")
     assert against["overlap"]["classroom"]["size"] > 100

@@ -14,7 +14,8 @@ import pytest
 from errata.errors import UsageError
 from errata.llm.budget import Budget
 from errata.llm.gateway import check
-from errata.llm.prices import FREE, _table, cost, price_notes, price_of
+from errata.llm.price_table import read_table
+from errata.llm.prices import FREE, cost, price_notes, price_of
 from errata.llm.spec import Agents, AgentSpec, Price, Recording
 from tests.llm.provider import gateway
 
@@ -74,10 +75,10 @@ def no_table(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     module = ModuleSpec("litellm", None, is_package=True)
     module.submodule_search_locations = [str(folder)]
     package = module if request.param == "renamed" else None
-    monkeypatch.setattr("errata.llm.prices.importlib.util.find_spec", lambda name: package)
-    _table.cache_clear()
+    monkeypatch.setattr("errata.llm.price_table.importlib.util.find_spec", lambda name: package)
+    read_table.cache_clear()
     yield f"litellm {version('litellm')} has no table of prices at {folder}" if package else "is not installed"
-    _table.cache_clear()
+    read_table.cache_clear()
 
 
 def test_a_missing_table_is_told_where_a_budget_needs_it(no_table: str) -> None:

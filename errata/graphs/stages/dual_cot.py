@@ -19,8 +19,8 @@ from errata.agents.ask import Parsed
 from errata.agents.demonstration import Demonstration
 from errata.agents.teacher import Teacher
 from errata.agents.team import Team
-from errata.evidence.estimated import as_agreed
 from errata.graphs.call_counts import NONE, CallEstimate, Range, Rates
+from errata.graphs.estimated import as_agreed
 from errata.graphs.nodes import add_rationales, grade_all, together
 from errata.graphs.stage import END, Counts, Pipeline, PipelineSettings, Route, Stage, Steps
 from errata.graphs.stages.dual_pairs import (

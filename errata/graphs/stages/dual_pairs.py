@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from errata.agents.demonstration import Demonstration
 from errata.config.base import Settings
-from errata.evidence.estimated import as_agreed
+from errata.graphs.estimated import as_agreed
 from errata.graphs.stages.parroting import parroting
 from errata.graphs.stages.word_diff import LONGEST, align
 from errata.graphs.state import State, mistakes_of, rationales_of

@@ -16,8 +16,8 @@ from errata.agents.prompt_inputs import shown_answer
 from errata.agents.teacher import Teacher
 from errata.agents.team import Team
 from errata.config.base import Settings
-from errata.evidence.estimated import agreed_solution, as_agreed
 from errata.graphs.call_counts import CallEstimate, Rates
+from errata.graphs.estimated import agreed_solution, as_agreed
 from errata.graphs.nodes import add_explanations, together
 from errata.graphs.stage import END, Counts, Pipeline, Route, Stage, Steps
 from errata.graphs.state import State, mistakes_of, none_right, student_right

@@ -5,6 +5,7 @@ DPO: arXiv 2305.18290. KTO: arXiv 2402.01306. Both compare the student with itse
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 from errata.config.hooks import Hooks, check_hooks
 from errata.exports.labeled_rows import KTO as KTO_FORMAT
 from errata.exports.pair_rows import DPO as DPO_FORMAT
+from errata.training.encode import Group
 from errata.training.method import GRADER_ONLY, Knobs, Method
 from errata.training.prepare import Prepared
 from errata.training.terms import Term
@@ -58,32 +60,29 @@ def kto_terms(knobs: Knobs) -> tuple[Term, ...]:
     return (LossOfTrl(loss="kto", reads=("right", "wrong")),)
 
 
-def _dpo(training: TrainingRun[Knobs], prepared: Prepared, lora: Any) -> DPOTrainer:
-    check_hooks(DPOTrainer, HOOKS, exact=True)
-    return PairTrainer(
-        prepared.student.model,
-        frozen_copy(prepared, lora),
-        training.args,  # type: ignore[arg-type]
-        train_dataset=as_dataset([*preference_rows(prepared.rows)]),
-        eval_dataset=prepared.eval_rows and as_dataset([*preference_rows(prepared.eval_rows)]),
-        processing_class=prepared.student.tokenizer,
-        peft_config=lora,
-        callbacks=training.callbacks,
-    )
+def _builder(
+    trainer: type[Any], parent: type[Any], rows_of: Callable[[Iterable[Group]], Iterable[dict[str, Any]]]
+) -> Callable[[TrainingRun[Knobs], Prepared, Any], Any]:
+    """Builds a trainer of TRL's over errata's rows; its parent's hooks are checked."""
+
+    def build(training: TrainingRun[Knobs], prepared: Prepared, lora: Any) -> Any:
+        check_hooks(parent, HOOKS, exact=True)
+        return trainer(
+            prepared.student.model,
+            frozen_copy(prepared, lora),
+            training.args,
+            train_dataset=as_dataset([*rows_of(prepared.rows)]),
+            eval_dataset=prepared.eval_rows and as_dataset([*rows_of(prepared.eval_rows)]),
+            processing_class=prepared.student.tokenizer,
+            peft_config=lora,
+            callbacks=training.callbacks,
+        )
+
+    return build
 
 
-def _kto(training: TrainingRun[Knobs], prepared: Prepared, lora: Any) -> KTOTrainer:
-    check_hooks(KTOTrainer, HOOKS, exact=True)
-    return LabelTrainer(
-        prepared.student.model,
-        frozen_copy(prepared, lora),
-        training.args,  # type: ignore[arg-type]
-        train_dataset=as_dataset([*labeled_rows(prepared.rows)]),
-        eval_dataset=prepared.eval_rows and as_dataset([*labeled_rows(prepared.eval_rows)]),
-        processing_class=prepared.student.tokenizer,
-        peft_config=lora,
-        callbacks=training.callbacks,
-    )
+_dpo = _builder(PairTrainer, DPOTrainer, preference_rows)
+_kto = _builder(LabelTrainer, KTOTrainer, labeled_rows)
 
 
 DPO = Method(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.evidence.estimated import agreed_answer, agreed_solution, arithmetic, as_agreed, estimates
+from errata.graphs.estimated import agreed_answer, agreed_solution, arithmetic, as_agreed, estimates
 from errata.records import Problem, Rationale, Review
 from tests.helpers import apples
 
