@@ -446,7 +446,7 @@ def graph(name: Any) -> None:
 @click.argument("kind", type=click.Choice(["synth", "eval", "study"]), default="synth")
 def schema(kind: str) -> None:
     """Print the JSON Schema of recipes, for editors: of those of `errata synth`, or of another verb."""
-    from errata.config.schema import json_schema
+    from errata.schema import json_schema
 
     print_json(json_schema(kind))
 

@@ -19,7 +19,7 @@ import click
 from docs.generate.tables import default_text, fields_of, model_section, table
 from errata import _HOME
 from errata.cli import cli
-from errata.config.schema import KINDS, models_in, recipe_class
+from errata.schema import KINDS, models_in, recipe_class
 
 
 def recipe_keys() -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from errata.config.code import Reference
-from errata.config.schema import field_docs
+from errata.schema import field_docs
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

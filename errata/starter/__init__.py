@@ -28,7 +28,7 @@ def write_starter(directory: Path) -> list[Path]:
 
     Raises UsageError where one of them is there already, before anything is written.
     """
-    from errata.config.schema import json_schema
+    from errata.schema import json_schema
 
     texts = {directory / name: (HERE / source).read_bytes() for source, name in FILES.items()}
     texts[directory / SCHEMA] = orjson.dumps(json_schema("synth"), option=orjson.OPT_INDENT_2)

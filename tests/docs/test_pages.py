@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from docs.generate import parts
 from docs.generate.hook import MARK, filled, inward
 from errata.cli import FORMATS, METHODS, cli
-from errata.config.schema import KINDS, models_in, recipe_class
 from errata.records import Transcript
+from errata.schema import KINDS, models_in, recipe_class
 from tests.shown_blocks import agrees, blocks, commands, play
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from errata.cli import cli
-from errata.config.schema import KINDS, field_docs, json_schema, models_in, recipe_class
+from errata.schema import KINDS, field_docs, json_schema, models_in, recipe_class
 from errata.starter import write_starter
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 RECIPES = {"synth": "recipes/*.yaml", "eval": "recipes/eval/*.yaml", "study": "recipes/study/*/recipe.yaml"}
 SHIPPED = [(kind, path) for kind, where in RECIPES.items() for path in sorted(ROOT.glob(where))]
 
