@@ -95,7 +95,7 @@ class BatchDesk:
     _before: Counter[str] = field(default_factory=Counter)
 
     def create(self, prefix: str, items: Sequence[Item], about: dict[str, Any]) -> Batch:
-        content = digest([item.body.decode("utf-8", "replace") for item in items])
+        content = digest(sorted(item.body.decode("utf-8", "replace") for item in items))
         attempt = self._before[content]
         self._before[content] += 1
         name = f"{prefix}_{digest(content, attempt)}"
@@ -126,7 +126,8 @@ class BatchDesk:
         return [batch for batch in found if batch], len(names) > start + limit
 
     def _worked_off(self, batch: Batch, item: Item) -> Result:
-        luck = draw("batch item", self.faults.seed, batch.id, item.custom_id)
+        # by its body: custom ids are drawn anew for every batch, and the same requests shall fare the same
+        luck = draw("batch item", self.faults.seed, batch.id, item.body.decode("utf-8", "replace"))
         match batch.fate:
             case "failed":
                 return Result(item.custom_id, "error", {"status": 400, "message": "the batch was not taken up"})
