@@ -231,31 +231,26 @@ class Store:
 
     def _claim(self, cache: Any, wanted: list[_Claim], *, changed: bool) -> list[tuple[asyncio.Future[Any], Any]]:
         """Rows of those that are stored; the others are claimed, together, where nobody else has."""
-        rows = [(each, self._read(cache, each.key)) for each in wanted]
-        results: list[tuple[asyncio.Future[Any], Any]] = []
-        missing = []
-        for each, row in rows:
-            if isinstance(row, Exception) or result_of(row) is not None:
-                results.append((each.done, row if isinstance(row, Exception) else Claimed(row, ours=False)))
-            else:
-                missing.append(each)
-        if not missing and not changed and not self._claims.due(time.time()):
-            return results
+        if not wanted and not changed and not self._claims.due(time.time()):
+            return []
         try:
-            with cache.transact():
-                granted = [(each.done, self._granted(cache, each.key)) for each in missing]
-                self._write_claims(cache)
+            with cache.transact():  # nobody else can put or claim meanwhile
+                others = self._claims.taken(self._claims_row(cache), time.time())
+                results = [(each.done, self._granted(cache, each.key, others)) for each in wanted]
+                ours = any(isinstance(result, Claimed) and result.ours for _, result in results)
+                if ours or changed or self._claims.due(time.time()):
+                    self._write_claims(cache)
         except Exception as error:  # those who wait must hear of it
             fault = self._fault(error) if isinstance(error, FAULTS) else error
-            return results + [(each.done, fault) for each in missing]
-        return results + granted
+            return [(each.done, fault) for each in wanted]
+        return results
 
-    def _granted(self, cache: Any, key: str) -> Any:
-        """The claim, within a transaction: nobody else can put or claim meanwhile."""
+    def _granted(self, cache: Any, key: str, others: set[str]) -> Any:
+        """The stored row, or the claim where nobody else has it."""
         row = self._read(cache, key)
         if isinstance(row, Exception) or result_of(row) is not None:
             return row if isinstance(row, Exception) else Claimed(row, ours=False)
-        ours = short(key) not in self._claims.taken(self._claims_row(cache), time.time())
+        ours = short(key) not in others
         if ours:
             self._claims.held.add(short(key))
         return Claimed(None, ours)

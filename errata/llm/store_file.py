@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,10 @@ _HOOKS = {
 
 class JSONRows(diskcache.JSONDisk):  # type: ignore[misc]
     """Compressed JSON inside the database: no pickle (CVE-2025-69872), no files beside it to be pointed elsewhere."""
+
+    def __init__(self, directory: str, **settings: Any) -> None:
+        super().__init__(directory, **settings)
+        self.put = lru_cache(maxsize=4096)(super().put)  # a call's key is compressed once, not at every look
 
     def get(self, key: Any, raw: bool) -> Any:
         if not raw:
