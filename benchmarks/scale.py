@@ -59,12 +59,13 @@ def _without_calls(recipe: Any) -> int:
 
     from errata.data.problems import Problems
     from errata.graphs.state import State
-    from errata.llm.budget import Spent
+    from errata.llm.spent import Spent
     from errata.records import Outcome
     from errata.runs.counters import StopSignal
+    from errata.runs.run import Run
     from errata.runs.run_dir import Log, held
     from errata.runs.run_problem import run_problem
-    from errata.runs.runner import Run, survey
+    from errata.runs.runner import survey
 
     async def conclude(state: State) -> State:
         return {"outcome": Outcome(status="done")}

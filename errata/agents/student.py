@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -36,6 +37,11 @@ class Student:
 def student_messages(prompts: Prompts, problem: Problem, system: str | None = None) -> tuple[Message, ...]:
     """The exam's messages for a problem, so that training and evals show the student the very same text."""
     return prompts[_PROMPT].messages(system, _inputs(problem))
+
+
+def exam_prompt(hashes: Mapping[str, str]) -> dict[str, str]:
+    """The exam's prompt among the prompts of a manifest (`{"student/solve@2": "95a0ad50aaa68a84"}`)."""
+    return {name: hash_ for name, hash_ in hashes.items() if name.partition("@")[0] == _PROMPT}
 
 
 def explain_messages(

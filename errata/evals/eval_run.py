@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from errata.agents.prompts import Prompts
-from errata.agents.student import Student, student_messages
+from errata.agents.student import Student, exam_prompt, student_messages
 from errata.config.code import Reference
 from errata.config.env import expand
 from errata.errors import ErrataError, UsageError
@@ -53,7 +53,7 @@ from errata.runs.drive import Driver
 from errata.runs.mend_log import repair
 from errata.runs.run_dir import Log
 
-IDENTITY = ("model", "decoding", "fingerprint", "seed", "prompts", "agent")
+IDENTITY = ("model", "decoding", "fingerprint", "seed", "agent")
 """What may not change between the parts of one eval."""
 
 
@@ -73,9 +73,10 @@ def refuse_another(folder: Path, manifest: Manifest) -> None:
 
 
 def _identity(before: Manifest, now: Manifest) -> Iterator[tuple[str, Any, Any]]:
-    """What may not change, as it was and as it is: IDENTITY, the graders of tasks that both have, and their code."""
+    """What may not change, before and now: IDENTITY, the exam's prompt, the graders of tasks in both, their code."""
     for key in IDENTITY:
         yield key, getattr(before, key), getattr(now, key)
+    yield "prompt", exam_prompt(before.prompts), exam_prompt(now.prompts)
     for task in before.tasks.keys() & now.tasks.keys():
         old, new = (each.tasks[task].get("grader") or "the shipped one" for each in (before, now))
         yield f"grader of {task}", old, new

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from errata.llm.budget import Spent
+from errata.llm.spent import Spent
 from errata.records import Outcome
 from errata.runs.counters import ProblemCounts, Snapshot, StopSignal, spending
 

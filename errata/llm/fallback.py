@@ -9,7 +9,6 @@ tries it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -24,14 +23,12 @@ COOLDOWN_S = 60.0
 
 
 class Fallbacks:
-    """The fallbacks of all agents of a run, and the replies that they gave."""
+    """The fallbacks of all agents of a run, and who is out."""
 
     def __init__(self, specs: Sequence[AgentSpec], clock: Clock) -> None:
         self._specs = {spec.name: spec for spec in specs}
         self._clock = clock
         self._until: dict[str, float] = {}
-        self.replies: Counter[tuple[str, str]] = Counter()
-        """Replies that were paid to a fallback, by the agent that was asked and the one that answered."""
 
     def requests(self, request: Request) -> list[Request]:
         """The request itself and, in the order in which they are tried, the same for each fallback."""

@@ -15,15 +15,15 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from errata.errors import AgentRefused
-from errata.llm.backends import backend_of, is_lent, kind_of
+from errata.llm.backends.open_backends import OpenBackends
 from errata.llm.batches.batches import Batches
 from errata.llm.batches.waiting import Batched
-from errata.llm.budget import Budget, BudgetGuard, CallTotals, Ledger, Payment, Reservation, Spent
+from errata.llm.budget import Budget, BudgetGuard, Ledger, Payment, Reservation
+from errata.llm.call_key import call_key, seed_of
 from errata.llm.callbacks import with_callbacks
-from errata.llm.endpoint import api_base_of
 from errata.llm.fallback import Fallbacks
 from errata.llm.in_flight import InFlightCall, InFlightCalls
 from errata.llm.payments import payment_of, payment_of_lost, reservation_of
@@ -35,6 +35,7 @@ from errata.llm.reply_counts import too_short
 from errata.llm.request import Backend, ProviderFailure, Reply, Request
 from errata.llm.retries import RateLimited, repeated
 from errata.llm.spec import Agents, AgentSpec
+from errata.llm.spent import Spent
 from errata.llm.store import Store, StoreError
 from errata.llm.stored_reply import (
     CallResult,
@@ -45,11 +46,10 @@ from errata.llm.stored_reply import (
     result_of,
     row_of,
     secrets_of,
-    without_user,
 )
 from errata.llm.structured import SchemaRefused, Schemas, logged_format, schema_notes
 from errata.llm.unknown_prompts import unknown_prompt_notes
-from errata.records import Call, digest, draw
+from errata.records import Call
 
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
 """Seconds between looks at a call that another process makes, doubled each time."""
@@ -73,9 +73,8 @@ class Gateway:
         specs = agents.everyone
         self._seed, self._sleep, self._store, self._clock = seed, sleep, store, clock
         self._prices = {spec.name: price_of(spec) for spec in specs}
-        self._backends: dict[str | int, Backend] = {}
-        self._closing: list[Backend] = []
-        self._fingerprints = {spec.name: self._backend(spec).fingerprint(spec) for spec in specs}
+        self._backends = OpenBackends()
+        self._fingerprints = {spec.name: self._backends.of(spec).fingerprint(spec) for spec in specs}
         self._limits = Limits(specs, concurrency, clock=clock, sleep=sleep)
         self._fallbacks = Fallbacks(specs, clock)
         self._schemas = schemas
@@ -89,13 +88,13 @@ class Gateway:
             specs,
             store,
             prices=self._prices,
-            backend=self._backend,
+            backend=self._backends.of,
             clean=partial(cleaned, keys=self._keys),
             on_orphan=self._book_orphan,
             clock=clock,
             sleep=sleep,
         )
-        self.spent = Spent(before=store.paid, fallbacks=self._fallbacks.replies, schemas_refused=schemas.refused)
+        self.spent = Spent(before=store.paid, schemas_refused=schemas.refused)
 
     @classmethod
     def open(
@@ -170,8 +169,7 @@ class Gateway:
         try:
             await self._in_flight.drained()
             await self.batches.close()
-            for backend in self._closing:
-                await backend.close()
+            await self._backends.close()
         finally:
             self._store.close()  # also when waiting was cut short: what has come in is committed
 
@@ -181,7 +179,7 @@ class Gateway:
         self.batches.abandon()
 
     async def __call__(self, request: Request) -> Call:
-        backend = self._backend(request.spec)
+        backend = self._backends.of(request.spec)
         if not backend.paid:
             return call_of(request, await self._replay(backend, request), {})
         if request.spec.fallback is None:
@@ -206,13 +204,13 @@ class Gateway:
         return result_of(await self._store.get(self._key(self._settled(request)))) is not None
 
     def _settled(self, request: Request) -> Request:
-        return self._schemas.settled(request, self._backend(request.spec))
+        return self._schemas.settled(request, self._backends.of(request.spec))
 
     async def _result(self, request: Request) -> CallResult:
         key = self._key(request)
         result, joined = await self._in_flight.result(key, partial(self._complete, key, request))
         if joined:
-            self._count(request, result)
+            self.spent.count(request, result)
         return result
 
     # ---- calls under way ---------------------------------------------------------------------------------------------
@@ -222,11 +220,13 @@ class Gateway:
         try:
             result = await self._stored(key)
             if result is not None:
-                self._count(request, result)
+                in_flight.stored = True
+                self.spent.count(request, result)
                 return result
             return await self._made(key, request, in_flight)
         finally:
-            self._store.release(key)
+            if not in_flight.stored:
+                self._store.release(key)
 
     async def _stored(self, key: str) -> CallResult | None:
         """The stored reply; None once the call is ours to make. One that another process makes is waited for."""
@@ -249,7 +249,7 @@ class Gateway:
         except ProviderFailure as failure:
             refused = request.schema is not None and isinstance(failure, SchemaRefused)
             result = self._refusals.result(request.spec, failure)._replace(schema_refused=refused)
-            self._count(request, result)
+            self.spent.count(request, result)
             return result
         finally:
             if in_flight.reserved:
@@ -267,30 +267,32 @@ class Gateway:
             self._budget.check(request.stage, need)
             if not in_flight.waiting:  # it failed while everyone who waited was cancelled
                 raise asyncio.CancelledError
-            backend = self._backend(request.spec)
-            in_flight.sent = backend.remote
             began = self._clock()
-            self.batches.live += 1
-            try:
-                reply = await self._ask(backend, request)
-            except BaseException as error:
-                if isinstance(error, ProviderFailure) and error.billed:
-                    in_flight.reserved = False
-                    await self._book_lost(request, error, need)
-                in_flight.sent = False
-                if isinstance(error, RateLimited):
-                    give_up(request.spec, self._limits.refused(request.spec.name, error.retry_after), error)
-                raise
-            finally:
-                self.batches.live -= 1
+            reply = await self._sent(self._backends.of(request.spec), in_flight, request, need)
             in_flight.sent = True
             settle(reply.prompt_tokens + reply.completion_tokens or need.tokens)
             price, in_flight.payment = payment_of(request, reply, self._prices[request.spec.name], need)
             self.spent.pay(request, reply, in_flight.payment, self._clock() - began)
-            if request.instead_of:
-                self._fallbacks.replies[request.instead_of, request.spec.name] += 1
             await self._commit(self._store.put(key, row_of(reply, price), in_flight.payment))
+            in_flight.stored = True
             return CallResult(reply, price)
+
+    async def _sent(self, backend: Backend, in_flight: InFlightCall, request: Request, need: Reservation) -> Reply:
+        """Asks the provider. A reply that is billed and of no use is booked before its failure is raised."""
+        in_flight.sent = backend.remote
+        self.batches.live += 1
+        try:
+            return await self._ask(backend, request)
+        except BaseException as error:
+            if isinstance(error, ProviderFailure) and error.billed:
+                in_flight.reserved = False
+                await self._book_lost(request, error, need)
+            in_flight.sent = False
+            if isinstance(error, RateLimited):
+                give_up(request.spec, self._limits.refused(request.spec.name, error.retry_after), error)
+            raise
+        finally:
+            self.batches.live -= 1
 
     async def _in_batch(self, in_flight: InFlightCall, key: str, request: Request, need: Reservation) -> CallResult:
         """Waits for the reply from a batch, where it has been stored; whoever gives up leaves the batch as it is."""
@@ -315,16 +317,14 @@ class Gateway:
         batched = came[-1]
         result = CallResult(batched.reply, batched.price)
         if batched.payment is None:  # another run has paid
-            self._count(request, result)
+            self.spent.count(request, result)
         else:
             in_flight.payment = batched.payment
             self.spent.pay(request, batched.reply, batched.payment, self._clock() - began)
-            if request.instead_of:
-                self._fallbacks.replies[request.instead_of, request.spec.name] += 1
         return result
 
     def _book_orphan(self, payment: Payment) -> None:
-        self.spent.now.setdefault((payment.agent, payment.stage), CallTotals()).pay(payment)
+        self.spent.pay_orphan(payment)
         self._budget.book(payment)
 
     async def _book_lost(self, request: Request, failure: ProviderFailure, need: Reservation) -> None:
@@ -346,7 +346,7 @@ class Gateway:
             return CallResult(await self._ask(backend, request))
         except ProviderFailure as failure:
             result = self._refusals.result(request.spec, failure)
-            self._count(request, result)
+            self.spent.count(request, result)
             return result
 
     async def _ask(self, backend: Backend, request: Request) -> Reply:
@@ -366,48 +366,10 @@ class Gateway:
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 
-    def _backend(self, spec: AgentSpec) -> Backend:
-        which = kind_of(spec) if spec.backend is None else id(spec.backend.part)
-        if which not in self._backends:
-            self._backends[which] = backend_of(spec)
-            if not is_lent(spec):
-                self._closing.append(self._backends[which])
-        return self._backends[which]
-
     def _key(self, request: Request) -> str:
-        spec = request.spec
-        call: dict[str, Any] = {
-            "model": spec.model,
-            "agent": request.agent,
-            "api_base": without_user(api_base_of(spec)),
-            "messages": [(message.role, message.content) for message in request.messages],
-            "parameters": public(request.parameters),
-            "sample": request.sample,
-            "attempt": request.attempt,
-            "seed": self._seed,
-            "fingerprint": self._fingerprints[spec.name],
-        }
-        if spec.backend is not None:
-            call["backend"] = str(spec.backend)
-        if request.schema is not None:
-            call["schema"] = request.schema
-        if request.instead_of:
-            call["stand-in"] = spec.name  # as it stands in the keys of stores that were filled before
-        return digest(call, length=64)
-
-    def _count(self, request: Request, result: CallResult) -> None:
-        tally = self.spent.at(request)
-        if result.failure is None:
-            tally.cached += 1
-        elif not result.schema_refused:  # else the same call is made without a schema
-            tally.failed += 1
+        return call_key(self._seed, request, self._fingerprints[request.spec.name])
 
     def _check_open(self, spec: AgentSpec) -> None:
         if self._broken:
             raise self._broken.with_traceback(None)
         self._refusals.check(spec)
-
-
-def seed_of(run_seed: int, request: Request) -> int:
-    """The seed sent to the provider: 31 bits that depend on run, agent, sample and attempt."""
-    return int(draw(run_seed, request.agent, request.sample, request.attempt) * 2**31)

@@ -22,6 +22,8 @@ class InFlightCall:
     reserved: bool = False
     """The budget holds what it may take."""
     payment: Payment | None = None
+    stored: bool = False
+    """Its reply is in the store, so that this process has no claim to give up."""
 
 
 Make = Callable[[InFlightCall], Coroutine[Any, Any, CallResult]]

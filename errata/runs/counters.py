@@ -12,8 +12,9 @@ from typing import Any
 
 from errata.errors import AgentRefused
 from errata.llm.batches.progress import BatchProgress
-from errata.llm.budget import Budget, Spent, total
+from errata.llm.budget import Budget, total
 from errata.llm.budget import CallTotals as Calls
+from errata.llm.spent import Spent
 from errata.records import Outcome
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -14,17 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from errata.agents.demonstration import Demonstration
 from errata.agents.prompts import Prompts
-from errata.config.code import Code
 from errata.config.env import expand
 from errata.data.problems import Problems
 from errata.errors import (
@@ -34,37 +32,28 @@ from errata.errors import (
 from errata.grading.grader import Grader, Grades, as_grader
 from errata.graphs.stage import AnyStage
 from errata.graphs.state import natural_demonstrations
-from errata.llm.batches.progress import WAVE, BatchProgress
-from errata.llm.budget import Spent
 from errata.llm.gateway import Gateway
 from errata.llm.preflight import check_access
 from errata.llm.rate_limits import Clock, Sleep
-from errata.llm.reply_counts import added, counts_of, rows_of, too_short
 from errata.llm.structured import refused_in
-from errata.records import Outcome, Problem, Transcript
 from errata.runs.counters import (
     ProblemCounts,
-    Snapshot,
     StopSignal,
     Watch,
-    fallback_counts,
     fallbacks_in_words,
     resumes,
-    spending,
-    unknown_prompts,
 )
-from errata.runs.drive import Driver, ticking
+from errata.runs.drive import ticking
 from errata.runs.manifest import provenance
 from errata.runs.mend_log import repair, set_aside
 from errata.runs.recipe import SynthRecipe, load_recipe, with_parts
 from errata.runs.reply_store import ReplyStore, reply_store
+from errata.runs.run import Run
 from errata.runs.run_dir import Log, LogIndex, RunDir, held, write_whole
 from errata.runs.run_problem import RunProblem, problem_runner
-from errata.runs.saved_recipe import dump_recipe, refuse_other_recipe
+from errata.runs.same_run import refuse_another
+from errata.runs.saved_recipe import dump_recipe
 from errata.runs.warmup import read_warmup, warmup_of
-
-PROBLEMS_PER_CALL = 2
-"""Problems in flight for each call that may be: while one is graded or between two calls, another has its place."""
 
 Executor = Callable[[Gateway, AsyncExitStack], Awaitable[RunProblem]]
 """Finds who runs the graphs and lets them go when the stack is closed."""
@@ -84,136 +73,6 @@ class Summary:
     torn_bytes: int
     notes: tuple[str, ...] = ()
     """What else a person must know: a store that was mended, agents in whose place others spoke."""
-
-
-# ---- a data set ------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Run:
-    """One process's work on a run directory."""
-
-    recipe: SynthRecipe
-    dir: RunDir
-    index: LogIndex
-    log: Log
-    run_problem: RunProblem
-    accounts: Spent
-    tally: ProblemCounts
-    stop: StopSignal
-    about: dict[str, Any]
-    """What the manifest says of the run beside its counts."""
-    batches: Callable[[], BatchProgress] = BatchProgress
-    demonstrations: tuple[Demonstration, ...] = ()
-    settled: int = 0
-    started: float = field(default_factory=time.monotonic)
-
-    def __post_init__(self) -> None:
-        self.driver = Driver(self.stop)
-        self.todo = self.tally.pending + self.tally.failed.total()
-        self._earlier = self.dir.manifest()
-        self._warmup: dict[str, Outcome | None] = {}
-        """Problems that this process tries a second time, with the first ending."""
-
-    @property
-    def draining(self) -> bool:
-        return self.driver.draining
-
-    @property
-    def errors(self) -> list[ErrataError]:
-        return self.driver.errors
-
-    async def drive(self, problems: Iterable[Problem]) -> None:
-        """Runs the problems that are not settled; ends early when stopped or when an error concerns the whole run."""
-        todo = (problem for problem in problems if not self.index.is_settled(problem.id))
-        await self.driver.drive(todo, self._run_one, problems_in_flight(self.recipe))
-
-    async def _run_one(self, problem: Problem) -> None:
-        self.tally.in_flight += 1
-        try:
-            self._settle(problem, await self.run_problem(problem, self.demonstrations))
-        finally:
-            self.tally.in_flight -= 1
-
-    async def drive_warmup(self, problems: list[Problem]) -> None:
-        """Runs the problems that all others wait for, and remembers how each of them ends."""
-        self._warmup = {problem.id: self.index.outcome(problem.id) for problem in problems}
-        await self.drive(problems)
-
-    def failed_in_warmup(self, problems: list[Problem]) -> list[Problem]:
-        """Those whose latest outcome is a failure."""
-        outcomes = ((problem, self._warmup[problem.id]) for problem in problems)
-        return [problem for problem, outcome in outcomes if outcome is not None and outcome.status == "failed"]
-
-    async def drive_again(self, problems: list[Problem]) -> None:
-        """Gives problems that have failed in this process a second chance."""
-        self.todo += len(problems)
-        await self.drive(problems)
-
-    def _settle(self, problem: Problem, transcript: Transcript) -> None:
-        self.log.append(transcript.to_line())
-        before = self._warmup.get(problem.id) or self.index.outcome(problem.id)
-        if problem.id in self._warmup:
-            self._warmup[problem.id] = transcript.outcome
-        self.tally.move(before, transcript.outcome)
-        self.settled += 1
-
-    def snapshot(self) -> Snapshot:
-        elapsed, left = time.monotonic() - self.started, self.todo - self.settled
-        at_once = too_short(self.accounts.replies)
-        return Snapshot(
-            self.tally,
-            self.spent(),
-            self.settled,
-            left,
-            elapsed,
-            self.draining,
-            self.recipe.budget,
-            at_once,
-            self.batches(),
-        )
-
-    def spent(self) -> dict[str, Any]:
-        return spending(self.accounts, self._earlier.get("spent", {}).get("all_runs", {}))
-
-    def manifest(self) -> dict[str, Any]:
-        fallbacks = fallback_counts(self.accounts, self._earlier.get("fallbacks", {}))
-        unknown = unknown_prompts(self.accounts, self._earlier.get("unknown_prompts", {}))
-        sums = {"problems": self.tally.to_json(), "spent": self.spent()}
-        return {
-            **self.about,
-            **sums,
-            "log": self.log.seal._asdict(),
-            "replies": rows_of(added(counts_of(self._earlier.get("replies")), self.accounts.replies)),
-            "fallbacks": fallbacks,
-            "unknown_prompts": unknown,
-            "schemas_refused": dict(self.accounts.schemas_refused),
-            **({"batches": self.batches().to_json()} if self.recipe.agents.batched else {}),
-        }
-
-    def save(self, manifest: dict[str, Any]) -> None:
-        self.log.sync()
-        self.dir.write_manifest(manifest)
-
-    def save_last(self) -> None:
-        """The manifest at the end; where it cannot be written that is one more thing to tell."""
-        try:
-            self.save(self.manifest())
-        except ErrataError as error:
-            self.errors.append(error)
-
-    async def refresh(self) -> None:
-        """The manifest while the run goes on; where it cannot be written the run drains."""
-        try:
-            await asyncio.to_thread(self.save, self.manifest())
-        except ErrataError as error:
-            self.errors.append(error)
-
-
-def problems_in_flight(recipe: SynthRecipe) -> int:
-    """How many problems are on their way at once, at most."""
-    usual = PROBLEMS_PER_CALL * recipe.concurrency
-    return max(usual, WAVE) if recipe.agents.batched else usual
 
 
 def survey(problems: Problems, index: LogIndex) -> ProblemCounts:
@@ -274,49 +133,82 @@ async def synthesize(
         recipe = with_parts(recipe, stages, grader, backends)
     stop = stop or StopSignal()
     with held(Path(expand(recipe.runs)) / recipe.name) as directory:
-        prompts = recipe.load_prompts()
-        refuse_another(directory, recipe, prompts)
-        resumed = bool(directory.manifest())
-        torn, damage, index = mended_log(directory)
-        problems = Problems(recipe.problems, recipe.limit)
-        tally = survey(problems, index)
-        before = tally.logged - tally.failed.total()
-        if before < tally.total:
-            check_access(recipe.asked)
+        start = _start(recipe, directory)
         store = reply_store(recipe, directory)
-        about = provenance(recipe, prompts) | {"store": store.kind}
-        about["input"] = {
-            name: getattr(problems, name) for name in ("duplicates", "excluded", "skipped", "without_gold")
-        }
         log = Log(directory.log)
         listening = ExitStack()
         try:
             async with AsyncExitStack() as stack:
                 gateway = await _gateway(recipe, directory, store, stack, clock, sleep, ledger)
                 run_one = await (executor or partial(_in_process, recipe))(gateway, stack)
-                about["resumes"] = resumes(directory.manifest(), gateway.spent, unsettled=tally.total - before)
+                about = _about(recipe, start, store, gateway)
                 write_whole(directory.recipe, dump_recipe(recipe).encode())
-                run = Run(recipe, directory, index, log, run_one, gateway.spent, tally, stop, about)
+                run = Run(recipe, directory, start.index, log, run_one, gateway.spent, start.tally, stop, about)
                 run.batches = gateway.batches.progress
                 stop.abandon = gateway.abandon
                 if signals:
                     listening.enter_context(stop.on_signals())  # until the gateway has waited for calls in flight
-                await _all(run, problems, watch)
+                await _all(run, start.problems, watch)
             run.save_last()
         finally:
             listening.close()
             log.close()
-        return Summary(
-            directory.path,
-            run.driver.exit_code(tally.failed.total()),
-            tally.to_json(),
-            run.spent(),
-            run.driver.error(),
-            resumed,
-            before,
-            torn,
-            (*damage, *problems.notes(), *gateway.notes, *fallbacks_in_words(gateway.spent, gateway.refused)),
-        )
+        return _summary(start, run, gateway)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A run directory and its problems as they stand before the first call."""
+
+    directory: RunDir
+    prompts: Prompts
+    problems: Problems
+    index: LogIndex
+    tally: ProblemCounts
+    torn_bytes: int
+    damage: Sequence[str]
+    resumed: bool
+    settled: int
+    """Problems that an earlier process has settled."""
+
+
+def _start(recipe: SynthRecipe, directory: RunDir) -> _Start:
+    """Mends the log and counts the problems. Raises UsageError for all that can be wrong before a call is paid for."""
+    prompts = recipe.load_prompts()
+    refuse_another(directory, recipe, prompts)
+    resumed = bool(directory.manifest())
+    torn, damage, index = mended_log(directory)
+    problems = Problems(recipe.problems, recipe.limit)
+    tally = survey(problems, index)
+    settled = tally.logged - tally.failed.total()
+    if settled < tally.total:
+        check_access(recipe.asked)
+    return _Start(directory, prompts, problems, index, tally, torn, damage, resumed, settled)
+
+
+def _about(recipe: SynthRecipe, start: _Start, store: ReplyStore, gateway: Gateway) -> dict[str, Any]:
+    """What the manifest says of the run beside its counts."""
+    left_out = ("duplicates", "excluded", "skipped", "without_gold")
+    return provenance(recipe, start.prompts) | {
+        "store": store.kind,
+        "input": {name: getattr(start.problems, name) for name in left_out},
+        "resumes": resumes(start.directory.manifest(), gateway.spent, unsettled=start.tally.total - start.settled),
+    }
+
+
+def _summary(start: _Start, run: Run, gateway: Gateway) -> Summary:
+    fallbacks = fallbacks_in_words(gateway.spent, gateway.refused)
+    return Summary(
+        start.directory.path,
+        run.driver.exit_code(run.tally.failed.total()),
+        run.tally.to_json(),
+        run.spent(),
+        run.driver.error(),
+        start.resumed,
+        start.settled,
+        start.torn_bytes,
+        (*start.damage, *start.problems.notes(), *gateway.notes, *fallbacks),
+    )
 
 
 def mended_log(directory: RunDir) -> tuple[int, Sequence[str], LogIndex]:
@@ -324,37 +216,6 @@ def mended_log(directory: RunDir) -> tuple[int, Sequence[str], LogIndex]:
     torn, index = repair(directory.log), directory.index()
     damage = set_aside(directory.log, index)
     return torn, damage, directory.index() if damage else index
-
-
-def refuse_another(directory: RunDir, recipe: SynthRecipe, prompts: Prompts) -> None:
-    """Raises UsageError where the run directory holds transcripts of another recipe, other prompts or other code."""
-    refuse_other_recipe(directory.recipe, recipe)
-    refuse_other_prompts(directory, prompts)
-    refuse_other_code(directory, recipe.code)
-
-
-def refuse_other_prompts(directory: RunDir, prompts: Prompts) -> None:
-    """Raises UsageError where the run directory's problems were asked with other prompt texts."""
-    there, here = directory.manifest().get("prompts", {}), prompts.hashes()
-    changed = sorted(name for name in there.keys() | here.keys() if there.get(name) != here.get(name))
-    if there and changed:
-        raise UsageError(
-            f"{directory.path} was run with other texts of {', '.join(changed)}",
-            "one run directory holds the transcripts of one recipe and its prompts",
-            "give this run a name of its own: name=..., or restore the prompts",
-        )
-
-
-def refuse_other_code(directory: RunDir, code: Mapping[str, Code]) -> None:
-    """Raises UsageError where the run directory's problems ran through other code of one's own."""
-    there = directory.manifest().get("code", {})
-    changed = [name for name, known in there.items() if name in code and known.get("sha256") != code[name].sha256]
-    if changed:
-        raise UsageError(
-            f"{directory.path} was run with another {', '.join(changed)}",
-            "the file has changed since, and one run directory holds the transcripts of one code",
-            "give this run a name of its own: name=..., or restore the file",
-        )
 
 
 async def _gateway(

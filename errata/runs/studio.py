@@ -24,7 +24,8 @@ from errata.graphs.pipeline import GRAPHS, LESSON, STAGES, CompiledPipeline, Shi
 from errata.graphs.state import State
 from errata.llm.backends import shipped
 from errata.llm.backends.simulated.persona import COMMITTEE, STUDENT
-from errata.llm.gateway import Gateway, seed_of
+from errata.llm.call_key import seed_of
+from errata.llm.gateway import Gateway
 from errata.llm.request import Ask, Backend, ProviderFailure, Request
 from errata.llm.spec import Agents, AgentSpec
 from errata.llm.stored_reply import CallResult, call_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -224,6 +225,20 @@ async def test_another_eval_in_the_directory_is_refused(tmp_path: Path) -> None:
     other = {"name": "pupil", "model": "simulated/pupil?skill=0.1"}
     with pytest.raises(UsageError, match="another model"):
         await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}, baseline=other))
+
+
+async def test_only_the_prompt_of_the_exam_must_be_the_same(tmp_path: Path) -> None:
+    (done,) = (await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}))).evals[:1]
+    path = done.path / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    hashes = manifest["prompts"]
+    exam = next(name for name in hashes if name.startswith("student/solve@"))
+
+    path.write_text(json.dumps(manifest | {"prompts": {exam: hashes[exam]}}), encoding="utf-8")
+    assert (await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}))).exit_code == 0
+    path.write_text(json.dumps(manifest | {"prompts": hashes | {exam: "0" * 16}}), encoding="utf-8")
+    with pytest.raises(UsageError, match="another prompt"):
+        await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}))
 
 
 async def test_what_would_fail_later_is_refused_before_the_first_call(tmp_path: Path) -> None:

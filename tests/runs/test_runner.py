@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import shutil
 import signal
@@ -239,6 +240,16 @@ async def test_another_recipe_and_other_prompts_are_refused(tmp_path: Path) -> N
     (prompts / "solve.md").write_text("---\nversion: 3\ninputs: [question]\n---\nQ: {{ question }}\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"other texts of student/solve@2, student/solve@3"):
         await synthesize(recipe)
+
+
+async def test_a_prompt_that_came_with_a_later_version_leaves_a_run_as_it_is(tmp_path: Path) -> None:
+    recipe = small(tmp_path, problems=1)
+    done = await synthesize(recipe)
+    manifest = json.loads((done.run / "manifest.json").read_text(encoding="utf-8"))
+    del manifest["prompts"]["reviewer/first_wrong_step@1"]
+    (done.run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+    assert (await synthesize(recipe)).exit_code == 0
 
 
 async def test_a_bad_record_is_found_before_the_first_call(tmp_path: Path) -> None:
