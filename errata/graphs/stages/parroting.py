@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 from errata.agents.demonstration import Demonstration
@@ -48,6 +49,8 @@ def copied(
     demonstration nearly word for word and not right: solutions of like problems may be alike.
     """
     nearest = min((edit_ratio(solution.text, text) for text in _texts(solution.text, demonstrations)), default=1.0)
+    if nearest > COPY:
+        return None  # most: their numbers need not be read
     asked = quantities(problem.question)
     others = bool(asked) and len(asked & quantities(solution.text)) <= SHARED * len(asked)
     if nearest <= (COPY if others else VERBATIM) and (others or solution.correct is not True):
@@ -93,6 +96,7 @@ def _apart_by_length(words: int, text: str) -> float:
 _NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d{1,15})?(?:(?<=\d)|(?=\.\d))(?:\.\d{1,15})?")
 
 
+@lru_cache(maxsize=256)  # a question is read for each of its texts
 def quantities(text: str) -> frozenset[Fraction]:
     """The numbers in a text, as digits or as words; the word "one" is none, for it mostly means nobody or somebody."""
     digits = {Fraction(match[0].replace(",", "")) for match in _NUMBER.finditer(text) if match[0]}
