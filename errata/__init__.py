@@ -25,6 +25,7 @@ _HOME = {
     "train": "errata.api",
     "status": "errata.api",
     "load_recipe": "errata.runs.recipe",
+    "traced": "errata.runs.traces",
     # a stage of one's own
     "Stage": "errata.graphs.stage",
     "Steps": "errata.graphs.stage",
@@ -161,6 +162,7 @@ if TYPE_CHECKING:  # for type checkers and editors; the list above is what count
         Transcript,
     )
     from errata.runs.recipe import load_recipe
+    from errata.runs.traces import traced
     from errata.training.arguments import Training, option
     from errata.training.method import Control, Knobs, Method
     from errata.training.methods.shipped import METHODS

@@ -16,6 +16,7 @@ from errata.cli_helpers import (
     run_recipe,
     show_exported,
     show_run,
+    tracing,
     write_export,
 )
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError
@@ -191,14 +192,25 @@ def plan(
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Run the graphs in N Ray workers; extra ray.")
 @click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
+@click.option("--trace", metavar="FILE|URL", help="OpenTelemetry spans: JSON lines, or a collector's address.")
+@click.option("--trace-texts", is_flag=True, help="Spans hold messages and replies too.")
 def synth(
-    recipe: str, overrides: tuple[str, ...], quiet: bool, workers: int | None, trust_hosts: tuple[str, ...]
+    recipe: str,
+    overrides: tuple[str, ...],
+    quiet: bool,
+    workers: int | None,
+    trust_hosts: tuple[str, ...],
+    trace: str | None,
+    trace_texts: bool,
 ) -> None:
     """Drive RECIPE's problems through its graph. The same command resumes a run.
 
     Overrides are dotted: limit=10 budget.usd=5 agents.teachers.0.temperature=0.7
     """
-    sys.exit(run_recipe(load_and_say(recipe, overrides, trust_hosts), quiet=quiet, workers=workers))
+    loaded = load_and_say(recipe, overrides, trust_hosts)
+    with tracing(trace, texts=trace_texts):
+        code = run_recipe(loaded, quiet=quiet, workers=workers)
+    sys.exit(code)
 
 
 @cli.command()
@@ -325,14 +337,26 @@ def train() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
-def eval_(recipe: str, overrides: tuple[str, ...], as_json: bool, quiet: bool, trust_hosts: tuple[str, ...]) -> None:
+@click.option("--trace", metavar="FILE|URL", help="OpenTelemetry spans: JSON lines, or a collector's address.")
+@click.option("--trace-texts", is_flag=True, help="Spans hold messages and replies too.")
+def eval_(
+    recipe: str,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+    trust_hosts: tuple[str, ...],
+    trace: str | None,
+    trace_texts: bool,
+) -> None:
     """Evaluate RECIPE's models on its tasks. The same command resumes.
 
     Overrides are dotted: limit=20 tasks.gsm8k.limit=100 decodings.greedy.max_tokens=300
     """
     from errata.evals.commands import eval_command
 
-    sys.exit(eval_command(Path(recipe), overrides, as_json=as_json, quiet=quiet, trust_hosts=trust_hosts))
+    with tracing(trace, texts=trace_texts):
+        code = eval_command(Path(recipe), overrides, as_json=as_json, quiet=quiet, trust_hosts=trust_hosts)
+    sys.exit(code)
 
 
 @cli.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,16 @@ def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
         click.echo(line, err=True)
     click.echo(str(summary.run))
     return summary.exit_code
+
+
+def tracing(target: str | None, *, texts: bool) -> AbstractContextManager[None]:
+    """Traces what runs inside, where a trace is asked for, and says what goes there."""
+    if target is None:
+        return nullcontext()
+    from errata.runs.traces import traced, where_traces_go
+
+    click.echo(where_traces_go(target, texts=texts), err=True)
+    return traced(target, texts=texts)
 
 
 def show_run(run: Path) -> None:

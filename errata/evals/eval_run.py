@@ -48,6 +48,7 @@ from errata.evals.tasks import TaskProblems, meta_of
 from errata.evals.voting import Weighting
 from errata.grading.equivalence import Same, grouped
 from errata.grading.grader import Grade, Grader, Grades
+from errata.llm.tracing import problem_span
 from errata.records import Call, Problem, Rationale, canonical
 from errata.runs.drive import Driver
 from errata.runs.mend_log import repair
@@ -160,7 +161,8 @@ class EvalRun:
 
     async def _settle(self, log: Log, work: WorkItem) -> None:
         try:
-            item = await self._item(work)
+            with problem_span(work.problem.id, task=work.task.name):
+                item = await self._item(work)
         except ProviderError as lost:
             self.failed += 1
             self.on_settled(str(lost))

@@ -27,6 +27,7 @@ from errata.graphs.stages.peer_review import PEER_REVIEW
 from errata.graphs.stages.rationales import RATIONALES
 from errata.graphs.state import State, mistakes_of, student_right
 from errata.llm.spec import Agents
+from errata.llm.tracing import in_stage
 from errata.records import Call, Outcome
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def build_pipeline(
 def _add(graph: StateGraph[State, None, State, State], name: str, steps: Steps, after: str, leave: object) -> None:
     """Adds a stage's nodes as NAME.NODE; what leads to its END leads to `after`, or first through `leave`."""
     for node, work in steps.nodes.items():
-        graph.add_node(f"{name}.{node}", work)  # type: ignore[arg-type]
+        graph.add_node(f"{name}.{node}", in_stage(name, work))
     for node, target in steps.edges.items():
         at = f"{name}.{node}"
         if isinstance(target, Route):

@@ -48,6 +48,7 @@ from errata.llm.stored_reply import (
     secrets_of,
 )
 from errata.llm.structured import SchemaRefused, Schemas, logged_format, schema_notes
+from errata.llm.tracing import annotate_call, traced_call
 from errata.llm.unknown_prompts import unknown_prompt_notes
 from errata.records import Call
 
@@ -179,6 +180,9 @@ class Gateway:
         self.batches.abandon()
 
     async def __call__(self, request: Request) -> Call:
+        return await traced_call(request, partial(self._call, request))
+
+    async def _call(self, request: Request) -> Call:
         backend = self._backends.of(request.spec)
         if not backend.paid:
             return call_of(request, await self._replay(backend, request), {})
@@ -186,6 +190,7 @@ class Gateway:
             request, result = await self._asked(request)
         else:
             request, result = await self._fallbacks.first_result(request, self._is_stored, self._asked)
+        annotate_call(stored=result.stored)
         parameters = public(request.parameters) | logged_format(request)
         if "seed" not in request.spec.extra:
             parameters["seed"] = seed_of(self._seed, request)
@@ -211,7 +216,7 @@ class Gateway:
         result, joined = await self._in_flight.result(key, partial(self._complete, key, request))
         if joined:
             self.spent.count(request, result)
-        return result
+        return result._replace(stored=True) if joined else result
 
     # ---- calls under way ---------------------------------------------------------------------------------------------
 
@@ -234,8 +239,10 @@ class Gateway:
         while True:
             claimed = await self._store.claim(key)
             result = result_of(claimed.row)
-            if result is not None or claimed.ours:
-                return result
+            if result is not None:
+                return result._replace(stored=True)
+            if claimed.ours:
+                return None
             await self._sleep(wait)
             wait = min(2 * wait, LONGEST_LOOK_S)
             await self.batches.load()  # it may have been left in a batch

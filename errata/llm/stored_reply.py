@@ -31,6 +31,8 @@ class CallResult(NamedTuple):
     """The failure is the provider's state, not the call's fault: later calls may fare better, or another agent."""
     schema_refused: bool = False
     """The failure is about the JSON schema: the same call without it may do."""
+    stored: bool = False
+    """It cost nothing: it stood in the store, or came with an equal call that was under way."""
 
 
 def row_of(reply: Reply, price: float | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -149,7 +150,7 @@ def run_anywhere(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         except BaseException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=inside)
+    thread = threading.Thread(target=copy_context().run, args=(inside,))  # with the caller's tracing, for one
     thread.start()
     thread.join()
     if errors:

@@ -16,6 +16,7 @@ from errata.grading.grader import Grades
 from errata.graphs.pipeline import build_pipeline
 from errata.graphs.state import transcript_of
 from errata.llm.request import Ask, Request
+from errata.llm.tracing import problem_span
 from errata.records import Call, Outcome, Problem, Transcript
 from errata.runs.recipe import SynthRecipe
 
@@ -50,7 +51,8 @@ async def run_problem(
     calls: list[Call] = []
     token = _calls_made.set(calls)
     try:
-        return transcript_of(name, await graph.ainvoke({"problem": problem, "demonstrations": demonstrations}))
+        with problem_span(problem.id):
+            return transcript_of(name, await graph.ainvoke({"problem": problem, "demonstrations": demonstrations}))
     except ErrataError:
         raise
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from transformers.integrations import integration_utils as integrations
 from trl import SFTConfig
 
 from errata.errors import UsageError
@@ -35,6 +36,7 @@ def refuse_settings(args: SFTConfig) -> None:
     for name in (name for name, value in unknown.items() if value):
         raise unknown_setting(name)
     _refuse_budget(args)
+    _refuse_reporters(args)
     defaults = {each.name: each.default for each in fields(SFTConfig)}
     idle = IDLE if args.packing else IDLE | PACKED
     for name in (name for name in idle if getattr(args, name) != defaults[name]):
@@ -52,6 +54,16 @@ def _refuse_budget(args: SFTConfig) -> None:
             "it parts a batch in this process, by rows, into parts of at least one token",
             "leave it out, or set it to a positive number without packing and DeepSpeed",
         )
+
+
+def _refuse_reporters(args: SFTConfig) -> None:
+    """Raises UsageError for what a training should report to and that is not installed: TRL would say so later."""
+    known, installed = integrations.INTEGRATION_TO_CALLBACK, integrations.get_available_reporting_integrations()
+    for name in args.report_to or ():
+        if name not in known:
+            raise UsageError(f"--report_to {name}", f"TRL reports to {', '.join(sorted(known))}", "name one of these")
+        if name not in installed and name != "flyte":  # which is found only where it runs the training
+            raise UsageError(f"--report_to {name}", "it is not installed", "install it, or leave --report_to out")
 
 
 def unknown_setting(name: str) -> UsageError:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trl import SFTConfig
 
 from errata.errors import UsageError
 from errata.training.refused_settings import refuse_settings
@@ -57,3 +58,9 @@ def test_activation_checkpointing_is_off_on_a_cpu_unless_it_is_asked_for(tmp_pat
 
     assert (free.activation_checkpointing, by_old_name.activation_checkpointing) == (False, True)
     assert one_step(tmp_path, activation_checkpointing=True).gradient_checkpointing is True
+
+
+@pytest.mark.parametrize(("name", "said"), [("clearml", "not installed"), ("wandbb", "TRL reports to")])
+def test_what_a_training_cannot_report_to_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        refuse_settings(SFTConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to=name))
