@@ -166,7 +166,8 @@ def plan(
 ) -> None:
     """Estimate least, expected and most calls, tokens and cost of RECIPE. Makes no call without --pilot.
 
-    Of a study: its steps, time and cost, and what each claim could show.
+    Of a study: its steps, time and cost, and what each claim could show. Of a school: its rounds, and what the next one
+    would take.
     """
     from errata.studies.recipe import is_study
 
@@ -174,6 +175,13 @@ def plan(
         from errata.studies.commands import plan_command
 
         plan_command(Path(recipe), overrides, assume, as_json=as_json)
+        return
+    from errata.school.recipe import is_school
+
+    if is_school(Path(recipe)):
+        from errata.school.commands import plan_command as plan_school
+
+        plan_school(Path(recipe), overrides, assume, as_json=as_json)
         return
     from errata.runs.plan.estimate import estimate
     from errata.runs.plan.show import show
@@ -353,6 +361,24 @@ def study(recipe: Path, overrides: tuple[str, ...], as_json: bool, trust_hosts: 
 
 
 @cli.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[key=value ...]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
+def school(recipe: Path, overrides: tuple[str, ...], as_json: bool, quiet: bool, trust_hosts: tuple[str, ...]) -> None:
+    """Teach RECIPE's student in rounds: exam, choice, lesson, training, judge. The same command resumes.
+
+    Overrides are dotted: rounds=6 choose.by=random budget.dollars=5
+    """
+    from errata.models.load import need_torch
+    from errata.school.commands import school_command
+
+    need_torch()
+    sys.exit(school_command(recipe, overrides, as_json=as_json, quiet=quiet, trust_hosts=trust_hosts))
+
+
+@cli.command()
 @click.argument("evals", nargs=-1, required=True, metavar="EVAL EVAL ...")
 @click.option("--against", metavar="ARM", help="Only differences to this arm.")
 @click.option("--task", "tasks", multiple=True, help="Only this task.  [repeatable]")
@@ -435,15 +461,20 @@ def view(folder: Path, host: str, port: int) -> None:
 def graph(name: Any) -> None:
     """Print a graph as Mermaid: a shipped one by name, or that of a recipe's file.
 
-    The shipped ones: exam, rationales, peer_review, mistake_explanation, dual_cot, lesson.
+    The shipped ones: exam, rationales, peer_review, mistake_explanation, dual_cot, lesson; and school.
     """
+    if name == "school":
+        from errata.school.graph import mermaid as school_mermaid
+
+        click.echo(school_mermaid())
+        return
     from errata.runs.studio import mermaid
 
     click.echo(mermaid(name))
 
 
 @cli.command()
-@click.argument("kind", type=click.Choice(["synth", "eval", "study"]), default="synth")
+@click.argument("kind", type=click.Choice(["synth", "eval", "study", "school"]), default="synth")
 def schema(kind: str) -> None:
     """Print the JSON Schema of recipes, for editors: of those of `errata synth`, or of another verb."""
     from errata.schema import json_schema
