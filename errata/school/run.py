@@ -11,6 +11,7 @@ from errata.records import digest
 from errata.runs.run_dir import locked
 from errata.school.graph import build_school
 from errata.school.preflight import check_lesson, parts_of
+from errata.school.process import Process
 from errata.school.recipe import SchoolRecipe
 from errata.school.record import FILE, School, read_school
 from errata.school.runner import Ended, Runner
@@ -49,10 +50,11 @@ def run(school: SchoolRecipe, path: Path, overrides: Sequence[str], say: Say, tr
         say(f"note: {note}")
     with locked(school.home):
         keep(school, kept)
-        runner = Runner(school, [str(path), *overrides], digest(unchangeable(kept), parts.hashes), say)
+        process = Process([str(path), *overrides], say)
+        runner = Runner(school, digest(unchangeable(kept), parts.hashes), process, say)
         steps = Steps(school, runner, before.model_copy(update={"stopped": None}))
         say(f"school    {len(parts.taught):,} problems may be taught; logs in {school.home / 'logs'}")
-        with runner.listening():
+        with process.listening():
             ended = _through(steps)
         if ended.reason is not None:
             steps.ended(ended.reason)

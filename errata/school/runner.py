@@ -5,14 +5,10 @@ A node that is done is known by its line in steps.jsonl, by what went into it, a
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from errata.errors import EXIT_BUDGET, EXIT_DONE, EXIT_INTERRUPTED, UsageError
 from errata.records import digest
@@ -21,9 +17,18 @@ from errata.school.places import Places, Task, log_of, places, start_run
 from errata.school.recipe import SchoolRecipe
 from errata.school.results import Payments, paid_by_evals, paid_in
 from errata.studies.record import Finish, append, hours, read_record
-from errata.studies.run import done_by, end_worker, start_worker
 
 Say = Callable[[str], None]
+
+
+class Worker(Protocol):
+    """Whoever does nodes, as a process of errata.school.worker does."""
+
+    interrupted: bool
+    """The command was asked to end."""
+
+    def ask(self, request: Mapping[str, Any]) -> tuple[int, str | None]:
+        """Has a node done: its exit code, and what went wrong."""
 
 
 class Ended(Exception):
@@ -38,18 +43,14 @@ class Runner:
     """One command's work on a school's folder.
 
     Args:
-        recipe: the recipe's file with its overrides, as a worker is started with.
         identity: of all that makes a node's outcome but for the nodes before it.
     """
 
-    def __init__(self, school: SchoolRecipe, recipe: Sequence[str], identity: str, say: Say) -> None:
-        self.school, self.identity, self.say = school, identity, say
-        self.command = [sys.executable, "-m", "errata.school.worker", *recipe]
+    def __init__(self, school: SchoolRecipe, identity: str, worker: Worker, say: Say) -> None:
+        self.school, self.identity, self.worker, self.say = school, identity, worker, say
         self.steps = read_record(school.home)
         self.before = hours(self.steps)
         self.begun, self.started = time.time(), time.monotonic()
-        self.interrupted = False
-        self._worker: subprocess.Popen[str] | None = None
 
     # ---- nodes ----
 
@@ -60,7 +61,7 @@ class Runner:
         self._refuse_to_begin(task)
         started = time.monotonic()
         request = {"step": task.name, "log": str(log_of(self.school, task)), "task": task._asdict()}
-        code, error = done_by(self._at_work(), request)
+        code, error = self.worker.ask(request)
         seconds = time.monotonic() - started
         finish = Finish(task.name, self._inputs(task), code, seconds, self.begun, time.monotonic() - self.started)
         append(self.school.home, finish)
@@ -86,7 +87,7 @@ class Runner:
         return digest(self.identity, task.name)
 
     def _ended(self, task: Task, code: int, error: str | None) -> Ended:
-        if code == EXIT_INTERRUPTED or self.interrupted:
+        if code == EXIT_INTERRUPTED or self.worker.interrupted:
             return Ended(EXIT_INTERRUPTED)
         reason = f"the budget ended in {task.name}" if code == EXIT_BUDGET else None
         log = f"{task.name} failed, see {log_of(self.school, task)}"
@@ -125,7 +126,7 @@ class Runner:
             number += 1
 
     def _refuse_to_begin(self, task: Task) -> None:
-        if self.interrupted:
+        if self.worker.interrupted:
             raise Ended(EXIT_INTERRUPTED)
         budget = self.school.budget
         if budget.hours is not None and self.hours() >= budget.hours:
@@ -136,30 +137,3 @@ class Runner:
                 raise Ended(EXIT_BUDGET, reason=f"the budget of {budget.dollars:g} dollars is used up")
             if tokens == 0 and budget.teacher_tokens:
                 raise Ended(EXIT_BUDGET, reason=f"the budget of {budget.teacher_tokens:,} teacher tokens is used up")
-
-    # ---- the worker ----
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the node at work where it can go on from, as long as this holds; the worker ends."""
-        handlers = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            if self._worker is not None:
-                end_worker(self._worker)
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-
-    def _interrupt(self, *_: Any) -> None:
-        again, self.interrupted = self.interrupted, True
-        if self._worker is not None:
-            with suppress(ProcessLookupError):
-                self._worker.send_signal(signal.SIGKILL if again else signal.SIGINT)
-        if not again:
-            self.say("stopping: the node at work ends where it can go on from; once more kills it")
-
-    def _at_work(self) -> subprocess.Popen[str]:
-        if self._worker is None or self._worker.poll() is not None:
-            self._worker = start_worker(self.command, {})
-        return self._worker
