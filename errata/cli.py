@@ -125,12 +125,15 @@ def cli() -> None:
     "--problems", default=300, show_default=True, type=click.IntRange(min=1), help="Problems of the classroom."
 )
 @click.option("--lesson-only", is_flag=True, help="Stop after the lesson; a simulated student sits the exam.")
+@click.option("--school", "in_rounds", is_flag=True, help="Teach the student in two rounds of a school instead.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def demo(problems: int, lesson_only: bool, quiet: bool) -> None:
+def demo(problems: int, lesson_only: bool, in_rounds: bool, quiet: bool) -> None:
     """School a small student, run a lesson on its mistakes, and see what each part of it buys: no key, no network."""
-    from errata.demo import play
+    from errata.demo import play, rounds
 
-    sys.exit(play(problems, lesson_only=lesson_only, quiet=quiet))
+    if lesson_only and in_rounds:
+        raise UsageError("--lesson-only with --school", "a school is rounds of lessons and trainings", "give one")
+    sys.exit(rounds(problems, quiet=quiet) if in_rounds else play(problems, lesson_only=lesson_only, quiet=quiet))
 
 
 @cli.command()

@@ -26,7 +26,10 @@ class Process:
 
     def ask(self, request: Mapping[str, Any]) -> tuple[int, str | None]:
         """Has a node done: its exit code, and what went wrong."""
-        if self._worker is None or self._worker.poll() is not None:
+        if self._worker is not None and self._worker.poll() is not None:
+            end_worker(self._worker)  # it has died of a node
+            self._worker = None
+        if self._worker is None:
             self._worker = start_worker(self.command, {})
         return done_by(self._worker, request)
 

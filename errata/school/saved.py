@@ -12,6 +12,7 @@ from errata.config.code import Code
 from errata.config.overrides import MOST_FAULTS, short
 from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError
+from errata.runs.recipe import CHANGEABLE_OF_AGENT
 from errata.runs.run_dir import write_whole
 from errata.runs.saved_recipe import at, differing
 from errata.school.nodes.lesson import written_lesson
@@ -19,7 +20,9 @@ from errata.school.recipe import SchoolRecipe
 
 FILE = "recipe.yaml"
 CHANGEABLE = ("runs", "rounds", "budget", "stop", "concurrency")
-"""What may differ between the commands of one school."""
+"""What may differ between the commands of one school; of the lesson's agents see errata.runs.recipe."""
+OF_LESSON = ("budget", "concurrency")
+"""The same of its lesson."""
 FILES = "files"
 """Under which the hashes of code of one's own and of the training's file are kept."""
 
@@ -46,7 +49,22 @@ def _hash(school: SchoolRecipe) -> str:
 
 def unchangeable(kept: Mapping[str, Any]) -> dict[str, Any]:
     """What of a kept recipe may not differ between the commands of one school."""
-    return {key: value for key, value in kept.items() if key not in CHANGEABLE}
+    rest = {key: value for key, value in kept.items() if key not in CHANGEABLE}
+    lesson = {key: value for key, value in kept["lesson"].items() if key not in OF_LESSON}
+    if isinstance(lesson.get("agents"), dict):
+        agents = {who: asked for who, asked in lesson["agents"].items() if who != "standby"}
+        lesson["agents"] = _without_manners(agents)
+    return rest | {"lesson": lesson}
+
+
+def _without_manners(agents: Any) -> Any:
+    """Agents without how they are reached, paid and replaced, which changes no reply."""
+    if isinstance(agents, list):
+        return [_without_manners(each) for each in agents]
+    if not isinstance(agents, dict):
+        return agents
+    left_out = CHANGEABLE_OF_AGENT if "model" in agents else set[str]()
+    return {key: _without_manners(value) for key, value in agents.items() if key not in left_out}
 
 
 def keep(school: SchoolRecipe, kept: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from errata.school.choosing import REHEARSAL
 from errata.school.graph import Node, State
 from errata.school.nodes.train import has_diverged
 from errata.school.places import Places, Task, places, start_judge, start_run, untouched, within
@@ -23,8 +24,6 @@ from errata.school.results import (
 from errata.school.runner import Runner
 from errata.school.stopping import NO_PROBLEM, last_good, why_stop
 
-REHEARSAL = "rehearsal"
-"""By whom a problem is chosen that the student has mastered."""
 DIVERGED_TWICE = "its training diverged, and at half the rate again"
 
 

@@ -28,7 +28,7 @@ LOOK_EVERY_S = 0.5
 
 def main(words: Sequence[str]) -> None:
     school = load_school(words[0], words[1:])
-    _end_with(os.getppid())
+    end_with(os.getppid())
     with FileLock(school.home / ".worker.lock"):
         serve(lambda request: do(school, request))
 
@@ -56,7 +56,7 @@ def do(school: SchoolRecipe, request: Mapping[str, Any]) -> int:
             return judge(school, task)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Interrupts this process when its parent is gone: a killed command leaves nobody who reads what it does."""
 
     def watch() -> None:

@@ -240,9 +240,11 @@ def start_worker(command: Sequence[str], environment: Mapping[str, str]) -> subp
 def end_worker(worker: subprocess.Popen[str]) -> None:
     """Waits for a worker that gets no further step."""
     assert worker.stdin is not None
+    assert worker.stdout is not None
     with suppress(OSError):
         worker.stdin.close()
     worker.wait()
+    worker.stdout.close()
 
 
 def done_by(worker: subprocess.Popen[str], request: Mapping[str, Any]) -> tuple[int, str | None]:

@@ -37,12 +37,13 @@ def lesson(school: SchoolRecipe, task: Task) -> int:
     if summary.error is not None:
         raise summary.error
     if summary.exit_code == EXIT_SOME_FAILED:
-        _refuse_if_many(summary)
+        refuse_if_many(summary)
         return EXIT_DONE
     return summary.exit_code
 
 
-def _refuse_if_many(summary: Summary) -> None:
+def refuse_if_many(summary: Summary) -> None:
+    """Raises LessonFailed where more of a lesson's problems were lost than a round can do without."""
     failed = summary.problems["failed"]
     number = sum(failed.values())
     if number > MOST_FAILED * summary.problems["total"]:
