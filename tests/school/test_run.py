@@ -70,10 +70,18 @@ def weights(home: Path, record: School) -> list[str]:
     return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
-def killed_in(path: Path, home: Path, node: str) -> bool:
+def ran(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """A school whose paths are relative to where it is begun, so that two of them write the same bytes."""
+    return subprocess.run(
+        command(Path("small.yaml"), *more), cwd=folder, env=environment(), capture_output=True, text=True
+    )
+
+
+def killed_in(folder: Path, node: str) -> bool:
     """Begins the school and kills its command, alone, as soon as the node is begun; whether it was on its way."""
+    home = folder / "runs/small"
     log = home / f"logs/{node}.log"
-    child = subprocess.Popen(command(path), env=environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(command(Path("small.yaml")), cwd=folder, env=environment(), stderr=subprocess.DEVNULL)
     while not log.exists() and child.poll() is None:
         time.sleep(0.005)
     child.send_signal(signal.SIGKILL)
@@ -87,29 +95,29 @@ def step_of(node: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_school_that_was_killed_in_every_node_has_the_same_students_choices_and_verdicts(
+def test_a_school_killed_in_every_node_has_the_same_students_choices_and_verdicts(
     tmp_path: Path, student: Path
 ) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    whole, broken = real(tmp_path / "a", student), real(tmp_path / "b", student)
-    result = errata("school", str(whole))
-    assert result.exit_code == 0, result.output
-    home = tmp_path / "b/runs/small"
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+        real(tmp_path / name, student, runs="runs")
+    done = ran(tmp_path / "whole")
+    assert done.returncode == 0, done.stderr
     for node in NODES:
-        assert killed_in(broken, home, node), f"{node} was over before it was killed"
-    result = errata("school", str(broken))
-    assert result.exit_code == 0, result.output
+        assert killed_in(tmp_path / "broken", node), f"{node} was over before it was killed"
+    done = ran(tmp_path / "broken")
+    assert done.returncode == 0, done.stderr
 
-    expected, record = read_school(tmp_path / "a/runs/small"), read_school(home)
+    there, home = tmp_path / "whole/runs/small", tmp_path / "broken/runs/small"
+    expected, record = read_school(there), read_school(home)
     assert record.stopped == expected.stopped
     assert len(record.rounds) == 2
     for ours, theirs in zip(record.rounds, expected.rounds, strict=True):
         assert ours.model_copy(update={"hours": 0.0}) == theirs.model_copy(update={"hours": 0.0})
-    assert weights(home, record) == weights(tmp_path / "a/runs/small", expected)
+    assert weights(home, record) == weights(there, expected)
     for number in (1, 2):
         for name in ("choices.jsonl", "lesson/transcripts.jsonl", "judge/evals/student-judge/items.jsonl"):
-            one, other = (folder / f"round-{number}" / name for folder in (home, tmp_path / "a/runs/small"))
+            one, other = (folder / f"round-{number}" / name for folder in (home, there))
             assert sorted(one.read_bytes().splitlines()) == sorted(other.read_bytes().splitlines())
     finished = [each.step for each in read_record(home) if each.code == 0]
     assert len(finished) == len(set(finished)) == 11, "no node was done twice"
