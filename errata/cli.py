@@ -126,12 +126,15 @@ def cli() -> None:
     "--problems", default=300, show_default=True, type=click.IntRange(min=1), help="Problems of the classroom."
 )
 @click.option("--lesson-only", is_flag=True, help="Stop after the lesson; a simulated student sits the exam.")
+@click.option("--school", "in_rounds", is_flag=True, help="Teach the student in two rounds of a school instead.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def demo(problems: int, lesson_only: bool, quiet: bool) -> None:
+def demo(problems: int, lesson_only: bool, in_rounds: bool, quiet: bool) -> None:
     """School a small student, run a lesson on its mistakes, and see what each part of it buys: no key, no network."""
-    from errata.demo import play
+    from errata.demo import play, rounds
 
-    sys.exit(play(problems, lesson_only=lesson_only, quiet=quiet))
+    if lesson_only and in_rounds:
+        raise UsageError("--lesson-only with --school", "a school is rounds of lessons and trainings", "give one")
+    sys.exit(rounds(problems, quiet=quiet) if in_rounds else play(problems, lesson_only=lesson_only, quiet=quiet))
 
 
 @cli.command()
@@ -167,7 +170,8 @@ def plan(
 ) -> None:
     """Estimate least, expected and most calls, tokens and cost of RECIPE. Makes no call without --pilot.
 
-    Of a study: its steps, time and cost, and what each claim could show.
+    Of a study: its steps, time and cost, and what each claim could show. Of a school: its rounds, and what the next one
+    would take.
     """
     from errata.studies.recipe import is_study
 
@@ -175,6 +179,13 @@ def plan(
         from errata.studies.commands import plan_command
 
         plan_command(Path(recipe), overrides, assume, as_json=as_json)
+        return
+    from errata.school.recipe import is_school
+
+    if is_school(Path(recipe)):
+        from errata.school.commands import plan_command as plan_school
+
+        plan_school(Path(recipe), overrides, assume, as_json=as_json)
         return
     from errata.runs.plan.estimate import estimate
     from errata.runs.plan.show import show
@@ -377,6 +388,24 @@ def study(recipe: Path, overrides: tuple[str, ...], as_json: bool, trust_hosts: 
 
 
 @cli.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[key=value ...]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
+def school(recipe: Path, overrides: tuple[str, ...], as_json: bool, quiet: bool, trust_hosts: tuple[str, ...]) -> None:
+    """Teach RECIPE's student in rounds: exam, choice, lesson, training, judge. The same command resumes.
+
+    Overrides are dotted: rounds=6 choose.by=random budget.dollars=5
+    """
+    from errata.models.load import need_torch
+    from errata.school.commands import school_command
+
+    need_torch()
+    sys.exit(school_command(recipe, overrides, as_json=as_json, quiet=quiet, trust_hosts=trust_hosts))
+
+
+@cli.command()
 @click.argument("evals", nargs=-1, required=True, metavar="EVAL EVAL ...")
 @click.option("--against", metavar="ARM", help="Only differences to this arm.")
 @click.option("--task", "tasks", multiple=True, help="Only this task.  [repeatable]")
@@ -459,15 +488,20 @@ def view(folder: Path, host: str, port: int) -> None:
 def graph(name: Any) -> None:
     """Print a graph as Mermaid: a shipped one by name, or that of a recipe's file.
 
-    The shipped ones: exam, rationales, peer_review, mistake_explanation, dual_cot, lesson.
+    The shipped ones: exam, rationales, peer_review, mistake_explanation, dual_cot, lesson; and school.
     """
+    if name == "school":
+        from errata.school.graph import mermaid as school_mermaid
+
+        click.echo(school_mermaid())
+        return
     from errata.runs.studio import mermaid
 
     click.echo(mermaid(name))
 
 
 @cli.command()
-@click.argument("kind", type=click.Choice(["synth", "eval", "study"]), default="synth")
+@click.argument("kind", type=click.Choice(["synth", "eval", "study", "school"]), default="synth")
 def schema(kind: str) -> None:
     """Print the JSON Schema of recipes, for editors: of those of `errata synth`, or of another verb."""
     from errata.schema import json_schema

@@ -20,7 +20,7 @@ from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from errata.exports.formats import FORMATS
 from errata.models.load import MissingLibrary, need_torch
 from errata.runs.recipe import load_recipe
-from errata.starter import DEMO, STUDY
+from errata.starter import DEMO, ROUNDS, STUDY
 
 SCHOOL = Path("runs/school")
 OF_A_LESSON = ("students", "embedded", "logs", "steps.jsonl", "study.json", "card.md")
@@ -120,6 +120,23 @@ def study(run: Path, more: Sequence[str] = (), *, quiet: bool) -> int:
         f"data.lesson.paths.0={run}",
     ]
     return study_command(STUDY, [*here, *more], as_json=False, quiet=quiet)
+
+
+def rounds(problems: int, more: Sequence[str] = (), *, quiet: bool) -> int:
+    """Two rounds of a school for the embedded student as starter/school.yaml says, in runs/demo-school; the exit code.
+
+    Args:
+        problems: that may be taught.
+        more: further `key=value` overrides of the school.
+    """
+    from errata.school.commands import school_command
+
+    def tell(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
+    here = [f"student.model={schooled_student(tell)}", f"data.options.count={problems}"]
+    return school_command(ROUNDS, [*here, *more], as_json=False, quiet=quiet)
 
 
 def report(run: Path, tell: Tell) -> str:

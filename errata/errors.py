@@ -4,6 +4,7 @@
     +-- UsageError       exit 2, wrong use, recipe or input (also a ValueError)
     +-- BudgetExhausted  exit 4, a budget would be exceeded
     +-- AgentRefused     exit 1, every call of one agent would be refused (401, 403, unknown model)
+    +-- Diverged         exit 1, a training's loss or gradient is no finite number, or has grown past all bounds
 
 A provider failure of a single call is data (`records.Call.failure`), not an exception.
 """
@@ -71,6 +72,10 @@ class BudgetExhausted(ErrataError):
     """The next call would exceed a budget of the recipe."""
 
     exit_code = EXIT_BUDGET
+
+
+class Diverged(ErrataError):
+    """A training that makes its student worse with every step."""
 
 
 class AgentRefused(ErrataError):

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-KINDS = ("synth", "eval", "study")
+KINDS = ("synth", "eval", "study", "school")
 """The verbs that read a recipe."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -34,6 +34,10 @@ def recipe_class(kind: str) -> type[BaseModel]:
         from errata.studies.recipe import StudyRecipe
 
         return StudyRecipe
+    if kind == "school":
+        from errata.school.recipe import SchoolRecipe
+
+        return SchoolRecipe
     from errata.graphs.pipeline import STAGES
     from errata.runs.recipe import recipe_model
 

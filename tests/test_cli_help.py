@@ -20,6 +20,7 @@ WORKFLOW = [
     "train",
     "eval",
     "study",
+    "school",
     "compare",
     "report",
 ]

@@ -13,7 +13,9 @@ from errata import demo
 from errata.demo import OF_A_LESSON, forget_students_of_another_lesson, keep_untouched, study
 from errata.models.files import find
 from errata.runs.runner import synthesize
-from errata.starter import STUDY
+from errata.school.recipe import load_school
+from errata.school.record import read_school
+from errata.starter import ROUNDS, STUDY
 from errata.studies.recipe import load_study
 from errata.training.classroom_student.pretrain import Pretraining, pretrain
 from tests.small_runs import small
@@ -111,3 +113,31 @@ def test_the_school_of_the_demo_admits_its_student(tmp_path: Path, monkeypatch: 
 
     assert (path / "model.safetensors").is_file()
     assert "solves" in told[-1]
+
+
+def test_the_school_has_two_rounds_and_asks_nobody_but_simulated_teachers() -> None:
+    school = load_school(ROUNDS)
+    assert (school.rounds, school.name, school.teach) == (2, "demo-school", "teachers")
+    assert isinstance(school.lesson, dict)
+    assert all(teacher["model"].startswith("simulated/") for teacher in school.lesson["agents"]["teachers"])
+
+
+@pytest.mark.slow
+def test_the_school_teaches_the_schooled_student_and_names_the_one_that_stands(
+    student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "schooled_student", lambda tell: student)
+    shorter = (
+        f"runs={tmp_path}",
+        "exam.samples=2",
+        "choose={by: random, count: 6}",
+        "train.flags.max_steps=2",
+        "judge.tasks.classroom_id.options.count=12",
+        "stop.forgetting=100",
+    )
+    assert demo.rounds(12, shorter, quiet=True) == 0
+    told = capfd.readouterr().out
+    assert "School demo-school" in told
+    assert "round 2" in told
+    school = read_school(tmp_path / "demo-school")
+    assert f"student   {tmp_path / 'demo-school' / str(school.student)}" in told

@@ -16,7 +16,12 @@ from errata.schema import KINDS, field_docs, json_schema, models_in, recipe_clas
 from errata.starter import write_starter
 
 ROOT = Path(__file__).parents[1]
-RECIPES = {"synth": "recipes/*.yaml", "eval": "recipes/eval/*.yaml", "study": "recipes/study/*/recipe.yaml"}
+RECIPES = {
+    "synth": "recipes/*.yaml",
+    "eval": "recipes/eval/*.yaml",
+    "study": "recipes/study/*/recipe.yaml",
+    "school": "recipes/school/*.yaml",
+}
 SHIPPED = [(kind, path) for kind, where in RECIPES.items() for path in sorted(ROOT.glob(where))]
 
 

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from errata.config.env import expand
 from errata.data.fields import BadField, Fields, at, preview
 from errata.data.mappings import Reader, reader
+from errata.data.only import ids_in
 from errata.data.readers import rows_of
 from errata.data.source import ProblemSource
 from errata.errors import UsageError
@@ -99,8 +100,11 @@ class Problems:
         self._begin()
         contents, questions = Fingerprints(), Fingerprints()
         banned = self._banned_questions()
+        only = ids_in(Path(expand(self._source.only))) if self._source.only else None
         position = 0
         for place, problem, own_id in self._mapped():
+            if only is not None and problem.id not in only:
+                continue
             question = fingerprint(overlap_key(problem))
             if banned is not None and banned.get(question) is not None:
                 self._count("excluded", place)
@@ -192,7 +196,7 @@ class Problems:
 
     def _empty(self) -> UsageError:
         source = self._source
-        narrowed = [key for key in ("split", "where", "exclude") if getattr(source, key)]
+        narrowed = [key for key in ("split", "where", "only", "exclude") if getattr(source, key)]
         passes = f" that passes {', '.join(narrowed)}" if narrowed else ""
         return UsageError(
             f"{self._name} holds no problem{passes}",

@@ -58,3 +58,5 @@ class ProblemSource(Settings):
     """What a record that is no problem does: end the reading, or be left out, counted and listed."""
     where: dict[str, Any] = Field(default_factory=dict)
     """Only rows whose field (dotted path) equals the value."""
+    only: Location | None = None
+    """A file of JSON lines with `id`: only problems whose ids stand in it."""

@@ -96,9 +96,18 @@ def evaluate(
 
 
 async def evaluate_async(
-    recipe: EvalRecipe, *, stop: StopSignal | None = None, signals: bool = False, watch: Watch | None = None
+    recipe: EvalRecipe,
+    *,
+    stop: StopSignal | None = None,
+    signals: bool = False,
+    watch: Watch | None = None,
+    untouched: bool = True,
 ) -> Evaluation:
-    """As `evaluate`, from a running event loop; with `signals` Ctrl-C and SIGTERM request the stop."""
+    """As `evaluate`, from a running event loop; with `signals` Ctrl-C and SIGTERM request the stop.
+
+    Args:
+        untouched: the recipe's baseline is the untouched student, and shown as such.
+    """
     stop = stop or StopSignal()
     for model in recipe.everyone:
         check_spec(model)
@@ -119,7 +128,8 @@ async def evaluate_async(
     ]
     total = sum(len(task.problems) for task in tasks) * len(recipe.everyone) * len(recipe.decodings)
     pairs = pairs_of(expand(recipe.pairs)) if recipe.pairs else []
-    run = _Run(recipe, _home(recipe), prompts, tasks, overlap, pairs, Progress(ProblemCounts(total), stop))
+    progress = Progress(ProblemCounts(total), stop)
+    run = _Run(recipe, _home(recipe), prompts, tasks, overlap, pairs, progress, untouched)
     run.refuse_what_would_fail_later()
     with stop.on_signals() if signals else nullcontext():
         async with ticking(watch, run.progress.snapshot):
@@ -149,6 +159,8 @@ class _Run:
     overlap: dict[str, dict[str, int]]
     pairs: Sequence[DualPair]
     progress: Progress
+    untouched: bool
+    """The baseline is the untouched student."""
     evals: list[Eval] = field(default_factory=list)
     failed: int = 0
     notes: list[str] = field(default_factory=list)
@@ -285,7 +297,7 @@ class _Run:
             fingerprint=_fingerprint(model.model) if local else None,
             seed=self.recipe.seed,
             replicate=model.replicate,
-            baseline=model is self.recipe.baseline,
+            baseline=self.untouched and model is self.recipe.baseline,
             status="running",
             tasks={
                 task.name: task.about() | ({"overlap": self.overlap[task.name]} if self.overlap else {})

@@ -103,11 +103,25 @@ def held(path: Path) -> Iterator[RunDir]:
     """The run directory, created where it is missing, locked for this process.
 
     What is refused before it has a manifest, and so before a call, leaves no directory that was not there. Raises
-    UsageError where another process holds it or it cannot be written. The lock dies with its process.
+    UsageError as `locked` does.
+    """
+    fresh = [each for each in (path, *path.parents) if not each.exists()]
+    with locked(path):
+        try:
+            yield RunDir(path)
+        except BaseException:
+            _leave_nothing(path, fresh)
+            raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """A folder, created where it is missing, for this process alone.
+
+    Raises UsageError where another process holds it or it cannot be written. The lock dies with its process.
     """
     from filelock import FileLock, Timeout
 
-    fresh = [each for each in (path, *path.parents) if not each.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / ".lock", timeout=0)
@@ -126,10 +140,7 @@ def held(path: Path) -> Iterator[RunDir]:
             descriptor = open_own(path / ".holder", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.write(descriptor, str(os.getpid()).encode())
             os.close(descriptor)
-        yield RunDir(path)
-    except BaseException:
-        _leave_nothing(path, fresh)
-        raise
+        yield
     finally:
         lock.release()
 

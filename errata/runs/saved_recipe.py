@@ -79,7 +79,7 @@ _Dumper.add_representer(str, _Dumper.represent_str)
 
 def differences(old: SynthRecipe, new: SynthRecipe) -> list[str]:
     """Dotted paths at which two recipes differ, apart from what may change between runs of one directory."""
-    return [path for path in _differing(_plain(old), _plain(new), "") if not _changeable(path)]
+    return [path for path in differing(_plain(old), _plain(new)) if not _changeable(path)]
 
 
 def refuse_other_recipe(saved: Path, recipe: SynthRecipe) -> None:
@@ -90,9 +90,8 @@ def refuse_other_recipe(saved: Path, recipe: SynthRecipe) -> None:
     paths = differences(there, recipe)
     if not paths:
         return
-    changes = [
-        f"{path} is {short(_at(there, path))} there, {short(_at(recipe, path))} here" for path in paths[:MOST_FAULTS]
-    ]
+    old, new = _plain(there), _plain(recipe)
+    changes = [f"{path} is {short(at(old, path))} there, {short(at(new, path))} here" for path in paths[:MOST_FAULTS]]
     raise UsageError(
         f"{saved.parent} holds a run of another recipe: {'; '.join(changes)}{'; ...' * (len(paths) > MOST_FAULTS)}",
         "one run directory holds the transcripts of one recipe",
@@ -126,16 +125,17 @@ def _plain(recipe: SynthRecipe) -> dict[str, Any]:
     return data
 
 
-def _differing(old: Any, new: Any, path: str) -> Iterator[str]:
+def differing(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    """Dotted paths at which two values of plain data differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in (*old, *(key for key in new if key not in old)):
             if key not in old or key not in new:
                 yield dotted(path, key)
             else:
-                yield from _differing(old[key], new[key], dotted(path, key))
+                yield from differing(old[key], new[key], dotted(path, key))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for place, (left, right) in enumerate(zip(old, new, strict=True)):
-            yield from _differing(left, right, dotted(path, place))
+            yield from differing(left, right, dotted(path, place))
     elif old != new or type(old) is not type(new):
         yield path
 
@@ -150,8 +150,8 @@ def _changeable(path: str) -> bool:
     return top in CHANGEABLE
 
 
-def _at(recipe: SynthRecipe, path: str) -> Any:
-    value: Any = _plain(recipe)
+def at(value: Any, path: str) -> Any:
+    """What stands at a dotted path of plain data; None where it leads nowhere."""
     for part in path.split("."):
         try:
             value = value[int(part)] if isinstance(value, list) else value[part]

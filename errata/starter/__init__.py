@@ -16,6 +16,9 @@ DEMO = HERE / "demo.yaml"
 STUDY = HERE / "study.yaml"
 """What the demo's student learns from the lesson, arm by arm, and how it is judged."""
 
+ROUNDS = HERE / "school.yaml"
+"""Two rounds of a school for the demo's student."""
+
 FILES = {"recipe.yaml": "recipe.yaml", "problems.jsonl": "problems.jsonl", "env.example": ".env.example"}
 SCHEMA = "recipe.schema.json"
 """What editors check the recipe by; the recipe's first line names it."""

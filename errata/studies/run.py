@@ -159,7 +159,7 @@ class _Pool:
                 if worker is None or worker.poll() is not None:
                     worker = self._start(device)
                 started = time.monotonic()
-                code, error = _done_by(worker, step, log_of(self.study, step.name))
+                code, error = done_by(worker, {"step": step.name, "log": str(log_of(self.study, step.name))})
                 self._settle(step, code, error, time.monotonic() - started)
         finally:
             if worker is not None:
@@ -167,25 +167,15 @@ class _Pool:
 
     def _start(self, device: str | None) -> subprocess.Popen[str]:
         share = max(1, len(os.sched_getaffinity(0)) // self.together)
-        environment = {**os.environ, **OFFLINE, "OMP_NUM_THREADS": str(share)}
+        environment = {"OMP_NUM_THREADS": str(share)}
         if device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
-        worker = subprocess.Popen(
-            self.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches it once, from here
-        )
+        worker = start_worker(self.command, environment)
         self.workers.append(worker)
         return worker
 
     def _end(self, worker: subprocess.Popen[str]) -> None:
-        assert worker.stdin is not None
-        with suppress(OSError):
-            worker.stdin.close()
-        worker.wait()
+        end_worker(worker)
         self.workers.remove(worker)
 
     def _take(self) -> Step | None:
@@ -235,12 +225,34 @@ class _Pool:
         return f"{place} {step.name} {how} in {duration(seconds)}{words}"
 
 
-def _done_by(worker: subprocess.Popen[str], step: Step, log: Path) -> tuple[int, str | None]:
+def start_worker(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """A process that does steps one after the other, without the network's hub."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **OFFLINE, **environment},
+        start_new_session=True,  # Ctrl-C reaches it once, from here
+    )
+
+
+def end_worker(worker: subprocess.Popen[str]) -> None:
+    """Waits for a worker that gets no further step."""
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    with suppress(OSError):
+        worker.stdin.close()
+    worker.wait()
+    worker.stdout.close()
+
+
+def done_by(worker: subprocess.Popen[str], request: Mapping[str, Any]) -> tuple[int, str | None]:
     """The exit code of a step and what went wrong, from a worker that may die of it."""
     assert worker.stdin is not None
     assert worker.stdout is not None
     try:
-        print(json.dumps({"step": step.name, "log": str(log)}), file=worker.stdin, flush=True)
+        print(json.dumps(request), file=worker.stdin, flush=True)
         line = worker.stdout.readline()
     except OSError:
         line = ""

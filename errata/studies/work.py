@@ -6,13 +6,16 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from errata.config.overrides import override
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, ErrataError
 from errata.studies.recipe import UNTOUCHED, StudyRecipe
 from errata.studies.steps import Step, base_of, home_of, label_of, training_words
+
+if TYPE_CHECKING:
+    from errata.evals.recipe import EvalRecipe
 
 
 def do(study: StudyRecipe, step: Step) -> int:
@@ -108,16 +111,25 @@ def _varied(task: Mapping[str, Any], vary: Mapping[str, int], seed: int) -> dict
 
 
 def _eval(study: StudyRecipe, step: Step) -> int:
-    import asyncio
-
     from errata.config.code import Loader
     from errata.config.overrides import validate
-    from errata.evals.evaluate import evaluate_async
     from errata.evals.recipe import EvalRecipe
 
     loader = Loader(study.folder)
-    recipe = validate(EvalRecipe, eval_data(study, step), (), study.name, loader.load)
-    done = asyncio.run(evaluate_async(recipe, signals=True))
+    return evaluate_all(validate(EvalRecipe, eval_data(study, step), (), study.name, loader.load))
+
+
+def evaluate_all(recipe: EvalRecipe, *, untouched: bool = True) -> int:
+    """Runs an eval that is of use only as a whole; the exit code. Raises ErrataError, also where answers failed.
+
+    Args:
+        untouched: the recipe's baseline is the untouched student.
+    """
+    import asyncio
+
+    from errata.evals.evaluate import evaluate_async
+
+    done = asyncio.run(evaluate_async(recipe, signals=True, untouched=untouched))
     if done.error is not None:
         raise done.error
     if done.exit_code == EXIT_SOME_FAILED:

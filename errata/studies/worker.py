@@ -11,34 +11,42 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
-from errata.studies.recipe import StudyRecipe, load_study
-from errata.studies.steps import Step, steps_of
+from errata.studies.recipe import load_study
+from errata.studies.steps import steps_of
 from errata.studies.work import do
 
 
 def main(words: Sequence[str]) -> None:
     study = load_study(words[0], words[1:])
     steps = steps_of(study)
+    serve(lambda request: do(study, steps[request["step"]]))
+
+
+def serve(perform: Callable[[Mapping[str, Any]], int]) -> None:
+    """Does what it is told on standard input until that ends; `perform` takes a request and gives an exit code."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     try:
         for line in sys.stdin:
             request = json.loads(line)
-            code, error = _attempt(study, steps[request["step"]], Path(request["log"]))
+            code, error = _attempt(perform, request, Path(request["log"]))
             print(json.dumps({"step": request["step"], "code": code, "error": error}), file=replies, flush=True)
     except KeyboardInterrupt:  # while it waits
         sys.exit(EXIT_INTERRUPTED)
 
 
-def _attempt(study: StudyRecipe, step: Step, log: Path) -> tuple[int, str | None]:
+def _attempt(
+    perform: Callable[[Mapping[str, Any]], int], request: Mapping[str, Any], log: Path
+) -> tuple[int, str | None]:
     """Does a step; its exit code and what went wrong."""
     with _output_to(log):
         try:
-            return do(study, step), None
+            return perform(request), None
         except ErrataError as error:
             print(error, file=sys.stderr)
             return error.exit_code, str(error)

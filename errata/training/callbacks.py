@@ -15,7 +15,7 @@ from accelerate import PartialState
 from accelerate.utils import reduce
 from transformers import TrainerCallback
 
-from errata.errors import ErrataError
+from errata.errors import Diverged, ErrataError
 
 ECHO_S = 3.0
 """A launcher passes on what the terminal has sent to its processes already; what comes so soon after is the same."""
@@ -73,7 +73,7 @@ class Finite(TrainerCallback):
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         gradients = [value.grad for value in model.parameters() if value.grad is not None]
         if not args.fp16 and gradients and not torch.nn.utils.get_total_norm(gradients).isfinite():
-            raise ErrataError(
+            raise Diverged(
                 f"the gradient is no finite number in step {state.global_step + 1}",
                 "the student has diverged; this step has changed no weight and the last checkpoint stands",
                 "lower the learning rate, or the weight of what pushes down (beta; bounded: true)",

@@ -27,7 +27,7 @@ from errata.training.plain import run_plain
 from errata.training.training_run import TrainingRun
 
 
-def main(method: str | AnyMethod, words: Sequence[str]) -> int:
+def main(method: str | AnyMethod, words: Sequence[str], callbacks: Sequence[TrainerCallback] = ()) -> int:
     """As `train`, for a person: libraries' warnings of what they will rename some day are left out.
 
     Of several processes none leaves before the others are done, and each closes the group: gloo's threads, where they
@@ -35,7 +35,7 @@ def main(method: str | AnyMethod, words: Sequence[str]) -> int:
     """
     logging.disable_progress_bar()  # of writing a file; training has its own
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft|torch)\b")
-    code = train(method, words)
+    code = train(method, words, callbacks)
     if code in (EXIT_DONE, EXIT_INTERRUPTED):
         state = PartialState()
         state.wait_for_everyone()

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from errata.config.hooks import Hooks, check_attributes, check_hooks
-from errata.errors import ErrataError, UsageError
+from errata.errors import Diverged, UsageError
 from errata.training.arguments import Training
 from errata.training.collate import IGNORED, Batch, Collator, parts_of
 from errata.training.encode import Group, fingerprint, refuse_truncation
@@ -193,7 +193,7 @@ class GroupTrainer(SFTTrainer):
     def _refuse_nan(self, values: Sequence[float]) -> None:
         lost = [part.name for part, value in zip(self.objective.parts, values, strict=True) if value - value != 0]
         if lost:
-            raise ErrataError(
+            raise Diverged(
                 f"the loss of {', '.join(lost)} is no finite number in step {self.state.global_step + 1}",
                 "the student has diverged; this step has changed no weight and the last checkpoint stands",
                 "lower the learning rate, or the weight of what pushes down (beta; bounded: true)",

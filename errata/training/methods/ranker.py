@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 
 from errata.config.hooks import Hooks, check_hooks
-from errata.errors import ErrataError, UsageError
+from errata.errors import Diverged, UsageError
 from errata.exports.labeled_rows import RANKER as FORMAT
 from errata.exports.transcript_view import Options
 from errata.models.ranker import Ranker, RankerSettings, Scored, encode, new_ranker, pad, pad_id
@@ -171,7 +171,7 @@ class RankerTrainer(Trainer):
 
     def _note(self, scores_P2: Tensor) -> None:
         if not scores_P2.isfinite().all():
-            raise ErrataError(
+            raise Diverged(
                 f"the ranker's scores are no numbers in step {self.state.global_step + 1}",
                 "it has diverged; this step has changed no weight and the last checkpoint stands",
                 "lower the learning rate",

@@ -1,0 +1,124 @@
+"""What `errata school` and `errata plan SCHOOL` do: run or plan, then tables on stdout and all else on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from errata.cli_helpers import print_json
+from errata.runs.progress import money
+from errata.school.recipe import load_school
+from errata.school.record import FILE, Accuracy, Round, School
+
+
+def school_command(
+    path: Path, overrides: Sequence[str], *, as_json: bool, quiet: bool = False, trust_hosts: Sequence[str] = ()
+) -> int:
+    """Runs a school, then shows its rounds; the exit code. `trust_hosts`: to which a provider's key may go."""
+    from errata.school.run import run
+
+    def say(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
+    school = load_school(path, overrides)
+    done = run(school, path, overrides, say, trust_hosts)
+    if done.error:
+        click.echo(done.error, err=True)
+    if done.school.stopped:
+        click.echo(f"stopped: {done.school.stopped}", err=True)
+    if as_json:
+        print_json(done.school.model_dump())
+    else:
+        _show(done.school, school.home)
+    return done.code
+
+
+def _show(school: School, home: Path) -> None:
+    from errata.runs.tables import show, table
+
+    if school.start.accuracy is not None:
+        headings = ("", "right % [95 %]", "gain", "verdict", "mastered", "forgot", "teacher tokens", "cost", "hours")
+        rows = [("start", _share(school.start.accuracy), *(None,) * 6, f"{school.start.hours:.2f}")]
+        show([table(f"School {school.name}", headings, [*rows, *(_row(each) for each in school.rounds)])])
+    if school.student is not None:
+        student = Path(school.student)
+        click.echo(f"student   {student if student.is_absolute() else _placed(home, student)}")
+    click.echo(str(home / FILE))
+
+
+def _placed(home: Path, student: Path) -> Path:
+    """Where a student lies that the record names: within the school's folder, or as the recipe names it."""
+    return home / student if (home / student).exists() else student
+
+
+def _row(done: Round) -> tuple[Any, ...]:
+    gain = done.gain
+    return (
+        f"round {done.round}",
+        done.accuracy and _share(done.accuracy),
+        gain and f"{100 * gain.difference:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]",
+        gain and gain.verdict + (" (repeated)" if done.repeated else ""),
+        None if done.mastered is None else f"{100 * done.mastered:.1f} %",
+        None if done.forgotten is None else f"{100 * done.forgotten:+.1f}",
+        done.teacher_tokens,
+        money(done.dollars),
+        f"{done.hours:.2f}",
+    )
+
+
+def _share(accuracy: Accuracy) -> str:
+    return f"{100 * accuracy.value:.1f} [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]"
+
+
+def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *, as_json: bool) -> None:
+    """Prints a school's plan."""
+    from errata.school.plan import plan_school
+
+    planned = plan_school(load_school(path, overrides), assume)
+    if as_json:
+        print_json(planned)
+    else:
+        _show_plan(planned)
+
+
+def _show_plan(planned: Mapping[str, Any]) -> None:
+    from errata.runs.tables import show, table
+
+    amounts = ("least", "expected", "most")
+    named = (("teachers' calls", "teacher_calls"), ("teacher tokens", "teacher_tokens"), ("cost", "cost_usd"))
+    rows = [(what, *(_amount(key, planned["round"][key][amount]) for amount in amounts)) for what, key in named]
+    done, asked = planned["rounds"], planned["round"]["own_answers"]
+    show([table(f"A round of {planned['problems']['chosen']:,} problems", ("", *amounts), rows)])
+    click.echo(
+        f"rounds: {done['done']} of {done['all']} done; each asks the student {asked:,} times: "
+        f"{planned['problems']['taught']:,} problems in the exam, {planned['problems']['judge']:,} by the judge"
+    )
+    for words in _ahead(planned):
+        click.echo(words)
+    for note in planned["notes"]:
+        click.echo(f"note: {note}")
+
+
+def _ahead(planned: Mapping[str, Any]) -> list[str]:
+    """The sums over the rounds that are left, and what is measured."""
+    left, following = planned["left"], planned["next"]
+    tokens, cost = left["teacher_tokens"]["expected"], money(left["cost_usd"]["expected"])
+    hours = "not known before a round is done" if left["hours"] is None else f"{left['hours']:.2f} hours"
+    most = left["teacher_tokens"]["most"]
+    lines = [f"left: {tokens:,.0f} teacher tokens, at most {most:,.0f}; {cost}; time {hours}"]
+    if following is not None:
+        lines.append(
+            f"the next round, by those that are done: {following['teacher_tokens']:,.0f} teacher tokens, "
+            f"{money(following['dollars'])}, {following['hours']:.2f} hours"
+        )
+    return lines
+
+
+def _amount(key: str, value: float | None) -> str:
+    if key == "cost_usd":
+        return money(value)
+    return "-" if value is None else f"{value:,.0f}"

@@ -1,0 +1,70 @@
+"""What a round teaches: the exam's results, those of earlier lessons' teachers, a chooser, and what it says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from errata.errors import EXIT_DONE
+from errata.evals.results import Item, read_eval
+from errata.records import Transcript
+from errata.runs.run_dir import RunDir, is_run, write_whole
+from errata.runs.transcripts import read_transcripts
+from errata.school.choosing import ExamResult
+from errata.school.choosing import choose as choose_by
+from errata.school.places import Task, places
+from errata.school.recipe import SchoolRecipe
+
+Answers = Mapping[str, tuple[str | None, ...]]
+
+
+def choose(school: SchoolRecipe, task: Task) -> int:
+    """Writes what is chosen and why, and which problems are mastered."""
+    here = places(school, task.round)
+    results = results_of(read_eval(here.exam).items, _teachers_before(school, task.round))
+    seed = f"{school.seed} round-{task.round}"
+    chosen = choose_by(results, school.chooser, school.choose.count, school.choose.rehearsal, seed)
+    write_whole(here.choices, _lines({"id": each.problem_id, "by": each.by, "reason": each.reason} for each in chosen))
+    write_whole(here.mastered_ids, _lines({"id": each.problem_id} for each in results if all(each.right)))
+    print(f"{len(chosen)} of {len(results)} problems are chosen", flush=True)
+    return EXIT_DONE
+
+
+def results_of(items: Iterable[Item], teachers: Answers) -> list[ExamResult]:
+    """An exam's items as a chooser sees them, in the exam's order."""
+    return [
+        ExamResult(
+            item.id,
+            tuple(sample.correct for sample in item.samples),
+            tuple(sample.answer for sample in item.samples),
+            teachers.get(item.id, ()),
+        )
+        for item in items
+    ]
+
+
+def _teachers_before(school: SchoolRecipe, number: int) -> Answers:
+    """What teachers have answered in the lessons of earlier rounds, by problem; the latest lesson counts."""
+    found: dict[str, tuple[str | None, ...]] = {}
+    for earlier in range(1, number):
+        lesson = places(school, earlier).lesson
+        if is_run(lesson):
+            run = RunDir(lesson)
+            found |= teachers_answers(read_transcripts(run.log, run.index().in_input_order()))
+    return found
+
+
+def teachers_answers(transcripts: Iterable[Transcript]) -> dict[str, tuple[str | None, ...]]:
+    """By problem, the answers of the teachers' own rationales."""
+    answers = {
+        each.problem.id: tuple(rationale.answer for rationale in each.rationales if rationale.role == "teacher")
+        for each in transcripts
+    }
+    return {problem: given for problem, given in answers.items() if given}
+
+
+def _lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    written: Sequence[bytes] = [orjson.dumps(row) + b"\n" for row in rows]
+    return b"".join(written)

@@ -1,0 +1,80 @@
+"""The lesson of a round as plain data: an ordinary recipe on what was chosen, for this student, within what is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from errata.errors import EXIT_SOME_FAILED
+from errata.runs.runner import Summary
+from errata.school.nodes.lesson import LessonFailed, lesson_data, recipe_in, refuse_if_many
+from errata.school.places import Task, places
+from errata.school.recipe import load_school
+from tests.school.school_data import LESSON, written
+
+TASK = Task("lesson", 2, "students/now", usd=0.5, tokens=900)
+
+
+def test_its_problems_student_exam_store_and_budget_are_the_schools(tmp_path: Path) -> None:
+    student = {"model": "somewhere/student", "system": "Be brief."}
+    school = load_school(written(tmp_path, student=student, exam={"samples": 3, "top_p": 0.9, "max_tokens": 32}))
+    here = places(school, 2)
+    data, folder = lesson_data(school, TASK, only=here.choices)
+    recipe = recipe_in(data, folder, school)
+    assert (recipe.name, recipe.runs) == ("lesson", str(tmp_path / "runs/small/round-2"))
+    assert recipe.store == str(tmp_path / "runs/small/.calls")
+    assert (recipe.problems.only, recipe.problems.options, recipe.limit) == (
+        str(here.choices),
+        {"count": 12, "seed": 17},
+        6,
+    )
+    asked = recipe.agents.student
+    assert asked is not None
+    assert (asked.name, asked.model, asked.system) == ("student", "local/students/now", "Be brief.")
+    exam = recipe.model_dump()["settings"]["exam"]
+    assert exam == {"samples": 3, "sampling": {"temperature": 0.7, "top_p": 0.9, "max_tokens": 32}}
+    assert (recipe.budget.usd, recipe.budget.tokens) == (0.5, 900)
+
+
+@pytest.mark.parametrize(
+    ("own", "left"), [({"usd": 0.1, "calls": 7}, (0.1, 900, 7)), ({"tokens": 9999}, (0.5, 900, None))]
+)
+def test_its_own_budget_holds_where_it_is_smaller(tmp_path: Path, own: dict[str, Any], left: tuple[Any, ...]) -> None:
+    school = load_school(written(tmp_path, lesson={**LESSON, "budget": own}))
+    budget = recipe_in(*lesson_data(school, TASK), school).budget
+    assert (budget.usd, budget.tokens, budget.calls) == left
+
+
+def test_an_ordinary_recipe_in_a_file_serves_with_the_schools_parts_in_place_of_its_own(tmp_path: Path) -> None:
+    ordinary = {
+        **LESSON,
+        "name": "ordinary",
+        "seed": 4,
+        "problems": {"source": "classroom", "options": {"count": 99}},
+        "agents": {**LESSON["agents"], "student": {"name": "pupil", "model": "simulated/pupil"}},  # type: ignore[dict-item]
+        "limit": 3,
+    }
+    (tmp_path / "lessons").mkdir()
+    (tmp_path / "lessons/ordinary.yaml").write_text(yaml.safe_dump(ordinary))
+    school = load_school(written(tmp_path, lesson="lessons/ordinary.yaml", seed=5))
+    data, folder = lesson_data(school, TASK)
+    recipe = recipe_in(data, folder, school)
+    assert folder == tmp_path / "lessons"
+    assert (recipe.name, recipe.seed, recipe.limit, recipe.problems.options["count"]) == ("lesson", 5, 6, 12)
+    assert recipe.agents.student is not None
+    assert recipe.agents.student.name == "student"
+
+
+@pytest.mark.parametrize(("failed", "many"), [(1, False), (2, True)])
+def test_more_than_a_tenth_lost_ends_the_lesson(failed: int, many: bool) -> None:
+    problems = {"total": 10, "failed": {"provider: ada: 500": failed}}
+    summary = Summary(Path("round-1/lesson"), EXIT_SOME_FAILED, problems, {}, None, False, 0, 0)
+    if not many:
+        refuse_if_many(summary)
+        return
+    with pytest.raises(LessonFailed, match="2 of 10 problems of round-1/lesson were lost: provider: ada: 500") as lost:
+        refuse_if_many(summary)
+    assert lost.value.exit_code == EXIT_SOME_FAILED
