@@ -420,6 +420,23 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
 
 
 @cli.command()
+@click.argument("student")
+@click.option("--to", required=True, type=click.Choice(["merged", "gguf", "ollama"]), help="A folder, or for whom.")
+@click.option("--out", type=click.Path(path_type=Path), help="By default named after the student, in this folder.")
+@click.option("--dtype", type=click.Choice(["f32", "f16", "bf16", "q8_0"]), help="By default f32 if merged, else f16.")
+def ship(student: str, to: Any, out: Path | None, dtype: str | None) -> None:
+    """Write STUDENT in a form that others run: adapter merged, a GGUF file for llama.cpp, or that with a Modelfile.
+
+    What would not answer as the checkpoint does is refused. Nothing is written over.
+    """
+    from errata.shipping.ship import ship as write
+
+    shipped = write(student, to, out, dtype)
+    click.echo(f"{shipped.form}, {shipped.dtype}, {shipped.bytes / 2**20:,.1f} MiB", err=True)
+    click.echo(str(shipped.out))
+
+
+@cli.command()
 @click.argument("folder", type=click.Path(path_type=Path), default="runs", metavar="[RUN or FOLDER]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address; this machine only unless told.")
 @click.option("--port", default=8018, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
