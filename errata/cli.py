@@ -437,6 +437,31 @@ def ship(student: str, to: Any, out: Path | None, dtype: str | None) -> None:
 
 
 @cli.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--to", "repo", required=True, metavar="ORG/NAME", help="The repository; made where it is missing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent where, and send nothing.")
+@click.option("--public", is_flag=True, help="Anybody may read it; without it the repository is private.")
+@click.option("--endpoint", metavar="URL", help="Another hub than HF_ENDPOINT, or else huggingface.co.")
+@click.option("--token-env", metavar="NAME", help="Variable that holds the hub's key; HF_TOKEN on huggingface.co.")
+@click.option("--eval", "evals", multiple=True, metavar="EVAL", help="Into a student's card.  [repeatable]")
+@click.option("--evidence", type=click.Path(path_type=Path), help="A study's card; by default that PATH lies in.")
+@click.option("--base", metavar="ORG/NAME", help="Hub id of an adapter's base, where it stands on a folder.")
+def push(path: Path, repo: str, dry_run: bool, **options: Any) -> None:
+    """Send a data set or a student to a hub, with its card: PATH is what `export`, `train` or `ship` wrote.
+
+    Only rows, weights, configuration, tokenizer and cards are sent, and each is named first.
+    """
+    from errata.cli_helpers import to_stderr
+    from errata.publish.push import prepare
+
+    ready = prepare(path, repo, **options)
+    if dry_run:
+        click.echo("\n".join(ready.lines()))
+    else:
+        click.echo(ready.send(to_stderr))
+
+
+@cli.command()
 @click.argument("folder", type=click.Path(path_type=Path), default="runs", metavar="[RUN or FOLDER]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address; this machine only unless told.")
 @click.option("--port", default=8018, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
