@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -53,6 +54,7 @@ def hub(running: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
     running.private.clear()
     for each in (running.files, running.large, running.asked, running.keys):
         each.clear()
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)  # other tests are
     monkeypatch.setenv("HF_ENDPOINT", running.url)
     monkeypatch.setenv("STUB_KEY", KEY)
     monkeypatch.setenv("HF_TOKEN", "hf_of_another_hub")
