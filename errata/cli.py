@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -459,6 +460,24 @@ def push(path: Path, repo: str, dry_run: bool, **options: Any) -> None:
         click.echo("\n".join(ready.lines()))
     else:
         click.echo(ready.send(to_stderr))
+
+
+@cli.group()
+def data() -> None:
+    """Public data sets that recipes name."""
+
+
+@data.command()
+@click.argument("name")
+@click.option("--into", type=click.Path(path_type=Path), help="By default ERRATA_DATA, or `data`, as in recipes.")
+def fetch(name: str, into: Path | None) -> None:
+    """Download the public data set NAME: gsm8k, svamp, mcc_kd or bbh, each file held against its hash."""
+    from errata.cli_helpers import to_stderr
+    from errata.data.fetch import fetch as download
+    from errata.data.fetch import set_named
+
+    for place in download(set_named(name), into or Path(os.environ.get("ERRATA_DATA") or "data"), to_stderr):
+        click.echo(str(place))
 
 
 @cli.command()
