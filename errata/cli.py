@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -470,6 +471,66 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
     done = write_report(run, evals, out, say=lambda text: click.echo(text, err=True))
     click.echo(f"{done.browsable:,} transcripts, {done.items:,} eval items, {done.bytes / 2**20:.1f} MiB", err=True)
     click.echo(str(done.out))
+
+
+@cli.command()
+@click.argument("student")
+@click.option("--to", required=True, type=click.Choice(["merged", "gguf", "ollama"]), help="A folder, or for whom.")
+@click.option("--out", type=click.Path(path_type=Path), help="By default named after the student, in this folder.")
+@click.option("--dtype", type=click.Choice(["f32", "f16", "bf16", "q8_0"]), help="By default f32 if merged, else f16.")
+def ship(student: str, to: Any, out: Path | None, dtype: str | None) -> None:
+    """Write STUDENT in a form that others run: adapter merged, a GGUF file for llama.cpp, or that with a Modelfile.
+
+    What would not answer as the checkpoint does is refused. Nothing is written over.
+    """
+    from errata.shipping.ship import ship as write
+
+    shipped = write(student, to, out, dtype)
+    click.echo(f"{shipped.form}, {shipped.dtype}, {shipped.bytes / 2**20:,.1f} MiB", err=True)
+    click.echo(str(shipped.out))
+
+
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--to", "repo", required=True, metavar="ORG/NAME", help="The repository; made where it is missing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent where, and send nothing.")
+@click.option("--public", is_flag=True, help="Anybody may read it; without it the repository is private.")
+@click.option("--endpoint", metavar="URL", help="Another hub than HF_ENDPOINT, or else huggingface.co.")
+@click.option("--token-env", metavar="NAME", help="Variable that holds the hub's key; HF_TOKEN on huggingface.co.")
+@click.option("--eval", "evals", multiple=True, metavar="EVAL", help="Into a student's card.  [repeatable]")
+@click.option("--evidence", type=click.Path(path_type=Path), help="A study's card; by default that PATH lies in.")
+@click.option("--base", metavar="ORG/NAME", help="Hub id of an adapter's base, where it stands on a folder.")
+def push(path: Path, repo: str, dry_run: bool, **options: Any) -> None:
+    """Send a data set or a student to a hub, with its card: PATH is what `export`, `train` or `ship` wrote.
+
+    Only rows, weights, configuration, tokenizer and cards are sent, and each is named first.
+    """
+    from errata.cli_helpers import to_stderr
+    from errata.publish.push import prepare
+
+    ready = prepare(path, repo, **options)
+    if dry_run:
+        click.echo("\n".join(ready.lines()))
+    else:
+        click.echo(ready.send(to_stderr))
+
+
+@cli.group()
+def data() -> None:
+    """Public data sets that recipes name."""
+
+
+@data.command()
+@click.argument("name")
+@click.option("--into", type=click.Path(path_type=Path), help="By default ERRATA_DATA, or `data`, as in recipes.")
+def fetch(name: str, into: Path | None) -> None:
+    """Download the public data set NAME: gsm8k, svamp, mcc_kd or bbh, each file held against its hash."""
+    from errata.cli_helpers import to_stderr
+    from errata.data.fetch import fetch as download
+    from errata.data.fetch import set_named
+
+    for place in download(set_named(name), into or Path(os.environ.get("ERRATA_DATA") or "data"), to_stderr):
+        click.echo(str(place))
 
 
 @cli.command()

@@ -79,6 +79,8 @@ class ExportCounts:
     """What came of the logs: rows, and what gave none."""
 
     rows: int = 0
+    example: Row | None = None
+    """The first row."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Problems without a row, by how they ended."""
     left_out: Counter[str] = field(default_factory=Counter)
@@ -302,6 +304,7 @@ def _check_row(row: Row, form: Format) -> None:
 
 def _count(row: Row, form: Format, counts: ExportCounts) -> None:
     counts.rows += 1
+    counts.example = counts.example or row
     for rationale in row["meta"]["rationales"]:
         counts.authors[rationale["author"], rationale["role"]] += 1
     kind = form.kind(row)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+import orjson
 import yaml
 
 from errata.data.contamination import WORDS
+from errata.errors import escaped
 from errata.exports.compile import ExportCounts, Log, Selection
 from errata.exports.dedup import MAX_SIMILARITY, NGRAM
 from errata.exports.format import Format
 from errata.exports.formats import own_code
-from errata.exports.transcript_view import Options
+from errata.exports.transcript_view import ALL, Options
 from errata.runs.acceptance import Acceptance
 from errata.runs.status import funnel_of, problems
 
@@ -24,6 +28,9 @@ LICENCES = [
     *("odc-by", "odbl", "pddl", "unlicense", "unknown", "other"),
 ]
 """Identifiers the hub knows, those that data sets have; anything else is `other` with its name."""
+
+SHOWN = 300
+"""Letters of a text in the example row."""
 
 _META = (
     "where the row comes from: run, problem, gold answer, how the student's exam went; each rationale with author, "
@@ -55,6 +62,7 @@ def card_text(file: str, logs: Sequence[Log], form: Format, selection: Selection
         "|---|---|",
         *(f"| `{column}` | {meaning} |" for column, meaning in {**form.columns, "meta": _META}.items()),
         "",
+        *_use(file, logs, form, selection, counts),
         *_counts(counts, selection),
         *_overlap(counts, selection),
         "",
@@ -65,6 +73,60 @@ def card_text(file: str, logs: Sequence[Log], form: Format, selection: Selection
     for log in logs:
         lines += ["", *_of_run(log)]
     return "\n".join(lines) + "\n"
+
+
+def _use(file: str, logs: Sequence[Log], form: Format, selection: Selection, counts: ExportCounts) -> list[str]:
+    """A row to look at, how the file is loaded, and what made it."""
+    shown = orjson.dumps(_shortened(counts.example), option=orjson.OPT_INDENT_2).decode() if counts.example else ""
+    example = ["The first row, long texts cut:", "", "```json", escaped(shown), "```", ""] if shown else []
+    load = f'rows = load_dataset("json", data_files="{file}", split="train")'
+    return [
+        *example,
+        "To load the file beside this card:",
+        "",
+        "```python",
+        "from datasets import load_dataset",
+        "",
+        load,
+        "```",
+        "",
+        "Made by errata, from runs that each hold the recipe they were made by:",
+        "",
+        "```bash",
+        command(file, logs, form, selection),
+        "```",
+        "",
+    ]
+
+
+def _shortened(value: Any) -> Any:
+    """Texts of at most SHOWN letters, lists of at most two entries, and `meta` by its keys alone."""
+    if isinstance(value, str):
+        return value if len(value) <= SHOWN else f"{value[:SHOWN]}…"
+    if isinstance(value, list):
+        return [_shortened(each) for each in value[:2]]
+    if isinstance(value, dict):
+        return {key: "…" if key == "meta" else _shortened(each) for key, each in value.items()}
+    return value
+
+
+def command(file: str, logs: Sequence[Log], form: Format, selection: Selection) -> str:
+    """The command that writes the data set, its runs by their folders' names."""
+    own = [f"{part.file}:FORMAT" for part in own_code(form).values()]  # whatever the value is called there
+    words = [*(f"runs/{log.run.path.name}" for log in logs), "--format", *(own or [form.name]), "--out", file]
+    options = selection.options
+    for key, default in asdict(ALL).items():
+        value, flag = getattr(options, key), f"--{key.replace('_', '-')}"
+        if value == default:
+            continue
+        several = value if isinstance(value, tuple) else [value]
+        words += [flag] if value is True else [word for each in several for word in (flag, str(each))]
+    words += ["--exclude-overlap"] if selection.exclude_overlap else []
+    words += ["--keep-duplicates"] if selection.keep_duplicates else []
+    if rule := next((log.acceptance for log in logs if log.acceptance), None):
+        words += ["--accept", rule.rule]
+        words += ["--precision", f"{rule.precision:g}"] if rule.rule == "reliability" else []
+    return " ".join(["errata", "export", *map(shlex.quote, words)])
 
 
 def _front_matter(file: str, licences: Sequence[str], counts: ExportCounts) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _load(files: Files, device: str | None, options: LoadOptions) -> Checkpoint:
         tokenizer=tokenizer,
         device=model.device,
         context=getattr(model.config.get_text_config(), "max_position_embeddings", None),
-        ends=_ends_of(model.generation_config, tokenizer),
+        ends=ends_of(model.generation_config, tokenizer),
     )
 
 
@@ -138,7 +138,7 @@ def load_to_decode(path: str, options: LoadOptions = AS_CHOSEN) -> Checkpoint:
         tokenizer=tokenizer,
         device=torch.device("cuda"),
         context=engine.model_config.max_model_len,
-        ends=_ends_of(_generation_settings(files), tokenizer),
+        ends=ends_of(_generation_settings(files), tokenizer),
         engine=engine,
     )
 
@@ -223,7 +223,7 @@ def tokenizer_in(folder: Path, **options: Any) -> Any:
         raise unloadable(f"the tokenizer in {folder}", [folder], error) from error
 
 
-def _ends_of(generation: Any, tokenizer: Any) -> frozenset[int]:
+def ends_of(generation: Any, tokenizer: Any) -> frozenset[int]:
     """What ends a completion: the tokenizer's end token and those of the generation settings (often one per turn)."""
     told = getattr(generation, "eos_token_id", None)
     ids = told if isinstance(told, list) else [told]

@@ -40,7 +40,7 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) 
     Raises UsageError where the tokenizer's chat template refuses the messages (some know no system message).
     """
     if tokenizer.chat_template:
-        return _ids(tokenizer, _templated(tokenizer, messages), special=False)
+        return _ids(tokenizer, templated(tokenizer, messages), special=False)
     text = "".join(f"{message.content}\n" for message in messages)
     ids = _ids(tokenizer, text, special=True)
     closing = len(ids) - len(_ids(tokenizer, text, special=False))
@@ -79,13 +79,17 @@ def no_longer_than(seconds: float) -> Iterator[None]:
         sys.settrace(before)
 
 
-def _templated(tokenizer: Any, messages: Sequence[Message]) -> str:
+def templated(tokenizer: Any, messages: Sequence[Message], *, answering: bool = True) -> str:
+    """The messages as the tokenizer's chat template writes them, with what makes the model answer if `answering`.
+
+    Raises UsageError where it refuses them.
+    """
     from jinja2 import TemplateError
 
     turns = [{"role": message.role, "content": message.content} for message in messages]
     try:
         with no_longer_than(LONGEST_RENDERING_S):
-            text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+            text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=answering)
     except TookTooLong as error:
         raise UsageError(
             f"the checkpoint's chat template takes more than {LONGEST_RENDERING_S:g} s for {len(turns)} messages",

@@ -6,41 +6,93 @@ in a folder; this one is made of the training's manifest and takes their place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
+from errata.evals.results import Eval
+from errata.evals.tables import share
+from errata.exports.dataset_card import cell
 from errata.runs.run_dir import write_whole
 
 CARD = "README.md"
+_ONLY_HERE = ", a folder of the machine that it was trained on"
+_LIBRARIES = {"lora": "peft", "gguf": "gguf", "ollama": "gguf"}
+_TRANSFORMERS = {"model": "AutoModelForCausalLM", "tokenizer": "AutoTokenizer"}
 
 
-def card_text(name: str, manifest: Mapping[str, Any]) -> str:
-    """The card of the student `name`, as Markdown with its YAML head."""
-    base = str(manifest["config"]["model"]["model_name_or_path"])
+def card_text(
+    name: str,
+    manifest: Mapping[str, Any],
+    *,
+    kind: str | None = None,
+    base: str | None = None,
+    evals: Sequence[Eval] = (),
+) -> str:
+    """The card of the student `name`, as Markdown with its YAML head.
+
+    Args:
+        kind: of a published student, as `Files.kind` or `ollama`: it says how to load it. None: beside a training.
+        base: the base's hub id, where the manifest names a folder.
+        evals: of the student and of what it is to be compared with, for a table.
+    """
+    named = base or str(manifest["config"]["model"]["model_name_or_path"])
     method, paper = manifest["method"], manifest.get("paper")
-    head = {
-        "base_model": None if Path(base).expanduser().exists() or base == "tiny" else base,
-        "library_name": "peft" if manifest.get("lora_rank") else "transformers",
-    }
-    lines = [f"{key}: {value}" for key, value in head.items() if value] + ["tags:", "- errata", f"- {method}"]
+    published, kind = kind is not None, kind or ("lora" if manifest.get("lora_rank") else "plain")
+    here = Path(named).expanduser().exists() or named == "tiny"
     control = manifest.get("control", "none")
     facts = {
-        "Base": f"`{base}`",
+        "Base": f"`{Path(named).name if here else named}`{_ONLY_HERE if here and named != 'tiny' else ''}",
         "Method": f"`errata train {method}`{f': {paper}' if paper else ''}",
         "Control": None if control == "none" else f"`{control}`",
         "Terms": ", ".join(str(term["term"]) for term in manifest["objective"]) or None,
         "Trained": _capacity(manifest),
-        "Data": "; ".join(f"`{each['name']}`, {each['rows']:,} rows" for each in manifest["data"]),
+        "Data": "; ".join(map(_data, manifest["data"])),
         "Seed": str(manifest["seed"]),
         "Versions": ", ".join(f"{package} {version}" for package, version in manifest["versions"].items()),
     }
     told = [f"- {fact}: {text}" for fact, text in facts.items() if text]
-    return "\n".join(
-        ["---", *lines, "---", "", f"# {name}", "", *told, "", "`manifest.json` beside this file tells the rest.", ""]
-    )
+    head = [f"base_model: {named}"] if not here else []
+    head += [f"library_name: {_LIBRARIES.get(kind, 'transformers')}", "tags:", "- errata", f"- {method}"]
+    rest = how_to_load(name, kind) if published else ["", "`manifest.json` beside this file tells the rest."]
+    return "\n".join(["---", *head, "---", "", f"# {name}", "", *told, *_evaluated(evals), *rest, ""])
+
+
+def _data(source: Mapping[str, Any]) -> str:
+    """A name without the folders of this machine, rows and hash."""
+    name = str(source["name"])
+    name = Path(name).name if Path(name).is_absolute() else name
+    sha = f", sha256 {source['sha256']}" if source.get("sha256") else ""
+    return f"`{name}`, {source['rows']:,} rows{sha}"
+
+
+def _evaluated(evals: Sequence[Eval]) -> list[str]:
+    """Accuracy by eval and task with its 95 % interval; nothing without evals."""
+    rows = [
+        f"| {cell(each.name)} | {cell(task)} | {figures['n']} | {share(figures['accuracy'])} |"
+        for each in evals
+        for task, figures in each.summary.get("tasks", {}).items()
+    ]
+    head = ["| eval | task | items | accuracy in % [95 %] |", "|---|---|---|---|"]
+    return ["", "## Evaluated by errata", "", *head, *rows] if rows else []
+
+
+def how_to_load(name: str, kind: str) -> list[str]:
+    """A section that says how a student of this kind is loaded."""
+    auto = ["from transformers import AutoModelForCausalLM, AutoTokenizer", ""]
+    auto += [f'{what} = {loader}.from_pretrained("{name}")' for what, loader in _TRANSFORMERS.items()]
+    peft = ["from peft import AutoPeftModelForCausalLM", ""]
+    peft += [f'model = AutoPeftModelForCausalLM.from_pretrained("{name}")']
+    python = {"plain": auto, "lora": peft}
+    shell = {"gguf": "llama-server -m FILE.gguf", "ollama": "ollama create STUDENT -f Modelfile"}
+    lines = ["", "## How to load it", ""]
+    if kind in python:
+        lines += ["```python", *python[kind], "```", ""]
+    if kind in shell:
+        return [*lines, "```bash", shell[kind], "```"]
+    return [*lines, f"In a recipe of errata: `model: local/{name}`."]
 
 
 def _capacity(manifest: Mapping[str, Any]) -> str | None:

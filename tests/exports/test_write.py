@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -326,6 +327,31 @@ async def test_the_card_tells_what_is_in_the_file(tmp_path: Path) -> None:
     assert f"{kinds['mistake']} mistake, {kinds['rationale']} rationale" in card
     for said in ("| `task` |", "| `meta` |", "teacher/solve@2", "simulated/ada", "student/explain@1", "overlap"):
         assert said in card
+
+
+def test_the_card_shows_a_row_how_to_load_it_and_the_command_that_wrote_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = Options(roles=("teacher",), cut_off=True, reasoning="keep")
+    done = export([run], "sft", tmp_path / "rows.jsonl", options, keep_duplicates=True)
+    card = done.card.read_text(encoding="utf-8")
+    shown = {kind: card.partition(f"```{kind}\n")[2].partition("\n```")[0] for kind in ("json", "python", "bash")}
+
+    first, example = rows_of(done.out)[0], orjson.loads(shown["json"])
+    assert example.keys() == first.keys()
+    assert first["completion"].startswith(example["completion"].removesuffix("…"))
+    assert example["meta"] == "…"
+
+    monkeypatch.chdir(tmp_path)
+    loaded: dict[str, Any] = {}
+    exec(shown["python"], loaded)  # noqa: S102
+    assert len(loaded["rows"]) == done.tally.rows
+
+    words = shlex.split(shown["bash"])
+    assert words[:3] == ["errata", "export", f"runs/{run.name}"]
+    words[2], words[words.index("--out") + 1] = str(run), "again.jsonl"
+    assert CliRunner().invoke(cli, words[1:]).exit_code == 0
+    assert Path("again.jsonl").read_bytes() == done.out.read_bytes()
 
 
 def test_a_licence_of_its_own_is_no_hub_identifier(run: Path) -> None:

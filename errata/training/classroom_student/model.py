@@ -10,9 +10,7 @@ The tokenizer puts `<s>` before a prompt and `</s>` behind an answer. A line of 
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,7 +21,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from errata.errors import UsageError
-from errata.models.load import no_progress_bars
+from errata.models.save import whole_folder, write_checkpoint
 
 PAD, BEGIN, END, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 CHAT_TEMPLATE = (
@@ -183,16 +181,6 @@ def save(folder: Path, model: Any, tokenizer: PreTrainedTokenizerBase) -> Path:
 
     Raises UsageError where something stands in its place.
     """
-    if folder.exists():
-        raise UsageError(f"{folder} is there already", "a checkpoint is not written over", "name another folder")
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        with no_progress_bars():
-            model.save_pretrained(part)
-        tokenizer.save_pretrained(part)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with whole_folder(folder) as part:
+        write_checkpoint(part, model, tokenizer)
     return folder
