@@ -64,7 +64,8 @@ def export(runs: str | Path | Sequence[str | Path], format: Any, out: str | Path
     Args:
         format: the name of a shipped format (`sft`, `edit`, ...), or a Format of one's own.
         options: as those of the command: `roles`, `authors`, `grader_only`, `max_edit_ratio`, `sound_only`,
-            `by_scores`, `cut_off`, `unjudged`, `reasoning`, `against`, `exclude_overlap`, `keep_duplicates`.
+            `by_scores`, `cut_off`, `unjudged`, `reasoning`, `wrong_from`, `min_step_probability`, `against`,
+            `exclude_overlap`, `keep_duplicates`, `accept`, `precision`.
 
     Raises:
         UsageError: a format that the logs cannot serve, with the stages that could; an option without effect.

@@ -20,7 +20,7 @@ from errata.cli_helpers import (
 )
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError
 
-FORMATS = ("dpo", "edit", "grpo", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
+FORMATS = ("dpo", "edit", "grpo", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft", "stepwise")
 METHODS = {
     "sft": "Plain distillation of right rationales.",
     "mapd": "Answering and explaining mistakes, two tasks mixed (MAPD).",
@@ -266,6 +266,20 @@ def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **op
     default="drop",
     show_default=True,
     help="What reasoning models thought: left out, or before the text in <think> tags.",
+)
+@click.option(
+    "--wrong-from",
+    type=click.Choice(["start", "first_wrong_step"]),
+    default="start",
+    show_default=True,
+    help="Where wrong texts count as wrong from; those without a known first wrong step are then left out. nat, edit.",
+)
+@click.option(
+    "--min-step-probability",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="How probable a first wrong step must be; stepwise, and with --wrong-from.",
 )
 @click.option("--accept", metavar="RULE", help=f"Accept by this, whatever the panel said: {', '.join(RULES)}.")
 @click.option("--precision", type=click.FloatRange(0, 1, min_open=True), help="What reliability keeps: 0.95.")

@@ -19,6 +19,8 @@ of a pair that are in the row for the pair alone; a pair may as well join a righ
 KINDS: tuple[Kind, ...] = get_args(Kind)
 RIGHT_KINDS: tuple[Kind, ...] = ("right", "chosen")
 WRONG_KINDS: tuple[Kind, ...] = ("wrong", "rejected")
+WrongFrom = Literal["start", "first_wrong_step"]
+"""Where what is learned of a wrong rationale begins."""
 
 
 class LabeledSequence(NamedTuple):
