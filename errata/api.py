@@ -53,9 +53,9 @@ def synthesize(
 
 def status(run: str | Path) -> dict[str, Any]:
     """What became of a run's problems, rationales, calls and dollars: `errata status RUN --json`."""
-    from errata.runs.status import status as status_of
+    from errata.cli_helpers import status_with_rule
 
-    return status_of(run)
+    return status_with_rule(run)
 
 
 def export(runs: str | Path | Sequence[str | Path], format: Any, out: str | Path, **options: Any) -> Exported:

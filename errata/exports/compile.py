@@ -28,6 +28,7 @@ from errata.graphs.stage import AnyStage
 from errata.records import Problem, Transcript
 from errata.runs.acceptance import Acceptance
 from errata.runs.log_lines import damage_note
+from errata.runs.marks import marks_in, with_marks
 from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.saved_recipe import load_saved_recipe, stages_run
 from errata.runs.status import funnel_of
@@ -58,7 +59,7 @@ class Log:
 
     def transcripts(self) -> Iterator[Transcript]:
         """The last line of every problem, in input order. Raises UsageError on one that is no transcript."""
-        read = read_transcripts(self.run.log, self.index.in_input_order())
+        read = with_marks(read_transcripts(self.run.log, self.index.in_input_order()), marks_in(self.run))
         if self.acceptance is None:
             return read
         verdicts = verdicts_of(self.run, self.acceptance)

@@ -295,6 +295,8 @@ def _verdict_on(each: Rationale, *, estimates: bool) -> Row:
     """`correct` by the gold answer; where there may be none `right` with the chance of it, and by what it is known."""
     if not estimates:
         return {"correct": bool(each.correct)}
+    if each.correct is None and each.marked is not None:
+        return {"right": each.marked, "right_by": "person", "estimated": float(each.marked)}
     graded = each.correct is not None
     chance = float(bool(each.correct)) if each.estimated is None else each.estimated
     return {"right": bool(each.is_right), "right_by": _source_of(graded), "estimated": chance}
