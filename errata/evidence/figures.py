@@ -107,9 +107,19 @@ def _with_interval(values: list[float], draws: list[list[float]]) -> Figures:
     for place, (name, value) in enumerate(zip(NAMES, values, strict=True)):
         drawn = np.array([each[place] for each in draws])
         drawn = drawn[~np.isnan(drawn)]
-        low, high = (float(edge) for edge in np.quantile(drawn, (0.025, 0.975))) if len(drawn) else (None, None)
+        low, high = interval_of(drawn) if len(drawn) else (None, None)
         figures[name] = {"value": None if np.isnan(value) else float(value), "low": low, "high": high}
     return figures
+
+
+def interval_of(drawn: Floats) -> tuple[float, float]:
+    """Between which bounds one more draw falls with probability 0.95, whatever the distribution.
+
+    The i-th smallest of n draws stands at i / (n + 1) (Weibull 1939). Numpy's usual place, (i - 1) / (n - 1), bounds
+    90.4 % for 40 draws and 93.1 % for 100. With fewer than 39 draws the bounds are the least and the greatest.
+    """
+    low, high = np.quantile(drawn, (0.025, 0.975), method="weibull")
+    return float(low), float(high)
 
 
 # ---- drawn truths ----------------------------------------------------------------------------------------------------
