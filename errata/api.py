@@ -53,9 +53,9 @@ def synthesize(
 
 def status(run: str | Path) -> dict[str, Any]:
     """What became of a run's problems, rationales, calls and dollars: `errata status RUN --json`."""
-    from errata.runs.status import status as status_of
+    from errata.cli_helpers import status_with_rule
 
-    return status_of(run)
+    return status_with_rule(run)
 
 
 def export(runs: str | Path | Sequence[str | Path], format: Any, out: str | Path, **options: Any) -> Exported:
@@ -64,7 +64,8 @@ def export(runs: str | Path | Sequence[str | Path], format: Any, out: str | Path
     Args:
         format: the name of a shipped format (`sft`, `edit`, ...), or a Format of one's own.
         options: as those of the command: `roles`, `authors`, `grader_only`, `max_edit_ratio`, `sound_only`,
-            `by_scores`, `cut_off`, `unjudged`, `reasoning`, `against`, `exclude_overlap`, `keep_duplicates`.
+            `by_scores`, `cut_off`, `unjudged`, `reasoning`, `wrong_from`, `min_step_probability`, `against`,
+            `exclude_overlap`, `keep_duplicates`, `accept`, `precision`.
 
     Raises:
         UsageError: a format that the logs cannot serve, with the stages that could; an option without effect.

@@ -22,7 +22,7 @@ from errata.cli_helpers import (
 )
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError
 
-FORMATS = ("dpo", "edit", "grpo", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft")
+FORMATS = ("dpo", "edit", "grpo", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft", "stepwise")
 METHODS = {
     "sft": "Plain distillation of right rationales.",
     "mapd": "Answering and explaining mistakes, two tasks mixed (MAPD).",
@@ -231,9 +231,9 @@ def synth(
 def status(run: Path, as_json: bool) -> None:
     """Show what became of RUN's problems, rationales, calls and dollars."""
     if as_json:
-        from errata.runs.status import status as status_of
+        from errata.cli_helpers import status_with_rule
 
-        print_json(status_of(run))
+        print_json(status_with_rule(run))
     else:
         show_run(run)
 
@@ -260,6 +260,28 @@ def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **op
         print_json(result)
     else:
         click.echo("\n".join(show_rules(result)))
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("marks", required=False, type=click.Path(path_type=Path, dir_okay=False), metavar="[MARKS.jsonl]")
+@click.option("--number", default=20, show_default=True, type=click.IntRange(min=1), help="Rationales on the page.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The page; by default RUN/audit.html.")
+@click.option("--hide-gold", is_flag=True, help="Ask about rationales with a gold verdict too.")
+def audit(run: Path, marks: Path | None, number: int, out: Path | None, hide_gold: bool) -> None:
+    """Write a page on which a person marks those rationales of RUN that tell most; with MARKS.jsonl, add its marks.
+
+    The page works offline and by keyboard. `errata accept`, `export`, `status` and `report` go by a run's marks from
+    then on: they anchor the model of the voters as gold verdicts do. Makes no call.
+    """
+    from errata.evidence.audit import add_marks, show_added, write_audit
+
+    if marks is not None:
+        click.echo("\n".join(show_added(add_marks(run, marks))))
+        return
+    page = write_audit(run, number, out, hide_gold=hide_gold)
+    click.echo(f"{page.items} rationales to mark, {page.marked} marked before", err=True)
+    click.echo(str(page.out))
 
 
 @cli.command()
@@ -290,6 +312,20 @@ def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **op
     default="drop",
     show_default=True,
     help="What reasoning models thought: left out, or before the text in <think> tags.",
+)
+@click.option(
+    "--wrong-from",
+    type=click.Choice(["start", "first_wrong_step"]),
+    default="start",
+    show_default=True,
+    help="Where wrong texts count as wrong from; those without a known first wrong step are then left out. nat, edit.",
+)
+@click.option(
+    "--min-step-probability",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="How probable a first wrong step must be; stepwise, and with --wrong-from.",
 )
 @click.option("--accept", metavar="RULE", help=f"Accept by this, whatever the panel said: {', '.join(RULES)}.")
 @click.option("--precision", type=click.FloatRange(0, 1, min_open=True), help="What reliability keeps: 0.95.")

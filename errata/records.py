@@ -143,7 +143,7 @@ class StepVote(Record):
     """What one source says of the first wrong step of a rationale."""
 
     source: str
-    """arithmetic, rewritten, prefixes or reviewer."""
+    """arithmetic, rewritten, prefixes or reviewer; person, of a mark that was laid over the log."""
     by: str = ""
     """The agent behind it: who rewrote, went on or judged; empty where it is nobody's."""
     step: int | None = None
@@ -202,15 +202,20 @@ class Rationale(SparseRecord):
     their reviews tell (errata.graphs.estimated). Written only where there is one."""
     wrong_step: WrongStep | None = None
     """Where it first goes wrong, as the stage `locate` finds it. Written only where there is one."""
+    marked: bool | None = None
+    """Right or wrong as a person marked it (`errata audit`). Laid over the log when it is read; it is never in it."""
 
     @property
     def is_right(self) -> bool | None:
-        """By the gold answer where there is one, else by the estimate: over 0.5 is right. None: open."""
-        if self.correct is not None or self.estimated is None:
-            return self.correct
-        return self.estimated > 0.5
+        """By the gold answer where there is one, else by a person's mark, else by the estimate: over 0.5 is right.
 
-    written_where_set = ("estimated", "wrong_step")
+        None: open.
+        """
+        if self.correct is not None or self.marked is not None:
+            return self.marked if self.correct is None else self.correct
+        return None if self.estimated is None else self.estimated > 0.5
+
+    written_where_set = ("estimated", "wrong_step", "marked")
 
 
 class Explanation(Record):

@@ -16,6 +16,7 @@ WORKFLOW = [
     "synth",
     "status",
     "accept",
+    "audit",
     "export",
     "train",
     "eval",

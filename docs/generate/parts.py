@@ -45,7 +45,7 @@ def records() -> str:
 
 @cache
 def classroom_run() -> Path:
-    """A run of the starter recipe on the simulated teachers, in a folder of this build."""
+    """A run of the starter recipe and the stage locate on the simulated teachers, in a folder of this build."""
     from errata.api import synthesize
     from errata.starter import write_starter
 
@@ -53,7 +53,8 @@ def classroom_run() -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_starter(folder)
     places = [f"runs={folder / 'runs'}", f"problems.source={folder / 'problems.jsonl'}", "name=recipe"]
-    return synthesize(folder / "recipe.yaml", places).run
+    stages = "stages=[exam,rationales,peer_review,mistake_explanation,dual_cot,locate]"
+    return synthesize(folder / "recipe.yaml", [*places, stages]).run
 
 
 def transcript() -> str:
@@ -63,7 +64,7 @@ def transcript() -> str:
 
 
 def export_rows() -> str:
-    """Of every format what it takes, its columns, and its first row of that run."""
+    """Of every format what it takes, its columns, and its first row of that run; of stepwise one with a wrong step."""
     from errata.api import export
     from errata.exports.formats import FORMATS
 
@@ -71,7 +72,8 @@ def export_rows() -> str:
     for form in FORMATS:
         out = run.parent / f"{form.name}.jsonl"
         export([run], form.name, out)
-        row = json.loads(out.read_text(encoding="utf-8").splitlines()[0])
+        rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        row = next((each for each in rows if False in each.get("labels", ())), rows[0])
         columns = table(["column", "what is in it"], [[f"`{name}`", text] for name, text in form.columns.items()])
         sections += [f"### {form.name}", f"It takes {form.takes}.", columns, _json(row)]
     return "\n\n".join(sections)

@@ -71,6 +71,10 @@ class Ballots:
     def problems(self) -> int:
         return int(self.problem_N[-1]) + 1 if len(self) else 0
 
+    def with_verdicts(self, gold_N: Floats) -> Ballots:
+        """The same votes with these verdicts known: 1 right, 0 wrong, NaN unknown."""
+        return self._with(gold_N=gold_N)
+
     def without_gold(self) -> Ballots:
         """The same votes with no gold verdict known."""
         return self._with(gold_N=np.full(len(self), np.nan))

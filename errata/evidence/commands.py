@@ -10,8 +10,9 @@ from errata.errors import UsageError, did_you_mean, plain
 from errata.evidence.figures import NAMES, compared
 from errata.evidence.read_log import Evidence, read_evidence
 from errata.evidence.rules import RULES, Rule, effective_votes
-from errata.evidence.votes import marks_of, votes_of
+from errata.evidence.votes import votes_of
 from errata.runs.acceptance import Acceptance
+from errata.runs.marks import read_marks
 from errata.runs.run_dir import find_run
 
 
@@ -30,20 +31,21 @@ def compare_rules(
         precision: what `reliability` shall keep.
         hide_gold: the model sees no gold verdict, so that the realised figures judge it.
         votes: votes of one's own, `my_votes.py:VOTE`.
-        marks: a person's marks, JSON lines.
+        marks: a person's marks, JSON lines, beside those that the run holds.
 
     Raises:
         UsageError: no run, a rule that is none, bad marks or votes.
     """
     chosen = [_rule(name) for name in rules] or list(RULES)
     own = votes_of(votes)
-    evidence = read_evidence(find_run(run), (*own, marks_of(marks)) if marks else own, hide_gold=hide_gold)
+    evidence = read_evidence(find_run(run), own, hide_gold=hide_gold, marks=read_marks(marks) if marks else None)
     settings = Acceptance(rule="reliability", precision=precision)
     accepted = {rule.name: rule.accepts(evidence, settings) for rule in chosen}
     return {
         "run": str(run),
         "rationales": len(evidence.ballots),
-        "gold_known": int((evidence.ballots.gold_N >= 0).sum()),
+        "gold_known": int((evidence.anchored.gold_N >= 0).sum()),
+        "marked": int((evidence.ballots.gold_N >= 0).sum() - (evidence.anchored.gold_N >= 0).sum()),
         "precision": precision,
         "rules": compared(evidence, accepted, {rule.name: rule.asks for rule in chosen}),
         "voters": _voters(evidence),
@@ -75,7 +77,7 @@ def show_rules(result: dict[str, Any]) -> list[str]:
     """The comparison as lines of text. Figures in percent, with 95 % intervals."""
     lines = [
         f"{result['rationales']:,} rationales of {plain(result['run'])}; the model knows the gold verdict of "
-        f"{result['gold_known']:,}",
+        f"{result['gold_known']:,}" + (f", and {result['marked']:,} marked by a person" if result["marked"] else ""),
         "",
         f"{'rule':<12}{'accepted':>9}{'reviews':>9}  {'':<10}" + "".join(f"{name:<22}" for name in NAMES),
     ]

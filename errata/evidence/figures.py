@@ -4,7 +4,8 @@
 
 So an interval holds what comes of the problems at hand, of the model's parameters, and of what each probability leaves
 open; the share of misconceptions, which agreement cannot tell, is drawn from its prior, and so is the model's own
-error, as it was on logs with gold answers.
+error, as it was on logs with gold answers. A person's marks narrow them: they are known truths, and they say how far
+the model errs.
 """
 
 from __future__ import annotations
@@ -48,15 +49,35 @@ def estimated(
 ) -> dict[str, Figures]:
     """The model's estimate of each acceptance's figures, without gold but for what the model was given."""
     draws: dict[str, list[list[float]]] = {name: [] for name in accepted}
-    rng, errors = np.random.default_rng(seed), np.random.default_rng(seed + 1)
-    unknown = float(np.isnan(evidence.ballots.gold_N).mean()) if len(evidence.ballots) else 0.0
-    for truth_N in drawn_truths(evidence, resamples, rng):
-        error = errors.normal(0.0, MODEL_ERROR * unknown)
+    rng, errors = np.random.default_rng(seed), model_errors(evidence, resamples, np.random.default_rng(seed + 1))
+    for truth_N, error in zip(drawn_truths(evidence, resamples, rng), errors, strict=False):
         for name, chosen in accepted.items():
             draws[name].append([_shifted(figure, error) for figure in figures_of(truth_N, chosen)])
+    centre = 0.0 if evidence.before is None else float(errors.mean())
     return {
-        name: _with_interval(figures_of(evidence.right_N, chosen), draws[name]) for name, chosen in accepted.items()
+        name: _with_interval([_shifted(each, centre) for each in figures_of(evidence.right_N, chosen)], draws[name])
+        for name, chosen in accepted.items()
     }
+
+
+def model_errors(evidence: Evidence, number: int, rng: np.random.Generator) -> Floats:
+    """Draws of the model's own error in log odds: from MODEL_ERROR, and where a person marked, from what marks say.
+
+    A mark is taken as drawn by the probability that the model gave before it was made, shifted by the error.
+    """
+    if not len(evidence.ballots):
+        return np.zeros(number)
+    unknown = float(np.isnan(evidence.ballots.gold_N).mean())
+    if evidence.before is None:
+        return rng.normal(0.0, MODEL_ERROR * unknown, number)
+    marked = np.isnan(evidence.before.ballots.gold_N) & ~np.isnan(evidence.ballots.gold_N)
+    chance_M = np.clip(evidence.before.right_N[marked], 1e-4, 1 - 1e-4)
+    right_M, odds_M = evidence.ballots.gold_N[marked] == 1, np.log(chance_M / (1 - chance_M))
+    error_E = MODEL_ERROR * np.linspace(-4, 4, 401)
+    signed_EM = np.where(right_M, 1, -1) * (odds_M + error_E[:, None])
+    score_E = -np.logaddexp(0, -signed_EM).sum(1) - (error_E / MODEL_ERROR) ** 2 / 2
+    weight_E = np.exp(score_E - score_E.max())
+    return unknown * rng.choice(error_E, number, p=weight_E / weight_E.sum())
 
 
 def _shifted(share: float, log_odds: float) -> float:
@@ -86,9 +107,19 @@ def _with_interval(values: list[float], draws: list[list[float]]) -> Figures:
     for place, (name, value) in enumerate(zip(NAMES, values, strict=True)):
         drawn = np.array([each[place] for each in draws])
         drawn = drawn[~np.isnan(drawn)]
-        low, high = (float(edge) for edge in np.quantile(drawn, (0.025, 0.975))) if len(drawn) else (None, None)
+        low, high = interval_of(drawn) if len(drawn) else (None, None)
         figures[name] = {"value": None if np.isnan(value) else float(value), "low": low, "high": high}
     return figures
+
+
+def interval_of(drawn: Floats) -> tuple[float, float]:
+    """Between which bounds one more draw falls with probability 0.95, whatever the distribution.
+
+    The i-th smallest of n draws stands at i / (n + 1) (Weibull 1939). Numpy's usual place, (i - 1) / (n - 1), bounds
+    90.4 % for 40 draws and 93.1 % for 100. With fewer than 39 draws the bounds are the least and the greatest.
+    """
+    low, high = np.quantile(drawn, (0.025, 0.975), method="weibull")
+    return float(low), float(high)
 
 
 # ---- drawn truths ----------------------------------------------------------------------------------------------------

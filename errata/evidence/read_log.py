@@ -6,7 +6,7 @@ transcripts.jsonl --case_of--> equal answers --votes--> Evidence
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from errata.evidence.voters_model import Fit, Layout, fit
 from errata.evidence.votes import VOTES, Case, Same, Vote, case_of
 from errata.grading.grader import Grader
 from errata.records import Review, Transcript
+from errata.runs.marks import Marks, marks_in
 from errata.runs.run_dir import RunDir
 from errata.runs.status import judged_roles
 from errata.runs.transcripts import read_transcripts
@@ -30,6 +31,25 @@ class Evidence:
     ballots: Ballots
     reviews: tuple[tuple[Review, ...], ...]
     """Of each rationale, without their texts."""
+    before: Evidence | None = None
+    """The same before a person marked any of it; None where nobody did."""
+
+    def with_marks(self, marks: Mapping[str, bool]) -> Evidence:
+        """The same where a person's marks anchor the model as gold verdicts do; where gold is known to it, gold does.
+
+        Args:
+            marks: right or not, by rationale id; of other rationales they say nothing.
+        """
+        marked_N = np.array([float(marks[each]) if each in marks else np.nan for each in self.ballots.ids])
+        seen_N = np.where(np.isnan(self.ballots.gold_N), marked_N, self.ballots.gold_N)
+        if np.array_equal(seen_N, self.ballots.gold_N, equal_nan=True):
+            return self
+        return Evidence(self.gold, self.ballots.with_verdicts(seen_N), self.reviews, before=self)
+
+    @property
+    def anchored(self) -> Ballots:
+        """The ballots with what the model knows by gold alone."""
+        return self.ballots if self.before is None else self.before.ballots
 
     @cached_property
     def kinds(self) -> Patterns:
@@ -51,14 +71,18 @@ class Evidence:
         return right
 
 
-def read_evidence(run: RunDir, votes: Sequence[Vote] = VOTES, *, hide_gold: bool = False) -> Evidence:
-    """The evidence of a run directory; no call is made.
+def read_evidence(
+    run: RunDir, votes: Sequence[Vote] = VOTES, *, hide_gold: bool = False, marks: Marks | None = None
+) -> Evidence:
+    """The evidence of a run directory with the marks that it holds; no call is made. `marks` go before those.
 
     Answers are equal by the shipped grader's rules, whatever grader the run had: reading a run loads no code of its
     recipe. Raises UsageError where the log cannot be read.
     """
     transcripts = read_transcripts(run.log, run.index().in_input_order())
-    return asyncio.run(_read(transcripts, judged_roles(run.manifest()), votes, hide_gold))
+    evidence = asyncio.run(_read(transcripts, judged_roles(run.manifest()), votes, hide_gold))
+    every = {**marks_in(run), **(marks or {})}
+    return evidence.with_marks({name: mark.right for name, mark in every.items()})
 
 
 async def _read(

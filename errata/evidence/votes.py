@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import orjson
-
 from errata.classroom.check_steps import read
 from errata.classroom.equations import Equation, equations
 from errata.classroom.grammar import UNITS as COUNTED_IN
@@ -26,8 +24,6 @@ from errata.records import AnswerKind, Rationale, Transcript
 
 ACCEPTABLE = 3
 """A review says yes with a score above it (MAPD's threshold)."""
-MARKED = (98.0, 2.0)
-"""Right and wrong marks that a person is taken to have made before."""
 
 Same = Callable[[AnswerKind, str, str, Sequence[str]], Awaitable[bool]]
 """Whether two answers are equal: `Grader.same`."""
@@ -173,42 +169,7 @@ VOTES = (
 )
 
 
-# ---- a person's marks, votes of one's own ----------------------------------------------------------------------------
-
-
-def marks_of(path: Path) -> Vote:
-    """A person's marks as a vote. The file holds JSON lines `{"rationale": ID, "verdict": "right" | "wrong"}`.
-
-    The last mark of a rationale counts. Raises UsageError on a line that is no mark.
-    """
-    marks: dict[str, bool] = {}
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror or error}", "a person's marks are read from it", "check it"
-        ) from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            rationale, right = _mark(path, number, line)
-            marks[rationale] = right
-
-    def cast(case: Case) -> Iterator[Verdict]:
-        return (Verdict(each.id, "", marks[each.id]) for each in case.judged if each.id in marks)
-
-    return Vote("person", cast, prior=MARKED)
-
-
-def _mark(path: Path, number: int, line: bytes) -> tuple[str, bool]:
-    try:
-        mark = orjson.loads(line)
-        return str(mark["rationale"]), {"right": True, "wrong": False}[mark["verdict"]]
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{path}, line {number} is no mark",
-            'a mark is {"rationale": ID, "verdict": "right" or "wrong"}',
-            "correct the line, or remove it",
-        ) from error
+# ---- votes of one's own ----------------------------------------------------------------------------------------------
 
 
 def votes_of(names: Sequence[str], loader: Loader | None = None, votes: Sequence[Vote] = VOTES) -> tuple[Vote, ...]:

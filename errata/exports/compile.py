@@ -22,11 +22,13 @@ from errata.exports.dedup import Duplicates
 from errata.exports.format import Format, Needs
 from errata.exports.formats import format_of
 from errata.exports.transcript_view import ALL, LeftOut, Options, Row, Source, TranscriptView
+from errata.exports.wrong_from import UNKNOWN, UNSURE
 from errata.graphs.pipeline import LESSON, STAGES, in_order
 from errata.graphs.stage import AnyStage
 from errata.records import Problem, Transcript
 from errata.runs.acceptance import Acceptance
 from errata.runs.log_lines import damage_note
+from errata.runs.marks import marks_in, with_marks
 from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.saved_recipe import load_saved_recipe, stages_run
 from errata.runs.status import funnel_of
@@ -41,6 +43,8 @@ USES = {
 
 TAKEN_WITH = {"cut_off": "--cut-off", "saw_answer_unjudged": "--unjudged"}
 """The option that takes what is left out for this reason."""
+LACKING = {UNKNOWN: "add locate to `stages` of the recipe", UNSURE: "lower --min-step-probability"}
+"""What else helps where all is left out for this reason."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Log:
 
     def transcripts(self) -> Iterator[Transcript]:
         """The last line of every problem, in input order. Raises UsageError on one that is no transcript."""
-        read = read_transcripts(self.run.log, self.index.in_input_order())
+        read = with_marks(read_transcripts(self.run.log, self.index.in_input_order()), marks_in(self.run))
         if self.acceptance is None:
             return read
         verdicts = verdicts_of(self.run, self.acceptance)
@@ -227,7 +231,8 @@ def no_row(logs: Sequence[Log], form: Format, counts: ExportCounts) -> UsageErro
         + f"{rationales['accepted']} accepted",
         f"{form.name} takes {form.takes}; left out: {why or 'nothing, there was nothing to take'}",
         "`errata status RUN` tells the reasons; let the run finish, or run the graph lesson for more to learn from"
-        + "".join(f"; or take them: {flag}" for flag in flags),
+        + "".join(f"; or take them: {flag}" for flag in flags)
+        + "".join(f"; or {what}" for reason, what in LACKING.items() if counts.left_out[reason]),
     )
 
 

@@ -157,8 +157,24 @@ def _of_options(options: Options) -> str:
         " Texts that end at their length limit are taken too." if options.cut_off else "",
         " What authors thought stands before their texts in <think> tags." if options.reasoning == "keep" else "",
         " Texts whose author saw the gold answer are taken unjudged." if options.unjudged else "",
+        _of_steps(options),
     ]
     return "".join(sentences)
+
+
+def _of_steps(options: Options) -> str:
+    """What the options say of first wrong steps."""
+    least = f"its probability is {options.min_step_probability:g} or more"
+    if options.wrong_from == "first_wrong_step":
+        return (
+            " In `meta.wrong_from` stands the character at which the first wrong step of a wrong rationale begins; "
+            f"trainings read nothing as wrong before it. One is taken where that step is known and {least}."
+        )
+    return (
+        f" A first wrong step is known where {least}."
+        if options.min_step_probability != ALL.min_step_probability
+        else ""
+    )
 
 
 def _counts(counts: ExportCounts, selection: Selection) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from errata.config.code import Code, Loader, code_of, is_reference
@@ -12,9 +13,10 @@ from errata.exports.format import Format
 from errata.exports.labeled_rows import KTO, NAT, RANKER
 from errata.exports.pair_rows import DPO, EDIT, PRIVILEGED
 from errata.exports.problem_rows import GRPO
+from errata.exports.step_rows import STEPWISE
 from errata.exports.transcript_view import ALL, Options
 
-FORMATS: tuple[Format, ...] = (SFT, MESSAGES, MAPD, EDIT, MCC_KD, NAT, KTO, RANKER, DPO, PRIVILEGED, GRPO)
+FORMATS: tuple[Format, ...] = (SFT, MESSAGES, MAPD, EDIT, MCC_KD, NAT, KTO, RANKER, DPO, PRIVILEGED, GRPO, STEPWISE)
 
 
 def format_of(choice: str | Format, loader: Loader | None = None, formats: Sequence[Format] = FORMATS) -> Format:
@@ -47,9 +49,13 @@ def own_code(form: Format, formats: Sequence[Format] = FORMATS) -> dict[str, Cod
     return {} if form in formats else {form.name: code_of(form.rows)}
 
 
+_OPTIONS = tuple(each.name for each in fields(Options) if each.name not in ("roles", "authors"))
+"""All but those that every format takes."""
+
+
 def check_options(form: Format, options: Options, formats: Sequence[Format] = FORMATS) -> None:
     """Raises UsageError where an option is set that changes nothing in the format."""
-    for option in ("grader_only", "max_edit_ratio", "sound_only", "by_scores", "cut_off", "unjudged", "reasoning"):
+    for option in _OPTIONS:
         if getattr(options, option) != getattr(ALL, option) and option not in form.options:
             others = ", ".join(each.name for each in formats if option in each.options)
             raise UsageError(
@@ -57,6 +63,17 @@ def check_options(form: Format, options: Options, formats: Sequence[Format] = FO
                 "it would change no row",
                 f"leave it out, or choose one of {others}",
             )
+    if "wrong_from" in form.options and options.wrong_from == "start":
+        _refuse_idle_probability(options)
+
+
+def _refuse_idle_probability(options: Options) -> None:
+    if options.min_step_probability != ALL.min_step_probability:
+        raise UsageError(
+            "--min-step-probability without --wrong-from first_wrong_step",
+            "it would change no row",
+            "add it, or leave both out",
+        )
 
 
 def check_columns(

@@ -10,6 +10,7 @@ from statistics import mean
 from errata.exports.format import ANY_RATIONALE, PROMPT, Format, likeness
 from errata.exports.sequences import graded_sequences, pair_sequences
 from errata.exports.transcript_view import LeftOut, Row, TranscriptView, distinct, row_meta, unfit_as_wrong
+from errata.exports.wrong_from import of_wrong_side, unplaced
 from errata.records import Rationale, draw
 
 PAIRS_PER_PROBLEM = 8
@@ -28,9 +29,11 @@ def nat_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
     for each in unaided(view):
         if isinstance(each, LeftOut):
             yield each
+        elif not each.is_right and (fault := unplaced(each, view.options)):
+            yield LeftOut(fault)
         else:
             row = {"prompt": view.prompt, "completion": view.completion(each), "label": bool(each.is_right)}
-            yield {**row, "meta": row_meta(view, each)}
+            yield {**row, "meta": row_meta(view, each, more={} if each.is_right else of_wrong_side(view, each))}
 
 
 def ranker_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
@@ -92,10 +95,10 @@ NAT = Format(
     sequences=graded_sequences,
     reads=("prompt", "completion", "label"),
     likeness=likeness("completion", same=("label",)),
-    options=_OPTIONS,
+    options=(*_OPTIONS, "wrong_from", "min_step_probability"),
     kind=lambda row: "right" if row["label"] else "wrong",
 )
-KTO = replace(NAT, name="kto")
+KTO = replace(NAT, name="kto", options=_OPTIONS)
 RANKER = Format(
     name="ranker",
     rows=ranker_rows,

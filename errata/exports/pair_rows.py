@@ -17,6 +17,7 @@ from errata.exports.transcript_view import (
     unfit_as_wrong,
     unreadable,
 )
+from errata.exports.wrong_from import of_wrong_side, unplaced
 from errata.graphs.stages.dual_pairs import DualCotSettings, natural_pairs
 from errata.records import Explanation, Pair, Rationale
 
@@ -46,6 +47,8 @@ def _fault(view: TranscriptView, pair: Pair, *, gated: bool) -> str | None:
         return fault
     if right.accepted is False and not view.options.grader_only:
         return "rejected_by_panel"
+    if fault := unplaced(wrong, view.options):
+        return fault
     if not right.is_right or wrong.is_right or right.answer == wrong.answer or right.text == wrong.text:
         return "answers_do_not_differ"
     if gated and not pair.in_band:
@@ -89,7 +92,8 @@ def _sides(view: TranscriptView, pair: Pair) -> Row:
 
 
 def _meta(view: TranscriptView, pair: Pair) -> Row:
-    return row_meta(view, view.by_id[pair.right], view.by_id[pair.wrong], more=of_pair(pair))
+    right, wrong = view.by_id[pair.right], view.by_id[pair.wrong]
+    return row_meta(view, right, wrong, more={**of_pair(pair), **of_wrong_side(view, wrong)})
 
 
 # ---- privileged ------------------------------------------------------------------------------------------------------
@@ -159,7 +163,7 @@ EDIT = Format(
     reads=("prompt", "chosen", "rejected"),
     likeness=likeness("chosen", "rejected"),
     kind=_origin,
-    options=_OPTIONS,
+    options=(*_OPTIONS, "wrong_from", "min_step_probability"),
     needs_with={"max_edit_ratio": (("dual_cot", *ANY_RATIONALE),)},
     hint="or take natural pairs: --max-edit-ratio 0.3",
 )

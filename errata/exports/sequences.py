@@ -19,6 +19,8 @@ of a pair that are in the row for the pair alone; a pair may as well join a righ
 KINDS: tuple[Kind, ...] = get_args(Kind)
 RIGHT_KINDS: tuple[Kind, ...] = ("right", "chosen")
 WRONG_KINDS: tuple[Kind, ...] = ("wrong", "rejected")
+WrongFrom = Literal["start", "first_wrong_step"]
+"""Where what is learned of a wrong rationale begins."""
 
 
 class LabeledSequence(NamedTuple):
@@ -35,7 +37,10 @@ class LabeledSequence(NamedTuple):
     """The row states `span`; where it then is None, this answer is not to be compared with others."""
     pair: int | None = None
     reasoning: str | None = None
-    """What is thought before the text, where the row has it in `<think>` tags; `text` and `span` are without it."""
+    """What is thought before the text, where the row has it in `<think>` tags; `text`, `span` and `wrong_from` are
+    without it."""
+    wrong_from: int | None = None
+    """The character of the text from which a wrong rationale counts as wrong; None: from its start."""
 
     @property
     def parted(self) -> LabeledSequence:
@@ -44,7 +49,8 @@ class LabeledSequence(NamedTuple):
         if reasoning is None:
             return self
         span = self.span and (Span(self.span[0] - before, self.span[1] - before) if self.span[0] >= before else None)
-        return self._replace(reasoning=reasoning, text=text, span=span)
+        wrong_from = None if self.wrong_from is None else max(0, self.wrong_from - before)
+        return self._replace(reasoning=reasoning, text=text, span=span, wrong_from=wrong_from)
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,16 @@ class SourceRow:
         meta = self.data.get("meta")
         known = meta.get("problem_id") if isinstance(meta, dict) else self.data.get("problem_id")
         return str(known) if known else None
+
+    def wrong_from(self, column: str) -> int | None:
+        """The character of a wrong side's text from which it counts as wrong, of the row's meta. Raises UsageError."""
+        meta = self.data.get("meta")
+        place = meta.get("wrong_from") if isinstance(meta, dict) else None
+        if place is None:
+            return None
+        if type(place) is not int or not 0 <= place < len(self.text(column)):
+            raise self.error(f"meta.wrong_from: {place!r}", f"it is a character of `{column}`")
+        return place
 
     def messages(self, column: str) -> tuple[Message, ...]:
         """The turns of a conversation. Raises UsageError."""
@@ -131,7 +147,8 @@ def graded_sequences(row: SourceRow) -> Iterator[LabeledSequence]:
     if row.data.get("label"):
         yield from right_sequences(row)
     else:
-        yield LabeledSequence("wrong", row.prompt, row.text("completion"))
+        text = row.text("completion")
+        yield LabeledSequence("wrong", row.prompt, text, wrong_from=row.wrong_from("completion"))
 
 
 def group_sequences(row: SourceRow) -> Iterator[LabeledSequence]:
@@ -150,4 +167,5 @@ def group_sequences(row: SourceRow) -> Iterator[LabeledSequence]:
 def pair_sequences(row: SourceRow) -> Iterator[LabeledSequence]:
     """Of prompt, chosen, rejected: the two sides of a pair."""
     yield LabeledSequence("chosen", row.prompt, row.text("chosen"), row.answer, pair=0)
-    yield LabeledSequence("rejected", row.prompt, row.text("rejected"), pair=0)
+    text = row.text("rejected")
+    yield LabeledSequence("rejected", row.prompt, text, pair=0, wrong_from=row.wrong_from("rejected"))

@@ -14,6 +14,7 @@ from errata.agents.demonstration import Demonstration
 from errata.agents.prompts import Prompts
 from errata.agents.student import explain_messages, student_messages
 from errata.exports.dedup import alike, ngrams
+from errata.exports.sequences import WrongFrom
 from errata.exports.thinking import Reasoning, completion, span_in_completion
 from errata.graphs.estimated import as_agreed
 from errata.graphs.stages.dual_cot import DUAL_COT
@@ -39,7 +40,6 @@ class Source:
 
     recipe: SynthRecipe
     prompts: Prompts
-
     ran: tuple[tuple[str, Mapping[str, str]], ...]
     """The stages that ran, with the roles of the rationales that each writes and what a student may do with them."""
 
@@ -74,12 +74,14 @@ class Source:
 class Options:
     """Which rationales an export takes.
 
-    roles: only rationales written in these roles, all by default. authors: only what these agents wrote, explanations
-    too. grader_only: what the answer grader finds right, whatever the panel says of it (the control of peer review).
+    roles: only rationales written in these roles. authors: only what these agents wrote, explanations too.
+    grader_only: what the answer grader finds right, whatever the panel says of it (the control of peer review).
     max_edit_ratio: only pairs at most so far apart; of a log without rewrites, natural pairs are mined. sound_only:
     only pairs whose right side the panel accepted, or that is known to be sound. by_scores: the ranker learns the
     panel's order, not the grades. cut_off: also what ends at its length limit. unjudged: also right texts whose author
     saw the gold answer and that no panel judged. reasoning: what becomes of what the author thought before it wrote.
+    wrong_from: where wrong rationales count from; those whose first wrong step is not known are then left out.
+    min_step_probability: how probable a first wrong step must be to count as known.
     """
 
     roles: tuple[str, ...] = ()
@@ -91,6 +93,8 @@ class Options:
     cut_off: bool = False
     unjudged: bool = False
     reasoning: Reasoning = "drop"
+    wrong_from: WrongFrom = "start"
+    min_step_probability: float = 0.5
 
     def wants(self, rationale: Rationale) -> bool:
         """Whether it was written in one of the roles and by one of the authors."""
@@ -291,6 +295,8 @@ def _verdict_on(each: Rationale, *, estimates: bool) -> Row:
     """`correct` by the gold answer; where there may be none `right` with the chance of it, and by what it is known."""
     if not estimates:
         return {"correct": bool(each.correct)}
+    if each.correct is None and each.marked is not None:
+        return {"right": each.marked, "right_by": "person", "estimated": float(each.marked)}
     graded = each.correct is not None
     chance = float(bool(each.correct)) if each.estimated is None else each.estimated
     return {"right": bool(each.is_right), "right_by": _source_of(graded), "estimated": chance}

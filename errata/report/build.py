@@ -27,6 +27,7 @@ from errata.errors import ErrataError, UsageError
 from errata.evals.comparison import Comparison
 from errata.evals.results import evals_of, read_eval
 from errata.evals.sources import read_evals
+from errata.evidence.in_force import accepted_by
 from errata.records import draw as drawn
 from errata.records import to_json
 from errata.report.embedded_data import Archive, Index, compact, packed
@@ -39,6 +40,7 @@ from errata.report.sections.overview import overview
 from errata.report.sections.synthesis import RunView
 from errata.report.vega_svg import draw, need_vl_convert
 from errata.runs.log_lines import damage_note
+from errata.runs.marks import marks_in, with_marks
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import LogIndex, RunDir, draft_of, find_run
 from errata.runs.saved_recipe import load_saved_recipe
@@ -155,7 +157,7 @@ def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index, say: S
     manifest, recipe = run.manifest(), _recipe(run)
     funnel, totals = Funnel(judged_roles(manifest)), LogTotals(judged_roles(manifest))
     limit = MOST_TRANSCRIPTS / len(index) if len(index) > MOST_TRANSCRIPTS else 1.0
-    for number, transcript in enumerate(read_transcripts(run.log, index.in_input_order())):
+    for number, transcript in enumerate(with_marks(read_transcripts(run.log, index.in_input_order()), marks_in(run))):
         if time.monotonic() > last_notice + SAY_EVERY_S:
             last_notice = time.monotonic()
             say(f"{number:,} of {len(index):,} transcripts read")
@@ -172,7 +174,8 @@ def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index, say: S
                 "restore the line, or run the problem again in a new run",
             ) from error
     name = str(manifest.get("name") or (recipe.name if recipe else run.path.resolve().name))
-    return RunView(name, figures(run, index, funnel), totals, recipe, manifest)
+    told = {**figures(run, index, funnel), "accepted_by": accepted_by(run)}
+    return RunView(name, told, totals, recipe, manifest)
 
 
 def _recipe(run: RunDir) -> SynthRecipe | None:

@@ -33,11 +33,16 @@ class EstimateCounts:
 
     def _rationale(self, each: Rationale) -> None:
         right, accepted = each.is_right, each.accepted is True
-        self.totals.update(written=1, right=int(right is True), open=int(right is None), accepted=int(accepted))
-        self._authors[each.author, each.role].update(estimated=1, estimated_right=int(right is True))
-        if accepted and each.role in self._judged_roles and each.estimated is not None:
+        estimated = each.marked is None
+        self.totals.update(
+            written=1, right=int(right is True and estimated), open=int(right is None), accepted=int(accepted)
+        )
+        self.totals.update(marked_right=int(each.marked is True), marked_wrong=int(each.marked is False))
+        self._authors[each.author, each.role].update(estimated=1, estimated_right=int(right is True and estimated))
+        chance = each.estimated if each.marked is None else float(each.marked)
+        if accepted and each.role in self._judged_roles and chance is not None:
             self.totals["judged"] += 1
-            self._chances += each.estimated
+            self._chances += chance
 
     def of_author(self, author: str, role: str) -> dict[str, int]:
         """`estimated`, rationales without a grade, and `estimated_right` of them; nothing where all have one."""
@@ -53,4 +58,8 @@ class EstimateCounts:
         if not self.totals["problems"]:
             return None
         names, judged = ("problems", "written", "right", "open", "accepted"), self.totals["judged"]
-        return {name: self.totals[name] for name in names} | {"precision": self._chances / judged if judged else None}
+        figures: dict[str, Any] = {name: self.totals[name] for name in names}
+        marked = {verdict: self.totals[f"marked_{verdict}"] for verdict in ("right", "wrong")}
+        if any(marked.values()):
+            figures["marked"] = marked
+        return figures | {"precision": self._chances / judged if judged else None}

@@ -13,7 +13,10 @@ The log is streamed; of several lines about one problem the last counts. What is
   accepts what the grader finds right. A share of nothing is null.
 - estimated: of problems without a gold answer, which enter neither `correct` nor the shares with the grader as truth:
   `problems`; rationales `written`, `right` (estimated, over 0.5), `open` (no estimate), `accepted`; `precision`, the
-  mean estimate of the judged that were accepted. Null where all problems have a gold answer.
+  mean estimate of the judged that were accepted; where a person marked some (`errata audit`), `marked` counts those
+  `right` and `wrong`, and they count as neither estimated right nor open. Null where all problems have a gold answer.
+- first_wrong_step: of the rationales that are `wrong` by a gold answer or a person's mark, those in which the first
+  wrong step is `located`, by the stage `locate` or by a mark. Null where nobody looked for it.
 - set_aside: what exports leave out unless they are asked for: `cut_off`, rationales that end at their length limit, and
   `unjudged`, right ones whose author saw the gold answer and that no panel judged.
 - agreement: Krippendorff's alpha (ordinal) over all reviewed rationales with two or more valid scores.
@@ -43,6 +46,7 @@ import numpy as np
 from errata.llm.reply_counts import Key, ReplyCounts, counts_of, rows_of
 from errata.records import Call, Rationale, Transcript
 from errata.runs.estimate_counts import EstimateCounts
+from errata.runs.marks import marks_in, with_marks
 from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.status_notes import batches_in, notes
 from errata.runs.transcripts import in_file_order, read_transcripts
@@ -99,6 +103,8 @@ class Funnel:
         self.patterns: Counter[tuple[int, ...]] = Counter()
         """How many reviewed rationales got n1 ones, n2 twos, ... n5 fives."""
         self.reviewers: dict[str, Counter[str]] = defaultdict(Counter)
+        self.first_wrong_steps: Counter[str] = Counter()
+        """Wrong rationales, by gold or by a person's mark, and those in which the first wrong step is known."""
         self.dropped: Counter[str] = Counter()
         self.pairs: dict[str, Counter[str]] = defaultdict(Counter)
         self.explanations: Counter[str] = Counter()
@@ -139,6 +145,8 @@ class Funnel:
                 bool(rationale.is_right) and rationale.saw_answer and accepted is None and not rationale.reviews
             ),
         )
+        if (rationale.marked if rationale.correct is None else rationale.correct) is False:
+            _add(self.first_wrong_steps, wrong=1, located=int(rationale.wrong_step is not None))
         if rationale.dropped:
             self.dropped[rationale.dropped] += 1
         if rationale.role in self._judged_roles and rationale.reviews and accepted is not None:
@@ -218,6 +226,12 @@ class Funnel:
         totals: Counter[str] = sum(self.authors.values(), Counter())
         return {"cut_off": totals["truncated"], "unjudged": totals["unjudged"]}
 
+    def located(self, stages: Collection[str]) -> dict[str, int] | None:
+        """In how many wrong rationales the first wrong step is known; None where nobody looked for it."""
+        counted = self.first_wrong_steps
+        looked = "locate" in stages or counted["located"]
+        return {name: counted[name] for name in ("located", "wrong")} if looked else None
+
     def by_author(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for (author, role), counted in sorted(self.authors.items()):
@@ -289,7 +303,7 @@ def alpha(patterns: Counter[tuple[int, ...]]) -> float | None:
 def funnel_of(run: RunDir, index: LogIndex) -> Funnel:
     """The sums over the last lines of a log, read in file order."""
     funnel = Funnel(judged_roles(run.manifest()))
-    for transcript in read_transcripts(run.log, in_file_order(index)):
+    for transcript in with_marks(read_transcripts(run.log, in_file_order(index)), marks_in(run)):
         funnel.add(transcript)
     return funnel
 
@@ -337,6 +351,7 @@ def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
         "reviewers": funnel.by_reviewer(),
         "agreement": {"alpha": alpha(funnel.patterns), "units": funnel.patterns.total()},
         "student": funnel.student(),
+        "first_wrong_step": funnel.located(stages_of(manifest)),
         "dropped": dict(funnel.dropped),
         "set_aside": funnel.set_aside(),
         "pairs": {origin: dict(counted) for origin, counted in sorted(funnel.pairs.items())},

@@ -65,6 +65,7 @@ def _parts(status: dict[str, Any]) -> list[RenderableType | None]:
         _authors(status["authors"]),
         _verdicts(status["acceptance"], status["agreement"], graded=_graded(status)) if judged else None,
         _estimated(status["estimated"]),
+        Text(plain(status["accepted_by_in_words"])) if status.get("accepted_by_in_words") else None,
         _reviewers(status["reviewers"]) if status["reviewers"] else None,
         _yield(status),
         _agents(status["agents"]) if status["agents"] else None,
@@ -131,9 +132,11 @@ def _estimated(estimated: dict[str, Any] | None) -> Text | None:
         return None
     mean = estimated["precision"]
     chance = "" if mean is None else f"; of what the panel accepted {percent(mean)} are right, if the estimates hold"
+    marked = estimated.get("marked")
+    by_hand = f", {marked['right']:,} marked right and {marked['wrong']:,} wrong by a person" if marked else ""
     return Text(
         f"{estimated['problems']:,} problems have no gold answer: of {estimated['written']:,} rationales on them "
-        f"{estimated['right']:,} are estimated right, {estimated['open']:,} open{chance}"
+        f"{estimated['right']:,} are estimated right, {estimated['open']:,} open{by_hand}{chance}"
     )
 
 
@@ -158,6 +161,8 @@ def _yield(status: dict[str, Any]) -> Table:
     for origin, counted in status["pairs"].items():
         rows.append((f"pairs, {origin}", counted["written"]))
         rows.append(("  in the band", counted["in_band"]))
+    if located := status["first_wrong_step"]:
+        rows.append((f"first wrong step located, of {located['wrong']:,} wrong rationales", located["located"]))
     rows += [(f"rationales dropped: {reason}", number) for reason, number in status["dropped"].items()]
     rows += [(SET_ASIDE[reason], number) for reason, number in status["set_aside"].items() if number]
     rows += [(f"input {kind.replace('_', ' ')}", number) for kind, number in status["input"].items() if number]

@@ -52,21 +52,24 @@ def first_divergence(right: Sequence[int], wrong: Sequence[int]) -> Keys:
     return keys
 
 
-def select_keys(mode: AlignMode, right: Sequence[int], wrong: Sequence[int], *identity: object) -> Keys:
-    """Key tokens by the chosen mode; `identity` (run seed, row, pair) fixes what `random` draws."""
+def select_keys(mode: AlignMode, right: Sequence[int], wrong: Sequence[int], *identity: object, begin: int = 0) -> Keys:
+    """Key tokens by the chosen mode; `identity` (run seed, row, pair) fixes what `random` draws.
+
+    Args:
+        begin: the first position at which the wrong side may have a key token.
+    """
     if mode == "none":
-        return Keys(list(range(len(right))), list(range(len(wrong))))
-    if mode == "first_divergence":
-        return first_divergence(right, wrong)
-    keys = key_tokens(right, wrong)
-    if mode == "edit":
+        return Keys(list(range(len(right))), list(range(begin, len(wrong))))
+    keys = first_divergence(right, wrong) if mode == "first_divergence" else key_tokens(right, wrong)
+    keys = keys._replace(wrong=[key for key in keys.wrong if key >= begin])
+    if mode != "random":
         return keys
     return Keys(
-        _some(len(keys.right), len(right), *identity, "right"),
-        _some(len(keys.wrong), len(wrong), *identity, "wrong"),
+        _some(len(keys.right), range(len(right)), *identity, "right"),
+        _some(len(keys.wrong), range(begin, len(wrong)), *identity, "wrong"),
     )
 
 
-def _some(count: int, length: int, *identity: object) -> list[int]:
-    """`count` of the positions below `length`, each as likely as the others, ascending."""
-    return sorted(sorted(range(length), key=lambda position: draw(*identity, position))[:count])
+def _some(count: int, positions: range, *identity: object) -> list[int]:
+    """`count` of the positions, each as likely as the others, ascending."""
+    return sorted(sorted(positions, key=lambda position: draw(*identity, position))[:count])

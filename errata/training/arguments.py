@@ -11,6 +11,8 @@ from typing import Any, Literal
 import torch
 from trl import SFTConfig
 
+from errata.exports.sequences import WrongFrom
+
 
 def option(default: Any, text: str) -> Any:
     """A flag of a dataclass: its default and its help text."""
@@ -52,6 +54,12 @@ class DataArguments:
     reasoning: Literal["drop", "keep"] = option(
         "drop", "Of a run: what reasoning models thought is left out, or learned before the text in the student's tags."
     )
+    wrong_from: WrongFrom = option(
+        "start",
+        "Of a run, for nat, edit and their terms: from where wrong rationales count as wrong. first_wrong_step reads "
+        "nothing as wrong before that step, and leaves out those in which it is not known.",
+    )
+    min_step_probability: float = option(0.5, "Of a run: how probable a first wrong step must be to count as known.")
     max_reasoning_tokens: int | None = option(
         None, "Sequences whose thinking takes more of the student's tokens are left out and counted; None: no limit."
     )

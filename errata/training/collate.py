@@ -6,7 +6,7 @@ Where a batch would hold more tokens than a budget, it goes in parts: `more` hol
 
 Columns, with B sequences, T positions, N answer positions, M comparisons of one against another:
 
-    input_ids, attention_mask, labels   BT   labels are -100 on prompts and padding
+    input_ids, attention_mask, labels   BT   labels are -100 on prompts, padding, and before a known first wrong step
     position_ids                        BT   with left padding only
     kind                                B    place in KINDS
     share                               B    one over the row's members of this kind
@@ -28,7 +28,7 @@ import torch
 
 from errata.exports.sequences import KINDS, Kind
 from errata.records import draw
-from errata.training.encode import FILLER, Group, Member
+from errata.training.encode import FILLER, Group, Member, target_start
 
 Batch = dict[str, Any]
 """Tensors by column; `more` is a list of batches."""
@@ -169,10 +169,10 @@ class Collator:
         }
         for b, (member, start) in enumerate(zip(members, starts, strict=True)):
             ids = torch.tensor(member["input_ids"])
-            end, completion = start + len(ids), start + member["prompt"]
+            end, first = start + len(ids), target_start(member)
             batch["input_ids"][b, start:end] = ids
             batch["attention_mask"][b, start:end] = 1
-            batch["labels"][b, completion:end] = ids[member["prompt"] :]
+            batch["labels"][b, start + first : end] = ids[first:]
         if self.side == "left":
             batch["position_ids"] = (batch["attention_mask"].cumsum(1) - 1).clamp(min=0)
         return batch

@@ -33,6 +33,8 @@ class Member(TypedDict):
     answer: list[int]
     think: NotRequired[int]
     """Tokens of the completion that are thinking, with its tags; there only where there is any."""
+    begin: NotRequired[int]
+    """The position within `input_ids` from which a wrong rationale counts as wrong; there only where it is known."""
 
 
 class GroupPair(TypedDict):
@@ -67,6 +69,8 @@ class Written:
     answer: Span | None = None
     reasoning: str | None = None
     """What is thought before the text."""
+    wrong_from: int | None = None
+    """The character of the text from which a wrong rationale counts as wrong; None: from its start."""
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -106,6 +110,11 @@ class Encoder:
             span = Span(span.start + (blank.index(False) if False in blank else 0), span.end)
         self.refuse_end(ids, text)
         return [*ids, self.end_id], span
+
+    def tokens_before(self, text: str, place: int) -> int:
+        """How many tokens of a text without a marked answer end at or before this character."""
+        _, offsets = self._tokenize(text)
+        return next((number for number, (_, end) in enumerate(offsets) if end > place), len(offsets))
 
     def refuse_end(self, ids: Sequence[int], text: str) -> None:
         """Raises UsageError where the ids of a text hold the end token."""
@@ -185,7 +194,17 @@ def _member(id: str, written: Written, encoder: Encoder) -> Member:
     before = prompt + len(thinking)
     answer = [before + start, before + end] if end else [0, 0]
     member = Member(kind=written.kind, input_ids=[*written.prompt_ids, *thinking, *ids], prompt=prompt, answer=answer)
-    return Member(**member, think=len(thinking)) if thinking else member
+    if thinking:
+        member["think"] = len(thinking)
+    if written.wrong_from is not None:
+        member["begin"] = before + _tokens_before(written, encoder)
+    return member
+
+
+def _tokens_before(written: Written, encoder: Encoder) -> int:
+    """Tokens of the text before it counts as wrong. The wrong side's answer is never marked."""
+    gap = "" if written.reasoning is None else before_text(encoder.tokenizer)
+    return encoder.tokens_before(gap + written.text, len(gap) + (written.wrong_from or 0))
 
 
 def _parts(written: Written, encoder: Encoder) -> tuple[list[int], list[int], Span]:
@@ -222,13 +241,17 @@ def _pair(id: str, members: Sequence[Member], right: int, wrong: int, align: Ali
 
 
 def _keys(align: AlignMode, one: Member, other: Member, identity: tuple[object, ...]) -> Keys:
-    """Key tokens of two completions. Where both think, thinking is compared with thinking and text with text."""
+    """Key tokens of two completions, on the wrong side none from before its first wrong step.
+
+    Where both think, thinking is compared with thinking and text with text.
+    """
     right, wrong = completion_ids(one), completion_ids(other)
     first, second = one.get("think", 0), other.get("think", 0)
+    begin = target_start(other) - other["prompt"]
     if not first or not second:
-        return select_keys(align, right, wrong, *identity)
-    thinking = select_keys(align, right[:first], wrong[:second], *identity, "think")
-    text = select_keys(align, right[first:], wrong[second:], *identity)
+        return select_keys(align, right, wrong, *identity, begin=begin)
+    thinking = select_keys(align, right[:first], wrong[:second], *identity, "think", begin=min(begin, second))
+    text = select_keys(align, right[first:], wrong[second:], *identity, begin=max(begin - second, 0))
     if align == "first_divergence" and (thinking.right or thinking.wrong):
         return thinking
     return Keys(
@@ -239,6 +262,12 @@ def _keys(align: AlignMode, one: Member, other: Member, identity: tuple[object, 
 
 def completion_ids(member: Member) -> list[int]:
     return member["input_ids"][member["prompt"] :]
+
+
+def target_start(member: Member) -> int:
+    """The position of the first token that is learned, or pushed down: the completion's first one, but of a wrong
+    rationale whose first wrong step is known that step's."""
+    return member.get("begin") or member["prompt"]
 
 
 def refuse_truncation(rows: Iterable[Group], max_length: int) -> None:

@@ -18,7 +18,7 @@ from errata.models.prompting import prompt_ids
 from errata.records import Message, Span, digest, draw
 from errata.training.align import AlignMode
 from errata.training.collate import IGNORED, Collator
-from errata.training.encode import Encoder, Group, GroupPair, Member, Written, make_group
+from errata.training.encode import Encoder, Group, GroupPair, Member, Written, make_group, target_start
 from errata.training.load_rows import LoadedRow
 from errata.training.objective import Objective
 
@@ -102,16 +102,16 @@ def _written(
     group: Sequence[LabeledSequence], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[list[Written], list[tuple[int, int]]]:
     """Equal texts of one prompt are one member: a pair may join what other terms read."""
-    known: dict[tuple[tuple[Message, ...], str | None, str, bool], int] = {}
+    known: dict[tuple[tuple[Message, ...], str | None, str, bool, int | None], int] = {}
     written: list[Written] = []
     sides: dict[int, list[int]] = {}
     for one in sorted(group, key=lambda one: one.kind in ("chosen", "rejected")):
         down = one.kind in WRONG_KINDS
-        at = (one.prompt, one.reasoning, one.text, down)
+        at = (one.prompt, one.reasoning, one.text, down, one.wrong_from)
         if at not in known:
             known[at] = len(written)
             ids = prompt_ids(tokenizer, one.prompt)
-            written.append(Written(one.kind, ids, one.text, one.span, one.reasoning))
+            written.append(Written(one.kind, ids, one.text, one.span, one.reasoning, one.wrong_from))
         elif one.span is not None and written[known[at]].answer is None:
             old = written[known[at]]
             written[known[at]] = replace(old, answer=one.span)
@@ -215,7 +215,7 @@ def target_tokens(groups: Iterable[Group], objective: Objective, seed: int) -> i
 
 def repeat_to(groups: Sequence[Group], tokens: int, seed: int) -> list[Group]:
     """Groups, in hashed order and over again, until their completions come nearest to `tokens`."""
-    sizes = [sum(len(m["input_ids"]) - m["prompt"] for m in group["members"]) for group in groups]
+    sizes = [sum(len(m["input_ids"]) - target_start(m) for m in group["members"]) for group in groups]
     chosen: list[Group] = []
     total = turn = 0
     while groups:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,8 +84,7 @@ def _read(name: str, where: Where) -> Iterator[LoadedRow]:
     if where.options != ALL:
         raise UsageError(
             f"{name} is no run directory",
-            "these options choose from logs: "
-            "roles, authors, grader_only, max_edit_ratio, sound_only, by_scores, cut_off, unjudged, reasoning",
+            f"these options choose from logs: {', '.join(each.name for each in fields(Options))}",
             "name the run directory, or export it with these options",
         )
     return _of_data(name, where)

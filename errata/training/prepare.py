@@ -12,7 +12,7 @@ from datasets import Dataset
 from errata.errors import UsageError
 from errata.exports.correct_rows import SFT
 from errata.exports.format import Format
-from errata.exports.transcript_view import Options
+from errata.exports.transcript_view import ALL, Options
 from errata.runs.run_dir import is_run
 from errata.training.align import AlignMode
 from errata.training.combine import combine, entry_terms, method_terms
@@ -294,8 +294,27 @@ def options_of(arguments: Arguments) -> Options:
         cut_off=data.cut_off,
         unjudged=data.unjudged,
         reasoning=data.reasoning,
+        wrong_from=data.wrong_from,
+        min_step_probability=data.min_step_probability,
     )
+    _refuse_idle_start(arguments, options)
     return replace(options, grader_only=True) if control is not None and control.grader_only else options
+
+
+def _refuse_idle_start(arguments: Arguments, options: Options) -> None:
+    """Raises UsageError where `wrong_from` or its probability would change nothing that is trained on."""
+    formats = [each.method.format for each in arguments.entries] or [arguments.method.format]
+    if options.wrong_from == ALL.wrong_from and options.min_step_probability != ALL.min_step_probability:
+        raise UsageError(
+            "--min_step_probability without --wrong_from first_wrong_step", "it would change no row", "add it"
+        )
+    if options.wrong_from != ALL.wrong_from and not any("wrong_from" in each.options for each in formats):
+        raise UsageError(
+            f"--wrong_from {options.wrong_from} with {arguments.method.name}",
+            f"it reads rows of the format {', '.join(dict.fromkeys(each.name for each in formats))}, which have no "
+            "wrong texts, or none that count from a later step on",
+            "leave it out, or choose nat, edit, or terms that read their rows",
+        )
 
 
 def limit_length(arguments: Arguments, student: Student) -> int:

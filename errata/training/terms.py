@@ -168,7 +168,8 @@ class Likelihood(Term):
 class KeySteps(Term):
     """EDIT: learn the key tokens of a pair's right side, unlearn those of its wrong side (arXiv 2405.19737, eq. 4).
 
-    Each side is divided by its response length, then the mean over the pairs of the step. `beta` is subtracted, so it
+    Each side is divided by its response length, the wrong one from its first wrong step on where that is known, then
+    the mean over the pairs of the step. `beta` is subtracted, so it
     is 0 or more; `gamma` weighs the right side's other tokens. `bounded` puts -log(1 - p) in place of log p, which
     falls without end.
     """

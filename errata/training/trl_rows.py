@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from errata.errors import UsageError
 from errata.exports.sequences import RIGHT_KINDS
-from errata.training.encode import Group, Member
+from errata.training.encode import Group, Member, target_start
 
 Row = dict[str, Any]
 
@@ -48,4 +49,11 @@ def with_mismatched(rows: Sequence[Row], batch: int) -> list[Row]:
 
 
 def _completion(member: Member) -> list[int]:
+    """Ids of a whole completion. Raises UsageError for one that counts as wrong from a later token on."""
+    if target_start(member) != member["prompt"]:
+        raise UsageError(
+            "rows whose wrong texts count as wrong from their first wrong step on (meta.wrong_from)",
+            "TRL's trainers weigh completions as wholes",
+            "export them without --wrong-from",
+        )
     return member["input_ids"][member["prompt"] :]

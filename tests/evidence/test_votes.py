@@ -15,7 +15,6 @@ from errata.evidence.votes import (
     agreement,
     arithmetic,
     case_of,
-    marks_of,
     own_samples,
     reviews,
     revision,
@@ -102,24 +101,6 @@ def test_a_revision_that_keeps_the_answer_speaks_for_it() -> None:
         written("q", "ben", "7", role="revised", parent_id="b"),
     )
     assert list(revision(found)) == [("a", "", True), ("b", "", False)]
-
-
-def test_a_persons_marks_count_and_the_last_one_stands(tmp_path: Path) -> None:
-    file = tmp_path / "marks.jsonl"
-    rows = ['{"rationale": "a", "verdict": "wrong"}', "", '{"rationale": "a", "verdict": "right"}']
-    file.write_text("\n".join(rows))
-    marks = marks_of(file)
-    assert [(name, voter.name, yes) for name, voter, yes in marks.of(case(written("a", "ada", "5")))] == [
-        ("a", "person", True)
-    ]
-    assert marks.prior[0] > 10 * marks.prior[1]
-
-
-@pytest.mark.parametrize("line", ['{"rationale": "a"}', '{"rationale": "a", "verdict": "maybe"}', "{", "[]"])
-def test_a_line_that_is_no_mark_is_named(tmp_path: Path, line: str) -> None:
-    (tmp_path / "marks.jsonl").write_text(line)
-    with pytest.raises(UsageError, match="line 1 is no mark"):
-        marks_of(tmp_path / "marks.jsonl")
 
 
 def test_a_vote_of_ones_own_stands_beside_the_shipped_ones() -> None:

@@ -95,7 +95,7 @@ def test_rows_without_their_source_are_refused(run: Path, tmp_path: Path) -> Non
 
 
 def test_names_are_those_of_one_format_each() -> None:
-    assert len({each.name for each in FORMATS}) == len(FORMATS) == 11
+    assert len({each.name for each in FORMATS}) == len(FORMATS) == 12
 
 
 @pytest.mark.parametrize("name", [each.name for each in FORMATS if each.sequences])

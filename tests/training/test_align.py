@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.training.align import key_tokens, select_keys
+from errata.training.align import AlignMode, key_tokens, select_keys
 
 ids = st.lists(st.integers(0, 5), min_size=1, max_size=30)
 
@@ -86,6 +86,21 @@ def test_without_alignment_every_token_is_key(lengths: tuple[int, int]) -> None:
     right, wrong = ([0] * length for length in lengths)
 
     assert select_keys("none", right, wrong) == (list(range(lengths[0])), list(range(lengths[1])))
+
+
+@given(ids, ids, st.integers(0, 30), st.sampled_from(["edit", "first_divergence", "random", "none"]))
+def test_before_its_first_wrong_step_a_wrong_side_has_no_key_token(
+    right: list[int], wrong: list[int], begin: int, mode: AlignMode
+) -> None:
+    begin = min(begin, len(wrong))
+    whole, late = select_keys(mode, right, wrong), select_keys(mode, right, wrong, begin=begin)
+
+    assert late.right == whole.right
+    if mode == "random":
+        assert len(late.wrong) == len([key for key in key_tokens(right, wrong).wrong if key >= begin])
+        assert all(begin <= key < len(wrong) for key in late.wrong)
+    else:
+        assert late.wrong == [key for key in whole.wrong if key >= begin]
 
 
 @given(ids, ids)

@@ -11,6 +11,7 @@ from errata.report.charts import QUIET, RIGHT, SERIES, bars, lines
 from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Table, at, count, dollars, listed, pct
 from errata.report.log_totals import LogTotals
 from errata.report.proportion import Share
+from errata.report.sections import verdicts
 from errata.runs.recipe import SynthRecipe
 from errata.runs.status import own_stages
 
@@ -37,7 +38,8 @@ class RunView:
 
 
 def section(view: RunView) -> Section:
-    figures = [_problems(view), _rationales(view), _estimated(view), _unread(view), *_levels(view)]
+    of_rule, of_steps = verdicts.acceptance(view.status), verdicts.first_wrong_steps(view.status)
+    figures = [_problems(view), _rationales(view), _estimated(view), of_rule, of_steps, _unread(view), *_levels(view)]
     return Section("synthesis", "Synthesis", _lede(view), [each for each in figures if each])
 
 
@@ -163,9 +165,12 @@ def _estimated(view: RunView) -> Figure | None:
         for each in view.status["authors"]
         if each.get("estimated")
     ]
+    marked = estimated.get("marked")
+    by_hand = f" A person marked {marked['right']:,} right and {marked['wrong']:,} wrong." if marked else ""
     note = (
         "A probability over 0.5 that the answer is right, by agreement of answers, reviews and arithmetic. Nothing "
         "here was compared with a gold answer, and no figure of what is right counts these rationales."
+        f"{by_hand}"
     )
     return Figure(title, Table(("author", "role", "without a grade", "estimated right", "accepted"), rows), (), note)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from errata.errors import UsageError
 from errata.exports.transcript_view import Options
 from errata.exports.write import export
 from errata.models.ranker import load_ranker
+from errata.runs.runner import synthesize
 from errata.training.checkpoints import manifest_of
 from errata.training.mistaken import RIGHT
-from tests.small_runs import lines
+from tests.small_runs import lines, small
 from tests.training.trainings import go
 
 ONE = ("--max_steps", "1")
@@ -87,3 +89,49 @@ def test_a_ranker_goes_on_from_another(run: Path, tmp_path: Path) -> None:
     assert scores[0] == scores[1]
     go("ranker", run, tmp_path / "fresh", *ONE, *base, *still)
     assert load_ranker(tmp_path / "fresh", device="cpu").score(["how many ?"], ["3 + 4 = 7 ."]) != scores[0]
+
+
+# ---- from the first wrong step on ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def located(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    stages = "stages=[exam,rationales,dual_cot,locate]"
+    return asyncio.run(synthesize(small(tmp_path_factory.mktemp("located"), stages, problems=4))).run
+
+
+@pytest.mark.slow  # three trainings each
+@pytest.mark.parametrize(("method", "flags"), [("nat", ("--variant", "ul")), ("edit", BASE)])
+def test_wrong_rationales_are_learned_from_their_first_wrong_step_on(
+    method: str, flags: tuple[str, ...], located: Path, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    late = Options(wrong_from="first_wrong_step", min_step_probability=0.6)
+    whole, exported = export([located], method, tmp_path / "whole.jsonl"), export([located], method, rows, late)
+    met = [each.rows + each.left_out.total() + each.duplicates for each in (exported.tally, whole.tally)]
+    assert met[0] == met[1]
+    assert (exported.tally.left_out["first_wrong_step_unsure"] > 0) is (method == "nat")
+
+    of_run = ("--wrong_from", "first_wrong_step", "--min_step_probability", "0.6")
+    assert go(method, located, tmp_path / "run", *ONE, *flags, *of_run) == 0
+    assert go(method, rows, tmp_path / "file", *ONE, *flags) == 0
+    assert go(method, located, tmp_path / "whole", *ONE, *flags) == 0
+
+    targets = [manifest_of(tmp_path / name)["target_tokens_an_epoch"] for name in ("run", "file", "whole")]
+    assert targets[0] == targets[1] < targets[2]
+    assert manifest_of(tmp_path / "run")["data"][0]["rows"] == exported.tally.rows
+
+
+@pytest.mark.parametrize(
+    ("method", "flags", "found"),
+    [
+        ("sft", ("--wrong_from", "first_wrong_step"), "--wrong_from first_wrong_step with sft"),
+        ("kto", ("--wrong_from", "first_wrong_step"), "--wrong_from first_wrong_step with kto"),
+        ("nat", ("--min_step_probability", "0.6"), "--min_step_probability without"),
+    ],
+)
+def test_a_start_that_would_change_nothing_is_refused(
+    method: str, flags: tuple[str, ...], found: str, run: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=found):
+        go(method, run, tmp_path / "out", *ONE, *flags)

@@ -1,0 +1,34 @@
+"""Figures of verdicts beside the panel's: the acceptance rule of the recipe, and where wrong rationales go wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from errata.evidence.in_force import sentence
+from errata.report.figures import Figure, Lines, Table, count, pct
+
+
+def acceptance(status: dict[str, Any]) -> Figure | None:
+    """What the recipe's rule accepts, its precision an estimate unless it says otherwise; None without a rule."""
+    figures = status.get("accepted_by")
+    if not figures:
+        return None
+    kinds = {"estimated": "estimated by the model of the voters", "realised": "by gold answers, where they are known"}
+    rows: Lines = [
+        [name, *(pct(figures[kind][key], 1) for key in ("value", "low", "high"))]
+        for kind, name in kinds.items()
+        if figures[kind] and figures[kind]["value"] is not None
+    ]
+    note = "Exports and trainings accept by this rule; the figures of the panel are those of the panel's own verdicts."
+    return Figure(sentence(figures), Table(("precision", "value", "low", "high"), rows), (), note)
+
+
+def first_wrong_steps(status: dict[str, Any]) -> Figure | None:
+    """In how many wrong rationales the first wrong step is known; None where nobody looked."""
+    known = status.get("first_wrong_step")
+    if not known or not known["wrong"]:
+        return None
+    title = f"The first wrong step is located in {known['located']:,} of {count(known['wrong'], 'wrong rationale')}."
+    rows: Lines = [["located", known["located"]], ["not located", known["wrong"] - known["located"]]]
+    note = "Wrong by a gold answer or a person's mark; located by the stage locate, with a probability, or by the mark."
+    return Figure(title, Table(("first wrong step", "rationales"), rows), (), note)
