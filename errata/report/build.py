@@ -14,7 +14,7 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
@@ -61,6 +61,10 @@ class WrittenReport:
     browsable: int
     items: int
     bytes: int
+
+    def figures(self) -> dict[str, Any]:
+        """As plain data."""
+        return {**asdict(self), "out": str(self.out)}
 
 
 def write_report(
