@@ -223,6 +223,7 @@ def _provenance(view: RunView, results: Results | None) -> dict[str, Any]:
         "versions": manifest.get("versions", {}),
         "code": _own_code([manifest, *(each.manifest.model_dump() for each in (results.evals if results else ()))]),
         "prompts": manifest.get("prompts", {}),
+        "sent": sorted(view.totals.sent.items()),
         "seed": manifest.get("seed"),
         "licence": manifest.get("licence"),
         "git": (manifest.get("git") or {}).get("commit"),
