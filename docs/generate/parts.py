@@ -84,7 +84,7 @@ def methods() -> str:
 
     sections = []
     for method in METHODS:
-        module = import_module(f"errata.training.methods.{method.name.replace('-', '_')}")
+        module = import_module((method.run or method.flags_class).__module__)
         knobs = [
             [f"`--{each.name}`", default_text(each.default), each.metadata.get("help", "")]
             for each in fields(method.flags_class)
