@@ -10,14 +10,17 @@ from typing import Any
 import click
 
 from errata import __version__
+from errata.cli_examples import EXAMPLES
 from errata.cli_helpers import (
     OptionalPilot,
     load_and_say,
+    loading,
     print_json,
     run_recipe,
     show_exported,
     show_run,
     tracing,
+    watch_run,
     write_export,
 )
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError
@@ -41,10 +44,12 @@ RULES = ("mean", "min", "k_of_n", "veto", "agreement", "majority", "reliability"
 
 
 class Verbs(click.Group):
-    """Turns errors into found / why / do on stderr and the exit codes of errata; every verb takes --debug."""
+    """Turns errors into found / why / do on stderr and the exit codes of errata; every verb takes --debug and has
+    examples below its options."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         cmd.params.append(_debug_option())
+        cmd.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES[name or str(cmd.name)])
         super().add_command(cmd, name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -128,10 +133,11 @@ def cli() -> None:
 )
 @click.option("--lesson-only", is_flag=True, help="Stop after the lesson; a simulated student sits the exam.")
 @click.option("--school", "in_rounds", is_flag=True, help="Teach the student in two rounds of a school instead.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def demo(problems: int, lesson_only: bool, in_rounds: bool, quiet: bool) -> None:
     """School a small student, run a lesson on its mistakes, and see what each part of it buys: no key, no network."""
-    from errata.demo import play, rounds
+    with loading():
+        from errata.demo import play, rounds
 
     if lesson_only and in_rounds:
         raise UsageError("--lesson-only with --school", "a school is rounds of lessons and trainings", "give one")
@@ -174,23 +180,22 @@ def plan(
     Of a study: its steps, time and cost, and what each claim could show. Of a school: its rounds, and what the next one
     would take.
     """
-    from errata.studies.recipe import is_study
+    with loading():
+        from errata.runs.plan.estimate import estimate
+        from errata.runs.plan.show import show
+        from errata.school.recipe import is_school
+        from errata.studies.recipe import is_study
 
     if is_study(Path(recipe)):
         from errata.studies.commands import plan_command
 
         plan_command(Path(recipe), overrides, assume, as_json=as_json)
         return
-    from errata.school.recipe import is_school
-
     if is_school(Path(recipe)):
         from errata.school.commands import plan_command as plan_school
 
         plan_school(Path(recipe), overrides, assume, as_json=as_json)
         return
-    from errata.runs.plan.estimate import estimate
-    from errata.runs.plan.show import show
-
     result = estimate(load_and_say(recipe, overrides, trust_hosts), assume=assume, pilot=pilot)
     if as_json:
         print_json(result)
@@ -201,7 +206,7 @@ def plan(
 @cli.command()
 @click.argument("recipe")
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Run the graphs in N Ray workers; extra ray.")
 @click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
 @click.option("--trace", metavar="FILE|URL", help="OpenTelemetry spans: JSON lines, or a collector's address.")
@@ -228,14 +233,13 @@ def synth(
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(run: Path, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Show it anew until the run ends; Ctrl-C ends the watching, not the run.")
+def status(run: Path, as_json: bool, watch: bool) -> None:
     """Show what became of RUN's problems, rationales, calls and dollars."""
-    if as_json:
-        from errata.cli_helpers import status_with_rule
-
-        print_json(status_with_rule(run))
+    if watch:
+        watch_run(run, as_json=as_json)
     else:
-        show_run(run)
+        show_run(run, as_json=as_json)
 
 
 @cli.command()
@@ -253,7 +257,8 @@ def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **op
     Estimates hang on the model of the voters: in trials their intervals held the truth less often than 95 % of the
     time. Where some gold answers are known, look at --hide-gold.
     """
-    from errata.evidence.commands import compare_rules, show_rules
+    with loading():
+        from errata.evidence.commands import compare_rules, show_rules
 
     result = compare_rules(run, rules=rules or (() if compare else ("reliability",)), **options)
     if as_json:
@@ -352,10 +357,12 @@ class Methods(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         @click.pass_context
         def run(ctx: click.Context) -> None:
-            from errata.models.load import need_torch
+            with loading("PyTorch"):
+                from errata.models.load import need_torch
 
-            need_torch()
-            from errata.training.job import main
+                need_torch()
+            with loading("the trainer"):
+                from errata.training.job import main
 
             sys.exit(main(cmd_name, ctx.args))
 
@@ -371,19 +378,14 @@ class Methods(click.Group):
 
 @cli.group(cls=Methods)
 def train() -> None:
-    """Train a student on a run's transcripts, by the method of a paper or one's own. Takes TRL's flags.
-
-    errata train sft --config recipes/train/sft.yaml --dataset_name runs/demo --learning_rate 1e-4
-
-    errata train my_method.py:METHOD --dataset_name runs/demo --model_name_or_path tiny
-    """
+    """Train a student on a run's transcripts, by the method of a paper or one's own. Takes TRL's flags."""
 
 
 @cli.command(name="eval")
 @click.argument("recipe")
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
 @click.option("--trace", metavar="FILE|URL", help="OpenTelemetry spans: JSON lines, or a collector's address.")
 @click.option("--trace-texts", is_flag=True, help="Spans hold messages and replies too.")
@@ -400,7 +402,8 @@ def eval_(
 
     Overrides are dotted: limit=20 tasks.gsm8k.limit=100 decodings.greedy.max_tokens=300
     """
-    from errata.evals.commands import eval_command
+    with loading():
+        from errata.evals.commands import eval_command
 
     with tracing(trace, texts=trace_texts):
         code = eval_command(Path(recipe), overrides, as_json=as_json, quiet=quiet, trust_hosts=trust_hosts)
@@ -411,17 +414,19 @@ def eval_(
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
-def study(recipe: Path, overrides: tuple[str, ...], as_json: bool, trust_hosts: tuple[str, ...]) -> None:
+def study(recipe: Path, overrides: tuple[str, ...], as_json: bool, quiet: bool, trust_hosts: tuple[str, ...]) -> None:
     """Run RECIPE's arms over its seeds and judge its claims. The same command resumes; new seeds or arms are added.
 
     Overrides are dotted: seeds=[0,1] training.max_steps=50 together=2
     """
-    from errata.models.load import need_torch
-    from errata.studies.commands import study_command
+    with loading("PyTorch"):
+        from errata.models.load import need_torch
+        from errata.studies.commands import study_command
 
-    need_torch()
-    sys.exit(study_command(recipe, overrides, as_json=as_json, trust_hosts=trust_hosts))
+        need_torch()
+    sys.exit(study_command(recipe, overrides, as_json=as_json, quiet=quiet, trust_hosts=trust_hosts))
 
 
 @cli.command()
@@ -478,7 +483,8 @@ def compare(
 
     Claims are corrected for one another; all other differences are exploratory.
     """
-    from errata.evals.commands import compare_command
+    with loading():
+        from errata.evals.commands import compare_command
 
     compare_command(
         evals,
@@ -496,16 +502,23 @@ def compare(
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("evals", nargs=-1, metavar="[EVAL ...]")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="By default RUN/report.html.")
-def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def report(run: Path, evals: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool) -> None:
     """Write one HTML file about RUN and its evaluations: figures, transcripts, pairs. No network.
 
     EVAL is an eval directory, JSON lines with `id` and `correct`, or another tool's log, as for `errata compare`; by
     default all of RUN/evals.
     """
-    from errata.report.build import write_report
+    with loading():
+        from errata.report.build import write_report
 
-    done = write_report(run, evals, out, say=lambda text: click.echo(text, err=True))
-    click.echo(f"{done.browsable:,} transcripts, {done.items:,} eval items, {done.bytes / 2**20:.1f} MiB", err=True)
+    done = write_report(run, evals, out, say=lambda text: None if quiet else click.echo(text, err=True))
+    if as_json:
+        print_json(done.figures())
+        return
+    if not quiet:
+        click.echo(f"{done.browsable:,} transcripts, {done.items:,} eval items, {done.bytes / 2**20:.1f} MiB", err=True)
     click.echo(str(done.out))
 
 
@@ -575,7 +588,8 @@ def fetch(name: str, into: Path | None) -> None:
 @click.option("--port", default=8018, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 def view(folder: Path, host: str, port: int) -> None:
     """Show the runs of FOLDER, by default `runs`, in a browser while they go on: progress, failures, reports."""
-    from errata.view.commands import view_command
+    with loading():
+        from errata.view.commands import view_command
 
     view_command(folder, host, port)
 
@@ -587,12 +601,13 @@ def graph(name: Any) -> None:
 
     The shipped ones: exam, rationales, peer_review, mistake_explanation, dual_cot, lesson; and school.
     """
-    if name == "school":
+    with loading("LangGraph"):
+        from errata.runs.studio import mermaid
         from errata.school.graph import mermaid as school_mermaid
 
+    if name == "school":
         click.echo(school_mermaid())
         return
-    from errata.runs.studio import mermaid
 
     click.echo(mermaid(name))
 
@@ -601,7 +616,8 @@ def graph(name: Any) -> None:
 @click.argument("kind", type=click.Choice(["synth", "eval", "study", "school"]), default="synth")
 def schema(kind: str) -> None:
     """Print the JSON Schema of recipes, for editors: of those of `errata synth`, or of another verb."""
-    from errata.schema import json_schema
+    with loading():
+        from errata.schema import json_schema
 
     print_json(json_schema(kind))
 
@@ -638,9 +654,10 @@ def serve(
     fates: tuple[str, ...],
 ) -> None:
     """Offer the simulated faculty over an OpenAI-compatible endpoint and Anthropic's, with faults if asked."""
-    from errata.llm.backends.simulated.batch_desk import BatchFaults
-    from errata.llm.backends.simulated.server import Faults
-    from errata.llm.backends.simulated.server import serve as serve_until_signalled
+    with loading():
+        from errata.llm.backends.simulated.batch_desk import BatchFaults
+        from errata.llm.backends.simulated.server import Faults
+        from errata.llm.backends.simulated.server import serve as serve_until_signalled
 
     kinds = kinds or Faults.kinds
     faults = Faults(fault_rate, kinds, fault_seed, retry_after=retry_after, refuse_after=refuse_after, rpm=rpm, tpm=tpm)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,22 @@ import click
 
 PILOT = 5
 """Problems of a pilot where no number is given."""
+
+
+LOADING_AFTER_S = 0.8
+"""Seconds without a word before a verb says that it is loading."""
+
+
+@contextmanager
+def loading(what: str = "errata's parts") -> Iterator[None]:
+    """Imports under it that take long say so on stderr; those that are quick say nothing."""
+    said = threading.Timer(LOADING_AFTER_S, lambda: to_stderr(f"loading {what} ..."))
+    said.daemon = True
+    said.start()
+    try:
+        yield
+    finally:
+        said.cancel()
 
 
 class OptionalPilot(click.Command):
@@ -36,7 +54,8 @@ def ready_to_stop() -> Any:
 
 def load_and_say(path: str, overrides: tuple[str, ...], trust_hosts: tuple[str, ...] = ()) -> Any:
     """The recipe in a file; what code it runs and which hosts get which keys is said first, on stderr."""
-    from errata.runs.recipe import load_recipe
+    with loading():
+        from errata.runs.recipe import load_recipe
 
     recipe = load_recipe(path, overrides)
     say_code(recipe.code)
@@ -76,9 +95,10 @@ def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
     import asyncio
     import gc
 
-    from errata.config.env import expand
-    from errata.runs.progress import report, watching
-    from errata.runs.runner import synthesize
+    with loading("LangGraph"):
+        from errata.config.env import expand
+        from errata.runs.progress import report, watching
+        from errata.runs.runner import synthesize
 
     gc.freeze()  # what the imports made stays; looking through it again took 7 to 17 % of the CPU
     gc.set_threshold(5_000, 20, 20)
@@ -108,13 +128,18 @@ def tracing(target: str | None, *, texts: bool) -> AbstractContextManager[None]:
     return traced(target, texts=texts)
 
 
-def show_run(run: Path) -> None:
-    from errata.evidence.in_force import sentence
-    from errata.runs.tables import show_status
+def show_run(run: Path, *, as_json: bool = False) -> None:
+    """The figures of a run on stdout."""
+    with loading():
+        from errata.evidence.in_force import sentence
+        from errata.runs.tables import show_status
 
     figures = status_with_rule(run)
-    in_force = figures["accepted_by"]
-    show_status({**figures, "accepted_by_in_words": in_force and sentence(in_force)})
+    if as_json:
+        print_json(figures)
+    else:
+        in_force = figures["accepted_by"]
+        show_status({**figures, "accepted_by_in_words": in_force and sentence(in_force)})
 
 
 def status_with_rule(run: str | Path) -> dict[str, Any]:
@@ -124,6 +149,26 @@ def status_with_rule(run: str | Path) -> dict[str, Any]:
     from errata.runs.status import status as status_of
 
     return {**status_of(run), "accepted_by": accepted_by(find_run(run))}
+
+
+def watch_run(run: Path, *, as_json: bool, pause_s: float = 2.0) -> None:
+    """Shows the figures of a run again and again until no process writes it; as JSON, an object a time.
+
+    On a terminal each table takes the place of the one before.
+    """
+    with loading():
+        from errata.runs.in_use import is_on
+        from errata.runs.run_dir import find_run
+
+    going = True
+    while going:
+        going = is_on(find_run(run))  # asked before: what a run writes last is shown
+        began = time.monotonic()
+        if not as_json:
+            click.clear()
+        show_run(run, as_json=as_json)
+        if going:
+            time.sleep(max(pause_s, 4 * (time.monotonic() - began)))
 
 
 def write_export(
@@ -139,11 +184,12 @@ def write_export(
     **options: Any,
 ) -> Any:
     """Writes a data set as `errata export` does; `form` is a format's name, `my_format.py:FORMAT`, or a value."""
-    from errata.data.contamination import parse_against
-    from errata.exports.formats import check_options, format_of, own_code
-    from errata.exports.transcript_view import Options
-    from errata.exports.write import export as write
-    from errata.runs.acceptance import acceptance_of
+    with loading():
+        from errata.data.contamination import parse_against
+        from errata.exports.formats import check_options, format_of, own_code
+        from errata.exports.transcript_view import Options
+        from errata.exports.write import export as write
+        from errata.runs.acceptance import acceptance_of
 
     form = format_of(form)
     say_code(own_code(form))

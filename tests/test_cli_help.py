@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import click
 import pytest
+from click.shell_completion import BashComplete
 from click.testing import CliRunner
 
+from errata import cli_helpers
 from errata.cli import cli
+from errata.cli_examples import EXAMPLES
 
 WORKFLOW = [
     "demo",
@@ -42,3 +50,76 @@ def test_h_is_help(words: list[str]) -> None:
     short, long = (CliRunner().invoke(cli, [*words, flag]) for flag in ("-h", "--help"))
     assert short.exit_code == 0
     assert short.output == long.output
+
+
+def test_every_verb_has_examples_and_no_other_has() -> None:
+    assert EXAMPLES.keys() == cli.commands.keys()
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
+def test_an_example_is_in_the_help_and_can_be_typed_so(line: str) -> None:
+    program, verb, *words = shlex.split(line.partition(">")[0])
+    assert program == "errata"
+    assert f"    {line}\n" in CliRunner().invoke(cli, [verb, "--help"], terminal_width=200).output
+    with cli.commands[verb].make_context(verb, words, parent=click.Context(cli)) as context:
+        assert context.params.keys() <= {each.name for each in cli.commands[verb].params}
+
+
+@pytest.mark.parametrize("verb", ["demo", "synth", "eval", "study", "report"])
+def test_progress_can_be_left_out_by_a_letter(verb: str) -> None:
+    assert ["-q", "--quiet"] in [each.opts for each in cli.commands[verb].params]
+
+
+def test_the_shell_completes_verbs_and_options() -> None:
+    completion = BashComplete(cli, {}, "errata", "_ERRATA_COMPLETE")
+    assert [each.value for each in completion.get_completions([], "st")] == ["status", "study"]
+    assert "--watch" in [each.value for each in completion.get_completions(["status"], "--w")]
+    assert "eval" in [each.value for each in completion.get_completions(["schema"], "")]
+
+
+# ---- silence ---------------------------------------------------------------------------------------------------------
+
+
+def test_imports_that_take_long_say_so_and_others_do_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cli_helpers.loading():
+        pass
+    monkeypatch.setattr(cli_helpers, "LOADING_AFTER_S", 0.01)
+    with cli_helpers.loading("the trainer"):
+        time.sleep(0.2)
+    assert capsys.readouterr() == ("", "loading the trainer ...\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "none.yaml"],
+        ["synth", "none.yaml"],
+        ["status", "none"],
+        ["status", "none", "--watch"],
+        ["accept", "none"],
+        ["export", "none", "--format", "sft", "--out", "x.jsonl"],
+        ["train", "sft", "--nothing"],
+        ["eval", "none.yaml"],
+        ["study", "none.yaml"],
+        ["compare", "none", "none"],
+        ["report", "none"],
+        ["view", "none"],
+        ["graph", "none"],
+        ["serve", "--fault", "none"],
+    ],
+    ids=lambda words: " ".join(words[:3]),
+)
+def test_every_verb_loads_where_it_would_be_said(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[str] = []
+
+    @contextmanager
+    def loading(what: str = "") -> Iterator[None]:
+        loads.append(what)
+        yield
+
+    monkeypatch.setattr("errata.cli.loading", loading)
+    monkeypatch.setattr("errata.cli_helpers.loading", loading)
+    assert CliRunner().invoke(cli, words).exit_code == 2
+    assert loads

@@ -19,6 +19,7 @@ import click
 from docs.generate.tables import default_text, fields_of, model_section, table
 from errata import _HOME
 from errata.cli import cli
+from errata.cli_examples import EXAMPLES
 from errata.schema import KINDS, models_in, recipe_class
 
 
@@ -85,7 +86,7 @@ def methods() -> str:
 
     sections = []
     for method in METHODS:
-        module = import_module(f"errata.training.methods.{method.name.replace('-', '_')}")
+        module = import_module((method.run or method.flags_class).__module__)
         knobs = [
             [f"`--{each.name}`", default_text(each.default), each.metadata.get("help", "")]
             for each in fields(method.flags_class)
@@ -109,7 +110,9 @@ def commands() -> str:
         options = [each for each in command.params if isinstance(each, click.Option)]
         rows = [[f"`{', '.join(each.opts)}`", (each.get_help_record(context) or ("", ""))[1]] for each in options]
         about = cleandoc(command.help or "").replace("\b\n", "")
+        examples = "\n".join(EXAMPLES[name])
         sections += [f"## errata {name}", f"```\nerrata {name} {usage}\n```", about, table(["option", ""], rows)]
+        sections.append(f"```bash\n{examples}\n```")
         if isinstance(command, click.Group):
             names = ((each, command.get_command(context, each)) for each in command.list_commands(context))
             rows = [[f"`{each}`", part.get_short_help_str(200) if part else ""] for each, part in names]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -117,6 +118,8 @@ class EvalRun:
     """Compares answers where a task's own grader has no `same`."""
     on_settled: Callable[[str | None], None]
     """Is called for every item that is over, with None or why it failed."""
+    in_flight: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Holds as long as an item is in flight."""
     failed: int = 0
 
     def __post_init__(self) -> None:
@@ -161,7 +164,7 @@ class EvalRun:
 
     async def _settle(self, log: Log, work: WorkItem) -> None:
         try:
-            with problem_span(work.problem.id, task=work.task.name):
+            with self.in_flight(), problem_span(work.problem.id, task=work.task.name):
                 item = await self._item(work)
         except ProviderError as lost:
             self.failed += 1

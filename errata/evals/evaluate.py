@@ -261,6 +261,7 @@ class _Run:
                 graders=graders,
                 shipped=shipped,
                 on_settled=self.progress.settle,
+                in_flight=self.progress.in_flight,
             )
             pending = eval_run.open()
             self.progress.tally.done += len(eval_run.items_to_do) - pending

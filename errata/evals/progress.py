@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +22,15 @@ class Progress:
     ledgers: list[Spent] = field(default_factory=list)
     settled: int = 0
     started: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """Counts an item as in flight as long as this holds."""
+        self.tally.in_flight += 1
+        try:
+            yield
+        finally:
+            self.tally.in_flight -= 1
 
     def settle(self, failure: str | None) -> None:
         outcome = Outcome(status="done") if failure is None else Outcome(status="failed", reason=failure)
@@ -40,4 +51,5 @@ class Progress:
             self.tally.pending,
             time.monotonic() - self.started,
             bool(self.stop.requests),
+            stops=self.stop.requests,
         )

@@ -14,7 +14,7 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
@@ -63,6 +63,10 @@ class WrittenReport:
     browsable: int
     items: int
     bytes: int
+
+    def figures(self) -> dict[str, Any]:
+        """As plain data."""
+        return {**asdict(self), "out": str(self.out)}
 
 
 def write_report(
@@ -222,6 +226,7 @@ def _provenance(view: RunView, results: Results | None) -> dict[str, Any]:
         "versions": manifest.get("versions", {}),
         "code": _own_code([manifest, *(each.manifest.model_dump() for each in (results.evals if results else ()))]),
         "prompts": manifest.get("prompts", {}),
+        "sent": sorted(view.totals.sent.items()),
         "seed": manifest.get("seed"),
         "licence": manifest.get("licence"),
         "git": (manifest.get("git") or {}).get("commit"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from errata.evals.results import Item
 from errata.report.embedded_data import QUESTION, Archive
-from errata.report.eval_results import Results
+from errata.report.eval_results import Results, mistake_of
 from errata.report.log_totals import difficulty
 
 Json = dict[str, Any]
@@ -41,7 +41,8 @@ def embed(results: Results, archive: Archive) -> Json:
             for marks, item in zip(index["right"], answered, strict=True)
         ]
         facets = {"task": key.task, **{name: str(value) for name, value in difficulty(first.meta).items()}}
-        for name, value in facets.items():
+        kinds = {kind for item in answered if item is not None and (kind := mistake_of(item))}
+        for name, value in (*facets.items(), *(("mistake", kind) for kind in sorted(kinds))):
             if value:
                 index["facets"].setdefault(name, {}).setdefault(value, []).append(number)
     return index
@@ -69,5 +70,6 @@ def _answer(item: Item) -> Json:
         "right": sum(sample.correct for sample in item.samples),
         "tokens": item.tokens,
         "truncated": item.truncated,
-        "mistake": item.meta.get("mistake"),
+        "mistake": mistake_of(item),
+        "sound": item.meta.get("sound"),
     }

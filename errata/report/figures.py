@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 Spec = dict[str, Any]
 Cell = str | int | float | None
@@ -43,6 +44,19 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A link to the entries that a mark counts. `view` is `items` or `transcripts`, `chosen` its filters' values."""
+
+    name: str
+    view: str
+    chosen: Mapping[str, str]
+
+    @property
+    def address(self) -> str:
+        return f"#{self.view}?{urlencode(self.chosen)}"
+
+
+@dataclass(frozen=True)
 class Figure:
     """`title` says in a sentence what is seen; `note` how it was counted."""
 
@@ -52,6 +66,7 @@ class Figure:
     note: str = ""
     wide: bool = False
     """Spans the page."""
+    sources: Sequence[Source] = ()
 
     @property
     def legend(self) -> list[Legend]:

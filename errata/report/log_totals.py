@@ -103,6 +103,9 @@ class LogTotals:
     thinking: dict[tuple[str, bool], list[int]] = field(default_factory=lambda: defaultdict(list))
     """By (author, right): words that were thought before each rationale that thought any."""
 
+    sent: dict[str, Call] = field(default_factory=dict)
+    """By prompt and version, the first call made with it."""
+
     def add(self, transcript: Transcript) -> None:
         by_id = {each.id: each for each in transcript.rationales}
         for each in by_id.values():
@@ -212,6 +215,7 @@ class LogTotals:
                 self.same_kinds[len(set(kinds)) == 1] += 1
 
     def _call(self, call: Call, by_id: dict[str, Rationale]) -> None:
+        self.sent.setdefault(call.prompt, call)
         about = by_id.get(call.about or "")
         if call.verb == "score" and about is not None:
             key = about.author, "being reviewed"

@@ -115,6 +115,8 @@ class Snapshot:
     warnings: Mapping[str, str] = field(default_factory=dict)
     """What is to be said at once and not at the end, by what it is about."""
     batches: BatchProgress = field(default_factory=BatchProgress)
+    stops: int = 0
+    """How often a person has asked for an end."""
 
 
 Watch = Callable[[Snapshot], None]

@@ -43,6 +43,13 @@ def done_so_far(snapshot: Snapshot) -> float:
     return snapshot.settled + min(snapshot.tally.in_flight, snapshot.left) / 2
 
 
+def still_to_do(snapshot: Snapshot) -> float:
+    """Problems' worth of work that this process has still to do: while it drains, that of the problems in flight."""
+    if snapshot.draining:
+        return min(snapshot.tally.in_flight, snapshot.left) / 2
+    return snapshot.settled + snapshot.left - done_so_far(snapshot)
+
+
 def projected(snapshot: Snapshot, now: float | None, ever: float | None) -> float | None:
     """What an amount comes to at the end if the rest takes what this process's problems took on average.
 
@@ -51,8 +58,7 @@ def projected(snapshot: Snapshot, now: float | None, ever: float | None) -> floa
     """
     if now is None or ever is None or not snapshot.settled:
         return None
-    done = done_so_far(snapshot)
-    return ever + now / done * max(0.0, snapshot.settled + snapshot.left - done)
+    return ever + now / done_so_far(snapshot) * max(0.0, still_to_do(snapshot))
 
 
 def budgets(snapshot: Snapshot) -> list[str]:
@@ -114,11 +120,11 @@ class Rate:
 def describe(snapshot: Snapshot, rate: float) -> list[tuple[str, str]]:
     """The figures of a run at one moment, as (what, value)."""
     tally, spent = snapshot.tally, snapshot.spent["this_run"]
-    done = done_so_far(snapshot)
-    rest = snapshot.settled + snapshot.left - done
-    left = "-" if not snapshot.settled else duration(snapshot.elapsed_s / done * rest)
+    pace = snapshot.elapsed_s / done_so_far(snapshot) if snapshot.settled else None
+    left = "-" if pace is None else duration(pace * still_to_do(snapshot))
     usd = snapshot.spent["all_runs"]["usd"]
     ahead = projected(snapshot, spent["usd"], usd)
+    when = "when the drain ends" if snapshot.draining else "in all"
     limits = budgets(snapshot)
     return [
         (
@@ -128,10 +134,10 @@ def describe(snapshot: Snapshot, rate: float) -> list[tuple[str, str]]:
         ),
         ("calls", f"{spent['paid']} paid, {spent['cached']} cached, {spent['failed']} failed, {rate:.0f}/s"),
         ("tokens", f"{spent['prompt_tokens']:,} prompt, {spent['completion_tokens']:,} completion"),
-        ("cost", money(usd) + (f", about {money(ahead)} in all" if ahead is not None else "")),
+        ("cost", money(usd) + (f", about {money(ahead)} {when}" if ahead is not None else "")),
         *([("budget", "; ".join(limits))] if limits else []),
         *([("batches", batches_in_words(snapshot.batches))] if snapshot.batches else []),
-        ("time", f"{duration(snapshot.elapsed_s)}, {left} left" + (", draining" if snapshot.draining else "")),
+        ("time", f"{duration(snapshot.elapsed_s)}, {left} left" + (" of the drain" if snapshot.draining else "")),
     ]
 
 
@@ -253,6 +259,7 @@ def _drawn(snapshot: Snapshot, rate: float, verb: str) -> Any:
     whole = Table.grid()
     for part in (ProgressBar(total=max(tally.total, 1), completed=tally.logged, width=60), figures, agents):
         whole.add_row(part)
-    for text in snapshot.warnings.values():
+    notices = [*snapshot.warnings.values(), *([interrupted(snapshot.stops)] if snapshot.stops else [])]
+    for text in notices:  # what is printed beside a panel is overwritten by its next state
         whole.add_row(Text(plain(text), style="yellow"))
     return Panel(whole, title=f"errata {verb}", expand=False)

@@ -106,6 +106,7 @@ class Run:
             self.recipe.budget,
             at_once,
             self.batches(),
+            self.stop.requests,
         )
 
     def spent(self) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from errata.errors import plain
+from errata.runs.fitted_table import FittedTable
 from errata.runs.progress import money
 
 SET_ASIDE = {
@@ -23,17 +23,9 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
-def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> FittedTable:
     """The first column is text, the others are figures."""
-    drawn = Table(title=Text(title), title_justify="left", box=None, padding=(0, 2, 0, 0), title_style="bold")
-    rows = list(rows)
-    label = min(24, max((len(str(row[0])) for row in rows), default=0))
-    for place, heading in enumerate(headings):
-        width = None if place else label  # a narrow terminal shall fold figures before names
-        drawn.add_column(heading, justify="right" if place else "left", overflow="fold", min_width=width)
-    for row in rows:
-        drawn.add_row(*(Text(plain(_cell(cell))) for cell in row))
-    return drawn
+    return FittedTable(plain(title), headings, [[plain(_cell(cell)) for cell in row] for row in rows], caption)
 
 
 def _cell(cell: Any) -> str:
@@ -77,7 +69,7 @@ def _parts(status: dict[str, Any]) -> list[RenderableType | None]:
     ]
 
 
-def _problems(problems: dict[str, Any]) -> Table:
+def _problems(problems: dict[str, Any]) -> FittedTable:
     rows: list[tuple[str, int]] = [("done", problems["done"])]
     for ending in ("rejected", "failed"):
         rows.append((ending, sum(problems[ending].values())))
@@ -86,7 +78,7 @@ def _problems(problems: dict[str, Any]) -> Table:
     return table("Problems", ("", "number"), rows)
 
 
-def _authors(authors: list[dict[str, Any]]) -> Table:
+def _authors(authors: list[dict[str, Any]]) -> FittedTable:
     headings = ["author", "role", "written", "right", "reviewed", "accepted", "sound"]
     keys = ["author", "role", "written", "correct", "reviewed", "accepted", "sound"]
     if any(row.get("estimated") for row in authors):
@@ -108,23 +100,20 @@ def _graded(status: dict[str, Any]) -> bool:
     return estimated is None or estimated["written"] < status["rationales"]["written"]
 
 
-def _verdicts(acceptance: dict[str, Any], agreement: dict[str, Any], *, graded: bool) -> Table:
+def _verdicts(acceptance: dict[str, Any], agreement: dict[str, Any], *, graded: bool) -> FittedTable:
     answer, sound, differ = acceptance["answer"], acceptance["sound"], acceptance["disagreements"]
     rows = [("panel against the answer", percent(answer["precision"]), percent(answer["recall"]))] if graded else []
     if sound:
         rows.append(("panel against soundness", percent(sound["precision"]), percent(sound["recall"])))
         grader = percent(sound["grader_only_precision"]), percent(sound["grader_only_recall"])
         rows += [("grader alone against soundness", *grader)] if graded else []
-    drawn = table(f"Acceptance of {acceptance['judged']:,} judged rationales", ("", "precision", "recall"), rows)
     alpha = "undefined" if agreement["alpha"] is None else f"{agreement['alpha']:.2f}"
     wrongly = (
         f"accepted though wrong {differ['accepted_wrong']:,}, rejected though right {differ['rejected_right']:,}; "
     )
-    drawn.caption = Text(
-        f"{wrongly if graded else ''}Krippendorff's alpha {alpha} over {agreement['units']:,} rationales"
-    )
-    drawn.caption_justify = "left"
-    return drawn
+    caption = f"{wrongly if graded else ''}Krippendorff's alpha {alpha} over {agreement['units']:,} rationales"
+    title = f"Acceptance of {acceptance['judged']:,} judged rationales"
+    return table(title, ("", "precision", "recall"), rows, caption)
 
 
 def _estimated(estimated: dict[str, Any] | None) -> Text | None:
@@ -140,7 +129,7 @@ def _estimated(estimated: dict[str, Any] | None) -> Text | None:
     )
 
 
-def _reviewers(reviewers: dict[str, dict[str, Any]]) -> Table:
+def _reviewers(reviewers: dict[str, dict[str, Any]]) -> FittedTable:
     rows = (
         (name, row["asked"], row["valid"], row["lost"], None if row["mean"] is None else f"{row['mean']:.2f}")
         for name, row in reviewers.items()
@@ -148,7 +137,7 @@ def _reviewers(reviewers: dict[str, dict[str, Any]]) -> Table:
     return table("Reviewers", ("reviewer", "asked", "valid scores", "lost", "mean score"), rows)
 
 
-def _yield(status: dict[str, Any]) -> Table:
+def _yield(status: dict[str, Any]) -> FittedTable:
     student, explanations = status["student"], status["explanations"]
     rows: list[tuple[str, int]] = []
     if student["answers"]:
@@ -169,7 +158,7 @@ def _yield(status: dict[str, Any]) -> Table:
     return table("Yield", ("", "number"), rows)
 
 
-def _agents(agents: dict[str, dict[str, Any]]) -> Table:
+def _agents(agents: dict[str, dict[str, Any]]) -> FittedTable:
     rows = (
         (name, row["calls"], row["failed"], row["prompt_tokens"], row["completion_tokens"], money(row["usd"]))
         for name, row in agents.items()
@@ -181,7 +170,7 @@ def _agents(agents: dict[str, dict[str, Any]]) -> Table:
 _WHOSE = ("agent", "stage", "verb")
 
 
-def _unread(replies: list[dict[str, Any]]) -> Table | None:
+def _unread(replies: list[dict[str, Any]]) -> FittedTable | None:
     """Replies that could not be read or were cut off; None where there are none."""
     keys = (*_WHOSE, "replies", "unreadable", "cut_off", "fresh_tries", "fresh_tokens")
     rows = [row for row in replies if row["unreadable"] or row["cut_off"]]
@@ -192,7 +181,7 @@ def _unread(replies: list[dict[str, Any]]) -> Table | None:
     return table("Replies that could not be read, or were cut off", headings, lines)
 
 
-def _so_far(replies: list[dict[str, Any]]) -> Table:
+def _so_far(replies: list[dict[str, Any]]) -> FittedTable:
     """The calls that were paid for, those of unfinished problems among them."""
     keys = ("stage", "verb", "agent", "replies", "cut_off", "fresh_tries", "prompt_tokens", "completion_tokens")
     rows = ([*(row[key] for key in keys), f"{row['seconds'] / max(row['replies'], 1):.1f}"] for row in replies)

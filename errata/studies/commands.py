@@ -117,7 +117,7 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
     if lessons:
         drawn.append(table("Lessons", ("", "runs", "problems", "calls each", "cost each"), lessons))
     if claims:
-        drawn.append(table("Claims", ("", "", "task", "could show", "seeds for 2 points"), claims))
+        drawn.append(table("Claims", ("claim", "difference", "task", "could show", "seeds for 2 points"), claims))
     show(drawn)
     for each in planned["lessons"]:
         for note in each["refused"]:

@@ -16,6 +16,7 @@ from accelerate.utils import reduce
 from transformers import TrainerCallback
 
 from errata.errors import Diverged, ErrataError
+from errata.training.progress import STOPPING
 
 ECHO_S = 3.0
 """A launcher passes on what the terminal has sent to its processes already; what comes so soon after is the same."""
@@ -50,7 +51,7 @@ class Stopper(TrainerCallback):
         if self.stopped and (now - self._since > ECHO_S or PartialState().num_processes == 1):
             raise KeyboardInterrupt
         self.stopped, self._since = True, now
-        click.echo("stopping after this step; once more stops at once", err=True)
+        click.echo(STOPPING, err=True)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         self.stopped = _anywhere(self.stopped)

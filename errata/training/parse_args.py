@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from argparse import Action
+from argparse import Action, HelpFormatter
 from collections.abc import Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from trl import TrlParser
+from trl import SFTConfig, TrlParser
 
 from errata.config.code import Loader
 from errata.config.env import expand
@@ -31,6 +31,8 @@ class Parser(TrlParser):
         self.flags: dict[str, Action] = {}
         """The first action of every destination: a switch has a second one that turns it off."""
         self.spellings: list[str] = []
+        self.sections: dict[str, set[str]] = {}
+        """By title, the destinations that stand before TRL's in the help."""
         super().__init__(*args, **kwargs)
 
     def add_argument(self, *names: Any, **settings: Any) -> Action:
@@ -38,6 +40,20 @@ class Parser(TrlParser):
         self.flags.setdefault(action.dest, action)
         self.spellings.extend(action.option_strings)
         return action
+
+    def format_help(self) -> str:
+        """What the method is, then the flags: errata's own first, those of TRL and transformers behind."""
+        formatter = self.formatter_class(prog=self.prog)
+        formatter.add_text(f"usage: {self.prog} --config FILE [--flag value ...]")
+        formatter.add_text(self.description)
+        listed: set[str] = set()
+        for title, names in self.sections.items():
+            listed |= names
+            _add_section(formatter, title, [each for each in self._actions if each.dest in names])
+        rest = [each for each in self._actions if each.dest not in listed and each.dest != "help"]
+        _add_section(formatter, "TRL's and transformers'", rest)
+        formatter.add_text("A flag wins over the file, the file over the defaults. A key of the file is a flag's name.")
+        return formatter.format_help()
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, "the flags cannot be read", f"see `{self.prog} --help`")
@@ -96,7 +112,19 @@ def _parser(method: AnyMethod, prog: str) -> Parser:
             "there is another flag of this name",
             "call it otherwise; defaults of TRL's flags stand in a subclass of Training",
         )
-    return Parser(classes, prog=prog, allow_abbrev=False)
+    parser = Parser(classes, prog=prog, allow_abbrev=False, description=method.help)
+    parser.sections = {
+        "what is learned from": set(DataArguments.__dataclass_fields__),
+        f"of {method.name}": {*method.flags_class.__dataclass_fields__, "control"},
+        "how it is trained, errata's own": method.training.__dataclass_fields__.keys() - SFTConfig.__dataclass_fields__,
+    }
+    return parser
+
+
+def _add_section(formatter: HelpFormatter, title: str, actions: Sequence[Action]) -> None:
+    formatter.start_section(title)
+    formatter.add_arguments(actions)
+    formatter.end_section()
 
 
 def _config_file(words: Sequence[str]) -> tuple[Path | None, list[str]]:

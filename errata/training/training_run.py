@@ -32,6 +32,7 @@ from errata.training.method import Knobs
 from errata.training.method_arguments import Arguments
 from errata.training.model_card import WritesCards, write_card
 from errata.training.prepare import Prepared
+from errata.training.progress import show_progress
 
 K = TypeVar("K", bound=Knobs)
 T = TypeVar("T", bound=Trainer)
@@ -150,6 +151,7 @@ class TrainingRun(Generic[K]):
         trainer.add_callback(stopper)
         trainer.add_callback(Finite())
         trainer.add_callback(WritesCards(self.write_card))
+        panel = show_progress(trainer, stopper, shown=self.main and not self.args.disable_tqdm)
         try:
             with stopper.listening(), explained(), threads_for(trainer.model):
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -160,6 +162,9 @@ class TrainingRun(Generic[K]):
         except BaseException:
             self.write(where, "broken off", step=trainer.state.global_step)
             raise
+        finally:
+            if panel:
+                panel.close()
         if stopper.stopped:
             self.write(where, "broken off", step=trainer.state.global_step)
             self.say(f"stopped at step {trainer.state.global_step}; go on with --resume_from_checkpoint auto")
@@ -172,4 +177,6 @@ class TrainingRun(Generic[K]):
         self.say(f"steps     {trainer.state.global_step}; {terms}")
         if self.main:
             click.echo(str(where))
+        if where == self.output:
+            self.say(f"next      errata eval RECIPE, where models holds {{name: {where.name}, model: local/{where}}}")
         return EXIT_DONE

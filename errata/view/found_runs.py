@@ -9,15 +9,14 @@ run is on.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from errata.config.processes import is_running
 from errata.records import Transcript
+from errata.runs.in_use import is_on
 from errata.runs.run_dir import RunDir, open_own
 
 DEEPEST = 4
@@ -116,7 +115,7 @@ def run_now(place: str, run: RunDir) -> RunNow:
         name=str(manifest.get("name") or run.path.name),
         place=place,
         stages=tuple(str(_mapping(each).get("name")) for each in stages) if isinstance(stages, list) else (),
-        running=_is_on(run),
+        running=is_on(run),
         **counts,
         paid=_count(spent.get("paid")),
         cached=_count(spent.get("cached")),
@@ -170,16 +169,6 @@ def _tail(log: Path) -> bytes:
     except OSError:
         return b""
     return text.partition(b"\n")[2] if start else text
-
-
-def _is_on(run: RunDir) -> bool:
-    """Whether the process that last held the directory lives and has written within a minute."""
-    try:
-        with os.fdopen(open_own(run.path / ".holder", os.O_RDONLY), encoding="ascii") as file:
-            holder = int(file.read(20))
-    except (OSError, ValueError):
-        return False
-    return is_running(holder) and time.time() - max(_mtime(run.log), _mtime(run.manifest_file)) < 60
 
 
 def _mapping(value: Any) -> dict[str, Any]:

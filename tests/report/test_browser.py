@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 
 from benchmarks.report_picture import ARGUMENTS, chromium
 from errata.report.build import write_report
+from errata.runs.run_dir import RunDir
+from errata.runs.transcripts import read_transcripts
 from tests.report.planted import three_students
 from tests.small_runs import lines
 
@@ -218,3 +221,107 @@ def test_nothing_spills_over_at_any_width(open_page: Any, scheme: str, width: in
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 20, 18)"
     assert dark == (scheme == "dark")
+
+
+# ---- links -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["pairs", "transcripts", "about"])
+def test_a_link_of_the_contents_lands_on_first_use(open_page: Any, place: str) -> None:
+    watched = open_page(viewport={"width": 1024, "height": 800})
+    watched.page.locator(f".contents a[href='#{place}']").click()
+    _lands(watched.page, place)
+
+
+def test_an_address_lands_on_its_section(open_page: Any) -> None:
+    _lands(open_page("#about", viewport={"width": 390, "height": 800}).page, "about")
+
+
+def _lands(page: Any, place: str) -> None:
+    """The section's top is in sight below the contents, or the page has ended, and all lists are built."""
+    for selector in ("#items .reader .question", "#pair-view .sides", "#stories .reader .question"):
+        page.wait_for_selector(selector, state="attached")
+    page.wait_for_timeout(300)
+    top, rest = page.evaluate(
+        "id => [document.getElementById(id).getBoundingClientRect().top,"
+        " document.documentElement.scrollHeight - scrollY - innerHeight]",
+        place,
+    )
+    assert -1 <= top <= 100 or (rest <= 1 and 0 <= top <= 800), (top, rest)
+
+
+def test_filters_stand_in_the_address_and_come_back(open_page: Any, lesson: Path) -> None:
+    first = open_page()
+    first.see("#stories")
+    first.matches("#stories")
+    kind = next(kind for line in lines(lesson) for each in line["explanations"] for kind in each["kinds"])
+    first.page.locator("#stories").get_by_role("combobox", name="mistake").select_option(kind)
+    number = first.matches("#stories", before=24)
+    address = first.page.evaluate("location.hash")
+    assert address == f"#transcripts?mistake={kind}"
+
+    again = open_page(address)
+    assert again.matches("#stories", before=24) == number
+    assert again.page.locator("#stories .list").is_visible()
+
+
+def test_a_figure_leads_to_the_entries_it_counts(open_page: Any) -> None:
+    page = open_page().page
+    link = page.locator(".sources a", has_text="cured by committee").first
+    link.click()
+    playwright.expect(page.locator("#items .found").first).to_have_text(
+        re.compile(r"^\d of 90 |^[1-8]\d of 90 "), timeout=20_000
+    )
+    assert page.locator("#items").get_by_role("combobox", name="change").input_value() == "cured by committee"
+
+
+def test_a_filter_that_no_entry_has_finds_nothing(open_page: Any) -> None:
+    assert open_page("#items?mistake=none+such").matches("#items", before=90) == 0
+
+
+# ---- what is taken along ---------------------------------------------------------------------------------------------
+
+
+def test_a_table_is_saved_as_csv(open_page: Any) -> None:
+    page = open_page().page
+    figure = page.locator("#synthesis figure").first
+    figure.locator("summary").click()
+    with page.expect_download() as download:
+        figure.get_by_role("button", name="Save as CSV").click()
+    saved = list(csv.reader(Path(download.value.path()).read_text().splitlines()))
+    assert download.value.suggested_filename.endswith(".csv")
+    assert len(saved) == figure.locator("table tr").count()
+    assert saved[0] == figure.locator("thead th").all_inner_texts()
+
+
+def test_printed_it_takes_few_pages(open_page: Any) -> None:
+    page = open_page().page
+    assert page.pdf(format="A4").count(b"/Type /Page\n") <= 9
+
+
+def test_texts_of_pairs_say_where_they_are_unsound(open_page: Any, lesson: Path) -> None:
+    run = RunDir(lesson)
+    log = list(read_transcripts(run.log, run.index().in_input_order()))
+    sound = {each.id: each.sound for one in log for each in one.rationales}
+    pairs = [pair.model_dump() for one in log for pair in one.pairs]
+    watched = open_page()
+    watched.see("#pair-view")
+    page = watched.page
+    for pair in pairs[:6]:
+        page.wait_for_selector("#pair-view .sides")
+        for side in ("right", "wrong"):
+            marks = page.locator(f"#pair-view .side.{side} .mark").all_inner_texts()
+            assert ("unsound" in marks) == (sound[pair[side]] is False)
+        page.get_by_role("button", name="Next").click()
+        page.wait_for_timeout(150)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(open_page: Any, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    page = open_page(color_scheme=scheme, bypass_csp=True).page
+    for selector in ("#items", "#pair-view", "#stories"):
+        page.locator(selector).scroll_into_view_if_needed()
+    page.wait_for_selector("#stories .reader .question")
+    results = axe.Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()

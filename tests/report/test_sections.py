@@ -70,7 +70,7 @@ def test_claims_stand_first_with_their_correction(tmp_path: Path) -> None:
     assert all(row["said"] in ("better", "worse", "not shown") and row["adjusted p"] for row in rows)
     head = [(key.name, key.note) for key in claim_keys(read_results(named))]
     assert [name for name, _ in head] == ["points: training helps", "points: the panel helps"]
-    assert head[0][1].endswith(rows[0]["said"])
+    assert head[0][1].endswith(f"], {rows[0]['said']}: committee against untouched on classroom_id, 80 items")
     others = [each for each in section.figures if each.table.headings == differences.DIFFERENCE and each != figure]
     assert all("exploratory" in each.note.lower() for each in others)
 

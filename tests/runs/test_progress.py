@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,28 @@ def test_the_end_is_projected_from_what_is_done() -> None:
     # ten in flight are half done: 1 dollar paid for 10 problems' worth, 10 to come
     assert projected(snapshot(settled=5, in_flight=10), 1.0, 1.0) == pytest.approx(2.0)
     assert projected(snapshot(settled=20), 1.0, 1.0) == pytest.approx(1.0)
+
+
+def test_what_is_left_while_draining_is_what_is_in_flight() -> None:
+    """5 of 20 in 10 s with 4 in flight: 7 problems' worth in 10 s. 13 are to come, 2 of them in the drain."""
+    going = snapshot(settled=5, in_flight=4, usd=0.7)
+    draining = replace(going, draining=True, stops=1)
+
+    assert dict(describe(going, 1.0))["time"] == "10 s, 19 s left"
+    assert dict(describe(draining, 1.0))["time"] == "10 s, 3 s left of the drain"
+    assert dict(describe(draining, 1.0))["cost"] == "$0.7000, about $0.9000 when the drain ends"
+    assert "0 s left" in dict(describe(replace(draining, tally=ProblemCounts(20, done=5)), 1.0))["time"]
+
+
+@pytest.mark.parametrize(("stops", "words"), [(1, "once more stops them"), (2, "once more gives them up")])
+def test_a_panel_keeps_the_words_for_who_pressed_ctrl_c(stops: int, words: str) -> None:
+    out = Terminal()
+    with watching(quiet=False, stream=out) as watch:
+        assert watch
+        watch(replace(snapshot(), draining=True, stops=stops))
+        out.truncate(out.seek(0))
+        watch(replace(snapshot(), draining=True, stops=stops))
+    assert words in " ".join(out.getvalue().split())
 
 
 def test_budgets_are_shown_with_what_is_to_come() -> None:

@@ -174,3 +174,13 @@ def test_a_value_trains_as_its_file_does(run: Path, tmp_path: Path) -> None:
     assert curve(tmp_path / "value") == curve(tmp_path / "file")
     by_value, by_file = (manifest_of(tmp_path / name)["code"] for name in ("value", "file"))
     assert by_value["focal"]["sha256"] == by_file[f"{OWN}:METHOD"]["sha256"]
+
+
+def test_the_help_of_a_method_has_its_own_flags_before_those_of_trl(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        train(METHOD, ["--help"])
+    told = capsys.readouterr().out
+    assert told.startswith(f"usage: errata train {METHOD.name} --config FILE")
+    places = [told.index(f"--{flag} ") for flag in ("dataset_name", "control", "tokens_per_batch", "learning_rate")]
+    assert places == sorted(places)
+    assert len(told.partition("--dataset_name")[0].splitlines()) < 10

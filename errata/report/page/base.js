@@ -44,6 +44,24 @@ function choice(name, options, act) {
 /** A word in a frame: never by colour alone. */
 const mark = (kind, text) => el("span", { className: `mark ${kind}` }, text);
 
+/** A cell of a CSV file; a text that a spreadsheet would take for a formula is marked as text. */
+function cell(value) {
+  const safe = /^[=@\t\r]|^[+-](?![\d.])/.test(value) ? `'${value}` : value;
+  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** A button that saves rows of texts as a CSV file. */
+function saveButton(name, rows) {
+  const button = el("button", { type: "button", className: "link tables" }, "Save as CSV");
+  button.addEventListener("click", () => {
+    const text = rows().map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+    const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+    el("a", { href: url, download: `${name.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  });
+  return button;
+}
+
 /** The address's part behind #, without a new entry in the history. */
 function remember(hash) {
   try {

@@ -43,7 +43,7 @@ function itemOf(index, item, terms) {
     const right = Number(answer.correct) > 0.5;
     const share = typeof answer.correct === "number" || answer.samples > 1 ? mark("plain", `${answer.right} of ${answer.samples} samples right`) : null;
     return el("article", { className: `card ${right ? "right" : "wrong"}` },
-      el("header", {}, el("b", {}, index.students[place]), grade({ correct: right }), share,
+      el("header", {}, el("b", {}, index.students[place]), grade({ correct: right }), soundness(answer.sound), share,
         answer.mistake ? mark("plain", answer.mistake.replaceAll("_", " ")) : null,
         answer.truncated ? mark("wrong", "cut off") : null,
         el("span", { className: "as" }, answer.answer === null ? "no answer read" : `answer ${answer.answer}`, `, ${plural(answer.tokens, "token")}`)),

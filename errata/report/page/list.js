@@ -72,16 +72,32 @@ class List {
 class Filters {
   constructor(facets, total, changed) {
     this.total = total;
+    this.facets = facets;
     this.chosen = new Map();
+    this.selects = new Map();
     this.node = Object.entries(facets).filter(([, values]) => Object.keys(values).length > 0).map(([name, values]) => {
       const order = new Intl.Collator("en", { numeric: true });
       const options = Object.keys(values).sort(order.compare).map((value) => [value, `${value} (${number(values[value].length)})`]);
-      return choice(name, [["", "any"], ...options], (value) => {
-        if (value) this.chosen.set(name, values[value]);
-        else this.chosen.delete(name);
+      const label = choice(name, [["", "any"], ...options], (value) => {
+        this.set(name, value);
         changed();
       });
+      this.selects.set(name, label.querySelector("select"));
+      return label;
     });
+  }
+
+  /** Chooses a value of a filter; "" lets everything pass, a value that no entry has lets `unknown` pass. */
+  set(name, value, unknown = undefined) {
+    const numbers = this.facets[name]?.[value] ?? unknown;
+    if (this.selects.has(name)) this.selects.get(name).value = this.facets[name]?.[value] ? value : "";
+    if (numbers) this.chosen.set(name, numbers);
+    else this.chosen.delete(name);
+  }
+
+  /** [name, value] of what is chosen. */
+  values() {
+    return [...this.selects].map(([name, select]) => [name, select.value]).filter(([, value]) => value);
   }
 
   /** 1 for every entry that passes. */
@@ -92,8 +108,7 @@ class Filters {
   }
 
   clear() {
-    this.chosen.clear();
-    for (const label of this.node) label.querySelector("select").value = "";
+    for (const name of this.selects.keys()) this.set(name, "");
   }
 }
 
@@ -103,16 +118,16 @@ class Browser {
     Object.assign(this, { noun, index, show, hash, sorts, blocks });
     this.haystack = new Haystack(blocks);
     this.run = 0;
-    this.filters = new Filters(facets, index.ids.length, () => this.update());
+    this.filters = new Filters(facets, index.ids.length, () => this.narrowed());
     this.field = el("input", { type: "search", placeholder: "words or \"a phrase\"", spellcheck: false });
-    this.field.addEventListener("input", later(() => this.update(), 80));
+    this.field.addEventListener("input", later(() => this.narrowed(), 80));
     this.field.addEventListener("focus", () => this.haystack.warm(), { once: true });
     this.order = Object.keys(sorts)[0];
     const sort = Object.keys(sorts).length > 1
       ? choice("Order", Object.keys(sorts).map((each) => [each, each]), (value) => { this.order = value; this.update(); })
       : null;
     const reset = el("button", { type: "button", className: "link" }, "Reset");
-    reset.addEventListener("click", () => { this.filters.clear(); this.field.value = ""; this.update(); });
+    reset.addEventListener("click", () => { this.filters.clear(); this.field.value = ""; this.narrowed(); });
     this.found = el("p", { className: "found", role: "status" });
     this.list = new List(name, row, (n) => this.open(n));
     this.reader = el("div", { className: "reader", tabIndex: 0, role: "region", "aria-label": `${noun} chosen` },
@@ -122,7 +137,25 @@ class Browser {
       this.found,
       el("div", { className: "split" }, this.list.node, this.reader),
     );
-    this.update().then(() => { if (this.wanted === undefined) this.begin(); });
+    this.ready = this.update().then(() => (this.wanted === undefined ? this.begin() : undefined));
+  }
+
+  /** What a person has chosen is shown and put into the address. */
+  narrowed() {
+    const words = this.field.value.trim();
+    const query = new URLSearchParams([...this.filters.values(), ...(words ? [["search", words]] : [])]).toString();
+    remember(`#${this.hash}s${query ? `?${query}` : ""}`);
+    return this.update();
+  }
+
+  /** Shows the list under the filters of an address. */
+  async filter(wanted) {
+    this.filters.clear();
+    for (const [name, value] of wanted) if (name !== "search") this.filters.set(name, value, []);
+    this.field.value = wanted.get("search") ?? "";
+    await this.update();
+    this.list.node.scrollIntoView({ block: "center" });
+    if (this.list.numbers.length) await this.begin();
   }
 
   /** The first entry lies open, without a word in the address. */

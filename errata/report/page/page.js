@@ -87,32 +87,56 @@ function itemsView(host, index, blocks) {
   });
 }
 
+/** What stands behind # in the address: a section, an entry of a list, or a list under filters. */
+function placeOf(hash) {
+  const [, kind, id] = hash.match(/^#(transcript|item)=(.+)$/) ?? [];
+  if (kind) return { kind, id: decodeURIComponent(id) };
+  const [, list, query] = hash.match(/^#(transcript|item)s\?(.*)$/) ?? [];
+  if (list) return { kind: list, wanted: new URLSearchParams(query) };
+  return { section: hash.slice(1) };
+}
+
+/** Below every table a button that saves it as CSV. */
+function savedTables() {
+  for (const table of document.querySelectorAll(".numbers .table table")) {
+    const name = table.closest("[id], figure, section")?.querySelector("h3, h2")?.textContent ?? table.parentElement.getAttribute("aria-label");
+    table.parentElement.after(saveButton(name, () => [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent))));
+  }
+}
+
 function start() {
   tips();
   contents();
+  savedTables();
+  const views = {};
   let openStory = () => {};
-  let openItem = () => {};
+  const ready = async (view) => { await view.ready; return view; };
+  /** Goes to a place once every list is built: until then the page grows, and what is scrolled to moves away. */
+  const open = async ({ kind, id, wanted, section }) => {
+    if (!kind && !byId(section)) return;
+    const built = Object.fromEntries(await Promise.all(Object.entries(views).map(async ([name, begin]) => [name, await begin()])));
+    if (!kind) byId(section).scrollIntoView({ block: "start" });
+    else if (built[kind] && wanted) built[kind].filter(wanted);
+    else if (built[kind]) built[kind].goTo(id);
+  };
   if (byId("transcripts-index") && byId("stories")) {
     let read = null;
     const stories = () => (read ??= inflated("transcripts-index").then((index) => [index, new Blocks("transcripts", index.blocks, index.ids.length)]));
-    const begin = lazily(byId("stories"), async () => transcriptsView(byId("stories"), ...(await stories())));
-    openStory = (id) => begin().then((view) => view.goTo(id));
+    views.transcript = lazily(byId("stories"), async () => ready(transcriptsView(byId("stories"), ...(await stories()))));
+    openStory = (id) => open({ kind: "transcript", id });
     const pairs = byId("pair-view");
-    if (pairs) lazily(pairs, async () => { const [index, blocks] = await stories(); return new Pairs(pairs, blocks, index, openStory); });
+    if (pairs) views.pair = lazily(pairs, async () => { const [index, blocks] = await stories(); return ready(new Pairs(pairs, blocks, index, openStory)); });
   }
   if (byId("items-index") && byId("items")) {
-    const begin = lazily(byId("items"), async () => {
+    views.item = lazily(byId("items"), async () => {
       const index = await inflated("items-index");
-      return itemsView(byId("items"), index, new Blocks("items", index.blocks, index.ids.length));
+      return ready(itemsView(byId("items"), index, new Blocks("items", index.blocks, index.ids.length)));
     });
-    openItem = (id) => begin().then((view) => view.goTo(id));
   }
-  const follow = () => {
-    const [, kind, id] = location.hash.match(/^#(transcript|item)=(.+)$/) ?? [];
-    if (kind) (kind === "item" ? openItem : openStory)(decodeURIComponent(id));
-  };
+  const follow = () => open(placeOf(location.hash));
   addEventListener("hashchange", follow);
-  follow();
+  for (const link of document.querySelectorAll("a[href^='#']")) link.addEventListener("click", () => { if (link.hash === location.hash) follow(); });
+  if (location.hash) follow();
   addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName)) return;
     const fields = [...document.querySelectorAll("input[type=search]")];

@@ -5,7 +5,7 @@ const pairName = (pair) => `${pair.origin}, ${percent(pair.ratio)} of the words 
 function sidesOf(story, pair, terms = []) {
   const side = (kind, rationale, spans) => el("div", { className: `side ${kind}` },
     el("article", { className: "card" },
-      el("header", {}, el("b", {}, rationale.by), el("span", { className: "as" }, roleOf(rationale)), grade(rationale)),
+      el("header", {}, el("b", {}, rationale.by), el("span", { className: "as" }, roleOf(rationale)), grade(rationale), soundness(rationale.sound)),
       prose(rationale.text, terms, (spans ?? []).map((span) => [...span, "key"]))));
   const [right, wrong] = [story.rationales[pair.right], story.rationales[pair.wrong]];
   return el("div", { className: "sides" }, side("right", right, pair.right_spans), side("wrong", wrong, pair.wrong_spans));
@@ -41,7 +41,7 @@ class Pairs {
         choice("Order", orders.map((each) => [each, each]), (value) => { this.order = value; this.update(); }),
         el("div", { className: "steps" }, this.before, this.next, this.position)),
       this.node);
-    this.update();
+    this.ready = this.update();
   }
 
   update() {
@@ -50,7 +50,7 @@ class Pairs {
     const sign = { "most alike first": 1, "least alike first": -1 }[this.order];
     if (sign) this.numbers.sort((a, b) => sign * (this.index.pairs[a][3] - this.index.pairs[b][3]));
     this.place = 0;
-    this.draw();
+    return this.draw();
   }
 
   step(by) {

@@ -28,6 +28,12 @@ function folded(summary, ...inside) {
   return el("details", {}, el("summary", {}, summary), ...inside);
 }
 
+/** Whether every step is true, where that is known. */
+function soundness(sound) {
+  if (sound === undefined || sound === null) return null;
+  return sound ? mark("plain", "sound") : mark("wrong", "unsound");
+}
+
 /** The verdict on a rationale: by the gold answer, else as it is estimated. */
 function grade({ correct, estimated }) {
   if (estimated !== undefined && correct === undefined) return mark("plain", `estimated ${estimated > 0.5 ? "right" : "wrong"}: ${estimated.toFixed(2)}`);

@@ -22,13 +22,13 @@ function storyOf(story, terms) {
     ["Texts of your own stages", all.filter((each) => !SHIPPED_ROLES.includes(each.role))],
   ];
   for (const [name, rationales] of parts) {
-    if (rationales.length) nodes.push(el("h4", {}, name), ...rationales.map((each) => thread(each, all, story, terms)));
+    if (rationales.length) nodes.push(el("h3", {}, name), ...rationales.map((each) => thread(each, all, story, terms)));
   }
   if (story.pairs) {
-    nodes.push(el("h4", {}, plural(story.pairs.length, "pair")));
+    nodes.push(el("h3", {}, plural(story.pairs.length, "pair")));
     nodes.push(...story.pairs.map((pair) => folded(pairName(pair), sidesOf(story, pair, terms))));
   }
-  nodes.push(el("h4", {}, plural((story.calls ?? []).length, "call")), callsOf(story, terms));
+  nodes.push(el("h3", {}, plural((story.calls ?? []).length, "call")), callsOf(story, terms));
   return nodes;
 }
 
@@ -51,8 +51,7 @@ function thread(each, all, story, terms) {
 function rationaleOf(each, terms) {
   const marks = [grade(each)];
   if (each.accepted !== undefined) marks.push(each.accepted ? mark("right", "accepted") : mark("wrong", "rejected"));
-  if (each.sound === false) marks.push(mark("wrong", "unsound"));
-  if (each.sound === true) marks.push(mark("plain", "sound"));
+  marks.push(soundness(each.sound));
   if (each.dropped) marks.push(mark("plain", `set aside: ${each.dropped.replaceAll("_", " ")}`));
   if (each.saw) marks.push(mark("plain", "saw the gold answer"));
   if (each.truncated) marks.push(mark("wrong", "cut off"));

@@ -8,8 +8,8 @@ from typing import Any
 
 from errata.evals.results import Item
 from errata.report.charts import RIGHT, WRONG, bars, lines, stacked
-from errata.report.eval_results import Results
-from errata.report.figures import Cell, Figure, Lines, Rows, Table, at, count, named, pct
+from errata.report.eval_results import Results, mistake_of
+from errata.report.figures import Cell, Figure, Lines, Rows, Source, Table, at, count, named, pct
 from errata.report.log_totals import difficulty
 from errata.report.proportion import Share
 
@@ -51,7 +51,13 @@ def _changed(results: Results) -> Figure | None:
     chart = stacked(rows, ["cured", "broken"], tones=[RIGHT, WRONG], percent=False, title="problems")
     headings = ("student", "task", "seeds", "cured", "broken", "net")
     note = "Cured: the untouched student was wrong and this one is right; broken: the other way round. Listed below."
-    return Figure(title, Table(headings, table), [chart], note)
+    sources = [
+        Source(f"{what} by {label}", "items", {"change": f"{what} by {label}"})
+        for each in results.evals
+        if (label := results.label(each)) and not each.manifest.baseline
+        for what in ("cured", "broken")
+    ]
+    return Figure(title, Table(headings, table), [chart], note, sources=sources)
 
 
 def _kinds(results: Results) -> Figure | None:
@@ -59,8 +65,7 @@ def _kinds(results: Results) -> Figure | None:
     wrong_by_arm: dict[str, Counter[str]] = {}
     for arm in results.arms:
         items = [item for task in results.tasks for item in results.items(arm, task)]
-        wrong = Counter(str(item.meta.get("mistake")) for item in items if float(item.correct) <= 0.5)
-        del wrong["None"]
+        wrong = Counter(kind for item in items if (kind := mistake_of(item)))
         if wrong:
             wrong_by_arm[arm.name] = wrong
     if not wrong_by_arm:
@@ -71,30 +76,17 @@ def _kinds(results: Results) -> Figure | None:
     for name, counted in wrong_by_arm.items():
         table.append([name, *(counted[kind] for kind in kinds), counted.total()])
         for kind in kinds:
-            tooltip = f"{name}: {counted[kind]:,} wrong answers, {_kind(kind)}"
-            rows.append({"label": name, "series": _kind(kind), "value": counted[kind], "tooltip": tooltip})
+            tooltip = f"{name}: {counted[kind]:,} wrong answers, {kind}"
+            rows.append({"label": name, "series": kind, "value": counted[kind], "tooltip": tooltip})
     base = next(
         (arm.name for arm in results.arms if arm.baseline and arm.name in wrong_by_arm), next(iter(wrong_by_arm))
     )
     kind, n = wrong_by_arm[base].most_common(1)[0]
-    title = f"{base} errs most often like this: {_kind(kind)}, {n:,} of {wrong_by_arm[base].total():,} wrong answers."
-    chart = stacked(rows, [_kind(kind) for kind in kinds], percent=False, title="wrong answers")
-    headings = ("student", *map(_kind, kinds), "all")
-    return Figure(title, Table(headings, table), [chart], "By the first flaw of the text.")
-
-
-_KINDS = {
-    "logical_op": "wrong operation",
-    "logical_num": "wrong quantity",
-    "knowledge": "wrong unit fact",
-    "calc": "miscalculated",
-    "final": "wrong last sentence",
-    "unfinished": "unfinished",
-}
-
-
-def _kind(name: str) -> str:
-    return _KINDS.get(name, name)
+    title = f"{base} errs most often in this way: {kind}, {n:,} of {wrong_by_arm[base].total():,} wrong answers."
+    chart = stacked(rows, kinds, percent=False, title="wrong answers")
+    headings = ("student", *kinds, "all")
+    sources = [Source(f"wrong, {kind}", "items", {"mistake": kind}) for kind in kinds]
+    return Figure(title, Table(headings, table), [chart], "By the first flaw of the text.", sources=sources)
 
 
 # ---- by difficulty ---------------------------------------------------------------------------------------------------

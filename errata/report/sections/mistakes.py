@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from errata.report.charts import QUIET, SERIES, columns, stacked
-from errata.report.figures import Figure, Lines, Rows, Section, Table, count, pct
+from errata.report.figures import Figure, Lines, Rows, Section, Source, Table, count, pct
 from errata.report.log_totals import LogTotals
 from errata.report.proportion import Share
 from errata.report.sections.synthesis import RunView
@@ -81,7 +81,14 @@ def _by(totals: LogTotals, what: str, by_name: dict[str, Counter[str]]) -> Figur
             tooltip = f"{name}: {kind} {counted[kind]:,}, {pct(counted[kind] / whole)}"
             rows.append({"label": name, "series": kind, "value": counted[kind], "tooltip": tooltip})
         table.append([name, *(counted[kind] for kind in kinds), whole])
-    return Figure(_title(what, by_name), Table((heading, *kinds, "all"), table), [stacked(rows, kinds)], note)
+    sources = [Source(f"explained as {kind}", "transcripts", {"mistake": kind}) for kind in kinds]
+    return Figure(
+        _title(what, by_name),
+        Table((heading, *kinds, "all"), table),
+        [stacked(rows, kinds)],
+        note,
+        sources=sources if what == "named" else (),
+    )
 
 
 def _title(what: str, by_name: dict[str, Counter[str]]) -> str:
@@ -127,6 +134,7 @@ def pairs(view: RunView) -> Section | None:
         [columns(rows, origins, x_title="words that differ, %")],
         "Word edit distance over the longer text. Natural: one author's own right and wrong text; student: the "
         "student's wrong text and a right one; rectified and corrupted: rewritten by a teacher.",
+        sources=[Source(f"{origin} pairs", "transcripts", {"pair": origin}) for origin in origins],
     )
     counted = view.status["pairs"]
     sides = [(origin, counted[origin]["written"], counted[origin]["in_band"]) for origin in origins]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from errata.evals.pairing import Arm
 from errata.report.eval_results import Results
-from errata.report.figures import count, dollars, listed, pct
+from errata.report.figures import count, dollars, listed, named, pct
+from errata.report.sections.differences import Seen
 from errata.report.sections.synthesis import RunView
 
 MOST_CLAIMS = 4
@@ -26,16 +29,28 @@ class Overview:
     title: str
     lede: str
     keys: tuple[Key, ...]
+    pending: int = 0
+    """Problems that the run has still to settle."""
+    students: Sequence[tuple[str, str]] = ()
+    tasks: Sequence[tuple[str, str]] = ()
 
 
 def overview(view: RunView, results: Results | None) -> Overview:
-    keys = [*(claim_keys(results) or _accuracy(results)), *_synthesis(view)]
-    return Overview(view.name, _lede(view, results), tuple(keys[:6]))
+    keys = [*(claim_keys(results) or accuracy_keys(results)), *_synthesis(view)]
+    return Overview(
+        view.name,
+        _lede(view, results),
+        tuple(keys[:6]),
+        view.status["problems"]["pending"],
+        students(results) if results else (),
+        tasks(results) if results else (),
+    )
 
 
 def _lede(view: RunView, results: Results | None) -> str:
     teachers = sorted(view.totals.teachers)
-    problems = count(view.status["problems"]["total"], "problem")
+    total, pending = (view.status["problems"][name] for name in ("total", "pending"))
+    problems = count(total, "problem") if not pending else f"{total - pending:,} of {count(total, 'problem')} so far"
     if not results and not view.status["problems"]["total"]:
         return "The run has not begun."
     if results and not view.status["problems"]["total"]:
@@ -56,40 +71,67 @@ def _lede(view: RunView, results: Results | None) -> str:
 def claim_keys(results: Results | None) -> list[Key]:
     """The planned comparisons, in their order: what was found, between which bounds, and the verdict."""
     claims = {each.claim: each for each in results.comparison.claims} if results else {}
-    return [
-        Key(
-            f"{100 * each.difference.value:+.1f}",
-            f"points: {name}",
-            f"[{100 * each.difference.low:+.1f}, {100 * each.difference.high:+.1f}], {each.verdict}",
-        )
-        for name, each in list(claims.items())[:MOST_CLAIMS]
-    ]
+    return [_difference(Seen(each, each.arm, ""), str(name)) for name, each in list(claims.items())[:MOST_CLAIMS]]
 
 
-def _accuracy(results: Results | None) -> list[Key]:
+def _difference(seen: Seen, name: str, planned: str = "") -> Key:
+    """A difference with all that must be known to read it: interval, verdict, control, task and items."""
+    value, low, high = seen.points
+    one = seen.difference
+    where = f"{seen.student} against {seen.other} on {named(one.task)}, {one.n:,} items"
+    return Key(f"{value:+.1f}", f"points: {name}", f"[{low:+.1f}, {high:+.1f}], {seen.verdict}{planned}: {where}")
+
+
+def accuracy_keys(results: Results | None) -> list[Key]:
+    """Where nothing was planned: each student against the untouched one, per task; else each student's accuracy."""
     if not results:
         return []
-    task = results.tasks[0]
-    against_untouched = [
-        (arm, each)
-        for arm in results.arms
-        if (base := results.untouched(arm)) and (each := results.difference(arm.name, base.name, task))
+    pairs = [(arm.name, base.name) for arm in results.arms if (base := results.untouched(arm))]
+    keys = [
+        _difference(Seen(each, arm, ""), f"{arm} on {named(task)}", ", not planned")
+        for task in results.tasks
+        for arm, base in pairs
+        if (each := results.difference(arm, base, task)) is not None
     ]
-    if not against_untouched:
-        best = max(results.comparison.figures, key=lambda each: each.accuracy.value)
-        return [Key(pct(best.accuracy.value, 1), "best accuracy", f"{best.arm} on {best.task}")]
-    sided = [
-        (arm.name, each.difference.value if each.arm == arm.name else -each.difference.value)
-        for arm, each in against_untouched
-    ]
-    name, value = max(sided, key=lambda each: each[1])
+    if keys:
+        return keys[:MOST_CLAIMS]
     return [
         Key(
-            f"{100 * value:+.1f}",
-            "points of accuracy",
-            f"{name} against the untouched student on {task or 'all items'}",
+            pct(each.accuracy.value, 1),
+            f"accuracy: {each.arm} on {named(each.task)}",
+            f"{100 * each.accuracy.low:.1f} to {100 * each.accuracy.high:.1f}\N{NO-BREAK SPACE}%, {each.n:,} items",
         )
+        for each in results.comparison.figures[:MOST_CLAIMS]
     ]
+
+
+def students(results: Results) -> list[tuple[str, str]]:
+    """Every student with a sentence of what it is."""
+    return [(arm.name, _student(arm)) for arm in results.arms]
+
+
+def _student(arm: Arm) -> str:
+    manifest = arm.evals[0].manifest
+    seeds = f", {len(arm.evals)} seeds" if len(arm.evals) > 1 else ""
+    if arm.baseline:
+        return f"The student before any training{seeds}."
+    trained = manifest.training or {}
+    if not trained.get("method"):
+        return f"Asked as it is{seeds}: {manifest.model}."
+    control = trained.get("control")
+    how = str(trained["method"]) + (f", control {control}" if control not in (None, "none") else "")
+    size = "" if arm.target_tokens is None else f" on {arm.target_tokens:,.0f} target tokens"
+    return f"Trained by {how}{size}{seeds}."
+
+
+def tasks(results: Results) -> list[tuple[str, str]]:
+    """Every task with a sentence of what is asked."""
+    lines = []
+    for task in results.tasks:
+        figure = next(each for each in results.comparison.figures if each.task == task)
+        split = f" of the split {figure.split}" if figure.split else ""
+        lines.append((named(task), f"{count(figure.n, 'item')}{split}, the same for every student."))
+    return lines
 
 
 def _synthesis(view: RunView) -> list[Key]:

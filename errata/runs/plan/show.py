@@ -16,7 +16,10 @@ from errata.runs.tables import show as print_
 def show(result: dict[str, Any]) -> None:
     """Prints the estimate."""
     title = f"{result['recipe']}: {result['problems']:,} problems through {result['graph']}"
-    headings = ("calls: least", "expected", "most", "tokens: expected", "most", "dollars: expected", "most")
+    headings = (
+        *("least calls", "expected calls", "most calls", "expected tokens", "most tokens"),
+        *("expected dollars", "most dollars"),
+    )
     by_stage = [(name, *_cells(row)) for name, row in result["stages"].items()]
     sums = [("total", *_cells(result))]
     if result["run"]["settled"]:

@@ -1,0 +1,134 @@
+"""What a person sees of a training that is on: a live panel on a terminal, a line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from transformers import Trainer, TrainerCallback
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from errata.errors import plain
+from errata.runs.progress import LINE_EVERY_S, duration
+
+SHOWN = ("loss", "eval_loss", "grad_share", "logp", "reward", "mean_token_accuracy", "accuracy")
+"""How the logged figures begin that are shown; a term's name follows behind a slash."""
+STOPPING = "stopping after this step; once more stops at once"
+
+
+@dataclass(frozen=True)
+class TrainingNow:
+    """A training at one moment. `figures` are the newest of those logged, by name; `first` is the step it began at."""
+
+    step: int
+    steps: int
+    elapsed_s: float
+    first: int = 0
+    figures: Mapping[str, float] = field(default_factory=dict)
+    stopping: bool = False
+
+    def left_s(self) -> float | None:
+        """Seconds that the rest takes at the pace so far; None before the first step."""
+        done = self.step - self.first
+        return None if done <= 0 else self.elapsed_s / done * (self.steps - self.step)
+
+
+def describe(now: TrainingNow) -> list[tuple[str, str]]:
+    """The figures of a training at one moment, as (what, value)."""
+    left = now.left_s()
+    pace = "" if left is None else f", {(now.step - now.first) / max(now.elapsed_s, 1e-9):.2g} steps/s"
+    shown = {
+        name: value for name, value in now.figures.items() if name.partition("/")[0] in SHOWN and name.isprintable()
+    }
+    return [
+        ("steps", f"{now.step:,}/{now.steps:,}"),
+        *((name.replace("/", " ").replace("_", " "), f"{value:.4g}") for name, value in shown.items()),
+        ("time", f"{duration(now.elapsed_s)}, {'-' if left is None else duration(left)} left{pace}"),
+    ]
+
+
+class ShowsProgress(TrainerCallback):
+    """Shows a training on `out`, in place of transformers' bar and its raw dicts.
+
+    Args:
+        stopper: its `stopped` says whether a person has asked for an end.
+    """
+
+    def __init__(self, stopper: Any, out: TextIO | None = None) -> None:
+        self._stopper, self._out = stopper, out or sys.stderr
+        self._open = ExitStack()
+        self._live: Any = None
+        self._began, self._first, self._last_line = 0.0, 0, 0.0
+        self._figures: dict[str, float] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._began, self._first = time.monotonic(), state.global_step
+        self._last_line = self._began - LINE_EVERY_S
+        if self._out.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            live = Live(console=Console(file=self._out), auto_refresh=False, transient=True)
+            self._live = self._open.enter_context(live)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        self._figures |= {str(name): float(value) for name, value in (logs or {}).items() if _is_number(value)}
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        now = TrainingNow(
+            state.global_step,
+            state.max_steps,
+            time.monotonic() - self._began,
+            self._first,
+            self._figures,
+            bool(self._stopper.stopped),
+        )
+        if self._live is not None:
+            self._live.update(_drawn(now), refresh=True)
+        elif time.monotonic() - self._last_line >= LINE_EVERY_S:
+            self._last_line = time.monotonic()
+            print(plain(" | ".join(f"{what} {value}" for what, value in describe(now))), file=self._out, flush=True)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Takes the panel away, also where a training broke off."""
+        self._live = None
+        self._open.close()
+
+
+def show_progress(trainer: Trainer, stopper: Any, *, shown: bool) -> ShowsProgress | None:
+    """Gives a trainer errata's panel in place of transformers' bar; with `shown` false nothing is shown."""
+    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(PrinterCallback)
+    if not shown:
+        return None
+    panel = ShowsProgress(stopper)
+    trainer.add_callback(panel)
+    return panel
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _drawn(now: TrainingNow) -> Any:
+    from rich.panel import Panel
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    figures = Table.grid(padding=(0, 2))
+    for what, value in describe(now):
+        figures.add_row(Text(plain(what), style="bold"), Text(value))
+    whole = Table.grid()
+    whole.add_row(ProgressBar(total=max(now.steps, 1), completed=now.step, width=60))
+    whole.add_row(figures)
+    if now.stopping:
+        whole.add_row(Text(STOPPING, style="yellow"))
+    return Panel(whole, title="errata train", expand=False)

@@ -1,0 +1,93 @@
+"""The head of a report: what was compared with what, on how many items, and whether the run is finished."""
+
+from __future__ import annotations
+
+import html
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from errata.evals.results import read_eval
+from errata.report.build import write_report
+from errata.report.embedded_data import Archive
+from errata.report.embedded_items import embed
+from errata.report.eval_results import Results, mistake_of, read_results
+from errata.report.sections import changes
+from errata.report.sections.mistakes import KINDS
+from errata.report.sections.overview import accuracy_keys, students, tasks
+from tests.report.planted import three_students
+from tests.report.run_copies import copy_of
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    paths = three_students(tmp_path_factory.mktemp("evals"), number=80)
+    return read_results([read_eval(path) for path in paths])
+
+
+def test_without_claims_each_student_is_told_against_the_untouched_one_with_interval_verdict_and_items(
+    three: Results,
+) -> None:
+    keys = accuracy_keys(three)
+
+    assert [key.name for key in keys] == [
+        f"points: {arm} on {task}" for task in three.tasks for arm in ("plain", "committee")
+    ]
+    for key in keys:
+        arm, _, task = key.name.removeprefix("points: ").partition(" on ")
+        difference = three.difference(arm, "untouched", task)
+        assert difference is not None
+        sign = 1 if difference.arm == arm else -1
+        assert key.value == f"{100 * sign * difference.difference.value:+.1f}"
+        assert key.note.endswith(f"not planned: {arm} against untouched on {task}, {difference.n} items")
+
+
+def test_every_student_and_task_is_explained_in_a_sentence(three: Results) -> None:
+    assert [name for name, _ in students(three)] == [arm.name for arm in three.arms]
+    assert dict(students(three))["untouched"] == "The student before any training."
+    assert dict(students(three))["committee"].startswith("Trained by ")
+    assert "target tokens" in dict(students(three))["committee"]
+    assert [name for name, _ in tasks(three)] == list(three.tasks)
+    sizes = {each.task: each.n for each in three.comparison.figures}
+    assert all(sentence.startswith(f"{sizes[task]} items of the split ") for task, sentence in tasks(three))
+
+
+def test_an_unfinished_run_says_so_and_claims_no_more_than_it_has(lesson: Path, tmp_path: Path) -> None:
+    run = copy_of(lesson, tmp_path)
+    log = (run / "transcripts.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "transcripts.jsonl").write_bytes(b"".join(log[:-5]))
+
+    page = write_report(run).out.read_text(encoding="utf-8")
+
+    assert "worked solutions of 19 of 24 problems so far" in page
+    assert "The run is not finished: 5 problems are pending" in page
+    assert "not finished" not in write_report(lesson, (), tmp_path / "whole.html").out.read_text(encoding="utf-8")
+
+
+def test_mistakes_have_one_vocabulary_and_wrong_answers_are_found_by_it(three: Results) -> None:
+    index = embed(three, Archive(io.BytesIO()))
+    wrong = {kind: set(numbers) for kind, numbers in index["facets"]["mistake"].items()}
+    assert wrong
+    assert wrong.keys() <= set(KINDS)
+    counted: dict[str, set[str]] = {}
+    for each in three.evals:
+        for item in each.items:
+            if kind := mistake_of(item):
+                counted.setdefault(kind, set()).add(item.id)
+    assert {kind: len(ids) for kind, ids in counted.items()} == {kind: len(numbers) for kind, numbers in wrong.items()}
+    figure = next(
+        each for each in changes.figures(three) if each.table.headings[0] == "student" and "all" in each.table.headings
+    )
+    assert set(figure.table.headings[1:-1]) <= set(KINDS)
+    assert {source.address for source in figure.sources} == {f"#items?mistake={kind}" for kind in wrong}
+
+
+def test_prompts_stand_as_they_were_sent(lesson: Path, log: list[dict[str, Any]], tmp_path: Path) -> None:
+    page = html.unescape(write_report(lesson, (), tmp_path / "page.html").out.read_text(encoding="utf-8"))
+    named = {call["prompt"] for line in log for call in line["calls"]}
+    assert named
+    for prompt in named:
+        sent = {call["messages"][-1]["content"] for line in log for call in line["calls"] if call["prompt"] == prompt}
+        assert any(text in page for text in sent), prompt

@@ -1,0 +1,49 @@
+"""What a person sees of a training that is on."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import Any
+
+from errata.training.progress import STOPPING, ShowsProgress, TrainingNow, describe
+
+LOGS = {"loss": 1.5, "loss/right": 1.25, "grad_share/wrong": 0.125, "learning_rate": 1e-4, "text": "no number"}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def trained(out: io.StringIO, *, stopped: bool = False) -> None:
+    panel = ShowsProgress(SimpleNamespace(stopped=stopped), out)
+    state: Any = SimpleNamespace(global_step=0, max_steps=4)
+    panel.on_train_begin(None, state, None)
+    for step in range(1, 5):
+        state.global_step = step
+        panel.on_log(None, state, None, logs=LOGS)
+        panel.on_step_end(None, state, None)
+    panel.on_train_end(None, state, None)
+
+
+def test_steps_the_loss_of_each_term_and_the_time_left_are_told() -> None:
+    now = TrainingNow(30, 120, 20.0, first=20, figures={"loss": 1.5})
+    assert dict(describe(now))["steps"] == "30/120"
+    assert dict(describe(now))["time"] == "20 s, 3 min 00 s left, 0.5 steps/s"  # 10 steps took 20 s, 90 are to come
+    assert dict(describe(TrainingNow(0, 120, 3.0)))["time"] == "3 s, - left"
+
+
+def test_a_terminal_gets_a_panel_and_keeps_the_word_for_who_pressed_ctrl_c() -> None:
+    out = Terminal()
+    trained(out, stopped=True)
+    for part in ("errata train", "4/4", "loss right", "1.25", "grad share wrong", "0.125", STOPPING):
+        assert part in out.getvalue()
+    assert "learning" not in out.getvalue()
+
+
+def test_elsewhere_a_line_now_and_then() -> None:
+    out = io.StringIO()
+    trained(out)
+    assert out.getvalue().count("\n") == 1
+    assert out.getvalue().startswith("steps 1/4 | loss 1.5 | loss right 1.25 | grad share wrong 0.125 | time ")
