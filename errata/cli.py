@@ -257,7 +257,10 @@ def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **op
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .jsonl file to write.")
 @click.option(
-    "--roles", multiple=True, metavar="ROLE", help="Only rationales in these roles, e.g. teacher.  [repeatable]"
+    "--roles",
+    multiple=True,
+    metavar="ROLE",
+    help="Only rationales in these roles, e.g. teacher; self: the student's own right answers.  [repeatable]",
 )
 @click.option("--authors", multiple=True, metavar="NAME", help="Only what these agents wrote.  [repeatable]")
 @click.option("--grader-only", is_flag=True, help="Right is what the grader finds right, whatever the panel says.")
