@@ -439,11 +439,11 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None) -> None:
     """Write one HTML file about RUN and its evaluations: figures, transcripts, pairs. No network.
 
     EVAL is an eval directory, JSON lines with `id` and `correct`, or another tool's log, as for `errata compare`; by
-    default all of RUN/evals.
+    default all of RUN/evals. RUN may be the folder of a school: then its card.md is written anew as well.
     """
-    from errata.report.build import write_report
+    from errata.school.page import report_of
 
-    done = write_report(run, evals, out, say=lambda text: click.echo(text, err=True))
+    done = report_of(run, evals, out, say=lambda text: click.echo(text, err=True))
     click.echo(f"{done.browsable:,} transcripts, {done.items:,} eval items, {done.bytes / 2**20:.1f} MiB", err=True)
     click.echo(str(done.out))
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 Spec = dict[str, Any]
-Cell = str | int | float | None
+
+
+class Link(NamedTuple):
+    """A cell that leads to a place in the page."""
+
+    name: str
+    href: str
+
+
+Cell = str | int | float | Link | None
 Rows = list[dict[str, Any]]
 """What a chart draws."""
 Lines = list[list[Cell]]
