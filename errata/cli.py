@@ -300,7 +300,10 @@ def audit(run: Path, marks: Path | None, number: int, out: Path | None, hide_gol
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .jsonl file to write.")
 @click.option(
-    "--roles", multiple=True, metavar="ROLE", help="Only rationales in these roles, e.g. teacher.  [repeatable]"
+    "--roles",
+    multiple=True,
+    metavar="ROLE",
+    help="Only rationales in these roles, e.g. teacher; self: the student's own right answers.  [repeatable]",
 )
 @click.option("--authors", multiple=True, metavar="NAME", help="Only what these agents wrote.  [repeatable]")
 @click.option("--grader-only", is_flag=True, help="Right is what the grader finds right, whatever the panel says.")
@@ -508,12 +511,12 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None, as_json: bool, q
     """Write one HTML file about RUN and its evaluations: figures, transcripts, pairs. No network.
 
     EVAL is an eval directory, JSON lines with `id` and `correct`, or another tool's log, as for `errata compare`; by
-    default all of RUN/evals.
+    default all of RUN/evals. RUN may be the folder of a school: then its card.md is written anew as well.
     """
     with loading():
-        from errata.report.build import write_report
+        from errata.school.page import report_of
 
-    done = write_report(run, evals, out, say=lambda text: None if quiet else click.echo(text, err=True))
+    done = report_of(run, evals, out, say=lambda text: None if quiet else click.echo(text, err=True))
     if as_json:
         print_json(done.figures())
         return

@@ -21,6 +21,7 @@ from errata.evidence.view import verdicts_of, with_verdicts
 from errata.exports.dedup import Duplicates
 from errata.exports.format import Format, Needs
 from errata.exports.formats import format_of
+from errata.exports.own_answers import SELF
 from errata.exports.transcript_view import ALL, LeftOut, Options, Row, Source, TranscriptView
 from errata.exports.wrong_from import UNKNOWN, UNSURE
 from errata.graphs.pipeline import LESSON, STAGES, in_order
@@ -136,7 +137,7 @@ def open_logs(
     check_roles(logs, options)
     check_graded(logs, options)
     for needs in _needs_of(form, options):
-        if not any(log.source.holds(need) for log in logs for need in needs):
+        if not any(log.source.holds(need, options) for log in logs for need in needs):
             raise _unserved(logs, form, needs)
     return logs
 
@@ -158,7 +159,8 @@ def check_authors(logs: Sequence[Log], options: Options) -> None:
 
 def check_roles(logs: Sequence[Log], options: Options) -> None:
     """Raises UsageError for a role that no stage of the runs writes, with the nearest one."""
-    known = list(dict.fromkeys(role for log in logs for role in log.source.roles()))
+    own = [SELF] if any(log.source.roles("attempt") for log in logs) else []
+    known = list(dict.fromkeys([*(role for log in logs for role in log.source.roles()), *own]))
     _check_names("role", options.roles, known, logs)
 
 
@@ -197,10 +199,14 @@ def _unserved(logs: Sequence[Log], form: Format, needs: Sequence[str]) -> UsageE
     runs = ", ".join(f"{log.run.path} (graph {log.source.recipe.graph})" for log in logs)
     lacking = " or ".join(USES.get(need, need) for need in needs)
     do = f"run one of the graphs {', '.join(graphs)}: `errata synth RECIPE graph={graphs[-1]} name=...`"
+    examined = "target" in needs and any(log.source.roles("attempt") for log in logs)
+    own = "or take the student's own right answers: --roles self" if examined else ""
     return UsageError(
         f"{runs} cannot serve {form.name}: the stages run are {stages}, and it needs {lacking}",
         f"{form.name} takes {form.takes}",
-        "; ".join(text for text in (do if graphs else f"name {lacking} in `stages` of the recipe", form.hint) if text),
+        "; ".join(
+            text for text in (do if graphs else f"name {lacking} in `stages` of the recipe", own, form.hint) if text
+        ),
     )
 
 

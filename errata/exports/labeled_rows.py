@@ -18,8 +18,13 @@ PAIRS_PER_PROBLEM = 8
 
 
 def unaided(view: TranscriptView) -> Iterator[Rationale | LeftOut]:
-    """Every graded rationale whose author was not shown the gold answer, the student's among them."""
-    for rationale in view.rationales():
+    """Every graded rationale whose author was not shown the gold answer, the student's among them.
+
+    Of the student in its own role `self`, those that are not asked for in the role of its exam as well.
+    """
+    exam = set(view.source.roles("attempt"))
+    own = [] if exam & set(view.options.roles) else [each for each in view.own if each.is_right]
+    for rationale in (*view.rationales(), *own):
         fault = "shown_the_answer" if rationale.saw_answer else unfit_as_wrong(rationale, view)
         yield LeftOut(fault) if fault else rationale
 

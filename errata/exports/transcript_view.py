@@ -14,6 +14,7 @@ from errata.agents.demonstration import Demonstration
 from errata.agents.prompts import Prompts
 from errata.agents.student import explain_messages, student_messages
 from errata.exports.dedup import alike, ngrams
+from errata.exports.own_answers import SELF, own_answers
 from errata.exports.sequences import WrongFrom
 from errata.exports.thinking import Reasoning, completion, span_in_completion
 from errata.graphs.estimated import as_agreed
@@ -56,9 +57,10 @@ class Source:
         """What rewrites of this problem may have been shown, but for natural pairs of the run."""
         return examples_for(problem, (), self.recipe.settings.of(DUAL_COT))
 
-    def holds(self, need: str) -> bool:
-        """Whether a stage of this name ran, or one that writes rationales for this use."""
-        return need in self.stages or bool(self.roles(need))
+    def holds(self, need: str, options: Options) -> bool:
+        """Whether a stage of this name ran, or one that writes rationales for this use; own answers are targets."""
+        own = need == "target" and options.own and bool(self.roles("attempt"))
+        return own or need in self.stages or bool(self.roles(need))
 
     @property
     def estimates(self) -> bool:
@@ -74,14 +76,14 @@ class Source:
 class Options:
     """Which rationales an export takes.
 
-    roles: only rationales written in these roles. authors: only what these agents wrote, explanations too.
-    grader_only: what the answer grader finds right, whatever the panel says of it (the control of peer review).
-    max_edit_ratio: only pairs at most so far apart; of a log without rewrites, natural pairs are mined. sound_only:
-    only pairs whose right side the panel accepted, or that is known to be sound. by_scores: the ranker learns the
-    panel's order, not the grades. cut_off: also what ends at its length limit. unjudged: also right texts whose author
-    saw the gold answer and that no panel judged. reasoning: what becomes of what the author thought before it wrote.
-    wrong_from: where wrong rationales count from; those whose first wrong step is not known are then left out.
-    min_step_probability: how probable a first wrong step must be to count as known.
+    roles: only rationales written in these roles, all by default; `self`: the student's own right answers. authors:
+    only what these agents wrote, explanations too. grader_only: what the answer grader finds right, whatever the panel
+    says of it (the control of peer review). max_edit_ratio: only pairs at most so far apart; of a log without rewrites,
+    natural pairs are mined. sound_only: only pairs whose right side the panel accepted, or that is known to be sound.
+    by_scores: the ranker learns the panel's order, not the grades. cut_off: also what ends at its length limit.
+    unjudged: also right texts whose author saw the gold answer and that no panel judged. reasoning: what becomes of
+    what the author thought before it wrote. wrong_from: where wrong rationales count from; those whose first wrong step
+    is not known are then left out. min_step_probability: how probable a first wrong step must be to count as known.
     """
 
     roles: tuple[str, ...] = ()
@@ -95,6 +97,11 @@ class Options:
     reasoning: Reasoning = "drop"
     wrong_from: WrongFrom = "start"
     min_step_probability: float = 0.5
+
+    @property
+    def own(self) -> bool:
+        """Whether the student's own right answers are to be learned from."""
+        return SELF in self.roles
 
     def wants(self, rationale: Rationale) -> bool:
         """Whether it was written in one of the roles and by one of the authors."""
@@ -187,8 +194,16 @@ class TranscriptView:
         return [each for each in every if (roles is None or each.role in roles) and self.options.wants(each)]
 
     def targets(self) -> list[Rationale]:
-        """Those of the roles that a student may learn from, by what the run's stages say of them."""
-        return self.rationales(self.source.roles("target"))
+        """Those that a student may learn from, by what the run's stages say of their roles, and its own where asked."""
+        return [*self.rationales(self.source.roles("target")), *self.own]
+
+    @cached_property
+    def own(self) -> tuple[Rationale, ...]:
+        """The student's own answers in the role `self`, where the options ask for it."""
+        if not self.options.own:
+            return ()
+        written = own_answers(self.transcript.rationales, self.source.roles("attempt"), cut_off=self.options.cut_off)
+        return tuple(each for each in written if self.options.wants(each))
 
 
 # ---- which rationales count ------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from errata.records import to_json
 from errata.report.embedded_data import Archive, Index, compact, packed
 from errata.report.embedded_items import embed
 from errata.report.eval_results import Results, read_results
-from errata.report.figures import Section
+from errata.report.figures import Link, Section
 from errata.report.log_totals import LogTotals
 from errata.report.sections import accuracy, mistakes, reviewers, synthesis, teachers, training_curves
 from errata.report.sections.overview import overview
@@ -75,20 +75,23 @@ def write_report(
     out: str | Path | None = None,
     say: Say = lambda _: None,
     comparison: Comparison | None = None,
+    first: Sequence[Section] = (),
 ) -> WrittenReport:
     """Writes the report of a run to `out`, by default RUN/report.html.
 
     Args:
         evals: eval directories, JSONL files with `id` and `correct`, other tools' logs; by default all of RUN/evals.
         say: hears what is being done.
-        comparison: of the evals, where it is made already: that of a study, with its claims.
+        comparison: of the evals, where it is made already: that of a study, with its claims, or of a school's students.
+        first: sections that stand before all others; with them RUN may hold neither log nor evals.
 
     Raises UsageError where RUN is no run directory, evals cannot be compared, or the extra `report` is missing.
     """
     need_vl_convert()
-    directory = _opened(run, evals) if comparison is None else RunDir(Path(run))
+    given = comparison is not None or bool(first)
+    directory = RunDir(Path(run)) if given else _opened(run, evals)
     target = Path(out) if out is not None else directory.path / "report.html"
-    results = _results(directory, evals) if comparison is None else Results(comparison)
+    results = Results(comparison) if comparison is not None else None if given else _results(directory, evals)
     index = directory.index()
     with _scratch(target) as blocks, _scratch(target) as more:
         listing = Index(judged_roles(directory.manifest()))
@@ -98,7 +101,7 @@ def write_report(
             say(damage_note(directory.log, index.damaged))
         view = _read(directory, index, archive, listing, say)
         answers = embed(results, items) if results else None
-        sections = _sections(view, results)
+        sections = [*first, *_sections(view, results)]
         say(f"drawing {sum(len(figure.charts) for section in sections for figure in section.figures)} charts")
         page = {
             "overview": overview(view, results),
@@ -263,6 +266,8 @@ def _hash(text: str) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, Link):
+        return Markup('<a href="{}">{}</a>').format(value.href, value.name)
     return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 

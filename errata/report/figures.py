@@ -8,7 +8,16 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 Spec = dict[str, Any]
-Cell = str | int | float | None
+
+
+class Link(NamedTuple):
+    """A cell that leads to a place in the page."""
+
+    name: str
+    href: str
+
+
+Cell = str | int | float | Link | None
 Rows = list[dict[str, Any]]
 """What a chart draws."""
 Lines = list[list[Cell]]

@@ -18,6 +18,8 @@ def school_command(
     path: Path, overrides: Sequence[str], *, as_json: bool, quiet: bool = False, trust_hosts: Sequence[str] = ()
 ) -> int:
     """Runs a school, then shows its rounds; the exit code. `trust_hosts`: to which a provider's key may go."""
+    from errata.school.card import write_card
+    from errata.school.history import read_history
     from errata.school.run import run
 
     def say(line: str) -> None:
@@ -30,10 +32,13 @@ def school_command(
         click.echo(done.error, err=True)
     if done.school.stopped:
         click.echo(f"stopped: {done.school.stopped}", err=True)
+    card = write_card(read_history(school.home)) if (school.home / FILE).exists() else None
     if as_json:
         print_json(done.school.model_dump())
     else:
         _show(done.school, school.home)
+        if card is not None:
+            click.echo(str(card))
     return done.code
 
 

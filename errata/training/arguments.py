@@ -46,7 +46,9 @@ class DataArguments:
         None, "As dataset_name, for the objective on held-out rows (with TRL's eval_strategy)."
     )
     roles: list[str] | None = option(
-        None, "Of a run: only rationales in these roles, e.g. teacher, rectified, or those of one's own stages."
+        None,
+        "Of a run: only rationales in these roles, e.g. teacher, rectified, or those of one's own stages; self: the "
+        "student's own right answers.",
     )
     authors: list[str] | None = option(None, "Of a run: only what these agents wrote; all by default.")
     cut_off: bool = option(False, "Of a run: texts that end at their length limit too.")

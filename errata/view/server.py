@@ -1,8 +1,10 @@
 """`errata view`: the pages over loopback HTTP, read only.
 
-    GET /                 the runs of a folder          GET /api/runs
+    GET /                 the runs of a folder          GET /api/runs, /api/schools
     GET /run/PLACE        one run while it goes on      GET /api/run/PLACE
     GET /report/PLACE     its report, of the log as it is now
+    GET /school/PLACE     one school, round by round    GET /api/school/PLACE
+    GET /school-report/PLACE
 
 A place is looked up among the runs that lie in the folder and never joined to a path. A page of another site reads
 nothing here: requests must name a host that this server is known by (so a foreign name that resolves to this machine
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -28,7 +30,10 @@ from errata.errors import ErrataError, UsageError, plain
 from errata.records import digest, to_json
 from errata.report.build import write_report
 from errata.runs.run_dir import RunDir
+from errata.school.history import read_history
+from errata.school.page import write_page
 from errata.view.found_runs import find_runs, newest, run_now, version_of
+from errata.view.found_schools import changed, find_schools, school_now
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEADERS = {
@@ -51,7 +56,7 @@ class View:
     scratch: Path
     hosts: tuple[str, ...] = LOOPBACK
     _drawn: dict[str, tuple[str, Path]] = field(default_factory=dict)
-    """By place: the version of the run that a report is of, and its file."""
+    """By name: the version of what a report is of, and its file."""
     _drawing: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def run(self, request: web.Request) -> tuple[str, RunDir]:
@@ -62,14 +67,31 @@ class View:
             raise web.HTTPNotFound(text="no such run")
         return place, run
 
+    async def school(self, request: web.Request) -> tuple[str, Path]:
+        """The school that a request names. Raises HTTPNotFound where none lies there."""
+        place = request.match_info["place"]
+        home = (await asyncio.to_thread(find_schools, self.folder)).get(place)
+        if home is None:
+            raise web.HTTPNotFound(text="no such school")
+        return place, home
+
     async def report(self, place: str, run: RunDir) -> Path:
-        """The report of a run as it is now; drawn anew where it has changed. Raises ErrataError."""
-        async with self._drawing.setdefault(place, asyncio.Lock()):
-            version, (known, path) = version_of(run), self._drawn.get(place, ("", Path()))
+        """The report of a run as it is now. Raises ErrataError."""
+        return await self._page(f"run {place}", version_of(run), lambda path: write_report(run.path, (), path))
+
+    async def school_report(self, place: str, home: Path) -> Path:
+        """The report of a school as it is now. Raises ErrataError."""
+        version = str(changed(home))
+        return await self._page(f"school {place}", version, lambda path: write_page(read_history(home), path))
+
+    async def _page(self, name: str, version: str, draw: Callable[[Path], object]) -> Path:
+        """A report's file; drawn anew where what it is of has changed."""
+        async with self._drawing.setdefault(name, asyncio.Lock()):
+            known, path = self._drawn.get(name, ("", Path()))
             if known != version:
-                path = self.scratch / f"{digest(place)}.html"
-                await asyncio.to_thread(write_report, run.path, (), path)
-                self._drawn[place] = version, path
+                path = self.scratch / f"{digest(name)}.html"
+                await asyncio.to_thread(draw, path)
+                self._drawn[name] = version, path
             return path
 
 
@@ -94,26 +116,56 @@ def application(view: View) -> web.Application:
 
         return _json(await asyncio.to_thread(read))
 
+    async def schools(request: web.Request) -> web.StreamResponse:
+        def read() -> list[dict[str, object]]:
+            found = [school_now(place, home, view.folder) for place, home in find_schools(view.folder).items()]
+            return [each.to_json() for each in sorted(found, key=lambda each: -each.changed)]
+
+        return _json(await asyncio.to_thread(read))
+
     async def now(request: web.Request) -> web.StreamResponse:
         place, run = await view.run(request)
         latest = await asyncio.to_thread(newest, run)
         return _json({"run": run_now(place, run).to_json(), "newest": [each.__dict__ for each in latest]})
 
+    async def school(request: web.Request) -> web.StreamResponse:
+        place, home = await view.school(request)
+        report = f"/school-report/{quote(place)}"
+        name = school_now(place, home, view.folder).name
+        return _html(page.render(title=name, page="school", place=place, folder=str(home), report=report))
+
+    async def school_state(request: web.Request) -> web.StreamResponse:
+        place, home = await view.school(request)
+        return _json((await asyncio.to_thread(school_now, place, home, view.folder)).to_json())
+
     async def report(request: web.Request) -> web.StreamResponse:
         place, run = await view.run(request)
-        try:
-            return web.FileResponse(await view.report(place, run), headers=REPORT_HEADERS)
-        except ErrataError as error:
-            return web.Response(text=plain(str(error)), status=409, headers=HEADERS)
+        return await _report(view.report(place, run))
+
+    async def school_report(request: web.Request) -> web.StreamResponse:
+        place, home = await view.school(request)
+        return await _report(view.school_report(place, home))
 
     app.router.add_get("/", listed)
     app.router.add_get("/api/runs", runs)
+    app.router.add_get("/api/schools", schools)
     app.router.add_get("/run/{place:.+}", one)
     app.router.add_get("/api/run/{place:.+}", now)
     app.router.add_get("/report/{place:.+}", report)
+    app.router.add_get("/school/{place:.+}", school)
+    app.router.add_get("/api/school/{place:.+}", school_state)
+    app.router.add_get("/school-report/{place:.+}", school_report)
     for name, kind in (("view.css", "text/css"), ("view.js", "text/javascript")):
         app.router.add_get(f"/{name}", _asset(name, kind))
     return app
+
+
+async def _report(drawn: Awaitable[Path]) -> web.StreamResponse:
+    """A report's file, or why there is none."""
+    try:
+        return web.FileResponse(await drawn, headers=REPORT_HEADERS)
+    except ErrataError as error:
+        return web.Response(text=plain(str(error)), status=409, headers=HEADERS)
 
 
 def existing(folder: Path) -> Path:

@@ -25,8 +25,41 @@
     return node;
   };
 
-  function list(runs) {
-    document.getElementById("nothing").hidden = runs.length > 0;
+  const share = (value) => (100 * value).toFixed(1);
+  const signed = (value) => (value < 0 ? "-" : "+") + share(Math.abs(value));
+  const within = (bounds, text) => bounds ? text(bounds[0]) + " [" + text(bounds[1]) + ", " + text(bounds[2]) + "]" : "";
+  const ended = (school) => school.stopped === null ? "not ended" : "ended: " + school.stopped;
+  const figures = (round) => [cell(within(round.accuracy, share), "number"), cell(within(round.gain, signed), "number"),
+    cell(round.verdict ?? ""), cell(number(round.teacher_tokens), "number"), cell(money(round.usd), "number")];
+  const lesson = (round) => round.lesson ? link("lesson", "/run/" + path(round.lesson)) : "";
+  const rowOf = (cells, name) => { const row = make("tr", null, name); row.append(...cells); return row; };
+
+  function schools(found) {
+    document.getElementById("schools").hidden = !found.length;
+    document.querySelector("#schools tbody").replaceChildren(...found.flatMap((each) => {
+      const report = link("report", "/school-report/" + path(each.place));
+      const head = [cell(link(each.place, "/school/" + path(each.place))), cell(ended(each)), ...["", "", "", "", ""].map((text) => cell(text)), cell(ago(each.changed)), cell(report)];
+      const rounds = each.rounds.map((round) => rowOf([cell(round.name, "below"), cell(lesson(round)), ...figures(round), cell(""), cell("")]));
+      return [rowOf(head), ...rounds];
+    }));
+  }
+
+  function school(found) {
+    const keys = [["state", ended(found)], ["student that stands", found.student ?? "none"], ["changed", ago(found.changed)]];
+    document.getElementById("keys").replaceChildren(...keys.map(([name, value]) => {
+      const group = make("div");
+      group.append(make("dt", name), make("dd", value));
+      return group;
+    }));
+    document.querySelector("#rounds tbody").replaceChildren(...found.rounds.map((round) => rowOf([cell(round.name), ...figures(round), cell(lesson(round))])));
+  }
+
+  function list(every, found) {
+    schools(found);
+    const taught = new Set(found.flatMap((each) => each.rounds.map((round) => round.lesson)));
+    const runs = every.filter((run) => !taught.has(run.place));
+    document.getElementById("nothing").hidden = runs.length + found.length > 0;
+    document.getElementById("runs").hidden = document.getElementById("others").hidden = !runs.length && found.length > 0;
     document.querySelector("#runs tbody").replaceChildren(...runs.map((run) => {
       const row = make("tr");
       row.append(cell(link(run.place, "/run/" + path(run.place))), cell(run.running ? "running" : run.pending ? "stopped" : "ended"),
@@ -61,12 +94,17 @@
     }));
   }
 
+  async function read(address) {
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(answer.status === 404 ? "this is no longer there" : "the server answered " + answer.status);
+    return answer.json();
+  }
+
   async function follow() {
     try {
-      const answer = await fetch(page === "list" ? "/api/runs" : "/api/run/" + path(place));
-      if (!answer.ok) throw new Error(answer.status === 404 ? "this run is no longer there" : "the server answered " + answer.status);
-      const value = await answer.json();
-      if (page === "list") list(value); else one(value);
+      if (page === "list") list(...await Promise.all([read("/api/runs"), read("/api/schools")]));
+      else if (page === "school") school(await read("/api/school/" + path(place)));
+      else one(await read("/api/run/" + path(place)));
       state.textContent = "";
     } catch (error) {
       state.textContent = "not refreshed: " + (error instanceof TypeError ? "errata view has ended" : error.message);

@@ -1,0 +1,123 @@
+"""The schools in a folder, and what each has come to: `school.json` as it is written anew after every node."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from errata.errors import UsageError
+from errata.school.record import FILE, Round, School, read_school
+from errata.view.found_runs import DEEPEST
+
+MOST_CHARS = 300
+"""Of a reason."""
+
+
+@dataclass(frozen=True)
+class RoundNow:
+    """One round, as far as it has come. Shares are from 0 to 1, with 95 % intervals; null: not there yet."""
+
+    name: str
+    accuracy: tuple[float, float, float] | None
+    gain: tuple[float, float, float] | None
+    verdict: str | None
+    teacher_tokens: int
+    usd: float | None
+    lesson: str | None
+    """The place of its lesson among the runs."""
+
+
+@dataclass(frozen=True)
+class SchoolNow:
+    """What stands in a school's folder now; `stopped` is null while it goes on or can go on."""
+
+    name: str
+    place: str
+    stopped: str | None
+    student: str | None
+    rounds: tuple[RoundNow, ...]
+    """The start first."""
+    changed: float
+    """Seconds since the epoch."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def find_schools(folder: Path) -> dict[str, Path]:
+    """The schools in a folder by their place in it; the folder itself, where it is one, as its name.
+
+    Links are not followed.
+    """
+    root = folder.resolve()
+    if _is_school(root):
+        return {root.name: root}
+    return {str(path.relative_to(root)): path for path in _schools(root, 0)}
+
+
+def _schools(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        inside = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in inside:
+        if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
+            continue
+        path = folder / entry.name
+        if _is_school(path):
+            yield path
+        elif depth < DEEPEST:
+            yield from _schools(path, depth + 1)
+
+
+def _is_school(path: Path) -> bool:
+    """Whether a plain file of a record lies there; a pipe or a link is none."""
+    file = path / FILE
+    return file.is_file() and not file.is_symlink()
+
+
+def school_now(place: str, home: Path, folder: Path) -> SchoolNow:
+    """What the record of a school in this folder says; a damaged one is told as the reason."""
+    try:
+        school, stopped = read_school(home), None
+    except UsageError as error:
+        school, stopped = School(name=home.name), str(error)
+    told = stopped or school.stopped
+    return SchoolNow(
+        name=school.name,
+        place=place,
+        stopped=None if told is None else told[:MOST_CHARS],
+        student=school.student,
+        rounds=(_start(school), *(_round(each, home, folder.resolve()) for each in school.rounds)),
+        changed=changed(home),
+    )
+
+
+def changed(home: Path) -> float:
+    """When the record was last written, in seconds since the epoch."""
+    try:
+        return (home / FILE).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _start(school: School) -> RoundNow:
+    at = school.start.accuracy
+    accuracy = None if at is None else (at.value, at.low, at.high)
+    return RoundNow("start", accuracy, None, None, 0, school.start.dollars, None)
+
+
+def _round(done: Round, home: Path, folder: Path) -> RoundNow:
+    at, gain = done.accuracy, done.gain
+    return RoundNow(
+        name=f"round {done.round}",
+        accuracy=None if at is None else (at.value, at.low, at.high),
+        gain=None if gain is None else (gain.difference, gain.low, gain.high),
+        verdict=None if gain is None else gain.verdict,
+        teacher_tokens=done.teacher_tokens,
+        usd=done.dollars,
+        lesson=None if done.lesson is None else os.path.relpath(home / done.lesson, folder),
+    )
