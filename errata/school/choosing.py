@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from math import log
 from typing import NamedTuple
 
+from errata.errors import UsageError
 from errata.records import draw
 
 REHEARSAL = "rehearsal"
@@ -25,7 +26,7 @@ class ExamResult(NamedTuple):
     right: tuple[bool, ...]
     """By sample."""
     answers: tuple[str | None, ...]
-    """By sample; None where none could be read."""
+    """By sample, equivalent ones written alike; None where none could be read."""
     teachers: tuple[str | None, ...] = ()
 
 
@@ -92,13 +93,31 @@ def choose(results: Sequence[ExamResult], chooser: Chooser, count: int, rehearsa
     Args:
         count: problems at most.
         rehearsal: share of them that is filled with mastered problems (all samples right), as far as there are some.
+
+    Raises UsageError where a chooser of one's own gives more than it was asked for, or what was not in the exam.
     """
     mastered = [each for each in results if all(each.right)]
     kept = _drawn(mastered, round(rehearsal * count), seed, REHEARSAL, _share)
     kept_ids = {each.problem_id for each in kept}
     rest = [each for each in results if each.problem_id not in kept_ids]
-    chosen = {each.problem_id: each for each in (*chooser(rest, count - len(kept), seed), *kept)}
+    picked = chooser(rest, count - len(kept), seed)
+    _check(picked, rest, count - len(kept))
+    chosen = {each.problem_id: each for each in (*picked, *kept)}
     return [chosen[each.problem_id] for each in results if each.problem_id in chosen]
+
+
+def _check(picked: Sequence[Choice], results: Sequence[ExamResult], count: int) -> None:
+    ids = [each.problem_id for each in picked]
+    strange = sorted(set(ids) - {each.problem_id for each in results})
+    if strange or len(ids) > count or len(set(ids)) < len(ids):
+        what = (
+            f"{strange[0]}, which it was not given"
+            if strange
+            else f"{len(ids)} problems, {len(set(ids))} of them apart"
+        )
+        raise UsageError(
+            f"the chooser gives {what}", f"it was asked for at most {count} of {len(results)}", "correct the chooser"
+        )
 
 
 def _drawn(
@@ -115,7 +134,7 @@ def _share(result: ExamResult) -> str:
 
 
 def _entropy(answers: Sequence[str | None]) -> float:
-    """Of the distribution of answers, in nats; 0 where there is none."""
-    counts = Counter(answers)
+    """Of the distribution of answers, in nats; 0 where there is none. What could not be read is no answer."""
+    counts = Counter(answer for answer in answers if answer is not None)
     total = counts.total()
     return -sum(number / total * log(number / total) for number in counts.values()) if len(counts) > 1 else 0.0

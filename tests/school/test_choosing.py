@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from errata.school.choosing import CHOOSERS, ExamResult, choose
+from errata.errors import UsageError
+from errata.school.choosing import CHOOSERS, Choice, ExamResult, choose
 
 NAMED = dict(CHOOSERS)
 RESULTS = [
@@ -63,3 +64,18 @@ def test_a_share_is_rehearsal_of_what_is_mastered_and_is_marked() -> None:
     everything = choose(results, NAMED["all"], 60, 0.2, "0")
     assert len({each.problem_id for each in everything}) == len(everything) == 60, "nothing stands twice"
     assert [each.by for each in choose(many(2), NAMED["reachable"], 10, 0.5, "0")] == ["reachable"]
+
+
+@pytest.mark.parametrize(
+    ("picked", "said"),
+    [(["a", "b", "c"], "3 problems"), (["a", "a"], "1 of them apart"), (["z"], "z, which it was not")],
+)
+def test_a_chooser_that_gives_what_was_not_asked_for_is_refused(picked: list[str], said: str) -> None:
+    results = [ExamResult(name, (False,), ("1",)) for name in "abc"]
+    with pytest.raises(UsageError, match=said):
+        choose(results, lambda rest, count, seed: [Choice(each, "mine", "") for each in picked], 2, 0.0, "s")
+
+
+def test_an_answer_that_cannot_be_read_is_no_disagreement() -> None:
+    results = [ExamResult("a", (False, True), (None, "3"))]
+    assert dict(CHOOSERS)["disagreement"](results, 1, "s") == []

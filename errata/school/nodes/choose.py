@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 
 from errata.errors import EXIT_DONE
-from errata.evals.results import Item, read_eval
-from errata.records import Transcript
+from errata.evals.results import Item, Sample, read_eval
+from errata.grading.compare import compare
+from errata.records import Problem, Transcript
 from errata.runs.run_dir import RunDir, is_run, write_whole
 from errata.runs.transcripts import read_transcripts
 from errata.school.choosing import ExamResult
@@ -38,11 +39,17 @@ def results_of(items: Iterable[Item], teachers: Answers) -> list[ExamResult]:
         ExamResult(
             item.id,
             tuple(sample.correct for sample in item.samples),
-            tuple(sample.answer for sample in item.samples),
+            _by_group(item.samples),
             teachers.get(item.id, ()),
         )
         for item in items
     ]
+
+
+def _by_group(samples: Sequence[Sample]) -> tuple[str | None, ...]:
+    """The samples' answers, equivalent ones as the first of them is written: the eval has grouped them."""
+    first: dict[int | None, str | None] = {}
+    return tuple(None if each.answer is None else first.setdefault(each.group, each.answer) for each in samples)
 
 
 def _teachers_before(school: SchoolRecipe, number: int) -> Answers:
@@ -57,12 +64,29 @@ def _teachers_before(school: SchoolRecipe, number: int) -> Answers:
 
 
 def teachers_answers(transcripts: Iterable[Transcript]) -> dict[str, tuple[str | None, ...]]:
-    """By problem, the answers of the teachers' own rationales."""
+    """By problem, the answers of the teachers' own rationales, equivalent ones as the first of them is written."""
     answers = {
-        each.problem.id: tuple(rationale.answer for rationale in each.rationales if rationale.role == "teacher")
+        each.problem.id: _alike(
+            each.problem, [rationale.answer for rationale in each.rationales if rationale.role == "teacher"]
+        )
         for each in transcripts
     }
     return {problem: given for problem, given in answers.items() if given}
+
+
+def _alike(problem: Problem, answers: Iterable[str | None]) -> tuple[str | None, ...]:
+    """By the grader's rules; LaTeX, which takes a worker to compare, by how it is written."""
+    written: list[str] = []
+
+    def first(answer: str) -> str:
+        for known in written:
+            same = problem.kind != "latex" and compare(problem.kind, known, answer, tuple(problem.choices)).correct
+            if known == answer or same:
+                return known
+        written.append(answer)
+        return answer
+
+    return tuple(None if answer is None else first(answer) for answer in answers)
 
 
 def _lines(rows: Iterable[Mapping[str, Any]]) -> bytes:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from errata.errors import EXIT_DONE
-from errata.evals.results import read_eval
+from errata.evals.results import Item, Sample, read_eval
 from errata.records import Outcome, Problem, Rationale, Transcript
 from errata.school.nodes.choose import choose, results_of, teachers_answers
 from errata.school.places import Task, places
@@ -57,3 +57,20 @@ def test_teachers_answers_are_those_of_their_own_rationales() -> None:
     logged = Transcript(graph="lesson", problem=problem, rationales=told, outcome=Outcome(status="done"))
     silent = Transcript(graph="lesson", problem=problem.model_copy(update={"id": "q"}), outcome=Outcome(status="done"))
     assert teachers_answers([logged, silent]) == {"p": ("5", "7")}
+
+
+def test_equivalent_answers_are_one_for_the_chooser() -> None:
+    samples = tuple(
+        Sample(text="-", answer=answer, correct=False, tokens=1, truncated=False, group=group)
+        for answer, group in (("1/2", 0), ("0.5", 0), (None, None), ("3", 1))
+    )
+    item = Item(id="p", task="toy", correct=False, answer=None, samples=samples, tokens=4, truncated=0, meta={})
+    assert results_of([item], {})[0].answers == ("1/2", "1/2", None, "3")
+
+    problem = Problem(id="p", task="toy", question="?", answer="5", kind="number")
+    told = tuple(
+        Rationale(id=str(n), problem_id="p", author=str(n), role="teacher", text="-", answer=answer, correct=False)
+        for n, answer in enumerate(("0.5", "1/2", "4"))
+    )
+    logged = Transcript(graph="lesson", problem=problem, rationales=told, outcome=Outcome(status="done"))
+    assert teachers_answers([logged]) == {"p": ("0.5", "0.5", "4")}
