@@ -13,6 +13,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "synth": ("errata synth recipe.yaml limit=2", "errata synth recipe.yaml name=second budget.usd=5"),
     "status": ("errata status runs/recipe", "errata status runs/recipe --watch"),
     "accept": ("errata accept runs/recipe --compare", "errata accept runs/recipe --rule mean --rule majority"),
+    "audit": ("errata audit runs/recipe", "errata audit runs/recipe marks.jsonl"),
     "export": (
         "errata export runs/recipe --format sft --out sft.jsonl",
         "errata export runs/recipe --format dpo --out dpo.jsonl --max-edit-ratio 0.5",
@@ -24,11 +25,21 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "eval": ("errata eval eval.yaml limit=20", "errata eval eval.yaml --json"),
     "study": ("errata study study.yaml", "errata study study.yaml seeds=[0,1] together=2"),
+    "school": ("errata school school.yaml", "errata school school.yaml rounds=6 choose.by=random name=control"),
     "compare": (
         "errata compare runs/demo/evals/*",
         "errata compare plain=results.jsonl other=samples_gsm8k.jsonl --against plain",
     ),
     "report": ("errata report runs/recipe", "errata report runs/recipe evals/first evals/second --out page.html"),
+    "ship": (
+        "errata ship runs/demo/students/edit --to gguf",
+        "errata ship runs/demo/students/edit --to merged --out whole",
+    ),
+    "push": (
+        "errata push sft.jsonl --to me/lesson --dry-run",
+        "errata push students/edit --to me/edit --base HuggingFaceTB/SmolLM2-135M-Instruct",
+    ),
+    "data": ("errata data fetch svamp", "errata data fetch gsm8k --into data"),
     "view": ("errata view", "errata view runs/recipe --port 0"),
     "graph": ("errata graph lesson", "errata graph recipe.yaml"),
     "schema": ("errata schema > recipe.schema.json", "errata schema eval"),
