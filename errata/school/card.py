@@ -85,9 +85,9 @@ def _remarks(history: History) -> Iterator[str]:
     yield cost(next_point(school))
     for each in history.changed:
         forgotten = history.forgotten.get(each.round)
-        of_mastered = "" if forgotten is None else f"; {len(forgotten)} of the mastered problems forgotten"
+        of_mastered = "" if forgotten is None else f"; {count(len(forgotten), 'mastered problem')} forgotten"
         yield (
-            f"round {each.round}: {len(each.cured)} items cured, {len(each.broken)} broken, "
+            f"round {each.round}: {count(len(each.cured), 'item')} cured, {len(each.broken)} broken, "
             f"{len(each.never_learned)} never right so far{of_mastered}"
         )
     for number, explained in history.explained.items():
@@ -97,7 +97,7 @@ def _remarks(history: History) -> Iterator[str]:
         preceded = count(len(history.cures), "explanation")
         yield f"{preceded} preceded a cure in the next exam; that this was its reason is not shown"
     yield from (
-        f"round {each.round}: {each.lost} problems of the lesson were lost to a provider"
+        f"round {each.round}: {count(each.lost, 'problem')} of the lesson lost to a provider"
         for each in school.rounds
         if each.lost
     )

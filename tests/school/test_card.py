@@ -32,7 +32,7 @@ def test_a_whole_school_has_its_rounds_what_stands_what_it_cost_and_why_it_ended
     assert row.startswith("| round 1 | 97.5 [87.1, 99.6] | +72.5 [")
     assert "| **better** | 50.0 % | +25.0 | 500 | 200 | $0.2500 |" in row
     assert "- in all: 500 teacher tokens, 300 of the student's own, $0.2500, " in "\n".join(lines)
-    assert "- round 1: 29 items cured, 0 broken, 1 never right so far; 1 of the mastered problems forgotten" in lines
+    assert "- round 1: 29 items cured, 0 broken, 1 never right so far; 1 mastered problem forgotten" in lines
     assert any(line.startswith("- cost of the next point, were it as dear as in round 1: 7 [") for line in lines)
 
 
