@@ -1,7 +1,7 @@
 """The student's own right answers in its exam as data to learn from: rejection sampling with distinct reasoning.
 
 An answer whose equations another one of the problem has written already, in the same order, teaches nothing new (RFT,
-arXiv 2308.01825, section 3.2, keeps one of each list of equations). Where no equation is read, the words decide.
+arXiv 2308.01825, keeps one of each list of equations). Where no equation is read, the words decide.
 """
 
 from __future__ import annotations
