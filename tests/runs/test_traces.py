@@ -159,7 +159,7 @@ async def test_a_provider_of_ones_own_gets_them_and_stays_open(tmp_path: Path) -
     assert sum(span.name.startswith("problem ") for span in kept.get_finished_spans()) == 3
 
 
-def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+def test_a_trace_is_not_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "traces.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UsageError, match="cannot be written"), traced(tmp_path / "traces.jsonl"):
         pass

@@ -85,10 +85,14 @@ async def test_a_planted_key_is_found_nowhere(tmp_path: Path, model: str) -> Non
             agent["model"] = f"{model}/{agent['name']}"
         path = tmp_path / "keys.yaml"
         path.write_text(json.dumps(recipe))
-        code, printed = await errata(tmp_path, "synth", "keys.yaml", "--debug")
+        code, printed = await errata(
+            tmp_path, "synth", "keys.yaml", "--debug", "--trace", "spans.jsonl", "--trace-texts"
+        )
         sent = list(provider.keys)
         provider.then = status(401, f"Incorrect API key provided: {KEY}", code="invalid_api_key")
-        refused, more = await errata(tmp_path, "synth", "keys.yaml", "--debug")
+        refused, more = await errata(
+            tmp_path, "synth", "keys.yaml", "--debug", "--trace", "spans.jsonl", "--trace-texts"
+        )
     exported = export([tmp_path / "runs/keys"], "nat", tmp_path / "out.jsonl")
     told = to_json(status_of(tmp_path / "runs/keys"))
 
@@ -101,6 +105,7 @@ async def test_a_planted_key_is_found_nowhere(tmp_path: Path, model: str) -> Non
     for where, text in (*texts_under(tmp_path), *(("printed", text) for text in (printed, more, told))):
         assert TOLD.encode() not in text, (where, text[max(0, text.find(TOLD.encode()) - 200) :][:400])
     assert any(b"[hidden]" in text for _, text in texts_under(tmp_path))
+    assert (tmp_path / "spans.jsonl").stat().st_size
 
 
 @pytest.mark.parametrize(
