@@ -103,7 +103,11 @@ def test_imports_that_take_long_say_so_and_others_do_not(
         ["train", "sft", "--nothing"],
         ["eval", "none.yaml"],
         ["study", "none.yaml"],
+        ["school", "none.yaml"],
+        ["audit", "none"],
         ["compare", "none", "none"],
+        ["ship", "none", "--to", "gguf"],
+        ["push", "none", "--to", "me/none"],
         ["report", "none"],
         ["view", "none"],
         ["graph", "none"],
@@ -119,7 +123,7 @@ def test_every_verb_loads_where_it_would_be_said(words: list[str], monkeypatch: 
         loads.append(what)
         yield
 
-    monkeypatch.setattr("errata.cli.loading", loading)
-    monkeypatch.setattr("errata.cli_helpers.loading", loading)
+    for module in ("cli", "cli_helpers", "cli_sharing", "cli_students"):
+        monkeypatch.setattr(f"errata.{module}.loading", loading)
     assert CliRunner().invoke(cli, words).exit_code == 2
     assert loads
