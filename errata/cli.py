@@ -286,10 +286,10 @@ def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **op
 @click.option("--unjudged", is_flag=True, help="Take right texts that saw the gold answer and no panel judged too.")
 @click.option(
     "--reasoning",
-    type=click.Choice(["drop", "keep"]),
+    type=click.Choice(["drop", "keep", "short"]),
     default="drop",
     show_default=True,
-    help="What reasoning models thought: left out, or before the text in <think> tags.",
+    help="What reasoning models thought: left out, or before the text in <think> tags, whole or as shortened.",
 )
 @click.option("--accept", metavar="RULE", help=f"Accept by this, whatever the panel said: {', '.join(RULES)}.")
 @click.option("--precision", type=click.FloatRange(0, 1, min_open=True), help="What reliability keeps: 0.95.")

@@ -164,6 +164,13 @@ class WrongStep(Record):
     votes: tuple[StepVote, ...] = ()
 
 
+class ShortReasoning(Record):
+    """The thinking before a rationale in fewer words, by its author."""
+
+    text: str
+    call_ids: tuple[str, ...] = ()
+
+
 class Rationale(SparseRecord):
     id: str
     problem_id: str
@@ -202,6 +209,8 @@ class Rationale(SparseRecord):
     their reviews tell (errata.graphs.estimated). Written only where there is one."""
     wrong_step: WrongStep | None = None
     """Where it first goes wrong, as the stage `locate` finds it. Written only where there is one."""
+    short_reasoning: ShortReasoning | None = None
+    """`reasoning` in fewer words, by the stage `shorten_thinking`. Written only where there is one."""
 
     @property
     def is_right(self) -> bool | None:
@@ -210,7 +219,7 @@ class Rationale(SparseRecord):
             return self.correct
         return self.estimated > 0.5
 
-    written_where_set = ("estimated", "wrong_step")
+    written_where_set = ("estimated", "wrong_step", "short_reasoning")
 
 
 class Explanation(Record):

@@ -20,6 +20,7 @@ def unaided(view: TranscriptView) -> Iterator[Rationale | LeftOut]:
     """Every graded rationale whose author was not shown the gold answer, the student's among them."""
     for rationale in view.rationales():
         fault = "shown_the_answer" if rationale.saw_answer else unfit_as_wrong(rationale, view)
+        fault = fault or view.unshortened(rationale)
         yield LeftOut(fault) if fault else rationale
 
 
