@@ -22,6 +22,7 @@ def inputs_of(problem: Problem, names: tuple[str, ...], examples: tuple[Demonstr
     text = problem.rationale or ""
     inputs: dict[str, Any] = dict.fromkeys(names, text)
     inputs |= {"question": problem.question, "options": "", "answer": problem.answer, "critiques": (text,)}
+    inputs["max_words"] = "300"
     return inputs | {"answer_form": answer_form(problem), "demonstrations": examples}
 
 

@@ -229,10 +229,10 @@ def audit(run: Path, marks: Path | None, number: int, out: Path | None, hide_gol
 @click.option("--unjudged", is_flag=True, help="Take right texts that saw the gold answer and no panel judged too.")
 @click.option(
     "--reasoning",
-    type=click.Choice(["drop", "keep"]),
+    type=click.Choice(["drop", "keep", "short"]),
     default="drop",
     show_default=True,
-    help="What reasoning models thought: left out, or before the text in <think> tags.",
+    help="What reasoning models thought: left out, or before the text in <think> tags, whole or as shortened.",
 )
 @click.option(
     "--wrong-from",

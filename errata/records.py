@@ -164,6 +164,13 @@ class WrongStep(Record):
     votes: tuple[StepVote, ...] = ()
 
 
+class ShortReasoning(Record):
+    """The thinking before a rationale in fewer words, by its author."""
+
+    text: str
+    call_ids: tuple[str, ...] = ()
+
+
 class Rationale(SparseRecord):
     id: str
     problem_id: str
@@ -204,6 +211,8 @@ class Rationale(SparseRecord):
     """Where it first goes wrong, as the stage `locate` finds it. Written only where there is one."""
     marked: bool | None = None
     """Right or wrong as a person marked it (`errata audit`). Laid over the log when it is read; it is never in it."""
+    short_reasoning: ShortReasoning | None = None
+    """`reasoning` in fewer words, by the stage `shorten_thinking`. Written only where there is one."""
 
     @property
     def is_right(self) -> bool | None:
@@ -215,7 +224,7 @@ class Rationale(SparseRecord):
             return self.marked if self.correct is None else self.correct
         return None if self.estimated is None else self.estimated > 0.5
 
-    written_where_set = ("estimated", "wrong_step", "marked")
+    written_where_set = ("estimated", "wrong_step", "short_reasoning", "marked")
 
 
 class Explanation(Record):

@@ -95,6 +95,14 @@ class Teacher:
         call = PromptCall("teacher/continue", {**_inputs(problem), "rationale": prefix}, begun)
         return await self.model.ask(call, problem, sampling, partial(read_solution, problem), sample)
 
+    async def shorten_thinking(
+        self, problem: Problem, thought: Rationale, max_words: int, sampling: Sampling
+    ) -> Parsed[str]:
+        """What was thought before a rationale, in at most `max_words` words, ending in an answer."""
+        inputs = {**_inputs(problem), "reasoning": thought.reasoning or "", "max_words": str(max_words)}
+        call = PromptCall("teacher/shorten_thinking", inputs, thought)
+        return await self.model.ask(call, problem, sampling, partial(read_solution, problem))
+
 
 def _inputs(problem: Problem) -> dict[str, Any]:
     """What every teacher's prompt may use of a problem; the gold answer is added only where a prompt shows it."""

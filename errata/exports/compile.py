@@ -26,6 +26,7 @@ from errata.exports.transcript_view import ALL, LeftOut, Options, Row, Source, T
 from errata.exports.wrong_from import UNKNOWN, UNSURE
 from errata.graphs.pipeline import LESSON, STAGES, in_order
 from errata.graphs.stage import AnyStage
+from errata.graphs.stages.shorten_thinking import SHORTEN_THINKING
 from errata.records import Problem, Transcript
 from errata.runs.acceptance import Acceptance
 from errata.runs.log_lines import damage_note
@@ -130,12 +131,14 @@ def open_logs(
     """The runs' logs, indexed. `acceptance` goes before what the runs' recipes say.
 
     Raises UsageError where there is no run directory, where no run has one of the authors or roles of the options,
-    where problems without a gold answer are to be taken by their grade, or where together they cannot serve the format.
+    where problems without a gold answer are to be taken by their grade, where thinking shall be short and a run has
+    shortened none, or where together they cannot serve the format.
     """
     form, logs = format_of(form), [open_log(run, acceptance) for run in runs]
     check_authors(logs, options)
     check_roles(logs, options)
     check_graded(logs, options)
+    check_shortened(logs, options)
     for needs in _needs_of(form, options):
         if not any(log.source.holds(need, options) for log in logs for need in needs):
             raise _unserved(logs, form, needs)
@@ -173,6 +176,18 @@ def check_graded(logs: Sequence[Log], options: Options) -> None:
                 f"its recipe has problems.gold: {log.source.recipe.problems.gold}, and without a gold answer there is "
                 "no grade: verdicts are estimated, from the panel's scores too",
                 "leave it out",
+            )
+
+
+def check_shortened(logs: Sequence[Log], options: Options) -> None:
+    """Raises UsageError where thinking shall be short and a run has not shortened any."""
+    for log in logs:
+        if options.reasoning == "short" and SHORTEN_THINKING.name not in log.source.stages:
+            raise UsageError(
+                f"--reasoning short with {log.run.path}",
+                f"its stages are {', '.join(log.source.stages)}, and none of them shortens thinking",
+                f"name {SHORTEN_THINKING.name} last in `stages` of the recipe and run it as a run of its own: "
+                "replies in the store are not paid again; or --reasoning keep",
             )
 
 

@@ -17,7 +17,7 @@ def usable(view: TranscriptView) -> Iterator[Rationale | LeftOut]:
         if view.options.grader_only and rationale.role == "revised":
             yield LeftOut("owed_to_the_panel")  # without reviewers nobody would have revised it
         else:
-            fault = unfit_to_teach(rationale, view)
+            fault = unfit_to_teach(rationale, view) or view.unshortened(rationale)
             yield LeftOut(fault) if fault else rationale
 
 

@@ -17,6 +17,7 @@ from errata.exports.compile import ExportCounts, Log, Selection
 from errata.exports.dedup import MAX_SIMILARITY, NGRAM
 from errata.exports.format import Format
 from errata.exports.formats import own_code
+from errata.exports.thinking import Reasoning
 from errata.exports.transcript_view import ALL, Options
 from errata.runs.acceptance import Acceptance
 from errata.runs.status import funnel_of, problems
@@ -146,6 +147,14 @@ def _front_matter(file: str, licences: Sequence[str], counts: ExportCounts) -> d
     }
 
 
+_OF_REASONING: dict[Reasoning, str] = {
+    "drop": "",
+    "keep": " What authors thought stands before their texts in <think> tags.",
+    "short": " What authors thought stands before their texts in <think> tags, in their own shorter words where it was "
+    "long; rationales with long thinking that was not shortened are left out.",
+}
+
+
 def _of_options(options: Options) -> str:
     sentences = [
         f" Only the roles {', '.join(options.roles)}." if options.roles else "",
@@ -155,7 +164,7 @@ def _of_options(options: Options) -> str:
         " Only pairs whose right side the panel accepted, or that is known to be sound." if options.sound_only else "",
         " Chosen is what the panel scores at least a point higher, whatever the grade." if options.by_scores else "",
         " Texts that end at their length limit are taken too." if options.cut_off else "",
-        " What authors thought stands before their texts in <think> tags." if options.reasoning == "keep" else "",
+        _OF_REASONING[options.reasoning],
         " Texts whose author saw the gold answer are taken unjudged." if options.unjudged else "",
         _of_steps(options),
     ]

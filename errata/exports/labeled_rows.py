@@ -26,6 +26,7 @@ def unaided(view: TranscriptView) -> Iterator[Rationale | LeftOut]:
     own = [] if exam & set(view.options.roles) else [each for each in view.own if each.is_right]
     for rationale in (*view.rationales(), *own):
         fault = "shown_the_answer" if rationale.saw_answer else unfit_as_wrong(rationale, view)
+        fault = fault or view.unshortened(rationale)
         yield LeftOut(fault) if fault else rationale
 
 

@@ -55,7 +55,9 @@ def _fault(view: TranscriptView, pair: Pair, *, gated: bool) -> str | None:
         return "out_of_band"
     if limit is not None and pair.edit_ratio > limit:
         return "beyond_max_edit_ratio"
-    return doubtful(right) if view.options.sound_only else None
+    if view.options.sound_only and (fault := doubtful(right)):
+        return fault
+    return view.unshortened(right) or view.unshortened(wrong)
 
 
 def edit_rows(view: TranscriptView) -> Iterator[Row | LeftOut]:
@@ -129,6 +131,7 @@ def _privileged(
         fault = unreadable(rectified, view) or (None if rectified.is_right else "not_rectified")
     if explanation and view.is_cut_off(explanation) and not view.options.cut_off:
         fault = fault or "cut_off"
+    fault = fault or view.unshortened(mistaken)
     if fault or not context.strip():
         return LeftOut(fault or "empty")
     rationales = (mistaken, rectified) if rectified else (mistaken,)

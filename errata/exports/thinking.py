@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from errata.agents.parse_reply import split_thinking
+from errata.graphs.stages.shorten_thinking import words
 from errata.records import Rationale, Span
 
-Reasoning = Literal["drop", "keep"]
-"""What becomes of thinking. drop: it is left out. keep: it stands before the text, where there is any."""
+Reasoning = Literal["drop", "keep", "short"]
+"""What becomes of thinking. drop: it is left out. keep: it stands before the text, where there is any. short: the same,
+shortened where the stage shorten_thinking has shortened it; rationales with too much thinking left are no rows."""
 OPEN, CLOSE = "<think>\n", "\n</think>\n\n"
 
 
@@ -28,9 +30,23 @@ class Parts(NamedTuple):
 
 def head(rationale: Rationale, reasoning: Reasoning) -> str:
     """What stands before the text: the thinking in its tags, or nothing."""
-    if reasoning == "drop" or not (rationale.reasoning or "").strip():
+    thinking = _thinking(rationale, reasoning).strip()
+    return f"{OPEN}{thinking}{CLOSE}" if thinking else ""
+
+
+def _thinking(rationale: Rationale, reasoning: Reasoning) -> str:
+    if reasoning == "drop":
         return ""
-    return f"{OPEN}{(rationale.reasoning or '').strip()}{CLOSE}"
+    if reasoning == "short" and rationale.short_reasoning is not None:
+        return rationale.short_reasoning.text
+    return rationale.reasoning or ""
+
+
+def unshortened(rationale: Rationale, reasoning: Reasoning, max_words: int) -> str | None:
+    """Why there is no short thinking: what was thought has more words, and was not shortened. None where there is."""
+    if reasoning != "short" or rationale.short_reasoning is not None or words(rationale.reasoning) <= max_words:
+        return None
+    return "thinking_not_shortened"
 
 
 def completion(rationale: Rationale, reasoning: Reasoning) -> str:

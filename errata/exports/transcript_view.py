@@ -16,12 +16,13 @@ from errata.agents.student import explain_messages, student_messages
 from errata.exports.dedup import alike, ngrams
 from errata.exports.own_answers import SELF, own_answers
 from errata.exports.sequences import WrongFrom
-from errata.exports.thinking import Reasoning, completion, span_in_completion
+from errata.exports.thinking import Reasoning, completion, span_in_completion, unshortened
 from errata.graphs.estimated import as_agreed
 from errata.graphs.stages.dual_cot import DUAL_COT
 from errata.graphs.stages.dual_pairs import REWRITES
 from errata.graphs.stages.few_shot import examples_for
 from errata.graphs.stages.parroting import parroting
+from errata.graphs.stages.shorten_thinking import SHORTEN_THINKING
 from errata.records import Explanation, Message, Pair, Problem, Rationale, Review, Span, Transcript
 from errata.runs.recipe import SynthRecipe
 
@@ -146,6 +147,12 @@ class TranscriptView:
     def span(self, rationale: Rationale, span: Span) -> list[int]:
         """[start, end) of characters of a rationale's text, counted in its completion."""
         return list(span_in_completion(rationale, span, self.options.reasoning))
+
+    def unshortened(self, rationale: Rationale) -> str | None:
+        """Why a rationale is no row where thinking shall be short, by the run's `max_words`; None where it may be."""
+        return unshortened(
+            rationale, self.options.reasoning, self.source.recipe.settings.of(SHORTEN_THINKING).max_words
+        )
 
     def explain_prompt(self, mistaken: Rationale) -> str:
         """What the student is asked when it shall explain a mistake."""
@@ -282,6 +289,8 @@ def row_meta(
     wanted = set(explanation.call_ids if explanation else ())
     for each in rationales:
         wanted.update(each.call_ids, *(review.call_ids for review in each.reviews))
+        if view.options.reasoning == "short" and each.short_reasoning:
+            wanted.update(each.short_reasoning.call_ids)
     calls = [call for call in view.transcript.calls if call.id in wanted]
     return {
         "run": view.source.recipe.name,

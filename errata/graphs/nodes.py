@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from errata.agents.ask import Parsed
@@ -82,6 +82,16 @@ async def estimated(team: Team, problem: Problem, rationales: Mapping[str, Ratio
 
     Raises UsageError where the team's grader cannot compare two answers.
     """
+    written, same = list(rationales.values()), comparison(team, problem)
+    chances = estimates(problem, written, await grouped([each.answer for each in written], same))
+    return {
+        each.id: each.model_copy(update={"correct": None, "estimated": None if chance is None else round(chance, 6)})
+        for each, chance in zip(written, chances, strict=True)
+    }
+
+
+def comparison(team: Team, problem: Problem) -> Callable[[str, str], Coroutine[Any, Any, bool]]:
+    """Whether two answers of a problem are the same by the team's grader. Raises UsageError where it cannot compare."""
     compare = getattr(team.grader, "same", None)
     if compare is None:
         why = "without a gold answer, answers are compared with each other"
@@ -90,12 +100,7 @@ async def estimated(team: Team, problem: Problem, rationales: Mapping[str, Ratio
     async def same(one: str, other: str) -> bool:
         return bool(await compare(problem.kind, one, other, problem.choices))
 
-    written = list(rationales.values())
-    chances = estimates(problem, written, await grouped([each.answer for each in written], same))
-    return {
-        each.id: each.model_copy(update={"correct": None, "estimated": None if chance is None else round(chance, 6)})
-        for each, chance in zip(written, chances, strict=True)
-    }
+    return same
 
 
 def _soundness(problem: Problem, text: str) -> bool | None:

@@ -25,6 +25,7 @@ from errata.graphs.stages.locate import LOCATE
 from errata.graphs.stages.mistake_explanation import MISTAKE_EXPLANATION
 from errata.graphs.stages.peer_review import PEER_REVIEW
 from errata.graphs.stages.rationales import RATIONALES
+from errata.graphs.stages.shorten_thinking import SHORTEN_THINKING
 from errata.graphs.state import State, mistakes_of, student_right
 from errata.llm.spec import Agents
 from errata.llm.tracing import in_stage
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
 STAGES: tuple[AnyStage, ...] = (EXAM, RATIONALES, PEER_REVIEW, MISTAKE_EXPLANATION, DUAL_COT)
-OPT_IN: tuple[AnyStage, ...] = (LOCATE,)
+OPT_IN: tuple[AnyStage, ...] = (LOCATE, SHORTEN_THINKING)
 """Shipped, and run only where a recipe names them in `stages`."""
 SHIPPED = (*STAGES, *OPT_IN)
 LESSON = "lesson"

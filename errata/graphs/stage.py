@@ -86,6 +86,8 @@ class Counts:
     """Right rationales per teacher and problem that may be learned from or corrupted."""
     wrong: Range = NONE
     """Wrong rationales per teacher and problem that may be rectified."""
+    rectified: Range = NONE
+    """Right rewrites of wrong rationales per problem, of all teachers."""
 
     panel_sat: bool = False
     """A panel has judged what was written before."""

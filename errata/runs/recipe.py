@@ -51,8 +51,8 @@ class SynthRecipe(Settings):
     graph: str = LESSON
     """A stage by name, with what it needs before it, or `lesson`: all stages, or those in `stages`."""
     stages: tuple[str, ...] | None = None
-    """Of a lesson: the stages in the order in which they run, by default all but locate; one's own as
-    `my_stages.py:NAME`."""
+    """Of a lesson: the stages in the order in which they run, by default all but locate and shorten_thinking; one's own
+    as `my_stages.py:NAME`."""
     grader: Reference | None = None
     """A grader of one's own (`my_grader.py:NAME`): a function `(problem, text) -> Grade`, or a class with `grade`."""
     problems: ProblemSource

@@ -54,7 +54,7 @@ from errata.runs.transcripts import in_file_order, read_transcripts
 JUDGED_ROLES = ("teacher", "revised")
 SHIPPED_ROLES = ("student", "teacher", "revised", "rectified", "corrupted")
 """In the order in which a lesson writes them."""
-SHIPPED_STAGES = ("exam", "rationales", "peer_review", "mistake_explanation", "dual_cot", "locate")
+SHIPPED_STAGES = ("exam", "rationales", "peer_review", "mistake_explanation", "dual_cot", "locate", "shorten_thinking")
 """By name, for status loads no stage."""
 MOST_UNITS = 100_000
 """Rationales that enter the agreement at most; beyond, their score patterns are thinned in proportion."""

@@ -53,8 +53,10 @@ class DataArguments:
     authors: list[str] | None = option(None, "Of a run: only what these agents wrote; all by default.")
     cut_off: bool = option(False, "Of a run: texts that end at their length limit too.")
     unjudged: bool = option(False, "Of a run: right texts that saw the gold answer and that no panel judged too.")
-    reasoning: Literal["drop", "keep"] = option(
-        "drop", "Of a run: what reasoning models thought is left out, or learned before the text in the student's tags."
+    reasoning: Literal["drop", "keep", "short"] = option(
+        "drop",
+        "Of a run: what reasoning models thought is left out, or learned before the text in the student's tags; short: "
+        "as the stage shorten_thinking has it.",
     )
     wrong_from: WrongFrom = option(
         "start",

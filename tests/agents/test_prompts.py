@@ -19,6 +19,7 @@ NAMES = {
     "student/solve",
     "student/explain",
     "teacher/continue",
+    "teacher/shorten_thinking",
     *(f"teacher/{verb}" for verb in ("solve", "explain", "classify", "rectify", "corrupt", "revise")),
 }
 INPUTS = {
@@ -30,6 +31,8 @@ INPUTS = {
     "explanation": "",
     "demonstrations": (),
     "critiques": ("C",),
+    "reasoning": "T",
+    "max_words": "9",
 }
 
 
@@ -129,6 +132,7 @@ def test_a_limit_of_replies_stands_in_the_front_matter_and_is_inherited(tmp_path
         "reviewer/score": 512,
         "reviewer/first_wrong_step": 512,
         "teacher/continue": 2048,
+        "teacher/shorten_thinking": 4096,
         "teacher/classify": 256,
         "teacher/explain": 1024,
         "teacher/rectify": 2048,

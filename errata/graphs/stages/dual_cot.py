@@ -121,6 +121,7 @@ def expected(counts: Counts, settings: DualCotSettings, rates: Rates) -> Iterato
         "rectify": _with_tries(wrong, rates.rectified, settings.tries) if settings.rectify else NONE,
         "corrupt": _with_tries(right, rates.corrupted, settings.tries) if settings.corrupt else NONE,
     }
+    counts.rectified = rewrites["rectify"].times(0, rates.rectified, 1)
     panel = counts.settings.of(PEER_REVIEW)
 
     def examples(problem: Problem) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from errata.llm.backends.simulated.locating import first_wrong_step, go_on
 from errata.llm.backends.simulated.persona import Persona, persona
 from errata.llm.backends.simulated.recognize import VERBS, NamedPrompt, Task, task_of
 from errata.llm.backends.simulated.rewrite import blunder, corrupt, rectify, retell, revise, solve
+from errata.llm.backends.simulated.shortening import shorten
 from errata.llm.request import Reply
 from errata.llm.structured import IN_WORDS
 from errata.records import digest
@@ -118,6 +119,8 @@ def _answer(speaker: Persona, draws: HashedDraws, task: Task) -> str:
             return revise(speaker, draws, puzzle, text, parts.get("critique", ""))
         case "teacher/continue":
             return go_on(speaker, draws, puzzle, text)
+        case "teacher/shorten_thinking":
+            return shorten(puzzle, parts.get("reasoning", ""))
     if not task.named:
         return blunder(speaker, draws, puzzle)
     return retell(speaker, puzzle, text) if text else solve(speaker, draws, puzzle, speaker.slips)
@@ -143,6 +146,8 @@ def _elsewhere(draws: HashedDraws, task: Task) -> str:
             return _ended(text, _closing(task.form, gold or ""))
         case "teacher/corrupt":
             return _ended(text, _closing(task.form, _guess(draws, task, unlike=answer_in(text))))
+        case "teacher/shorten_thinking":
+            return task.parts.get("reasoning", "")
         case "" if text:
             return text
         case "teacher/revise":

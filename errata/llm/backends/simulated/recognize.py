@@ -25,6 +25,7 @@ VERBS = (
     "teacher/corrupt",
     "teacher/revise",
     "teacher/continue",
+    "teacher/shorten_thinking",
     "reviewer/score",
     "reviewer/first_wrong_step",
     "student/solve",

@@ -31,6 +31,8 @@ def messages(name: str, problem: Problem, **inputs: Any) -> list[tuple[str, str]
         "demonstrations": (),
         "answer_form": "The answer is X.",
         "critiques": (),
+        "reasoning": "",
+        "max_words": "300",
     }
     return [(m.role, m.content) for m in prompts()[name].messages(None, shown | inputs)]
 
