@@ -148,6 +148,7 @@ def test_shipped_prompts_are_read_alike_with_and_without_their_name() -> None:
     inputs: dict[str, Any] = {
         "question": problem.question, "options": "", "rationale": mistaken(problem), "answer": problem.answer,
         "explanation": "", "demonstrations": (), "answer_form": "The answer is X.", "critiques": ("no", "never"),
+        "reasoning": mistaken(problem), "max_words": "9",
     }  # fmt: skip
     for name in set(prompts()) - {"student/explain"}:  # which nobody asks of the faculty
         ((_, text),) = messages(name, problem, **inputs)
