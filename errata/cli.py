@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from errata import __version__, cli_sharing, cli_students
-from errata.cli_group import Verbs, debug_option
+from errata.cli_group import TRACE, TRACE_TEXTS, TRUST_HOSTS, Verbs, debug_option
 from errata.cli_helpers import (
     OptionalPilot,
     load_and_say,
@@ -78,7 +78,7 @@ def init(directory: Path) -> None:
     help="Run N problems (by default 5) first and measure calls, tokens, unreadable replies and time.",
 )
 @click.option("--assume", multiple=True, metavar="RATE=X", help="Set a rate, e.g. teacher_right=0.7; see the output.")
-@click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
+@TRUST_HOSTS
 def plan(
     recipe: str,
     overrides: tuple[str, ...],
@@ -120,9 +120,9 @@ def plan(
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Run the graphs in N Ray workers; extra ray.")
-@click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
-@click.option("--trace", metavar="FILE|URL", help="OpenTelemetry spans: JSON lines, or a collector's address.")
-@click.option("--trace-texts", is_flag=True, help="Spans hold messages and replies too.")
+@TRUST_HOSTS
+@TRACE
+@TRACE_TEXTS
 def synth(
     recipe: str,
     overrides: tuple[str, ...],

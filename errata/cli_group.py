@@ -10,6 +10,13 @@ import click
 from errata.cli_examples import EXAMPLES
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError
 
+TRUST_HOSTS = click.option(
+    "--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]"
+)
+TRACE = click.option("--trace", metavar="FILE|URL", help="OpenTelemetry spans: JSON lines, or a collector's address.")
+TRACE_TEXTS = click.option("--trace-texts", is_flag=True, help="Spans hold messages and replies too.")
+"""Options of several verbs."""
+
 
 class Verbs(click.Group):
     """Turns errors into found / why / do on stderr and the exit codes of errata; every verb takes --debug and has

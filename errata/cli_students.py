@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from errata.cli_group import debug_option
+from errata.cli_group import TRACE, TRACE_TEXTS, TRUST_HOSTS, debug_option
 from errata.cli_helpers import loading, print_json, tracing
 
 METHODS = {
@@ -65,9 +65,9 @@ def train() -> None:
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-@click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
-@click.option("--trace", metavar="FILE|URL", help="OpenTelemetry spans: JSON lines, or a collector's address.")
-@click.option("--trace-texts", is_flag=True, help="Spans hold messages and replies too.")
+@TRUST_HOSTS
+@TRACE
+@TRACE_TEXTS
 def eval_(
     recipe: str,
     overrides: tuple[str, ...],
@@ -94,7 +94,7 @@ def eval_(
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-@click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
+@TRUST_HOSTS
 def study(recipe: Path, overrides: tuple[str, ...], as_json: bool, quiet: bool, trust_hosts: tuple[str, ...]) -> None:
     """Run RECIPE's arms over its seeds and judge its claims. The same command resumes; new seeds or arms are added.
 
@@ -113,7 +113,7 @@ def study(recipe: Path, overrides: tuple[str, ...], as_json: bool, quiet: bool, 
 @click.argument("overrides", nargs=-1, metavar="[key=value ...]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-@click.option("--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]")
+@TRUST_HOSTS
 def school(recipe: Path, overrides: tuple[str, ...], as_json: bool, quiet: bool, trust_hosts: tuple[str, ...]) -> None:
     """Teach RECIPE's student in rounds: exam, choice, lesson, training, judge. The same command resumes.
 

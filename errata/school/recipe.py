@@ -22,7 +22,7 @@ from errata.data.source import ProblemSource
 from errata.errors import UsageError, did_you_mean
 from errata.evals.recipe import Decoding
 from errata.school.choosing import CHOOSERS, Chooser
-from errata.studies.recipe import BaseStudent, Flag
+from errata.studies.recipe import BaseStudent, Flag, TasksByName
 
 Teach = Literal["teachers", "self", "both"]
 OF_THE_SCHOOL = ("dataset_name", "model_name_or_path", "output_dir", "seed", "roles", "resume_from_checkpoint")
@@ -86,16 +86,9 @@ class Judge(Settings):
     The first task decides about going on; all of them stand in the eval directories.
     """
 
-    tasks: dict[str, dict[str, Any]] = Field(min_length=1)
+    tasks: TasksByName = Field(min_length=1)
     """As in a recipe of `errata eval`."""
     decoding: Decoding = Decoding()
-
-    @field_validator("tasks", mode="before")
-    @classmethod
-    def _names_alone_will_do(cls, tasks: Any) -> Any:
-        if isinstance(tasks, list):
-            return {str(name): {} for name in tasks}
-        return {name: task or {} for name, task in tasks.items()} if isinstance(tasks, dict) else tasks
 
 
 class SchoolBudget(Settings):

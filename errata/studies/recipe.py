@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from errata.config.base import Settings
 from errata.config.overrides import apply
@@ -97,21 +97,24 @@ class StudyClaim(Claim):
     """What arm and control must have alike, to within 5 %; what else differs is said."""
 
 
+def _names_alone(tasks: Any) -> Any:
+    if isinstance(tasks, list):
+        return {str(name): {} for name in tasks}
+    return {name: task or {} for name, task in tasks.items()} if isinstance(tasks, dict) else tasks
+
+
+TasksByName = Annotated[dict[str, dict[str, Any]], BeforeValidator(_names_alone)]
+"""Tasks as in a recipe of `errata eval`, or their names alone."""
+
+
 class Judging(Settings):
     """The evals: tasks and decodings as in a recipe of `errata eval`. `vary` is as that of a lesson, per task."""
 
-    tasks: dict[str, dict[str, Any]]
+    tasks: TasksByName
     decodings: dict[str, dict[str, Any]] = Field(default_factory=lambda: dict[str, dict[str, Any]](greedy={}))
     vary: dict[str, int] = Field(default_factory=dict)
     """Of every task: a key and its value at seed 0, e.g. `{options.seed: 1000}`; without it all seeds share items."""
     concurrency: int = Field(default=128, ge=1)
-
-    @field_validator("tasks", mode="before")
-    @classmethod
-    def _names_alone_will_do(cls, tasks: Any) -> Any:
-        if isinstance(tasks, list):
-            return {str(name): {} for name in tasks}
-        return {name: task or {} for name, task in tasks.items()} if isinstance(tasks, dict) else tasks
 
 
 class Limits(Settings):

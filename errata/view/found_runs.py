@@ -9,7 +9,7 @@ run is on.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,13 +78,21 @@ def find_runs(folder: Path) -> dict[str, RunDir]:
 
     Links are not followed: what is shown lies in the folder.
     """
+    return {place: RunDir(path) for place, path in folders_in(folder, _has_manifest).items()}
+
+
+def folders_in(folder: Path, is_one: Callable[[Path], bool]) -> dict[str, Path]:
+    """The folders of a kind, by their place in a folder; that itself, where it is one, as its name.
+
+    Links are not followed, and what lies in one of the kind is not looked into.
+    """
     root = folder.resolve()
-    if _has_manifest(root):
-        return {root.name: RunDir(root)}
-    return {str(path.relative_to(root)): RunDir(path) for path in _run_dirs(root, 0)}
+    if is_one(root):
+        return {root.name: root}
+    return {str(path.relative_to(root)): path for path in _below(root, 0, is_one)}
 
 
-def _run_dirs(folder: Path, depth: int) -> Iterator[Path]:
+def _below(folder: Path, depth: int, is_one: Callable[[Path], bool]) -> Iterator[Path]:
     try:
         inside = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
@@ -93,10 +101,10 @@ def _run_dirs(folder: Path, depth: int) -> Iterator[Path]:
         if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
             continue
         path = folder / entry.name
-        if _has_manifest(path):
+        if is_one(path):
             yield path
         elif depth < DEEPEST:
-            yield from _run_dirs(path, depth + 1)
+            yield from _below(path, depth + 1, is_one)
 
 
 def _has_manifest(path: Path) -> bool:

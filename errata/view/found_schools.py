@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from errata.errors import UsageError
 from errata.school.record import FILE, Round, School, read_school
-from errata.view.found_runs import DEEPEST
+from errata.view.found_runs import folders_in
 
 MOST_CHARS = 300
 """Of a reason."""
@@ -52,25 +51,7 @@ def find_schools(folder: Path) -> dict[str, Path]:
 
     Links are not followed.
     """
-    root = folder.resolve()
-    if _is_school(root):
-        return {root.name: root}
-    return {str(path.relative_to(root)): path for path in _schools(root, 0)}
-
-
-def _schools(folder: Path, depth: int) -> Iterator[Path]:
-    try:
-        inside = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in inside:
-        if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
-            continue
-        path = folder / entry.name
-        if _is_school(path):
-            yield path
-        elif depth < DEEPEST:
-            yield from _schools(path, depth + 1)
+    return folders_in(folder, _is_school)
 
 
 def _is_school(path: Path) -> bool:
