@@ -44,10 +44,11 @@ async def with_callbacks(request: Request, call: Callable[[], Awaitable[Reply]])
 
 def _manager() -> AsyncCallbackManager | None:
     """The handlers that apply here; None where there are none, which takes microseconds to find out."""
-    from langchain_core.runnables.config import ensure_config
+    from langchain_core.runnables.config import var_child_runnable_config
     from langsmith.utils import tracing_is_enabled
 
-    callbacks = ensure_config().get("callbacks")  # a graph has put those of context managers and settings among them
+    # a graph has put those of context managers and settings among them
+    callbacks = (var_child_runnable_config.get() or {}).get("callbacks")
     handlers = callbacks if isinstance(callbacks, list) else callbacks.handlers if callbacks else []
     if not handlers and not tracing_is_enabled():
         return None

@@ -1,9 +1,11 @@
 """Claims of calls: which of the processes on one response store makes a call, so that it is paid once.
 
-    claims = {holder: [until, host, pid, [call, ...]]}        one row of the store, changed in its transactions
+    claims = {holder: [until, host, pid, [call, ...] or null]}        one row of the store, changed in its transactions
 
-A holder that lives renews its lease; one that is dead loses its claims at once on its own machine, elsewhere when its
-lease has run out. Who finds a call claimed waits for the reply.
+Who is alone on a store says no more than that it is there (null) and keeps its claims to itself, which costs no
+transaction. It looks whether anybody has written meanwhile, and lists its claims once another is there; until it has,
+the other is granted none. A holder that lives renews its lease; one that is dead loses its claims at once on its own
+machine, elsewhere when its lease has run out. Who finds a call claimed waits for the reply.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import os
 import platform
 import secrets
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,29 +39,34 @@ class Claims:
     host: str = field(default_factory=_host)
     pid: int = field(default_factory=os.getpid)
     held: set[str] = field(default_factory=set)
+    alone: bool = False
+    """Nobody else was on the store at the last look."""
+    seen: int | None = None
+    """The database's version at the last look: it changes with what others write."""
+    told: list[str] | None = None
+    """The claims that the row lists of this process."""
     written: float | None = None
-    """When the row last held these claims; None where it holds none of them."""
+    """When the row last named this process; None where it does not."""
 
-    def taken(self, row: Any, now: float) -> set[str]:
-        """Calls that others have claimed."""
-        return {call for _, entry in self._others(row, now) for call in entry[3]}
+    def others(self, row: Any, now: float) -> dict[str, list[Any]]:
+        """The entries of the other holders that live."""
+        entries = row.items() if isinstance(row, dict) else ()
+        return {name: entry for name, entry in entries if name != self.me and _sound(entry) and self._alive(entry, now)}
 
-    def row(self, row: Any, now: float) -> dict[str, Any]:
-        """The row of all holders with this process's claims as they are now, without the dead."""
-        rows = dict(self._others(row, now))
-        if self.held:
-            rows[self.me] = [now + LEASE_S, self.host, self.pid, sorted(self.held)]
-        self.written = now if self.held else None
-        return rows
+    def row(self, others: dict[str, list[Any]], now: float) -> dict[str, list[Any]]:
+        """The row of all holders with this process as it is now: with its claims where it is not alone."""
+        self.alone, self.written = not others, now
+        self.told = self.listed
+        return others | {self.me: [now + LEASE_S, self.host, self.pid, self.told]}
+
+    @property
+    def listed(self) -> list[str] | None:
+        """The claims that others must see; None where nobody else is there."""
+        return None if self.alone else sorted(self.held)
 
     def due(self, now: float) -> bool:
         """Whether the lease is to be renewed; also after a clock that was set back."""
-        return bool(self.held) and (self.written is None or not self.written <= now < self.written + RENEW_S)
-
-    def _others(self, row: Any, now: float) -> Iterator[tuple[str, list[Any]]]:
-        for holder, entry in row.items() if isinstance(row, dict) else ():
-            if holder != self.me and _sound(entry) and self._alive(entry, now):
-                yield holder, entry
+        return self.written is not None and not self.written <= now < self.written + RENEW_S
 
     def _alive(self, entry: list[Any], now: float) -> bool:
         until, host, pid, _ = entry
@@ -74,7 +80,14 @@ def _sound(entry: Any) -> bool:
         return False
     until, _, pid, calls = entry
     numbers = isinstance(until, int | float) and isinstance(pid, int)
-    return numbers and isinstance(calls, list) and all(isinstance(call, str) for call in calls)
+    listed = isinstance(calls, list) and all(isinstance(call, str) for call in calls)
+    return numbers and (calls is None or listed)
+
+
+def taken(others: dict[str, list[Any]]) -> set[str] | None:
+    """The calls that these holders have claimed; None where one of them has not listed its claims yet."""
+    claims = [entry[3] for entry in others.values()]
+    return None if None in claims else {call for calls in claims for call in calls}
 
 
 def short(key: str) -> str:

@@ -29,13 +29,15 @@ import diskcache
 
 from errata.errors import ErrataError
 from errata.llm.budget import Ledger, Payment, total
-from errata.llm.claims import RENEW_S, Claims, short
+from errata.llm.claims import RENEW_S, Claims, short, taken
 from errata.llm.ledgers import book, ledger_of, missing_from, rows_of
-from errata.llm.store_file import CLAIMS, DAMAGE, FAULTS, LEDGER, PAYMENT, added_up, open_store, to_disk
+from errata.llm.store_file import CLAIMS, DAMAGE, FAULTS, LEDGER, PAYMENT, added_up, open_store, to_disk, version_of
 from errata.llm.stored_reply import result_of
 
 BATCH = 256
 """Operations committed together at most."""
+LOOK_S = 0.1
+"""Seconds after which a process that is alone on a store looks whether it still is: so long the next one waits."""
 PILOT = " pilot"
 """Behind a run's name: the ledger of what its pilots have paid before it began."""
 LOST = "lost "
@@ -152,15 +154,13 @@ class Store:
         with cache:
             while (batch := self._batch()) is not None:
                 _hand_back(self._work(cache, batch))
-            self._claims.held.clear()
             if self._claims.written is not None:
-                with contextlib.suppress(*FAULTS):  # else they run out
-                    self._write_claims(cache)
+                self._leave(cache)
 
     def _batch(self) -> list[_Operation] | None:
-        """What has queued up; nothing where a lease is to be renewed, None at the end."""
+        """What has queued up; nothing where it is time to look after the claims, None at the end."""
         try:
-            first = self._queue.get(timeout=RENEW_S if self._claims.held else None)
+            first = self._queue.get(timeout=self._patience)
         except queue.Empty:
             return []
         if first is None:
@@ -176,6 +176,13 @@ class Store:
                 break
             batch.append(operation)
         return batch
+
+    @property
+    def _patience(self) -> float | None:
+        """Seconds until the claims want a look; None where this process is not among those who claim."""
+        if self._claims.written is None:
+            return None
+        return LOOK_S if self._claims.alone else RENEW_S
 
     def _work(self, cache: Any, batch: list[_Operation]) -> list[tuple[asyncio.Future[Any], Any]]:
         results: list[tuple[asyncio.Future[Any], Any]] = []
@@ -231,35 +238,51 @@ class Store:
 
     def _claim(self, cache: Any, wanted: list[_Claim], *, changed: bool) -> list[tuple[asyncio.Future[Any], Any]]:
         """Rows of those that are stored; the others are claimed, together, where nobody else has."""
-        if not wanted and not changed and not self._claims.due(time.time()):
+        claims = self._claims
+        if not (wanted or changed or claims.alone or claims.due(time.time())):
             return []
         try:
+            if self._is_alone_still(cache):
+                return [(each.done, self._granted(cache, each.key, set())) for each in wanted]
             with cache.transact():  # nobody else can put or claim meanwhile
-                others = self._claims.taken(self._claims_row(cache), time.time())
-                results = [(each.done, self._granted(cache, each.key, others)) for each in wanted]
-                ours = any(isinstance(result, Claimed) and result.ours for _, result in results)
-                if ours or changed or self._claims.due(time.time()):
-                    self._write_claims(cache)
+                return self._claim_beside_others(cache, wanted)
         except Exception as error:  # those who wait must hear of it
+            claims.alone, claims.written = False, None  # what the row says of this process is not known
             fault = self._fault(error) if isinstance(error, FAULTS) else error
             return [(each.done, fault) for each in wanted]
+
+    def _is_alone_still(self, cache: Any) -> bool:
+        claims = self._claims
+        return claims.alone and not claims.due(time.time()) and version_of(cache) == claims.seen
+
+    def _claim_beside_others(self, cache: Any, wanted: list[_Claim]) -> list[tuple[asyncio.Future[Any], Any]]:
+        claims, now = self._claims, time.time()
+        claims.seen = version_of(cache)
+        others = claims.others(self._claims_row(cache), now)
+        claims.alone = not others
+        theirs = taken(others)
+        results = [(each.done, self._granted(cache, each.key, theirs)) for each in wanted]
+        if claims.written is None or claims.due(now) or claims.told != claims.listed:
+            cache.set(CLAIMS, claims.row(others, now))
         return results
 
-    def _granted(self, cache: Any, key: str, others: set[str]) -> Any:
-        """The stored row, or the claim where nobody else has it."""
+    def _granted(self, cache: Any, key: str, theirs: set[str] | None) -> Any:
+        """The stored row, or the claim where nobody else has it; no claim where others' claims are not known."""
         row = self._read(cache, key)
         if isinstance(row, Exception) or result_of(row) is not None:
             return row if isinstance(row, Exception) else Claimed(row, ours=False)
-        ours = short(key) not in others
+        ours = theirs is not None and short(key) not in theirs
         if ours:
             self._claims.held.add(short(key))
         return Claimed(None, ours)
 
-    def _write_claims(self, cache: Any) -> None:
-        if rows := self._claims.row(self._claims_row(cache), time.time()):
-            cache.set(CLAIMS, rows)
-        else:
-            cache.delete(CLAIMS)
+    def _leave(self, cache: Any) -> None:
+        """Takes this process out of the row of claims."""
+        with contextlib.suppress(*FAULTS), cache.transact():  # else its lease runs out
+            if others := self._claims.others(self._claims_row(cache), time.time()):
+                cache.set(CLAIMS, others)
+            else:
+                cache.delete(CLAIMS)
 
     def _claims_row(self, cache: Any) -> Any:
         row = self._read(cache, CLAIMS)

@@ -85,6 +85,7 @@ _SETTINGS = {
 def open_store(directory: Path) -> Any:
     check_hooks(diskcache.core, _CONSTANTS)
     check_hooks(diskcache.JSONDisk, _HOOKS)
+    check_hooks(diskcache.Cache, {"_sql": ()})
     _refuse_links(directory)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
@@ -116,6 +117,11 @@ def _drop_foreign_settings(database: Path) -> None:
             places = ", ".join("?" * len(core.METADATA))
             opened.execute(f"delete from Settings where key not in ({places})", [*core.METADATA])
             opened.commit()
+
+
+def version_of(cache: Any) -> int:
+    """A number that changes when another connection commits to the database, and never by what this one does."""
+    return int(cache._sql("PRAGMA data_version").fetchone()[0])
 
 
 def to_disk(directory: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,8 +14,8 @@ from typing import Any
 import pytest
 
 from errata.llm.budget import Payment
-from errata.llm.claims import LEASE_S, RENEW_S, Claims
-from errata.llm.store import Store
+from errata.llm.claims import LEASE_S, RENEW_S, Claims, taken
+from errata.llm.store import LOOK_S, Claimed, Store
 from tests.llm.provider import Provider, gateway, request_of, status
 
 PAID = Payment("ada", "exam", 10, 5, 0.25)
@@ -24,47 +25,66 @@ GONE = 2**22 + 1
 """No process can have this id."""
 
 
-def at(now: float, row: object, *calls: str, pid: int | None = None, host: str = "here") -> dict[str, object]:
-    """The row after a holder has claimed these calls at this time."""
-    return Claims(host=host, pid=pid or os.getpid(), held=set(calls)).row(row, now)
+def at(now: float, row: object, *calls: str, pid: int | None = None, host: str = "here") -> dict[str, list[Any]]:
+    """The row after a holder that is not alone has claimed these calls at this time."""
+    holder = Claims(host=host, pid=pid or os.getpid(), held=set(calls))
+    others = holder.others(row, now)
+    holder.row(others, now)
+    return others | {holder.me: [now + LEASE_S, host, holder.pid, sorted(calls)]}
 
 
-def taken(row: object, now: float, host: str = "here") -> set[str]:
-    return Claims(host=host).taken(row, now)
+def taken_by(row: object, now: float, host: str = "here") -> set[str] | None:
+    return taken(Claims(host=host).others(row, now))
+
+
+def renewed(claims: Claims, row: object, now: float) -> dict[str, list[Any]]:
+    return claims.row(claims.others(row, now), now)
 
 
 def test_what_one_has_claimed_others_find_taken() -> None:
     row = at(NOW, None, "a", "b")
     mine = Claims(host="here", held={"c"})
-    assert mine.taken(row, NOW) == {"a", "b"}
-    both = mine.row(row, NOW)
-    assert taken(both, NOW) == {"a", "b", "c"}
-    assert mine.taken(both, NOW) == {"a", "b"}
+    assert taken(mine.others(row, NOW)) == {"a", "b"}
+    both = renewed(mine, row, NOW)
+    assert taken_by(both, NOW) == {"a", "b", "c"}
+    assert taken(mine.others(both, NOW)) == {"a", "b"}
     mine.held.clear()
-    assert taken(mine.row(both, NOW), NOW) == {"a", "b"}
+    assert taken_by(renewed(mine, both, NOW), NOW) == {"a", "b"}
+
+
+def test_who_is_alone_lists_no_claims_and_who_comes_then_is_granted_none() -> None:
+    first, second = Claims(host="here", held={"a"}), Claims(host="here")
+    row = renewed(first, None, NOW)
+    assert first.alone
+    assert [entry[3] for entry in row.values()] == [None]
+    both = renewed(second, row, NOW)
+    assert not second.alone
+    assert taken(second.others(both, NOW)) is None
+    assert taken(second.others(renewed(first, both, NOW), NOW)) == {"a"}
+    assert not first.alone
 
 
 def test_a_lease_ends_and_one_that_is_renewed_does_not() -> None:
     elsewhere = at(NOW, None, "a", host="there")
-    assert taken(elsewhere, NOW + LEASE_S - 1) == {"a"}
-    assert taken(elsewhere, NOW + LEASE_S) == set()
+    assert taken_by(elsewhere, NOW + LEASE_S - 1) == {"a"}
+    assert taken_by(elsewhere, NOW + LEASE_S) == set()
     living = Claims(host="there", held={"a"})
-    row = living.row(None, NOW)
+    row = renewed(living, at(NOW, None), NOW)
     assert not living.due(NOW + RENEW_S - 1)
     assert living.due(NOW + RENEW_S)
-    assert taken(living.row(row, NOW + RENEW_S), NOW + LEASE_S) == {"a"}
+    assert taken_by(renewed(living, row, NOW + RENEW_S), NOW + LEASE_S) == {"a"}
 
 
 def test_the_dead_of_this_machine_hold_nothing_and_are_dropped() -> None:
     row = at(NOW, None, "a", pid=GONE)
-    assert taken(row, NOW) == set()
-    assert taken(row, NOW, host="there") == {"a"}  # nobody there can know
+    assert taken_by(row, NOW) == set()
+    assert taken_by(row, NOW, host="there") == {"a"}  # nobody there can know
     assert len(at(NOW, row, "b")) == 1
 
 
 def test_a_clock_that_was_set_back_ends_no_waiting_never() -> None:
     row = at(NOW + 10_000, None, "a", host="there")
-    assert taken(row, NOW) == set()
+    assert taken_by(row, NOW) == set()
     late = Claims(held={"a"}, written=NOW + 10_000)
     assert late.due(NOW)
 
@@ -83,7 +103,16 @@ def test_a_clock_that_was_set_back_ends_no_waiting_never() -> None:
     ],
 )
 def test_a_damaged_row_holds_no_claim(row: object) -> None:
-    assert taken(row, NOW) == set()
+    assert taken_by(row, NOW) == set()
+
+
+async def granted(store: Store, key: str) -> Claimed:
+    """What a claim comes to once those who were there before have listed theirs."""
+    for _ in range(200):
+        if (claimed := await store.claim(key)) != (None, False):
+            break
+        await asyncio.sleep(LOOK_S / 10)
+    return claimed
 
 
 async def test_a_call_is_ours_or_stored_or_another_makes_it(tmp_path: Path) -> None:
@@ -91,7 +120,9 @@ async def test_a_call_is_ours_or_stored_or_another_makes_it(tmp_path: Path) -> N
     try:
         assert await one.claim("key") == (None, True)
         assert await two.claim("key") == (None, False)
-        assert await two.claim("other") == (None, True)
+        assert await granted(two, "other") == (None, True)
+        assert await two.claim("key") == (None, False)
+        assert await one.claim("other") == (None, False)
         one.release("key")
         assert await one.get("key") is None  # and so the release is over
         assert await two.claim("key") == (None, True)
@@ -114,6 +145,39 @@ async def test_a_claim_given_up_before_it_was_granted_holds_nothing(tmp_path: Pa
     finally:
         one.close()
         two.close()
+
+
+async def test_who_comes_second_is_granted_nothing_before_the_first_has_listed_its_claims(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("errata.llm.store.LOOK_S", 60)  # the first looks only when it is asked for something
+    one, two = Store(tmp_path, "one"), Store(tmp_path, "two")
+    try:
+        for number in range(20):  # alone, in memory
+            assert await one.claim(f"key {number}") == (None, True)
+        for number in range(30):
+            assert await two.claim(f"key {number}") == (None, False)
+        await one.get("key 0")  # a look, and its claims stand in the row
+        assert [(await two.claim(f"key {number}")).ours for number in range(30)] == [False] * 20 + [True] * 10
+        assert await one.claim("key 25") == (None, False)
+    finally:
+        one.close()
+        two.close()
+
+
+async def test_who_is_alone_writes_no_claims(tmp_path: Path) -> None:
+    one = Store(tmp_path, "one")
+    await one.claim("first")
+    opened = sqlite3.connect(tmp_path / "cache.db")
+    version = opened.execute("PRAGMA data_version").fetchone()
+    for number in range(20):
+        assert await one.claim(f"key {number}") == (None, True)
+        one.release(f"key {number}")
+    assert opened.execute("PRAGMA data_version").fetchone() == version
+    await one.put("first", REPLY, PAID)
+    assert opened.execute("PRAGMA data_version").fetchone() != version
+    opened.close()
+    one.close()
 
 
 async def test_a_closed_store_holds_nothing(tmp_path: Path) -> None:
@@ -156,7 +220,7 @@ BUYER = """
 import asyncio, os, sys
 from pathlib import Path
 from errata.llm.budget import Payment
-from errata.llm.store import Store
+from errata.llm.store import LOOK_S, Claimed, Store
 
 async def buy(store, key, sent):
     while True:
@@ -245,7 +309,7 @@ async def test_two_gateways_in_two_processes_pay_once(tmp_path: Path) -> None:
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
-from errata.llm.store import Store
+from errata.llm.store import LOOK_S, Claimed, Store
 
 async def main(folder):
     store = Store(Path(folder), "one")
@@ -265,7 +329,7 @@ def test_who_is_killed_holds_nothing(tmp_path: Path) -> None:
         assert asyncio.run(store.claim("key")) == (None, False)
         child.kill()
         child.wait()
-        assert asyncio.run(store.claim("key")) == (None, True)
+        assert asyncio.run(granted(store, "key")) == (None, True)
     finally:
         child.kill()
         child.wait()

@@ -36,7 +36,7 @@ from errata.grading.grader import Grader, read_answer
 from errata.grading.latex import alike, normal
 from errata.grading.normalize import canonical
 from errata.llm.backends.failures import completion_of, failure_of_response, retry_after_of
-from errata.llm.backends.openai import OpenAI, ReasoningChat, reply_of
+from errata.llm.backends.openai import OpenAI, ReasoningChat
 from errata.llm.request import ProviderFailure
 from errata.llm.spec import AgentSpec
 from errata.llm.stored_reply import cleaned, result_of, row_of
@@ -154,7 +154,7 @@ def chat() -> ReasoningChat:
 def test_every_body_is_a_reply_that_can_be_stored_or_a_provider_failure(chat: ReasoningChat, body: bytes) -> None:
     chat._session = _Canned(body)
     try:
-        reply = cleaned(reply_of(asyncio.run(OpenAI()._ask(chat, [], {}))))
+        reply = cleaned(asyncio.run(chat.complete([], {})))
     except ProviderFailure:
         return
 

@@ -15,6 +15,7 @@ from pydantic import PrivateAttr, SecretStr
 
 from errata.config.env import variable
 from errata.config.hooks import check_hooks
+from errata.llm.backends.completion import reply_in
 from errata.llm.backends.failures import ErrorAsReply, completion_of, failure_of_response, lost_connection
 from errata.llm.backends.responses import billed, read_body, refuse_redirect
 from errata.llm.backends.sessions import new_session
@@ -28,12 +29,12 @@ OPENAI = "https://api.openai.com/v1"
 _LANGCHAIN = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
 
-_HOOKS = {"_get_request_payload": ("input_", "stop", "kwargs"), "_create_chat_result": ("response",)}
+_HOOKS = {"_get_request_payload": ("input_", "stop", "kwargs")}
 """What errata overrides or calls of ChatOpenAI beyond its public interface, with the parameters that it uses."""
 
 
 class ReasoningChat(ChatOpenAI):
-    """A ChatOpenAI that keeps a provider's separate thinking and sends its requests itself.
+    """A ChatOpenAI that sends its requests and reads its replies itself.
 
     The stock class drops `reasoning_content`. It also spends most of its time on typed objects for requests and bodies:
     1.2 ms of CPU per call; httpx between it and aiohttp took another third of a millisecond, callbacks a quarter.
@@ -41,16 +42,13 @@ class ReasoningChat(ChatOpenAI):
 
     _session: aiohttp.ClientSession = PrivateAttr()
 
-    async def complete(self, messages: list[BaseMessage], parameters: dict[str, Any]) -> BaseMessage:
-        """The model's message, with finish reason and served model in its `response_metadata`.
-
-        Raises ProviderFailure.
-        """
+    async def complete(self, messages: list[BaseMessage], parameters: dict[str, Any]) -> Reply:
+        """The model's reply. Raises ProviderFailure."""
         payload, headers = self.as_sent(messages, parameters)
         status, answer, body = await self._post(payload, headers)
         if status >= 400:
             raise failure_of_response(status, answer, body)
-        return self.message_in(body)
+        return completed(body)
 
     def as_sent(self, messages: list[BaseMessage], parameters: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
         """Body and headers of the request."""
@@ -58,15 +56,6 @@ class ReasoningChat(ChatOpenAI):
         payload |= payload.pop("extra_body", {})
         headers = self.headers | filled_in(payload.pop("extra_headers", {}))
         return to_json(payload), headers
-
-    def message_in(self, body: bytes) -> BaseMessage:
-        """The message in a completion that was charged for. Raises ProviderFailure."""
-        try:
-            return self._message_of(completion_of(body))
-        except ErrorAsReply:
-            raise
-        except ProviderFailure as failure:
-            raise billed(failure, body)  # noqa: B904 - the same error, of which more is known
 
     async def _post(self, data: bytes, headers: dict[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of the answer. Raises ProviderFailure."""
@@ -80,23 +69,6 @@ class ReasoningChat(ChatOpenAI):
         except (aiohttp.ClientError, OSError, zlib.error) as error:
             lost = lost_connection(error)
             raise (billed(lost) if answered else lost) from error
-
-    def _message_of(self, completion: dict[str, Any]) -> BaseMessage:
-        try:
-            result = self._create_chat_result(completion)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise ProviderFailure(f"the body is no completion: {error!r}"[:500], transient=True) from error
-        generation, raw = result.generations[0], completion["choices"][0]["message"]
-        extras = {
-            "reasoning_content": raw.get("reasoning_content") or raw.get("reasoning"),
-            "refusal": raw.get("refusal"),
-        }
-        message = generation.message
-        message.additional_kwargs.update(
-            {name: text for name, text in extras.items() if isinstance(text, str) and text}
-        )
-        message.response_metadata = {**(result.llm_output or {}), **(generation.generation_info or {})}
-        return message
 
     @cached_property
     def headers(self) -> dict[str, str]:
@@ -129,13 +101,9 @@ class OpenAI:
         messages, parameters = in_langchains_words(request, seed)
         try:
             async with asyncio.timeout(spec.timeout):
-                answer = await self._ask(chat, messages, parameters)
+                return await chat.complete(messages, parameters)
         except TimeoutError as error:
             raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True, billed=True) from error
-        return reply_of(answer)
-
-    async def _ask(self, chat: ReasoningChat, messages: list[BaseMessage], parameters: dict[str, Any]) -> AIMessage:
-        return as_assistant(await chat.complete(messages, parameters))
 
     def chat_of(self, spec: AgentSpec) -> ReasoningChat:
         """The client of this agent. Raises ProviderFailure where it has no key."""
@@ -187,24 +155,11 @@ def in_langchains_words(request: Request, seed: int) -> tuple[list[BaseMessage],
     return messages, parameters | response_format(request)
 
 
-def as_assistant(answer: BaseMessage) -> AIMessage:
-    """The message itself. Raises ProviderFailure where it is of another role."""
-    if not isinstance(answer, AIMessage):
-        raise ProviderFailure(
-            f"the reply is a message of role {answer.type}, not assistant", transient=True, billed=True
-        )
-    return answer
-
-
-def reply_of(answer: AIMessage) -> Reply:
-    content = answer.content if isinstance(answer.content, str) else answer.text
-    usage = answer.usage_metadata
-    return Reply(
-        text=content or answer.additional_kwargs.get("refusal", ""),
-        finish_reason=answer.response_metadata.get("finish_reason"),
-        reasoning=answer.additional_kwargs.get("reasoning_content"),
-        served=answer.response_metadata.get("model_name"),
-        prompt_tokens=usage["input_tokens"] if usage else 0,
-        completion_tokens=usage["output_tokens"] if usage else 0,
-        cached_tokens=usage.get("input_token_details", {}).get("cache_read") or 0 if usage else 0,
-    )
+def completed(body: bytes) -> Reply:
+    """The reply in the body of a response with status 200, which is charged for. Raises ProviderFailure."""
+    try:
+        return reply_in(completion_of(body))
+    except ErrorAsReply:
+        raise
+    except ProviderFailure as failure:
+        raise billed(failure, body)  # noqa: B904 - the same error, of which more is known

@@ -12,8 +12,7 @@ from typing import Any
 import aiohttp
 
 from errata.llm.backends.failures import failure_of_response
-from errata.llm.backends.openai import OpenAI, as_assistant, in_langchains_words, reply_of
-from errata.llm.backends.responses import billed
+from errata.llm.backends.openai import OpenAI, completed, in_langchains_words
 from errata.llm.batches.api import BatchState, Item
 from errata.llm.batches.rows import BatchRow
 from errata.llm.batches.wire import Wire, count_in, listed_in, name_in
@@ -83,10 +82,7 @@ class OpenAIBatches:
         body = to_json(response.get("body"))
         if response["status_code"] >= 400:
             raise failure_of_response(response["status_code"], {}, body)
-        try:
-            return reply_of(as_assistant(self._backend.chat_of(self._spec).message_in(body)))
-        except ProviderFailure as failure:
-            raise billed(failure, body)  # noqa: B904 - the same error, of which more is known
+        return completed(body)
 
     async def close(self) -> None:
         return None
