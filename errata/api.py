@@ -53,7 +53,7 @@ def synthesize(
 
 def status(run: str | Path) -> dict[str, Any]:
     """What became of a run's problems, rationales, calls and dollars: `errata status RUN --json`."""
-    from errata.cli_helpers import status_with_rule
+    from errata.evidence.in_force import status_with_rule
 
     return status_with_rule(run)
 

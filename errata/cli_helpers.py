@@ -131,7 +131,7 @@ def tracing(target: str | None, *, texts: bool) -> AbstractContextManager[None]:
 def show_run(run: Path, *, as_json: bool = False) -> None:
     """The figures of a run on stdout."""
     with loading():
-        from errata.evidence.in_force import sentence
+        from errata.evidence.in_force import sentence, status_with_rule
         from errata.runs.tables import show_status
 
     figures = status_with_rule(run)
@@ -140,15 +140,6 @@ def show_run(run: Path, *, as_json: bool = False) -> None:
     else:
         in_force = figures["accepted_by"]
         show_status({**figures, "accepted_by_in_words": in_force and sentence(in_force)})
-
-
-def status_with_rule(run: str | Path) -> dict[str, Any]:
-    """The figures of `errata status`, with those of the acceptance rule that the run's recipe names."""
-    from errata.evidence.in_force import accepted_by
-    from errata.runs.run_dir import find_run
-    from errata.runs.status import status as status_of
-
-    return {**status_of(run), "accepted_by": accepted_by(find_run(run))}
 
 
 def watch_run(run: Path, *, as_json: bool, pause_s: float = 2.0) -> None:

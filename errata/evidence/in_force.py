@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from errata.errors import ErrataError
 from errata.evidence.figures import estimated, realised
 from errata.evidence.read_log import read_evidence
 from errata.evidence.rules import rule_of
-from errata.runs.run_dir import RunDir
+from errata.runs.run_dir import RunDir, find_run
 from errata.runs.saved_recipe import load_saved_recipe
+from errata.runs.status import status
 
 
 def accepted_by(run: RunDir) -> dict[str, Any] | None:
@@ -34,6 +36,11 @@ def accepted_by(run: RunDir) -> dict[str, Any] | None:
         "estimated": estimated(evidence, accepted)["rule"]["precision"],
         "realised": None if truth is None else truth["precision"],
     }
+
+
+def status_with_rule(run: str | Path) -> dict[str, Any]:
+    """The figures of `errata status`, with those of the acceptance rule that the run's recipe names."""
+    return {**status(run), "accepted_by": accepted_by(find_run(run))}
 
 
 def sentence(figures: dict[str, Any]) -> str:

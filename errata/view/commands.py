@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from errata.report.vega_svg import need_vl_convert
-from errata.view.server import LOOPBACK, serving
+from errata.view.looked_into import LOOPBACK
+from errata.view.server import serving
 
 
 def view_command(folder: Path, host: str, port: int) -> None:

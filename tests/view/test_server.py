@@ -15,8 +15,9 @@ import pytest
 
 from errata.errors import UsageError
 from errata.runs.runner import synthesize
+from errata.view.answers import HEADERS
 from errata.view.found_runs import find_runs, newest, run_now, version_of
-from errata.view.server import HEADERS, serving
+from errata.view.server import serving
 from tests.small_runs import lines, small
 
 

@@ -39,9 +39,7 @@ def test_texts_and_thinking(message: dict[str, Any], text: str, reasoning: str |
     assert (reply.text, reply.reasoning) == (text, reasoning)
 
 
-@pytest.mark.parametrize(
-    "usage", [None, {}, {"prompt_tokens": "10"}, {"prompt_tokens": -1, "completion_tokens": 0.5}]
-)
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": "10"}, {"prompt_tokens": -1, "completion_tokens": 0.5}])
 def test_tokens_that_are_no_count_are_unknown(usage: object) -> None:
     reply = reply_in(completion({"content": "42"}, usage=usage))
     assert (reply.text, reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens) == ("42", 0, 0, 0)
