@@ -16,6 +16,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
@@ -79,8 +80,7 @@ def load_prompts(folder: str | None = None, own: Mapping[str, Path] | None = Non
     Raises UsageError on a file that cannot be read, that declares what it does not use or uses what it does not
     declare, that needs an input its agent does not offer, or that replaces nothing.
     """
-    shipped = {name: _parse(name, str(file), _read(file)) for name, file in _shipped_files(files("errata") / "prompts")}
-    shipped |= {name: _parse(name, str(path), _read(path)) for name, path in (own or {}).items()}
+    shipped = _shipped() | {name: _parse(name, str(path), _read(path)) for name, path in (own or {}).items()}
     if folder is None:
         return Prompts(shipped)
     overrides: dict[str, Prompt] = {}
@@ -93,6 +93,12 @@ def load_prompts(folder: str | None = None, own: Mapping[str, Path] | None = Non
 def load_prompt(path: Path, name: str) -> Prompt:
     """A prompt of one's own, for an agent of one's own; checked as the shipped ones are (UsageError)."""
     return _parse(name, str(path), _read(path))
+
+
+@cache
+def _shipped() -> dict[str, Prompt]:
+    """The shipped prompts by name, parsed once per process. Not to be changed in place."""
+    return {name: _parse(name, str(file), _read(file)) for name, file in _shipped_files(files("errata") / "prompts")}
 
 
 def _shipped_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:

@@ -28,6 +28,7 @@ from errata.records import Call, Outcome, Problem, Transcript
 from errata.runs.counters import Snapshot, StopSignal, Watch
 from errata.runs.drive import TICK_S
 from errata.runs.packed_recipe import PackedRecipe, pack, unpack
+from errata.runs.ray_cluster import options_of_cluster
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_problem import RunProblem, problem_runner
 from errata.runs.runner import Summary, synthesize
@@ -159,22 +160,14 @@ def _in_turn(workers: list[Any], graph: str) -> RunProblem:
 # ---- the driver ------------------------------------------------------------------------------------------------------
 
 
-_HERE = {"_node_ip_address": "127.0.0.1"}
-"""A cluster that is started here listens to this machine alone; others join one that RAY_ADDRESS names."""
-
-
 def synthesize_on(workers: int, recipe: SynthRecipe, *, stop: StopSignal, watch: Watch | None = None) -> Summary:
     """`synthesize` with the graphs in `workers` processes of the cluster at RAY_ADDRESS, else of one started here.
 
     Ctrl-C and SIGTERM request the stop. Raises what `synthesize` raises; UsageError where the cluster is too small.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    address = os.environ.get("RAY_ADDRESS")
-    size: dict[str, Any] = {} if address else {"num_cpus": max(workers, os.cpu_count() or 1)} | _HERE
-    ray.init(
-        address or "local", namespace=NAMESPACE, include_dashboard=None if address else False, log_to_driver=False,
-        logging_level="warning", configure_logging=False, **size,
-    )  # fmt: skip
+    cluster = options_of_cluster(os.environ.get("RAY_ADDRESS"), workers, os.cpu_count() or 1)
+    ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="warning", configure_logging=False, **cluster)
     try:
         there = int(ray.cluster_resources().get("CPU", 0))
         if there < workers:

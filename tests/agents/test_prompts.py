@@ -52,6 +52,13 @@ def test_every_shipped_prompt_loads_with_a_version_and_a_hash() -> None:
     assert prompts.hashes() == load_prompts().hashes()
 
 
+def test_shipped_prompts_are_parsed_once_and_no_override_stays() -> None:
+    first = load_prompts()
+    first["teacher/solve"] = first["teacher/explain"]
+
+    assert load_prompts()["teacher/solve"] is load_prompts()["teacher/solve"] is not first["teacher/solve"]
+
+
 def test_first_lines_are_distinct_so_that_a_verb_can_be_told_from_its_prompt() -> None:
     first = [prompt.messages(None, INPUTS)[0].content.partition("\n")[0] for prompt in load_prompts().values()]
 

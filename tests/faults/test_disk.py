@@ -35,8 +35,9 @@ def small_files() -> Iterator[Callable[[int], None]]:
 
 
 async def test_a_disk_too_full_for_the_store(
-    unharmed: Came, tmp_path: Path, small_files: Callable[[int], None]
+    unharmed: Came, tmp_path: Path, small_files: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("errata.llm.claims.LEASE_S", 1.0)  # claims that could not be given up are waited for
     here = place(tmp_path)
     small_files(500_000)
 

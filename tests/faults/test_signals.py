@@ -61,9 +61,7 @@ async def test_twice_it_stops_and_stores_what_is_on_its_way(unharmed: Came, tmp_
 async def test_three_times_it_waits_for_nothing(unharmed: Came, tmp_path: Path) -> None:
     """The replies take a minute and more: they are given up, what was stored is there."""
     here = place(tmp_path)
-    async with serving(port=here.port):
-        first = here.child("budget.calls=10")
-        await asyncio.to_thread(first.communicate)
+    assert (await here.lives("budget.calls=10")).exit_code == 4
     async with serving(latency=90, port=here.port) as url:
         child = here.child()
         await asyncio.to_thread(wait_for_a_request, url)

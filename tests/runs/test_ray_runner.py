@@ -115,6 +115,14 @@ def ray_workers(process: asyncio.subprocess.Process) -> list[Any]:
     return workers
 
 
+def listens_at(process: asyncio.subprocess.Process) -> set[str]:
+    """The addresses of this machine at which the process and all that it has started accept connections."""
+    psutil = pytest.importorskip("psutil")
+    there = psutil.Process(process.pid)
+    sockets = [socket for each in (there, *there.children(recursive=True)) for socket in each.net_connections("inet")]
+    return {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN}
+
+
 async def expected(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], int]:
     """Lines and paid calls of the run in one process."""
     monkeypatch.setenv("OPENAI_API_KEY", "none")
@@ -150,12 +158,13 @@ async def test_a_killed_worker_loses_no_problem_and_pays_for_nothing_twice(
         while sum((await requests(url)).values()) < 40:
             assert process.returncode is None
             await asyncio.sleep(0.1)
-        victims = ray_workers(process)
+        victims, addresses = ray_workers(process), listens_at(process)
         victims[0].kill()
         code, message = await ended(process)
         counts = await requests(url)
 
     assert len(victims) == 2
+    assert addresses <= {"127.0.0.1", "::1"}
     assert code == 0, message
     assert sorted(map(str, lines(tmp_path / "runs" / "demo"))) == expected_lines
     assert set(counts.values()) == {1}

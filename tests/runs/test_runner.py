@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from errata.errors import AgentRefused, BudgetExhausted, UsageError
@@ -96,18 +96,24 @@ async def test_a_torn_log_is_repaired_and_ends_the_same(tmp_path: Path) -> None:
     assert rows(resumed.run) == expected
 
 
-@settings(max_examples=6, deadline=None)
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds a run of six problems and the store of its replies."""
+    folder = tmp_path_factory.mktemp("six")
+    asyncio.run(synthesize(small(folder, problems=6)))
+    return folder
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_from_any_cut_of_the_log_the_run_ends_the_same(
-    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    data: st.DataObject, six: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Also with a cut within the warm-up, whose pairs all later problems are shown."""
-    folder = tmp_path_factory.mktemp("cut")
+    expected, text = rows(six / "demo"), (six / "demo" / "transcripts.jsonl").read_bytes()
+    folder = shutil.copytree(six, tmp_path_factory.mktemp("cut") / "copy")
     recipe = small(folder, problems=6)
-    whole = asyncio.run(synthesize(recipe))
-    expected, log = rows(whole.run), whole.run / "transcripts.jsonl"
-    text = log.read_bytes()
-    log.write_bytes(text[: data.draw(st.integers(0, len(text)))])
+    (folder / "demo" / "transcripts.jsonl").write_bytes(text[: data.draw(st.integers(0, len(text)))])
 
     resumed = asyncio.run(synthesize(recipe))
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +66,14 @@ def file(tmp_path: Path) -> Path:
     return shutil.copy(OWN, tmp_path / "my_method.py")
 
 
-def test_the_command_trains_by_it_resumes_and_refuses_other_code(run: Path, file: Path, tmp_path: Path) -> None:
+def test_the_command_trains_by_it_resumes_and_refuses_other_code(
+    run: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     words = ["--dataset_name", str(run), *FIVE, *SAVING, "--max_steps", "6", "--gamma", "1.5"]
-    done = subprocess.run(
-        [sys.executable, "-m", "errata", "train", "my_method.py:METHOD", *words, "--output_dir", str(whole)],
-        cwd=tmp_path,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(cli, ["train", "my_method.py:METHOD", *words, "--output_dir", str(whole)])
+    assert done.exit_code == 0, done.stderr
     first = next(line for line in done.stderr.splitlines() if not line.startswith((" ", "/", "warn", "loading ")))
     assert re.fullmatch(rf"own code: my_method.py:METHOD from {file} \(sha256 [0-9a-f]{{16}}\)", first)
 

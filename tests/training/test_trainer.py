@@ -103,6 +103,18 @@ def test_a_share_is_the_norm_of_the_gradient_at_the_last_hidden_state(tmp_path: 
     assert entry["grad_share/key/wrong"] == pytest.approx(expected, rel=1e-3)
 
 
+def test_rows_of_similar_length_go_together_where_that_is_asked(tmp_path: Path) -> None:
+    settings = {"train_sampling_strategy": "group_by_length", "per_device_train_batch_size": 2}
+    trainer = trained(METHODS["combined"][0], tmp_path, **settings, gradient_accumulation_steps=2)
+
+    order = list(trainer._get_train_sampler(trainer.train_dataset))
+
+    tokens = [sum(len(member["input_ids"]) for member in row["members"]) for row in ROWS]
+    assert len(set(tokens)) > 2
+    assert [tokens[place] for place in order] == sorted(tokens, reverse=True)
+    assert error_of("combined", trainer) < 1e-5
+
+
 @pytest.mark.parametrize("name", ["combined", "edit", "mcc-kd"])
 def test_evaluation_is_over_the_whole_set_however_it_is_split(name: str, tmp_path: Path) -> None:
     found = []

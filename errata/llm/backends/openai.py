@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import aiohttp
+import httpx
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr, SecretStr
@@ -18,7 +19,7 @@ from errata.config.hooks import check_hooks
 from errata.llm.backends.completion import reply_in
 from errata.llm.backends.failures import ErrorAsReply, completion_of, failure_of_response, lost_connection
 from errata.llm.backends.responses import billed, read_body, refuse_redirect
-from errata.llm.backends.sessions import new_session
+from errata.llm.backends.sessions import new_session, trusted
 from errata.llm.endpoint import api_base_of, filled_in
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec
@@ -121,6 +122,9 @@ class OpenAI:
             timeout=None,
             use_responses_api=False,
             openai_proxy=None,
+            # never asked, since requests go through the session; left out, each address's would read the certificates
+            http_client=httpx.Client(verify=trusted(), trust_env=False),
+            http_async_client=httpx.AsyncClient(verify=trusted(), trust_env=False),
         )
         chat._session = self._session
         self._chats[spec.name] = chat

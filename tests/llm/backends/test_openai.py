@@ -40,6 +40,16 @@ async def test_parameters_go_to_the_server_as_they_are(backend: OpenAI) -> None:
     assert "secret" not in str(sent)
 
 
+async def test_certificates_are_read_once_for_all_addresses(backend: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Provider() as provider:
+        await complete(backend, provider.agent())
+    monkeypatch.setattr("ssl.create_default_context", lambda **_: pytest.fail("the certificates are read again"))
+    other = OpenAI()
+    async with Provider() as provider:
+        assert (await complete(other, provider.agent())).text
+    await other.close()
+
+
 @pytest.mark.parametrize(("extra", "sent"), [({"seed": 5}, 5), ({"seed": None}, None), ({}, 7)])
 async def test_an_agents_own_seed_goes_first(backend: OpenAI, extra: dict[str, Any], sent: int | None) -> None:
     async with Provider() as provider:

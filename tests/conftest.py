@@ -1,0 +1,12 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+import gc
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what the imports have made out of every later collection of garbage, which it would slow by a quarter."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
