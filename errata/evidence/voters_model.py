@@ -12,8 +12,8 @@ and all reviewers of a text may err together. Beta priors keep it stable on few 
 on three logs with gold answers: the released SVAMP committee, the released MATH negatives and the classroom. Gold
 verdicts, where there are some, are observed truth.
 
-Letters: N rationales · P problems · G answers · J voters · A authors · L levels, the last one that of misconceptions ·
-Z truth (0 wrong, 1 right).
+Letters: N rationales · P problems · G answers · J voters · V different rows of votes · A authors · L levels, the last
+one that of misconceptions · Z truth (0 wrong, 1 right).
 """
 
 from __future__ import annotations
@@ -66,12 +66,21 @@ class Layout:
     answered_N: Bools
     problem_G: Ints
     size_G: Floats
-    answers_P: Floats
+    answers_P: Ints
     groups_P: Floats
     sizes_P: Floats
     """Sum of log (size - 1)! over a problem's answers."""
+    others_G: Ints
+    """Answers of the problem's other groups."""
+    others_sizes_G: Floats
     panel_J: Bools
     prior_J2: Floats
+    votes_N: Ints
+    """Which row of votes_ZVJ each rationale has: few rows differ, so that most sums are over them."""
+    votes_ZVJ: Floats
+    """1 where the voter says wrong (0), right (1)."""
+    gold_ZN: Floats
+    """Log likelihood of the gold verdict given the truth; 0 where it is not known."""
     misconceptions: float = MISCONCEPTION
 
     @classmethod
@@ -81,17 +90,29 @@ class Layout:
         problem_G = np.zeros(groups, np.int32)
         problem_G[ballots.group_N[answered]] = ballots.problem_N[answered]
         size_G = np.bincount(ballots.group_N[answered], minlength=groups).astype(float)
+        answers_P = np.bincount(ballots.problem_N[answered], minlength=problems).astype(np.int32)
+        sizes_P = np.bincount(problem_G, weights=gammaln(size_G), minlength=problems).astype(float)
+        votes_VJ, votes_N = np.unique(ballots.votes_NJ, axis=0, return_inverse=True)
         return cls(
             ballots,
             answered,
             problem_G,
             size_G,
-            np.bincount(ballots.problem_N[answered], minlength=problems).astype(float),
+            answers_P,
             np.bincount(problem_G, minlength=problems).astype(float),
-            np.bincount(problem_G, weights=gammaln(size_G), minlength=problems).astype(float),
+            sizes_P,
+            (answers_P[problem_G] - size_G).astype(np.int32),
+            sizes_P[problem_G] - gammaln(size_G),
             np.array([voter.panel for voter in ballots.voters], bool),
             np.array([voter.prior for voter in ballots.voters]).reshape(-1, 2),
+            votes_N.reshape(-1).astype(np.int32),
+            np.stack([votes_VJ == NO, votes_VJ == YES]).astype(float),
+            np.stack([_of_gold(ballots.gold_N, truth) for truth in (0, 1)]),
         )
+
+
+def _of_gold(gold_N: Floats, truth: int) -> Floats:
+    return np.where(np.isnan(gold_N) | (gold_N == truth), 0.0, np.log(GOLD_ERROR))
 
 
 class Expected(NamedTuple):
@@ -104,8 +125,8 @@ class Expected(NamedTuple):
     none_LP: Floats
     """No answer is right, by level."""
     answer_LG: Floats
-    together_ZN: Floats
-    """The panel erred as one, given that the text is wrong (0), right (1)."""
+    together_ZV: Floats
+    """The panel erred as one on a text with these votes, given that it is wrong (0), right (1)."""
 
     @property
     def right_N(self) -> Floats:
@@ -127,61 +148,50 @@ class Fit:
 
 def expectation(layout: Layout, now: Parameters) -> Expected:
     """The posterior over each problem's level and right answer under these parameters."""
-    ballots = layout.ballots
-    vote_ZN, together_ZN = _vote_likelihoods(layout, now)
+    ballots, of, answered = layout.ballots, layout.problem_G, layout.answered_N
+    vote_ZV, together_ZV = _vote_likelihoods(layout, now)
+    vote_ZN = vote_ZV[:, layout.votes_N] + layout.gold_ZN
     scores, nones = [], []
     for level, weight in enumerate(now.level_L):
-        accuracy_N = now.accuracy_LA[level][ballots.author_N]
-        wrong_N, right_N = vote_ZN[0] + np.log1p(-accuracy_N), vote_ZN[1] + np.log(accuracy_N)
-        base_P = np.bincount(ballots.problem_N, weights=wrong_N, minlength=ballots.problems) + np.log(weight)
+        accuracy_A = now.accuracy_LA[level]
+        wrong_N = vote_ZN[0] + np.log1p(-accuracy_A)[ballots.author_N]
+        right_N = vote_ZN[1] + np.log(accuracy_A)[ballots.author_N]
+        base_P = np.bincount(ballots.problem_N, weights=wrong_N, minlength=len(layout.answers_P)) + np.log(weight)
         gain_G = np.bincount(
-            ballots.group_N[layout.answered_N],
-            weights=(right_N - wrong_N)[layout.answered_N],
-            minlength=len(layout.size_G),
+            ballots.group_N[answered], weights=(right_N - wrong_N)[answered], minlength=len(layout.size_G)
         )
-        concentration = now.concentration_L[level]
-        of = layout.problem_G
-        scores.append(
-            gain_G
-            + base_P[of]
-            + _ewens(
-                layout.answers_P[of] - layout.size_G,
-                layout.groups_P[of] - 1,
-                layout.sizes_P[of] - gammaln(layout.size_G),
-                concentration,
-            )
-        )
-        nones.append(base_P + _ewens(layout.answers_P, layout.groups_P, layout.sizes_P, concentration))
-    return _normalised(layout, np.array(scores), np.array(nones), together_ZN)
+        log_c, drawn = _ewens(layout, now.concentration_L[level])
+        nones.append(base_P + layout.groups_P * log_c + layout.sizes_P - drawn[layout.answers_P])
+        others_G = (layout.groups_P[of] - 1) * log_c + layout.others_sizes_G - drawn[layout.others_G]
+        scores.append(gain_G + base_P[of] + others_G)
+    return _normalised(layout, np.array(scores), np.array(nones), together_ZV)
 
 
 def _vote_likelihoods(layout: Layout, now: Parameters) -> tuple[Floats, Floats]:
-    """Log likelihood of each row's votes given the truth, and how probably its panel erred as one."""
-    ballots, panel = layout.ballots, layout.panel_J
-    yes_NJ, no_NJ = ballots.votes_NJ == YES, ballots.votes_NJ == NO
-    likelihood, together = [], []
+    """Log likelihood of each row of votes given the truth, and how probably its panel erred as one."""
+    panel, likelihood, together = layout.panel_J, [], []
     for truth in (0, 1):
         hit, miss = np.log(now.right_ZJ[truth]), np.log1p(-now.right_ZJ[truth])
-        right_NJ, wrong_NJ = (yes_NJ, no_NJ) if truth else (no_NJ, yes_NJ)
-        alone_N = right_NJ[:, ~panel] @ hit[~panel] + wrong_NJ[:, ~panel] @ miss[~panel]
-        apart_N = right_NJ[:, panel] @ hit[panel] + wrong_NJ[:, panel] @ miss[panel]
-        as_one_N = right_NJ[:, panel].sum(1) * np.log(SLIP) + wrong_NJ[:, panel].sum(1) * np.log1p(-SLIP)
-        apart_N, as_one_N = apart_N + np.log1p(-now.together_Z[truth]), as_one_N + np.log(now.together_Z[truth])
-        panel_N = np.logaddexp(apart_N, as_one_N)
-        gold_N = np.where(np.isnan(ballots.gold_N), 0.0, np.where(ballots.gold_N == truth, 0.0, np.log(GOLD_ERROR)))
-        likelihood.append(alone_N + panel_N + gold_N)
-        together.append(np.exp(as_one_N - panel_N))
+        right_VJ, wrong_VJ = layout.votes_ZVJ[truth], layout.votes_ZVJ[1 - truth]
+        alone_V = right_VJ[:, ~panel] @ hit[~panel] + wrong_VJ[:, ~panel] @ miss[~panel]
+        apart_V = right_VJ[:, panel] @ hit[panel] + wrong_VJ[:, panel] @ miss[panel]
+        as_one_V = right_VJ[:, panel].sum(1) * np.log(SLIP) + wrong_VJ[:, panel].sum(1) * np.log1p(-SLIP)
+        apart_V, as_one_V = apart_V + np.log1p(-now.together_Z[truth]), as_one_V + np.log(now.together_Z[truth])
+        panel_V = np.logaddexp(apart_V, as_one_V)
+        likelihood.append(alone_V + panel_V)
+        together.append(np.exp(as_one_V - panel_V))
     return np.array(likelihood), np.array(together)
 
 
-def _ewens(answers: Floats, groups: Floats, sizes: Floats, concentration: float) -> Floats:
-    """Log probability that so many wrong answers fall into groups of these sizes (Ewens 1972)."""
-    drawn = gammaln(concentration + answers) - gammaln(concentration)
-    probability: Floats = groups * np.log(concentration) + sizes - drawn
-    return probability
+def _ewens(layout: Layout, concentration: float) -> tuple[float, Floats]:
+    """Of the log probability that n wrong answers fall into groups of certain sizes (Ewens 1972): what each group adds,
+    and by n what is taken off."""
+    most = int(layout.answers_P.max(initial=0))
+    drawn = np.append(0.0, np.cumsum(np.log(concentration + np.arange(most))))
+    return float(np.log(concentration)), drawn
 
 
-def _normalised(layout: Layout, score_LG: Floats, none_LP: Floats, together_ZN: Floats) -> Expected:
+def _normalised(layout: Layout, score_LG: Floats, none_LP: Floats, together_ZV: Floats) -> Expected:
     ballots, of = layout.ballots, layout.problem_G
     most_P = none_LP.max(0)
     np.maximum.at(most_P, of, score_LG.max(0, initial=-np.inf))
@@ -191,7 +201,7 @@ def _normalised(layout: Layout, score_LG: Floats, none_LP: Floats, together_ZN: 
     level_LP = none_LP + np.array([np.bincount(of, weights=each, minlength=ballots.problems) for each in answer_LG])
     padded = np.hstack([answer_LG, np.zeros((len(answer_LG), 1))])
     right_LN = padded[:, ballots.group_N]  # -1, no answer, is the zero at the end
-    return Expected(np.log(whole_P) + most_P, right_LN, level_LP, none_LP, answer_LG, together_ZN)
+    return Expected(np.log(whole_P) + most_P, right_LN, level_LP, none_LP, answer_LG, together_ZV)
 
 
 # ---- maximisation ----------------------------------------------------------------------------------------------------
@@ -238,19 +248,18 @@ def _accuracies(layout: Layout, seen: Expected, weight_N: Floats) -> Floats:
 
 
 def _voters(layout: Layout, seen: Expected, weight_N: Floats) -> tuple[Floats, Floats]:
-    ballots, panel = layout.ballots, layout.panel_J
-    sat_N = (ballots.votes_NJ[:, panel] != 0).any(1)
-    rows, together = [], []
+    panel, rows, together = layout.panel_J, [], []
+    voted_VJ = layout.votes_ZVJ.sum(0)
+    sat_V = voted_VJ[:, panel].any(1)
     for truth, chance_N in enumerate((1 - seen.right_N, seen.right_N)):
-        weight = weight_N * chance_N
-        apart = weight * (1 - seen.together_ZN[truth])
-        right_NJ = ballots.votes_NJ == (YES if truth else NO)
-        voted_NJ = ballots.votes_NJ != 0
-        hits = np.where(panel, apart @ right_NJ, weight @ right_NJ) + layout.prior_J2[:, 0]
-        asked = np.where(panel, apart @ voted_NJ, weight @ voted_NJ) + layout.prior_J2.sum(1)
+        weight_V = np.bincount(layout.votes_N, weights=weight_N * chance_N, minlength=len(voted_VJ))
+        apart_V = weight_V * (1 - seen.together_ZV[truth])
+        right_VJ = layout.votes_ZVJ[truth]
+        hits = np.where(panel, apart_V @ right_VJ, weight_V @ right_VJ) + layout.prior_J2[:, 0]
+        asked = np.where(panel, apart_V @ voted_VJ, weight_V @ voted_VJ) + layout.prior_J2.sum(1)
         rows.append(hits / asked)
-        as_one = (weight * seen.together_ZN[truth])[sat_N].sum() + PANEL_PRIOR[0]
-        together.append(as_one / (weight[sat_N].sum() + sum(PANEL_PRIOR)))
+        as_one = (weight_V * seen.together_ZV[truth])[sat_V].sum() + PANEL_PRIOR[0]
+        together.append(as_one / (weight_V[sat_V].sum() + sum(PANEL_PRIOR)))
     return np.array(rows), np.array(together)
 
 
@@ -259,7 +268,7 @@ def _concentration(layout: Layout, seen: Expected, weight_P: Floats, level: int)
     of = layout.problem_G
     none, other = weight_P * seen.none_LP[level], weight_P[of] * seen.answer_LG[level]
     groups = (none * layout.groups_P).sum() + (other * (layout.groups_P[of] - 1)).sum() + 0.8 * COINCIDENCE_PRIOR
-    answers = np.concatenate([layout.answers_P, layout.answers_P[of] - layout.size_G]).astype(int)
+    answers = np.concatenate([layout.answers_P, layout.others_G])
     number = np.bincount(answers, weights=np.concatenate([none, other]))
     drawn = np.cumsum(number[::-1])[::-1][1:]  # how often an i-th wrong answer was drawn
     before = np.arange(len(drawn))
