@@ -23,6 +23,8 @@ METHODS = {
     "dpo": "Direct preference optimization over pairs, by TRL's trainer.",
     "kto": "KTO over right and wrong rationales, by TRL's trainer.",
     "grpo": "GRPO on a run's problems with the grader as reward, by TRL's trainer.",
+    "gkd": "A teacher's distributions over right and the student's own texts, by TRL's trainer.",
+    "sdft": "The student taught by itself with its mistakes explained, by TRL's trainer.",
 }
 """What the help lists without importing torch; a test holds it against the methods there are."""
 

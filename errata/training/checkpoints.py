@@ -27,7 +27,7 @@ STATE = "trainer_state.json"
 STAGE_ONE = "stage1"
 """The folder of NAT's first stage in its output."""
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors", "rapidfuzz")
-IDENTITY = ("method", "code", "student", "data", "objective", "control", "rows", "seed")
+IDENTITY = ("method", "code", "student", "teacher", "data", "objective", "control", "rows", "seed")
 """What may not change between the parts of one training."""
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")

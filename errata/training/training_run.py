@@ -89,8 +89,11 @@ class TrainingRun(Generic[K]):
                 f"see `errata train {self.arguments.method.name} --help`; --debug tells where it comes from",
             ) from error
 
-    def describe(self, prepared: Prepared) -> None:
-        """Makes the manifest and says what is trained on. Raises UsageError where OUTPUT holds another training."""
+    def describe(self, prepared: Prepared, **facts: Any) -> None:
+        """Makes the manifest and says what is trained on. Raises UsageError where OUTPUT holds another training.
+
+        `facts`: what the method's manifests say besides.
+        """
         arguments, student = self.arguments, prepared.student
         start = manifest_of(Path(str(arguments.model.model_name_or_path)))
         self.manifest = {
@@ -117,6 +120,7 @@ class TrainingRun(Generic[K]):
             },
             "versions": versions(),
             "git": git(),
+            **facts,
         }
         if arguments.code:
             self.manifest["code"] = {name: code._asdict() for name, code in arguments.code.items()}

@@ -15,6 +15,7 @@ from errata.exports.sequences import Kind
 from errata.training.arguments import defaults_of_device, option
 from errata.training.encode import Group
 from errata.training.load_student import lora_of
+from errata.training.method_arguments import Arguments
 from errata.training.prepare import Prepared, prepare
 from errata.training.terms import Part, Term
 from errata.training.trainer import check_rows
@@ -61,19 +62,32 @@ Build = Callable[[TrainingRun[Any], Prepared, Any], Trainer]
 """Makes the trainer of a run, of what is prepared, and of the adapter, if one is trained."""
 
 
-def run_trl(training: TrainingRun[Any], build: Build) -> int:
-    """Trains by a TRL trainer and returns the exit code. Nothing is cut: what is too long is refused or left out."""
-    arguments = training.arguments
+def refuse_terms(arguments: Arguments) -> None:
+    """Raises UsageError for a combination: its terms would have no effect."""
     if arguments.entries:
         raise UsageError(f"terms for {arguments.method.name}", "it has the loss of TRL's own trainer", "leave them out")
+
+
+def run_trl(
+    training: TrainingRun[Any], build: Build, check: Callable[[Prepared], None] = lambda prepared: None, **facts: Any
+) -> int:
+    """Trains by a TRL trainer and returns the exit code. Nothing is cut: what is too long is refused or left out.
+
+    Args:
+        check: raises UsageError for what this trainer cannot be given, before anything is written.
+        facts: what the manifest says besides.
+    """
+    arguments = training.arguments
+    refuse_terms(arguments)
     prepared = prepare(arguments)
+    check(prepared)
     for rows in (prepared.rows, prepared.eval_rows):
         if rows is not None:
             check_rows(rows, prepared.student.tokenizer, prepared.objective, arguments.training.max_length)
     arguments.training.max_length = None  # nothing is left to cut
     lora = lora_of(arguments.model)
     house = prepared.student.house(training.output) if lora else None
-    training.describe(prepared)
+    training.describe(prepared, **facts)
     trainer = training.built(prepared.student, house, lambda: build(training, prepared, lora))
     return training.fit(trainer, training.output, training.resume)
 

@@ -35,6 +35,18 @@ def labeled_rows(groups: Iterable[Group]) -> Iterator[Row]:
             }
 
 
+def completion_rows(groups: Iterable[Group]) -> Iterator[Row]:
+    """`input_ids, completion_mask`, and an empty `prompt`, which TRL's collator reads no more then: a row per text."""
+    for group in groups:
+        for member in group["members"]:
+            completion = len(_completion(member))
+            yield {
+                "prompt": "",
+                "input_ids": member["input_ids"],
+                "completion_mask": [0] * member["prompt"] + [1] * completion,
+            }
+
+
 def with_mismatched(rows: Sequence[Row], batch: int) -> list[Row]:
     """The rows with `KL_completion_ids`: in each batch that of the row before, as KTO estimates its KL by.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errata.training.trl_rows import labeled_rows, preference_rows, with_mismatched
+from errata.training.trl_rows import completion_rows, labeled_rows, preference_rows, with_mismatched
 from tests.training.lab import byte_tokenizer, sample_rows
 
 GROUPS = sample_rows()
@@ -29,6 +29,17 @@ def test_a_rationale_is_a_row_with_its_label() -> None:
     assert [row["label"] for row in rows] == [True, True, False]
     assert read(rows[2]["completion_ids"]) == "12 + 1 = 13<eos>"
     assert {read(row["prompt_ids"]) for row in rows} == {"12 less 1?"}
+
+
+def test_a_text_is_a_row_whose_prompt_is_no_target() -> None:
+    rows = list(completion_rows(GROUPS[1:2]))
+
+    assert next(read(row["input_ids"]) for row in rows) == "12 less 1?12 - 1 = 11<eos>"
+    targets = [
+        [token for token, taught in zip(row["input_ids"], row["completion_mask"], strict=True) if taught]
+        for row in rows
+    ]
+    assert list(map(read, targets)) == ["12 - 1 = 11<eos>", "one under twelve = 11<eos>", "12 + 1 = 13<eos>"]
 
 
 def test_completions_are_rotated_within_their_batch() -> None:

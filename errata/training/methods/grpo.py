@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from trl import GRPOConfig, GRPOTrainer
 
 from errata.config.hooks import Hooks, check_hooks
-from errata.errors import UsageError
 from errata.exports.problem_rows import GRPO as FORMAT
 from errata.exports.sequences import SourceRow
 from errata.grading.grader import Grader
-from errata.models.prompting import prompt_ids
-from errata.records import Message, Problem
-from errata.training.load_rows import LoadedRows, Where, read
-from errata.training.load_student import Student, lora_of, open_student
+from errata.records import Problem
+from errata.training.load_student import lora_of
 from errata.training.method import Knobs, Method
 from errata.training.method_arguments import Arguments
-from errata.training.prepare import Prepared
+from errata.training.prompted import Asked, Prompted, prepare_prompts
 from errata.training.terms import Term
 from errata.training.training_run import TrainingRun
-from errata.training.trl_methods import TrlFlags, as_dataset
+from errata.training.trl_methods import TrlFlags
 
 HOOKS: Hooks = {"_tokenize_prompts": ("prompts",)}
 """What is overridden of TRL's trainer: prompts are rendered as in the exam."""
@@ -73,57 +70,14 @@ class ExamTrainer(GRPOTrainer):
         return [list(self.ids_of[prompt]) for prompt in prompts], None, {}
 
 
-@dataclass(frozen=True)
-class Exam:
-    """The student, and what it is asked."""
-
-    prepared: Prepared
-    ids_of: dict[str, list[int]]
+def prepare_exam(arguments: Arguments) -> Prompted:
+    """The exam's prompts. Raises UsageError, also where they leave no room for an answer; writes nothing."""
+    return prepare_prompts(arguments, FORMAT, _asked)
 
 
-def prepare_exam(arguments: Arguments) -> Exam:
-    """Raises UsageError, also where prompts leave no room for an answer; writes nothing."""
-    data, training = arguments.data, arguments.training
-    if arguments.entries:
-        raise UsageError("terms for grpo", "it has the loss of TRL's own trainer", "leave them out")
-    loaded = read(data.dataset_name or [], Where(FORMAT, arguments.form, config=data.dataset_config))
-    prompts = [_messages(row.row, data.system) for row in loaded.rows]
-    asked = [message.content for messages in prompts for message in messages]
-    student = open_student(arguments.model, lambda: (asked, asked), training.seed, training.device_map)
-    ids = [prompt_ids(student.tokenizer, messages) for messages in prompts]
-    room = (student.context or 1 << 30) - training.max_completion_length  # type: ignore[attr-defined]
-    fits = [len(each) <= room for each in ids]
-    if not all(fits) and (data.too_long == "refuse" or not any(fits)):
-        raise UsageError(
-            f"{fits.count(False)} of {len(ids)} prompts are longer than {room} tokens",
-            f"the student's context is {student.context} tokens, of which an answer may take max_completion_length",
-            "lower --max_completion_length, or leave them out by --too_long skip",
-        )
-    rows = [
-        {"prompt": "\n".join(message.content for message in messages), "problem": row.row.text("problem")}
-        for row, messages, fit in zip(loaded.rows, prompts, fits, strict=True)
-        if fit
-    ]
-    texts = [str(row["prompt"]) for row in rows]
-    kept = dict(zip(texts, (each for each, fit in zip(ids, fits, strict=True) if fit), strict=True))
-    return Exam(_prepared(loaded, student, rows, fits.count(False)), kept)
-
-
-def _messages(row: SourceRow, system: str | None) -> tuple[Message, ...]:
-    return (row if system is None else replace(row, system=system)).prompt
-
-
-def _prepared(loaded: LoadedRows, student: Student, rows: list[dict[str, Any]], too_long: int) -> Prepared:
-    return Prepared(
-        student=student,
-        rows=as_dataset(rows),
-        eval_rows=None,
-        terms=(),
-        names=loaded.name,
-        sources=[{"name": loaded.name, "rows": len(loaded.rows), "sha256": loaded.sha256}],
-        sequences=len(rows),
-        left_out={"too long": too_long} if too_long else {},
-    )
+def _asked(row: SourceRow) -> Asked:
+    prompt = "\n".join(message.content for message in row.prompt)
+    return Asked({"prompt": prompt, "problem": row.text("problem")}, (row.prompt,))
 
 
 def run(training: TrainingRun[Knobs]) -> int:
@@ -145,7 +99,7 @@ def run(training: TrainingRun[Knobs]) -> int:
                 processing_class=prepared.student.tokenizer,
                 peft_config=lora,
                 callbacks=training.callbacks,
-                ids_of=exam.ids_of,
+                ids_of=dict(zip(prepared.rows["prompt"], exam.ids, strict=True)),
             ),
         )
         return training.fit(trainer, training.output, training.resume)
