@@ -19,6 +19,12 @@ students: .venv/train
 	$(BIN)/python -m errata train nce --config recipes/train/nce.yaml
 	$(BIN)/python -m errata train ranker --config recipes/train/ranker.yaml
 	$(BIN)/python -m errata train mapd --config recipes/train/combined.yaml
+	$(BIN)/python -m errata train redi --config recipes/train/redi.yaml
+	$(BIN)/python -m errata train dpo --config recipes/train/dpo.yaml
+	$(BIN)/python -m errata train kto --config recipes/train/kto.yaml
+	$(BIN)/python -m errata train gkd --config recipes/train/gkd.yaml
+	$(BIN)/python -m errata train sdft --config recipes/train/sdft.yaml
+	$(BIN)/python -m errata train grpo --config recipes/train/grpo.yaml
 
 test: .venv/all
 	ERRATA_DATA=$(DATA) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

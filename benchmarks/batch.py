@@ -7,24 +7,29 @@
 Kills hit in turn the moment in which a batch was created (its id is then often not heard), one in which the store's
 write-ahead log is written, one of any other request about batches, and any other, also on the start. Some requests
 about batches fail on the way, and some batches fail in part.
+
+A life that is to be killed at work is forked from this process, which has imported all that a run needs: nearly all CPU
+time of so short a life would be that import. Those killed on their start, the run asked one by one, and the last life,
+which comes to its end, are commands of their own.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pay_once import PORT, committed, counted, exports, server, stamp, synth, to_its_end, until
+import errata.cli
+from benchmarks.pay_once import KEYS, PORT, committed, counted, exports, server, stamp, synth, to_its_end, until, words
 
 SETTINGS = {"poll_s": 0.2, "quiet_s": 0.3, "grace_s": 2.0, "calls": 25}
 """Small batches, looked at often, so that there are many moments to be killed in."""
@@ -68,37 +73,70 @@ def stats() -> dict[str, Any]:
 # ---- kills -----------------------------------------------------------------------------------------------------------
 
 
-def killed(path: Path, runs: Path, aim: str, rng: random.Random) -> bool:
-    """One life of the run, ended by `kill -9`; False where it came to its end before."""
-    process = synth(path, runs)
-    try:
-        if aim == "start":
-            time.sleep(rng.uniform(0.0, 5.0))
-        elif aim == "store":
-            _grows(lambda: stats()["about_batches"], process)
-            before = stamp(runs / ".calls" / "cache.db-wal")
-            until(lambda: stamp(runs / ".calls" / "cache.db-wal") != before, process, pause=0.0)
-        else:
-            what = "batches" if aim == "created" else "about_batches"
-            _grows(lambda: stats()[what], process)
-            time.sleep(rng.uniform(0.0, 2.0) if aim == "anywhere" else 0.0)
-        return process.poll() is None
-    finally:
-        process.send_signal(signal.SIGKILL)
+class Life(ForkProcess):
+    """`errata synth` of a recipe, begun with everything imported."""
+
+    def __init__(self, path: Path, runs: Path) -> None:
+        super().__init__()
+        self.words = words(path, runs)
+
+    def run(self) -> None:
+        silent = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silent, 1)
+        os.dup2(silent, 2)
+        os.environ.update(KEYS)
+        errata.cli.cli(self.words)
+
+    def poll(self) -> int | None:
+        """As Popen's."""
+        return self.exitcode
+
+
+def killed(path: Path, runs: Path, aim: str, rng: random.Random, answered: int) -> bool:
+    """One life of the run, ended by `kill -9`; False where it came to its end before.
+
+    `answered`: requests that the server shall have answered, in all lives, before the moment is waited for.
+    """
+    if aim == "start":
+        process = synth(path, runs)
+        time.sleep(rng.uniform(0.0, 5.0))
+        alive = process.poll() is None
+        process.kill()
         process.communicate()
+        return alive
+    life = Life(path, runs)
+    life.start()
+    try:
+        until(lambda: stats()["requests"] >= answered, life, pause=0.05)
+        _wait_for(aim, life, runs, rng)
+        return life.poll() is None
+    finally:
+        life.kill()
+        life.join()
 
 
-def _grows(count: Callable[[], int], process: subprocess.Popen[bytes]) -> None:
-    before = count()
-    until(lambda: count() > before, process, pause=0.002)
+def _wait_for(aim: str, life: Life, runs: Path, rng: random.Random) -> None:
+    """Until the moment in which a life is to be killed, or its end."""
+    wal = runs / ".calls" / "cache.db-wal"
+    what = "batches" if aim == "created" else "about_batches"
+    before = stats()[what]
+    until(lambda: stats()[what] > before, life, pause=0.01)
+    if aim == "store":
+        written = stamp(wal)
+        until(lambda: stamp(wal) != written, life, pause=0.001)
+    elif aim == "anywhere":
+        time.sleep(rng.uniform(0.0, 2.0))
 
 
-def kill_again_and_again(path: Path, folder: Path, kills: int, seed: int) -> tuple[Path, int]:
-    """The run killed so many times and brought to its end, and the kills that met it at work."""
+def kill_again_and_again(path: Path, folder: Path, kills: int, seed: int, calls: int) -> tuple[Path, int]:
+    """The run of so many calls killed again and again and brought to its end, and the kills that met it at work.
+
+    Each kill has a stretch of the calls of its own, and some are left.
+    """
     rng, runs, met = random.Random(seed), folder / "killed", 0
     for number in range(kills):
         aim = KINDS[number % len(KINDS)]
-        if not killed(path, runs, aim, rng):
+        if not killed(path, runs, aim, rng, number * calls // (kills + 4)):
             break
         met += 1
         now, run = stats(), runs / "batch"
@@ -135,11 +173,13 @@ def verdict(live: Path, run: Path, first: dict[str, Any], second: dict[str, Any]
 def main(arguments: list[str] | None = None) -> bool:
     """Prints the kills and the figures; True where every bound holds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--problems", type=int, default=60)
+    parser.add_argument("--problems", type=int, default=24)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args(arguments)
     started = time.monotonic()
+    importlib.import_module("errata.runs.runner")
+    importlib.import_module("errata.llm.backends.litellm")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with server():
@@ -147,7 +187,7 @@ def main(arguments: list[str] | None = None) -> bool:
             first = counted()
         with server(*SERVER, *FAULTS):
             path = recipe(folder, asked.problems, batches=True)
-            run, met = kill_again_and_again(path, folder, asked.kills, asked.seed)
+            run, met = kill_again_and_again(path, folder, asked.kills, asked.seed, first["requests"])
             second = counted()
         broken = verdict(whole, run, first, second, committed(run, folder))
         broken += [f"the run was at its end after {met} kills: too few problems"] * (met < asked.kills)

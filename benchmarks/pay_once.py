@@ -33,6 +33,7 @@ from errata.cli import FORMATS
 PORT = 8917
 LATENCY_S = 0.05
 CONCURRENCY = 32
+KEYS = {"OPENAI_API_KEY": "none", "ANTHROPIC_API_KEY": "none"}
 KINDS = ("start", "log", "store", "anywhere", "log", "store")
 """What the kills aim at, in turn."""
 DEADLINE_S = 300.0
@@ -91,10 +92,14 @@ def recipe(folder: Path, problems: int) -> Path:
     return path
 
 
+def words(recipe: Path, runs: Path) -> list[str]:
+    """Of the command line, behind `errata`."""
+    return ["synth", str(recipe), f"runs={runs}", f"concurrency={CONCURRENCY}", "--quiet"]
+
+
 def synth(recipe: Path, runs: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "errata", "synth", str(recipe), f"runs={runs}", f"concurrency={CONCURRENCY}"]
-    environment = os.environ | {"OPENAI_API_KEY": "none", "ANTHROPIC_API_KEY": "none"}
-    return subprocess.Popen([*command, "--quiet"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    command = [sys.executable, "-m", "errata", *words(recipe, runs)]
+    return subprocess.Popen(command, env=os.environ | KEYS, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def to_its_end(recipe: Path, runs: Path, name: str | None = None) -> Path:
@@ -133,7 +138,7 @@ def killed(recipe: Path, runs: Path, aim: str, rng: random.Random, lines: int) -
         process.communicate()
 
 
-def until(reached: Any, process: subprocess.Popen[bytes], *, pause: float) -> None:
+def until(reached: Any, process: Any, *, pause: float) -> None:
     started = time.monotonic()
     while not reached() and process.poll() is None:
         if time.monotonic() - started > DEADLINE_S:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from itertools import takewhile
 from pathlib import Path
@@ -11,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from errata.data.problems import Problems
+from errata.llm.price_table import entry_of
 from errata.runs.recipe import load_recipe
 
 DATA = Path(os.environ.get("ERRATA_DATA", "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the public data sets under {DATA} (ERRATA_DATA)")
 
 SHIPPED = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
+OWN_SERVERS = ("openai/meta-llama/Llama-2-7b-chat-hf", "openai/smollm2")
 PAPERS = {"nat": 4589, "mapd": 7473, "edit": 5173, "mcc_kd": 700, "svamp_committee": 387, "math_negatives": 4589}
 
 
@@ -49,6 +52,33 @@ def simulated_overrides(path: Path) -> list[str]:
     _, _, after = path.read_text(encoding="utf-8").partition("# without a key")
     command = takewhile(lambda line: line.startswith("#   "), after.splitlines()[1:])
     return shlex.split(" ".join(line.lstrip("# ").removesuffix("\\") for line in command))[3:]
+
+
+PAID = re.compile(r"model: \"?(?:\$\{\w+:-)?((?:openai|anthropic|gemini|mistral)/[\w./-]+)")
+
+
+@pytest.mark.parametrize("path", [path for path in SHIPPED if PAID.search(path.read_text(encoding="utf-8"))], ids=str)
+def test_teachers_that_it_names_have_a_price_and_are_still_served(path: Path) -> None:
+    for model in PAID.findall(path.read_text(encoding="utf-8")):
+        if model in OWN_SERVERS:
+            continue
+        entry = entry_of(model)
+        assert entry is not None, model
+        assert entry["input_cost_per_token"] > 0 < entry["output_cost_per_token"]
+        assert entry.get("deprecation_date", "9999") > "2026-11-29"
+
+
+def test_every_papers_recipe_names_a_paid_teacher() -> None:
+    naming = {path.stem for path in SHIPPED if PAID.search(path.read_text(encoding="utf-8"))}
+    assert naming >= {"nat", "mapd", "edit", "mcc_kd", "lesson", "math_negatives"}
+
+
+def test_the_environment_names_the_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = next(path for path in SHIPPED if path.stem == "nat")
+    monkeypatch.delenv("TEACHER", raising=False)
+    assert load_recipe(path).agents.teachers[0].model == "mistral/mistral-large-4"
+    monkeypatch.setenv("TEACHER", "simulated/ada")
+    assert load_recipe(path).agents.teachers[0].model == "simulated/ada"
 
 
 @needs_data

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from errata.config.base import Settings
 from errata.config.code import Reference
-from errata.config.env import Location
+from errata.config.env import Location, expand
 from errata.errors import UsageError
 
 
@@ -72,6 +72,7 @@ class AgentSpec(Settings):
 
     name: str = Field(min_length=1)
     model: str
+    """`PROVIDER/NAME` of LiteLLM, `simulated/NAME`, `recorded/NAME` or `local/PATH`; `${VAR:-default}` is replaced."""
     backend: Reference | None = None
     """A way of one's own to reach the model (`my_backend.py:MINE`): a class derived from errata.Backend, or an object
     of one. By default the provider in the model string says which of the shipped ones."""
@@ -115,6 +116,12 @@ class AgentSpec(Settings):
     `anthropic/`; docs/batch.md)."""
     recorded: dict[str, Recording] = Field(default_factory=dict)
     """Of a `recorded/` model: where its replies stand, by the verb they answer (solve, score, explain, ...)."""
+
+    @field_validator("model")
+    @classmethod
+    def _model_of_the_environment(cls, model: str) -> str:
+        """`${VAR:-default}` replaced; a path of `local/` keeps its variables, for its data may move."""
+        return model if model.startswith("local/") else expand(model)
 
     @field_validator("structured", mode="before")
     @classmethod

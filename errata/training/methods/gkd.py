@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets import Dataset
-from trl.experimental.gkd import GKDConfig, GKDTrainer
-from trl.experimental.utils import DataCollatorForChatML
 
 from errata.config.env import expand
 from errata.config.hooks import Hooks, check_hooks
@@ -27,6 +25,7 @@ from errata.training.prepare import Prepared
 from errata.training.refused_settings import refuse_settings
 from errata.training.terms import Term
 from errata.training.training_run import TrainingRun
+from errata.training.trl_experimental import DataCollatorForChatML, GKDConfig, GKDTrainer
 from errata.training.trl_methods import LossOfTrl, TrlFlags, as_dataset, run_trl
 from errata.training.trl_rows import completion_rows
 

@@ -10,9 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from trl.experimental.sdft import SDFTConfig, SDFTTrainer
-from trl.experimental.sdft.teacher_sync import SyncTeacherModelCallback
-
 from errata.config.hooks import Hooks, check_hooks
 from errata.errors import UsageError
 from errata.exports.pair_rows import PRIVILEGED as FORMAT
@@ -26,6 +23,7 @@ from errata.training.method_arguments import Arguments
 from errata.training.prompted import Asked, Prompted, prepare_prompts
 from errata.training.terms import Term
 from errata.training.training_run import TrainingRun
+from errata.training.trl_experimental import SDFTConfig, SDFTTrainer, SyncTeacherModelCallback
 from errata.training.trl_methods import TrlFlags, frozen_copy
 
 HOOKS: Hooks = {"_tokenize_prompts": ("prompts",), "_setup_teacher_model": ()}

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from trl.experimental.gkd import GKDTrainer
-from trl.experimental.utils import DataCollatorForChatML
 
 from errata.config.hooks import check_hooks
 from errata.errors import EXIT_DONE, UsageError
@@ -18,6 +16,7 @@ from errata.training.job import train
 from errata.training.load_student import Student
 from errata.training.methods.gkd import COLUMNS, HOOKS, GkdTraining, find_teacher, gkd_trainer
 from errata.training.prepare import Prepared
+from errata.training.trl_experimental import DataCollatorForChatML, GKDTrainer
 from tests.training import twins
 from tests.training.lab import byte_tokenizer, dataset, relative_error, sample_rows, step_gradients, tiny_llama
 from tests.training.trainings import curve

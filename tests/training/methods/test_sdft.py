@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from transformers import TrainerCallback
-from trl.experimental.sdft import SDFTTrainer
 
 from errata.config.hooks import check_hooks
 from errata.errors import EXIT_DONE, UsageError
@@ -20,6 +19,7 @@ from errata.training.methods.sdft import HOOKS, PrivilegedTrainer, SdftTraining,
 from errata.training.parse_args import parse
 from errata.training.prepare import Prepared
 from errata.training.prompted import Prompted
+from errata.training.trl_experimental import SDFTTrainer
 from errata.training.trl_methods import as_dataset
 from tests.training import twins
 from tests.training.lab import byte_tokenizer, relative_error, step_gradients, tiny_llama
