@@ -10,13 +10,18 @@ from errata.config.env import local_path
 from errata.runs.run_dir import RunDir
 
 STATE = "trainer_state.json"
+SCHOOLING = "schooling.json"
+"""In the folder of a school's student: sums over the rounds that made it (errata.school.schooling)."""
+SUMMED = ("teacher_tokens", "target_tokens", "rows", "cost_usd", "steps")
+"""What of a training is summed over rounds."""
 
 
 def training_of(model: str) -> dict[str, Any] | None:
     """`method, output, target_tokens, seed, data, cost_usd, log` of a `local/PATH` that errata trained; else None.
 
     `target_tokens` are those learned from in all, an epoch's times the epochs; `cost_usd` what the runs cost that the
-    training read, None where one of its sources is no run or has no price.
+    training read, `teacher_tokens` what others than the student were paid there, prompts and replies; None where one of
+    its sources is no run or has no price. Of a school's student all sizes are sums over its rounds.
     """
     if not model.startswith("local/"):
         return None
@@ -31,7 +36,7 @@ def training_of(model: str) -> dict[str, Any] | None:
     state = _state(folder)
     epochs = state.get("epoch")
     per_epoch = manifest.get("target_tokens_an_epoch")
-    return {
+    training = {
         "method": manifest.get("method"),
         "control": manifest.get("control"),
         "output": str(folder),
@@ -45,9 +50,21 @@ def training_of(model: str) -> dict[str, Any] | None:
         "data": manifest.get("data"),
         "objective": manifest.get("objective"),
         "cost_usd": _cost(manifest.get("data") or []),
+        "teacher_tokens": _teacher_tokens(manifest.get("data") or []),
         "steps": state.get("global_step"),
         "log": state.get("log_history", []),
     }
+    sums = schooling_in(folder)
+    return training | {name: sums[name] for name in SUMMED if name in sums}
+
+
+def schooling_in(folder: Path) -> dict[str, Any]:
+    """The sums that a school's student has learned from; empty for any other."""
+    try:
+        found: dict[str, Any] = json.loads((folder / SCHOOLING).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found
 
 
 def _state(folder: Path) -> dict[str, Any]:
@@ -66,7 +83,25 @@ def _state(folder: Path) -> dict[str, Any]:
 
 def _cost(data: list[dict[str, Any]]) -> float | None:
     """What the runs cost that were read, each counted once."""
-    names = {name for source in data for name in str(source.get("name", "")).split(", ")}
-    costs = [RunDir(Path(name)).manifest().get("spent", {}).get("all_runs", {}).get("usd") for name in sorted(names)]
+    costs = [spent.get("usd") for spent in _spent(data)]
     known = [float(cost) for cost in costs if isinstance(cost, int | float)]
     return round(sum(known), 8) if known and len(known) == len(costs) else None
+
+
+def _teacher_tokens(data: list[dict[str, Any]]) -> int | None:
+    """What the runs paid for others than the student, whose exam is its own."""
+    paid = [
+        _tokens(spent) - _tokens(spent.get("stages", {}).get("exam", {})) if spent else None for spent in _spent(data)
+    ]
+    known = [tokens for tokens in paid if tokens is not None]
+    return sum(known) if known and len(known) == len(paid) else None
+
+
+def _spent(data: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The ledgers of the runs that were read, each once; empty where a source is no run."""
+    names = {name for source in data for name in str(source.get("name", "")).split(", ")}
+    return [RunDir(Path(name)).manifest().get("spent", {}).get("all_runs", {}) for name in sorted(names)]
+
+
+def _tokens(spent: dict[str, Any]) -> int:
+    return int(spent.get("prompt_tokens", 0)) + int(spent.get("completion_tokens", 0))

@@ -87,12 +87,20 @@ CHOOSERS: tuple[tuple[str, Chooser], ...] = (
 """The shipped criteria by name."""
 
 
-def choose(results: Sequence[ExamResult], chooser: Chooser, count: int, rehearsal: float, seed: str) -> list[Choice]:
+def choose(
+    results: Sequence[ExamResult],
+    chooser: Chooser,
+    count: int,
+    rehearsal: float,
+    seed: str,
+    like: Chooser | None = None,
+) -> list[Choice]:
     """What a round teaches, in the results' order.
 
     Args:
         count: problems at most.
         rehearsal: share of them that is filled with mastered problems (all samples right), as far as there are some.
+        like: a chooser whose number is not exceeded: a control of equal size.
 
     Raises UsageError where a chooser of one's own gives more than it was asked for, or what was not in the exam.
     """
@@ -100,10 +108,18 @@ def choose(results: Sequence[ExamResult], chooser: Chooser, count: int, rehearsa
     kept = _drawn(mastered, round(rehearsal * count), seed, REHEARSAL, _share)
     kept_ids = {each.problem_id for each in kept}
     rest = [each for each in results if each.problem_id not in kept_ids]
-    picked = chooser(rest, count - len(kept), seed)
-    _check(picked, rest, count - len(kept))
+    left = count - len(kept)
+    if like is not None:
+        left = len(_picked(like, rest, left, seed))
+    picked = _picked(chooser, rest, left, seed)
     chosen = {each.problem_id: each for each in (*picked, *kept)}
     return [chosen[each.problem_id] for each in results if each.problem_id in chosen]
+
+
+def _picked(chooser: Chooser, results: Sequence[ExamResult], count: int, seed: str) -> list[Choice]:
+    picked = chooser(results, count, seed)
+    _check(picked, results, count)
+    return picked
 
 
 def _check(picked: Sequence[Choice], results: Sequence[ExamResult], count: int) -> None:

@@ -11,7 +11,7 @@ import click
 from errata.cli_helpers import print_json
 from errata.runs.progress import money
 from errata.school.recipe import load_school
-from errata.school.record import FILE, Accuracy, Round, School
+from errata.school.record import FILE, Accuracy, Round, School, placed
 
 
 def school_command(
@@ -20,6 +20,7 @@ def school_command(
     """Runs a school, then shows its rounds; the exit code. `trust_hosts`: to which a provider's key may go."""
     from errata.school.card import write_card
     from errata.school.history import read_history
+    from errata.school.process import Process
     from errata.school.run import run
 
     def say(line: str) -> None:
@@ -27,7 +28,7 @@ def school_command(
             click.echo(line, err=True)
 
     school = load_school(path, overrides)
-    done = run(school, path, overrides, say, trust_hosts)
+    done = run(school, Process([str(path), *overrides], say), say, trust_hosts)
     if done.error:
         click.echo(done.error, err=True)
     if done.school.stopped:
@@ -50,14 +51,8 @@ def _show(school: School, home: Path) -> None:
         rows = [("start", _share(school.start.accuracy), *(None,) * 6, f"{school.start.hours:.2f}")]
         show([table(f"School {school.name}", headings, [*rows, *(_row(each) for each in school.rounds)])])
     if school.student is not None:
-        student = Path(school.student)
-        click.echo(f"student   {student if student.is_absolute() else _placed(home, student)}")
+        click.echo(f"student   {placed(home, Path(school.student))}")
     click.echo(str(home / FILE))
-
-
-def _placed(home: Path, student: Path) -> Path:
-    """Where a student lies that the record names: within the school's folder, or as the recipe names it."""
-    return home / student if (home / student).exists() else student
 
 
 def _row(done: Round) -> tuple[Any, ...]:

@@ -57,6 +57,8 @@ class Choosing(Settings):
 
     by: str = "reachable"
     """A chooser by name, or one's own as `my_choosers.py:FN`."""
+    like: str | None = None
+    """Another chooser, whose number is not exceeded: `{by: random, like: reachable}` is a control of equal size."""
     count: int = Field(ge=1)
     """Problems of a round at most."""
     rehearsal: float = Field(default=0.2, ge=0, lt=1)
@@ -142,6 +144,7 @@ class SchoolRecipe(Settings):
 
     _file: Path = PrivateAttr(default_factory=Path)
     _chooser: Chooser | None = PrivateAttr(default=None)
+    _like: Chooser | None = PrivateAttr(default=None)
     _code: dict[str, Code] = PrivateAttr(default_factory=dict)
 
     @property
@@ -159,8 +162,13 @@ class SchoolRecipe(Settings):
         return self._chooser
 
     @property
+    def like(self) -> Chooser | None:
+        """Whose number of problems the chooser may not exceed."""
+        return self._like
+
+    @property
     def code(self) -> dict[str, Code]:
-        """The file of a chooser of one's own, by what the recipe calls it."""
+        """The files of choosers of one's own, by what the recipe calls them."""
         return dict(self._code)
 
     @property
@@ -193,27 +201,33 @@ def load_school(path: str | Path, overrides: Sequence[str] = ()) -> SchoolRecipe
     file = Path(path)
     data = read_mapping(file)
     data.setdefault("name", file.stem)
+    return school_of(data, file, overrides)
+
+
+def school_of(data: dict[str, Any], file: Path, overrides: Sequence[str] = ()) -> SchoolRecipe:
+    """The school that plain data describes; what it names is looked for beside `file`. Raises UsageError."""
     school = apply(SchoolRecipe, data, overrides, str(file))
-    loader = Loader(file.parent)
-    school._file, school._chooser = file, _chooser(school.choose.by, loader)
+    loader, asked = Loader(file.parent), school.choose
+    school._file, school._chooser = file, _chooser("by", asked.by, loader)
+    school._like = _chooser("like", asked.like, loader) if asked.like else None
     school._code = loader.code
     return school
 
 
-def _chooser(by: str, loader: Loader) -> Chooser:
+def _chooser(key: str, by: str, loader: Loader) -> Chooser:
     known = dict(CHOOSERS)
     if by in known:
         return known[by]
     if not is_reference(by):
         raise UsageError(
-            f"choose.by is {by}",
+            f"choose.{key} is {by}",
             f"the choosers are {', '.join(known)}",
             did_you_mean(by, known, "one's own is written my_choosers.py:NAME"),
         )
     chooser = loader.load(by)
     if not callable(chooser):
         raise UsageError(
-            f"choose.by: {by} is a {type(chooser).__name__}",
+            f"choose.{key}: {by} is a {type(chooser).__name__}",
             "a chooser is a function (results, how many, seed) -> choices",
             "name one",
         )

@@ -125,3 +125,8 @@ def read_school(home: Path) -> School:
         raise UsageError(
             f"{file} cannot be read: {error}"[:300], "it says how a school stands", "run `errata school RECIPE`"
         ) from error
+
+
+def placed(home: Path, student: Path) -> Path:
+    """Where a student lies that the record names: within the school's folder, or as the recipe names it."""
+    return home / student if (home / student).exists() else student

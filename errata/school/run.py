@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
 
 from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, ErrataError
 from errata.records import digest
 from errata.runs.run_dir import locked
 from errata.school.graph import build_school
 from errata.school.preflight import check_lesson, parts_of
-from errata.school.process import Process
 from errata.school.recipe import SchoolRecipe
 from errata.school.record import FILE, School, read_school
-from errata.school.runner import Ended, Runner
+from errata.school.runner import Ended, Runner, Worker
 from errata.school.saved import as_kept, keep, refuse_another, unchangeable
 from errata.school.steps import DIVERGED_TWICE, Steps
 
@@ -29,11 +28,18 @@ class Outcome(NamedTuple):
     error: str | None = None
 
 
-def run(school: SchoolRecipe, path: Path, overrides: Sequence[str], say: Say, trusted: Sequence[str] = ()) -> Outcome:
+class Listening(Worker, Protocol):
+    """A worker that ends the node at work when it is asked to."""
+
+    def listening(self) -> AbstractContextManager[None]:
+        """As long as this holds, Ctrl-C ends the node at work where it can go on from."""
+
+
+def run(school: SchoolRecipe, worker: Listening, say: Say, trusted: Sequence[str] = ()) -> Outcome:
     """Does what is not done yet.
 
     Args:
-        path, overrides: of the recipe, as worker processes read it.
+        worker: who does the nodes.
         trusted: hosts to which a provider's key may go.
 
     Raises:
@@ -50,11 +56,10 @@ def run(school: SchoolRecipe, path: Path, overrides: Sequence[str], say: Say, tr
         say(f"note: {note}")
     with locked(school.home):
         keep(school, kept)
-        process = Process([str(path), *overrides], say)
-        runner = Runner(school, digest(unchangeable(kept), parts.hashes), process, say)
+        runner = Runner(school, digest(unchangeable(kept), parts.hashes), worker, say)
         steps = Steps(school, runner, before.model_copy(update={"stopped": None}))
         say(f"school    {len(parts.taught):,} problems may be taught; logs in {school.home / 'logs'}")
-        with process.listening():
+        with worker.listening():
             ended = _through(steps)
         if ended.reason is not None:
             steps.ended(ended.reason)

@@ -30,6 +30,8 @@ FILES = "files"
 def as_kept(school: SchoolRecipe, code: Mapping[str, Code]) -> dict[str, Any]:
     """The recipe as plain data, its lesson written out, with the hashes of the files that it names."""
     plain = school.model_dump(mode="json")
+    if school.choose.like is None:
+        del plain["choose"]["like"]  # schools begun before there was this key go on
     plain["lesson"] = written_lesson(school)[0] if school.lesson else {}
     files = {name: each.sha256 for name, each in code.items()}
     if school.train.config:

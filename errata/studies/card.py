@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from errata.errors import plain
 from errata.runs.run_dir import write_whole
-from errata.studies.results import counts, interval, unequal
+from errata.studies.results import counts, interval, points, unequal
 
 FILE = "card.md"
 _NAMES = {
+    "teacher_tokens": "teacher tokens",
     "target_tokens": "target tokens",
     "rows": "rows",
     "trained_weights": "trained weights",
@@ -53,6 +54,9 @@ def _lines(results: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for arm in results["arms"]:
         yield _arm(arm)
+    if results["schools"]:
+        yield ""
+        yield from _schools(results["schools"])
     yield ""
     yield from (f"- {plain(line)}" for line in (*results["methods"], *results["notes"]))
 
@@ -92,6 +96,25 @@ def _arm(row: Mapping[str, Any]) -> str:
         _size(row["trained_weights"]),
     )
     return f"| {' | '.join(_cell(each) for each in cells)} |"
+
+
+def _schools(schools: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Means over the schools of an arm; of what was forgotten, in points over their rounds, also the most."""
+    yield "| school | schools | rounds | problems a round | teacher tokens | own tokens | hours | forgotten | at most |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for row in schools:
+        cells = (
+            _cell(row["arm"]),
+            str(row["schools"]),
+            f"{row['rounds']:.1f}",
+            _size(row["chosen"]),
+            _size(row["teacher_tokens"]),
+            _size(row["own_tokens"]),
+            f"{row['hours']:.2f}",
+            points(row["forgotten"]),
+            points(row["forgotten_most"]),
+        )
+        yield f"| {' | '.join(cells)} |"
 
 
 def _size(value: float | None) -> str:

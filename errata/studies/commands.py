@@ -93,6 +93,12 @@ def _show_results(results: Mapping[str, Any]) -> None:
         show([drawn])
 
 
+def _planned_school(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    amounts = (row["teacher_tokens"], row["own_answers"])
+    sizes = ("-" if amount is None else f"{amount:,.0f}" for amount in amounts)
+    return (row["name"], row["runs"], row["rounds"], row["problems"], *sizes, money(row["cost_usd"]))
+
+
 def _show_plan(planned: Mapping[str, Any]) -> None:
     from errata.runs.tables import show, table
 
@@ -116,6 +122,9 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
     drawn = [table(f"Steps, {planned['together']} at a time", ("", "done", "all"), steps)]
     if lessons:
         drawn.append(table("Lessons", ("", "runs", "problems", "calls each", "cost each"), lessons))
+    if planned["schools"]:
+        headings = ("", "runs", "rounds", "problems a round", "teacher tokens each", "own answers each", "cost each")
+        drawn.append(table("Schools", headings, [_planned_school(each) for each in planned["schools"]]))
     if claims:
         drawn.append(table("Claims", ("claim", "difference", "task", "could show", "seeds for 2 points"), claims))
     show(drawn)

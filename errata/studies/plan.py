@@ -17,6 +17,7 @@ from errata.evals.evidence import ALPHA, POWER, noncentrality
 from errata.studies.recipe import StudyRecipe
 from errata.studies.record import done, hours, read_record, seconds_left
 from errata.studies.run import by_default
+from errata.studies.schools import plan_schools
 from errata.studies.steps import Step, steps_of
 from errata.studies.work import eval_data
 
@@ -99,6 +100,7 @@ def plan_study(study: StudyRecipe, assume: Sequence[str] = ()) -> dict[str, Any]
             "budget": study.budget.hours,
         },
         "lessons": list(_lessons(study, steps)),
+        "schools": list(plan_schools(study, steps)),
         "items": items,
         "claims": [
             {
@@ -129,7 +131,7 @@ def _items(study: StudyRecipe, steps: dict[str, Step]) -> dict[str, int]:
     from errata.evals.tasks import read_task
 
     step = next(step for step in steps.values() if step.kind == "eval")
-    recipe = validate(EvalRecipe, eval_data(study, step), (), study.name, Loader(study.folder).load)
+    recipe = validate(EvalRecipe, eval_data(study, step, arms=()), (), study.name, Loader(study.folder).load)
     return {name: len(read_task(name, task).problems) for name, task in recipe.tasks.items()}
 
 

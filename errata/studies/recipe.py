@@ -1,15 +1,15 @@
 """The recipe of a study: students, data, arms, claims, seeds, and how all of it is evaluated.
 
-    students x seeds -> data -> arms (one training each) -> evals -> claims
+    students x seeds -> data -> arms (one training each, or one school) -> evals -> claims
 
-Every arm is trained for every student and seed. Whatever cannot be right is refused before anything runs.
+Every arm is made for every student and seed. Whatever cannot be right is refused before anything runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
@@ -23,8 +23,8 @@ UNTOUCHED = "untouched"
 ARM = "arm:"
 """Begins a flag's value that stands for another arm's student of the same seed: `nat_checkpoint: arm:nat`."""
 Flag = bool | int | float | str | list[Any] | dict[str, Any]
-Quantity = Literal["target_tokens", "rows", "trained_weights", "cost_usd", "steps"]
-QUANTITIES: tuple[Quantity, ...] = ("target_tokens", "rows", "trained_weights", "cost_usd", "steps")
+Quantity = Literal["teacher_tokens", "target_tokens", "rows", "trained_weights", "cost_usd", "steps"]
+QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 
 class BaseStudent(Settings):
@@ -67,11 +67,22 @@ class Data(Settings):
         return self
 
 
-class StudyArm(Settings):
-    """One training: a method of `errata train` with its flags."""
+class StudySchool(Settings):
+    """The school of those arms that are schools. Its student, name and place are the study's."""
 
-    method: str
+    recipe: str | dict[str, Any]
+    """A recipe of `errata school`: a file beside the study, or the recipe itself."""
+    vary: dict[str, int] = Field(default_factory=lambda: {"seed": 0})
+    """As that of a lesson: `{seed: 0, data.options.seed: 100, judge.tasks.classroom_id.options.seed: 5000}`."""
+
+
+class StudyArm(Settings):
+    """One training, a method of `errata train` with its flags; or one school."""
+
+    method: str | None = None
     """By its name, or one's own as `my_method.py:METHOD`."""
+    school: dict[str, Any] | None = None
+    """Other values of the school's keys, dotted as on a command line: `{rounds: 1, choose.by: random}`; `{}`: none."""
     data: str | None = None
     """A name in the study's `data`; may be left out where there is one alone."""
     start: str | None = None
@@ -133,9 +144,11 @@ class StudyRecipe(Settings):
     together: int | None = Field(default=None, ge=1)
     """Steps at a time; by default one per accelerator, else one per two cores."""
     students: dict[str, BaseStudent] = Field(min_length=1)
-    data: dict[str, Data] = Field(min_length=1)
+    data: dict[str, Data] = Field(default_factory=dict)
+    """What trainings learn from; a school makes its own."""
+    school: StudySchool | None = None
     training: dict[str, Flag] = Field(default_factory=dict)
-    """Flags of every arm."""
+    """Flags of every arm with a method; those of a school stand in its recipe."""
     arms: dict[str, StudyArm] = Field(min_length=1)
     claims: tuple[StudyClaim, ...] = ()
     evals: Judging
@@ -173,7 +186,8 @@ def _faults(study: StudyRecipe) -> Iterator[str]:
     if len(set(study.seeds)) < len(study.seeds):
         yield f"seeds {list(study.seeds)}: each seed once"
     for name, arm in study.arms.items():
-        if arm.data is None and len(study.data) > 1:
+        yield from _kind_faults(study, name, arm)
+        if arm.school is None and arm.data is None and len(study.data) > 1:
             yield f"arm {name} names no data, and there are {', '.join(study.data)}"
         if arm.data is not None and arm.data not in study.data:
             yield f"arm {name}: no data is called {arm.data}; {did_you_mean(arm.data, study.data, 'add it')}"
@@ -195,6 +209,20 @@ def _faults(study: StudyRecipe) -> Iterator[str]:
     names = [claim.name for claim in study.claims]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         yield f"two claims are called {', '.join(twice)}"
+
+
+def _kind_faults(study: StudyRecipe, name: str, arm: StudyArm) -> Iterator[str]:
+    """What contradicts an arm's being a training, or a school."""
+    if (arm.method is None) == (arm.school is None):
+        yield f"arm {name}: a method, or school: {{}} for the study's school"
+    elif arm.school is None:
+        if not study.data:
+            yield f"arm {name} is a training, and the study has no data: add data"
+    else:
+        if study.school is None:
+            yield f"arm {name} is a school, and the study has none: add school: {{recipe: ...}}"
+        if set_too := [key for key in ("data", "start", "flags") if getattr(arm, key)]:
+            yield f"arm {name} is a school and sets {', '.join(set_too)}: its recipe has its own"
 
 
 def _circles(arms: dict[str, StudyArm]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from errata.records import to_json
 from errata.runs.run_dir import write_whole
 from errata.studies.recipe import QUANTITIES, UNTOUCHED, StudyClaim, StudyRecipe
 from errata.studies.record import hours, read_record
+from errata.studies.schools import schools_found
 from errata.studies.steps import home_of, label_of
 
 FILE = "study.json"
@@ -90,6 +91,7 @@ def write_results(study: StudyRecipe, comparison: Comparison) -> dict[str, Any]:
         "recipe": study.model_dump(mode="json", exclude_defaults=True),
         "claims": list(_claim_rows(study, comparison, arms)),
         "arms": [_arm_row(each, arms[each["arm"]]) for each in comparison.figure_records()],
+        "schools": schools_found(study),
         "exploratory": [each for each in comparison.records() if each["claim"] is None],
         "methods": comparison.methods(),
         "notes": list(comparison.notes),

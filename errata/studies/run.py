@@ -24,6 +24,7 @@ from errata.runs.progress import duration
 from errata.studies.preflight import check_lessons
 from errata.studies.recipe import StudyRecipe
 from errata.studies.record import Finish, append, done, hours, read_record, seconds_left
+from errata.studies.schools import check_schools
 from errata.studies.steps import Step, steps_of
 
 OFFLINE = {"TOKENIZERS_PARALLELISM": "false", "TRL_EXPERIMENTAL_SILENCE": "1"}
@@ -72,7 +73,9 @@ def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say, trus
     progress = Progress(steps, done(steps, record))
     together = study.together or by_default()
     if progress.pending:
-        check_lessons(study, (steps[name] for name in sorted(progress.pending)), say, trusted)
+        pending = [steps[name] for name in sorted(progress.pending)]
+        check_lessons(study, pending, say, trusted)
+        check_schools(study, pending, say, trusted)
         say(f"{len(progress.done)} of {len(steps)} steps are done; {together} at a time, logs in {study.home / 'logs'}")
         _Pool(study, path, overrides, say, progress, record, together).work()
     for name, error in progress.failed.items():

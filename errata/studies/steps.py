@@ -5,6 +5,7 @@
       data/NAME/                         a lesson that all seeds share
       STUDENT/seed-N/data/NAME/          a lesson's run directory
       STUDENT/seed-N/students/ARM/       a trained student
+      STUDENT/seed-N/schools/ARM/        a school
       STUDENT/seed-N/evals/ARM-DECODING/ its evals
 
 A step is told from another by what goes into it: where that has changed since the step was done, the study says so.
@@ -12,7 +13,9 @@ A step is told from another by what goes into it: where that has changed since t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +23,7 @@ from errata.config.env import expand
 from errata.records import digest
 from errata.studies.recipe import ARM, BaseStudent, StudyRecipe
 
-Kind = Literal["pretrain", "lesson", "train", "eval"]
+Kind = Literal["pretrain", "lesson", "train", "school", "eval"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,9 @@ def _add_seed(found: dict[str, Step], study: StudyRecipe, name: str, student: Ba
             _add(found, step)
     trained: dict[str, Step] = {}
     for arm in _in_order(study):
+        if study.arms[arm].school is not None:
+            trained[arm] = _add(found, _school(study, name, seed, arm, base, origin))
+            continue
         lesson = lessons[study.data_of(arm)]
         before = [trained[other] for other in study.arms[arm].needs]
         needs = (*base, *([lesson.name] if lesson else ()), *(step.name for step in before))
@@ -93,6 +99,20 @@ def _lesson(study: StudyRecipe, student: str, seed: int, data: str, base: tuple[
     name = " ".join(["lesson", *([student] if sits else []), *([f"seed-{seed}"] if seeded else []), data])
     inputs = digest(spec.model_dump(mode="json"), seed if seeded else None, origin if sits else None)
     return Step(name, "lesson", where, base if sits else (), inputs, student, seed, data)
+
+
+def _school(study: StudyRecipe, student: str, seed: int, arm: str, base: tuple[str, ...], origin: str) -> Step:
+    """The step of an arm that is a school."""
+    assert study.school is not None
+    spec, changes = study.school.model_dump(mode="json"), study.arms[arm].school
+    out = school_home(study, student, seed, arm)
+    inputs = digest(spec, changes, origin, seed)
+    return Step(f"school {student} seed-{seed} {arm}", "school", out, base, inputs, student, seed, arm)
+
+
+def school_home(study: StudyRecipe, student: str, seed: int, arm: str) -> Path:
+    """The folder of an arm's school."""
+    return home_of(study, student, seed) / "schools" / arm
 
 
 def run_of(study: StudyRecipe, student: str, seed: int, data: str) -> Path:
@@ -139,27 +159,37 @@ def _in_order(study: StudyRecipe) -> list[str]:
     return ordered
 
 
+def made_by(study: StudyRecipe, student: str, seed: int, arm: str) -> Path:
+    """The student that an arm makes; of a school the one that stands. Raises UsageError where it has not begun."""
+    if study.arms[arm].school is None:
+        return home_of(study, student, seed) / "students" / arm
+    from errata.school.record import placed, read_school
+
+    home = school_home(study, student, seed, arm)
+    return placed(home, Path(read_school(home).student or ""))
+
+
 def training_words(study: StudyRecipe, step: Step) -> list[str]:
     """The flags of an arm's training, as `errata train METHOD` takes them."""
     assert step.seed is not None
-    arm, students = study.arms[step.part], step.out.parent
+    arm, made = study.arms[step.part], partial(made_by, study, step.student, step.seed)
     data = study.data[study.data_of(step.part)]
     lesson = run_of(study, step.student, step.seed, study.data_of(step.part))
     source = [expand(path) for path in data.paths] or [str(lesson)]
     flags: dict[str, Any] = {"dataset_name": source, "output_dir": str(step.out), "seed": step.seed}
     if arm.start is not None:
-        flags["model_name_or_path"] = str(students / arm.start)
+        flags["model_name_or_path"] = str(made(arm.start))
     elif not arm.needs:  # what reads another arm's student finds its base there
         flags["model_name_or_path"] = base_of(study, step.student)
     flags |= {**study.training, **arm.flags, "resume_from_checkpoint": "auto"}
-    return [word for key, value in flags.items() for word in (f"--{key}", *_words(value, students))]
+    return [word for key, value in flags.items() for word in (f"--{key}", *_words(value, made))]
 
 
-def _words(value: Any, students: Path) -> list[str]:
+def _words(value: Any, made: Callable[[str], Path]) -> list[str]:
     """A flag's value on a command line."""
     if isinstance(value, list):
-        return [word for each in value for word in _words(each, students)]
+        return [word for each in value for word in _words(each, made)]
     if isinstance(value, bool):
         return [str(value).lower()]
     text = str(value)
-    return [str(students / text.removeprefix(ARM)) if text.startswith(ARM) else text]
+    return [str(made(text.removeprefix(ARM))) if text.startswith(ARM) else text]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from errata.config.overrides import override
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, ErrataError
 from errata.studies.recipe import UNTOUCHED, StudyRecipe
-from errata.studies.steps import Step, base_of, home_of, label_of, training_words
+from errata.studies.schools import do_school
+from errata.studies.steps import Step, base_of, home_of, label_of, made_by, training_words
 
 if TYPE_CHECKING:
     from errata.evals.recipe import EvalRecipe
@@ -27,6 +29,8 @@ def do(study: StudyRecipe, step: Step) -> int:
             return _lesson(study, step)
         case "train":
             return _train(study, step)
+        case "school":
+            return do_school(study, step)
         case "eval":
             return _eval(study, step)
 
@@ -77,13 +81,14 @@ def _train(study: StudyRecipe, step: Step) -> int:
     if manifest_of(step.out).get("status") == "finished":
         return EXIT_DONE
     method = study.arms[step.part].method
+    assert method is not None
     return main(str(study.folder / method) if ".py:" in method else method, training_words(study, step))
 
 
-def eval_data(study: StudyRecipe, step: Step) -> dict[str, Any]:
-    """The recipe of a seed's evals as plain data: the untouched student and every arm."""
+def eval_data(study: StudyRecipe, step: Step, arms: Iterable[str] | None = None) -> dict[str, Any]:
+    """The recipe of a seed's evals as plain data: the untouched student and every arm, or those that are named."""
     assert step.seed is not None
-    home = home_of(study, step.student, step.seed)
+    home, made = home_of(study, step.student, step.seed), partial(made_by, study, step.student, step.seed)
     system = study.students[step.student].system
     own: dict[str, Any] = {"replicate": step.seed} | ({"system": system} if system else {})
     evals = study.evals
@@ -92,7 +97,7 @@ def eval_data(study: StudyRecipe, step: Step) -> dict[str, Any]:
         "name": study.name,
         "run": str(home),
         "baseline": _model(study, step, UNTOUCHED, base_of(study, step.student)) | own,
-        "models": [_model(study, step, arm, str(home / "students" / arm)) | own for arm in study.arms],
+        "models": [_model(study, step, arm, str(made(arm))) | own for arm in (study.arms if arms is None else arms)],
         "tasks": tasks,
         "decodings": evals.decodings,
         "concurrency": evals.concurrency,

@@ -34,13 +34,13 @@ def serve(perform: Callable[[Mapping[str, Any]], int]) -> None:
     try:
         for line in sys.stdin:
             request = json.loads(line)
-            code, error = _attempt(perform, request, Path(request["log"]))
+            code, error = attempt(perform, request, Path(request["log"]))
             print(json.dumps({"step": request["step"], "code": code, "error": error}), file=replies, flush=True)
     except KeyboardInterrupt:  # while it waits
         sys.exit(EXIT_INTERRUPTED)
 
 
-def _attempt(
+def attempt(
     perform: Callable[[Mapping[str, Any]], int], request: Mapping[str, Any], log: Path
 ) -> tuple[int, str | None]:
     """Does a step; its exit code and what went wrong."""

@@ -79,3 +79,16 @@ def test_a_chooser_that_gives_what_was_not_asked_for_is_refused(picked: list[str
 def test_an_answer_that_cannot_be_read_is_no_disagreement() -> None:
     results = [ExamResult("a", (False, True), (None, "3"))]
     assert dict(CHOOSERS)["disagreement"](results, 1, "s") == []
+
+
+def test_a_control_draws_from_all_as_many_as_the_other_chooser_finds() -> None:
+    results = many()
+    alike = choose(results, NAMED["reachable"], 40, 0.2, "0")
+    control = choose(results, NAMED["random"], 40, 0.2, "0", NAMED["reachable"])
+    kinds = [each.by for each in control]
+    assert kinds.count("rehearsal") == [each.by for each in alike].count("rehearsal") == 8
+    assert kinds.count("random") == [each.by for each in alike].count("reachable") == 20
+    others = {each.problem_id for each in control if each.by == "random"}
+    rights = {each.problem_id: each.right for each in results}
+    assert len({rights[each] for each in others}) == 3, "not only reachable ones"
+    assert len(choose(results, NAMED["random"], 10, 0.2, "0", NAMED["reachable"])) == 10, "nor more than are asked for"

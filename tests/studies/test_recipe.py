@@ -36,6 +36,14 @@ LESSON = {"recipe": {"problems": {"source": "classroom"}}}
         ({"seeds": [1, 1]}, "each seed once"),
         ({"data": {"both": {"paths": ["a"], **LESSON}}}, "a recipe, which is run, or paths"),
         ({"students": {"base": {}}}, "a student has a model, or pretrain"),
+        ({"arms": {"a": {}}, "claims": []}, "arm a: a method, or school"),
+        ({"arms": {"a": {"method": "sft", "school": {}}}, "claims": []}, "arm a: a method, or school"),
+        ({"arms": {"a": {"school": {}}}, "claims": []}, "arm a is a school, and the study has none"),
+        (
+            {"arms": {"a": {"school": {}, "flags": {"x": 1}}}, "school": {"recipe": {}}, "claims": []},
+            "arm a is a school and sets flags",
+        ),
+        ({"data": {}}, "arm sft is a training, and the study has no data"),
         ({"students": {"a/b": {"model": "x"}}}, "one folder name"),
         (
             {"evals": {"tasks": ["classroom_id", "classroom_ood4"]}},

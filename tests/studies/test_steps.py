@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from errata.errors import UsageError
 from errata.studies.recipe import StudyRecipe, load_study
-from errata.studies.steps import run_of, steps_of, training_words
+from errata.studies.steps import made_by, run_of, steps_of, training_words
 from tests.studies.study_data import study_data, written
 
 LESSON = {"recipe": {"problems": {"source": "classroom"}}}
@@ -77,3 +78,36 @@ def test_the_flags_of_a_training_are_those_of_errata_train(tmp_path: Path) -> No
     assert nce[nce.index("--targets") + 1 :][:2] == ["a", "b"]
     on = training_words(made, steps["train base seed-1 on"])
     assert on[on.index("--model_name_or_path") + 1] == str(home / "nat")
+
+
+SCHOOLS = {
+    "taught": {"school": {}},
+    "drawn": {"school": {"choose.by": "random"}},
+    "on": {"method": "sft", "start": "taught"},
+}
+
+
+def test_a_school_is_a_step_of_its_own_and_its_standing_student_is_the_arms(tmp_path: Path) -> None:
+    made = study(tmp_path, arms=SCHOOLS, claims=[], school={"recipe": "school.yaml"})
+    steps, home = steps_of(made), tmp_path / "runs/small/base/seed-1/schools/taught"
+    assert [name for name in steps if "seed-1" in name] == [
+        "school base seed-1 taught",
+        "school base seed-1 drawn",
+        "train base seed-1 on",
+        "eval base seed-1",
+    ]
+    step = steps["school base seed-1 taught"]
+    assert (step.kind, step.out) == ("school", home)
+    other = steps_of(study(tmp_path, arms=SCHOOLS, claims=[], school={"recipe": "school.yaml", "vary": {"seed": 9}}))
+    assert other[step.name].inputs != step.inputs
+    assert len({each.inputs for each in steps.values()}) == len(steps)
+
+    with pytest.raises(UsageError, match="errata school"):
+        training_words(made, steps["train base seed-1 on"])
+    (home / "round-1/student").mkdir(parents=True)
+    (home / "school.json").write_text('{"name": "taught", "student": "round-1/student"}')
+    assert made_by(made, "base", 1, "taught") == home / "round-1/student"
+    words = training_words(made, steps["train base seed-1 on"])
+    assert words[words.index("--model_name_or_path") + 1] == str(home / "round-1/student")
+    (home / "school.json").write_text('{"name": "taught", "student": "somewhere/student"}')
+    assert made_by(made, "base", 1, "taught") == Path("somewhere/student"), "the untouched one stands"

@@ -26,7 +26,8 @@ def choose(school: SchoolRecipe, task: Task) -> int:
     here = places(school, task.round)
     results = results_of(read_eval(here.exam).items, _teachers_before(school, task.round))
     seed = f"{school.seed} round-{task.round}"
-    chosen = choose_by(results, school.chooser, school.choose.count, school.choose.rehearsal, seed)
+    asked = school.choose
+    chosen = choose_by(results, school.chooser, asked.count, asked.rehearsal, seed, school.like)
     write_whole(here.choices, _lines({"id": each.problem_id, "by": each.by, "reason": each.reason} for each in chosen))
     write_whole(here.mastered_ids, _lines({"id": each.problem_id} for each in results if all(each.right)))
     print(f"{len(chosen)} of {len(results)} problems are chosen", flush=True)

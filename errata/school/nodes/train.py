@@ -24,20 +24,26 @@ def train(school: SchoolRecipe, task: Task) -> int:
     from errata.errors import Diverged
     from errata.evals.results import write_json
     from errata.school.divergence import Divergence
+    from errata.school.schooling import write_schooling
     from errata.training.checkpoints import manifest_of
     from errata.training.job import main
 
     out = places(school, task.round).student(task.again)
-    if (out / DIVERGED).exists() or manifest_of(out).get("status") == "finished":
+    if (out / DIVERGED).exists():
         return EXIT_DONE
     method = school.train.method
     method = str(school.folder / method) if ".py:" in method else method
-    try:
-        return main(method, words(school, task), [Divergence(school.stop.divergence)])
-    except Diverged as error:
-        print(error, flush=True)
-        write_json(out / DIVERGED, {"found": error.found, "why": error.why})
-        return EXIT_DONE
+    code = EXIT_DONE
+    if manifest_of(out).get("status") != "finished":
+        try:
+            code = main(method, words(school, task), [Divergence(school.stop.divergence)])
+        except Diverged as error:
+            print(error, flush=True)
+            write_json(out / DIVERGED, {"found": error.found, "why": error.why})
+            return EXIT_DONE
+    if code == EXIT_DONE:
+        write_schooling(out, task.student)
+    return code
 
 
 def has_diverged(here: Places, again: bool) -> bool:
