@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 DATA := $(if $(ERRATA_DATA),$(ERRATA_DATA),$(if $(wildcard ../shared/data),$(abspath ../shared/data),data))
 
-.PHONY: demo students test test-slow check docs docs-built bench mutants audit clean
+.PHONY: demo students test test-slow check docs bench mutants audit clean
 
 demo: .venv/train
 	$(BIN)/python -m errata demo
@@ -37,15 +37,10 @@ check: .venv/all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	if $(BIN)/python -c 'import mkdocs, material, mkdocstrings' 2>/dev/null; then $(MAKE) docs-built; fi
+	$(MAKE) docs
 
-# The site of docs/ into site/, strictly; the build needs no network. `make check` builds it too where the extra `docs`
-# is installed.
+# The site of docs/ into site/, strictly; the build needs no network.
 docs: .venv/all
-	$(PIP) -e '.[train,report,dev,docs]'
-	$(MAKE) docs-built
-
-docs-built:
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 bench: .venv/all
@@ -66,7 +61,7 @@ audit: .venv/all
 	touch $@
 
 .venv/all: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[train,report,dev]'
+	$(PIP) -e '.[train,report,dev,docs]'
 	touch $@ .venv/train
 
 clean:

@@ -19,6 +19,7 @@ from tests.shown_blocks import agrees, blocks, commands, play
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
+OTHER_PAGES = [DOCS.parent / name for name in ("README.md", "AGENTS.md", "CHANGELOG.md", "benchmarks/README.md")]
 COOKBOOKS = sorted(DOCS.glob("cookbook_*.md"))
 
 
@@ -98,13 +99,30 @@ def test_links_out_of_the_site_become_words() -> None:
 
 def test_every_page_is_in_the_sites_contents() -> None:
     text = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
-    assert {page.name for page in PAGES} <= set(re.findall(r"\w+\.md", text.partition("\nnav:")[2]))
+    contents = re.findall(r"\w+\.md", text.partition("\nnav:")[2])
+    assert sorted(contents) == sorted(["index.md", *(page.name for page in PAGES)])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def anchors(page: Path) -> set[str]:
+    """Where a link with `#` can land on a page: its headings, those that are made at build time too."""
+    text = re.sub(r"^```.*?^```$", "", filled(page.read_text(encoding="utf-8")), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", each.lower()).strip()) for each in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=lambda page: page.stem)
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
-        assert (DOCS / target).exists(), target
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        assert (page.parent / path).exists(), target
+        assert not anchor or anchor in anchors(page.parent / path if path else page), target
+
+
+def test_a_link_to_a_heading_that_is_not_there_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# One, and two\n\n```sh\n# no heading\n```\n", encoding="utf-8")
+    assert anchors(page) == {"one-and-two"}
+    assert "mapping" in anchors(DOCS / "recipe_keys.md")
 
 
 @pytest.mark.parametrize("page", COOKBOOKS, ids=lambda page: page.stem)
