@@ -40,6 +40,8 @@ class Rates:
     """Replies that cannot be read and are asked for afresh."""
     repeated: float = 0.0
     """Calls that ask the very same thing as another, as reviews of two equal texts do: they are paid once."""
+    in_warmup: float = 0.0
+    """Problems of the warm-up, which the whole panel reviews where votes are adaptive. Plans count them."""
 
 
 RATES = tuple(field.name for field in fields(Rates))
@@ -82,6 +84,8 @@ class CallEstimate(NamedTuple):
     tokens: int = 200
     inputs: Callable[[Problem], Mapping[str, Any]] | None = None
     avoid: str = ""
+    by_policy: bool = False
+    """A policy that is learned from the first problems says how many are made: a pilot, which runs those, cannot."""
     stage: str = ""
     """Set by the pipeline."""
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from math import exp, log
 from typing import Literal
 
@@ -89,6 +90,7 @@ def as_agreed(problem: Problem, rationales: Sequence[Rationale]) -> Problem | No
     return None if agreed is None else problem.model_copy(update={"answer": agreed})
 
 
+@lru_cache(maxsize=4096)
 def arithmetic(text: str) -> Literal["refuted", "holds", "none"]:
     """What the equations of a text say of it: one is false, all are true, or there are none."""
     checked = [value_of(each) == each.result for each in equations(text)]

@@ -11,6 +11,7 @@ from errata.agents.team import Team
 from errata.errors import UsageError
 from errata.grading.equivalence import grouped
 from errata.grading.extract import read_answer
+from errata.grading.grader import Grades
 from errata.graphs.estimated import estimates
 from errata.graphs.state import State
 from errata.records import Call, Explanation, Problem, Rationale
@@ -92,7 +93,12 @@ async def estimated(team: Team, problem: Problem, rationales: Mapping[str, Ratio
 
 def comparison(team: Team, problem: Problem) -> Callable[[str, str], Coroutine[Any, Any, bool]]:
     """Whether two answers of a problem are the same by the team's grader. Raises UsageError where it cannot compare."""
-    compare = getattr(team.grader, "same", None)
+    return comparison_by(team.grader, problem)
+
+
+def comparison_by(grader: Grades, problem: Problem) -> Callable[[str, str], Coroutine[Any, Any, bool]]:
+    """Whether two answers of a problem are the same by this grader. Raises UsageError where it cannot compare."""
+    compare = getattr(grader, "same", None)
     if compare is None:
         why = "without a gold answer, answers are compared with each other"
         raise UsageError("the grader has no `same`", why, "leave `grader` out: the shipped one compares answers")

@@ -6,9 +6,10 @@ of the same id (a reviewed rationale) replaces the earlier one.
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict, TypeVar
+from typing import Annotated, NamedTuple, TypedDict, TypeVar
 
 from errata.agents.demonstration import Demonstration
+from errata.graphs.vote_policy import VotePolicy
 from errata.records import Call, Explanation, Outcome, Pair, Problem, Rationale, Transcript
 
 R = TypeVar("R")
@@ -19,11 +20,21 @@ def merge(left: dict[str, R], right: dict[str, R]) -> dict[str, R]:
     return {**left, **right}
 
 
+class Learned(NamedTuple):
+    """What the problems of a run's warm-up have taught, for all others."""
+
+    demonstrations: tuple[Demonstration, ...] = ()
+    """Their natural pairs, shown to the rewrites."""
+    policy: VotePolicy | None = None
+    """When one more review is worth asking for."""
+
+
 class State(TypedDict, total=False):
-    """`demonstrations` are natural pairs of the run, offered by the runner; `outcome` is written by the last node."""
+    """`demonstrations` and `policy` come of the run's first problems, see Learned; the last node writes `outcome`."""
 
     problem: Problem
     demonstrations: tuple[Demonstration, ...]
+    policy: VotePolicy | None
     rationales: Annotated[dict[str, Rationale], merge]
     explanations: Annotated[dict[str, Explanation], merge]
     pairs: Annotated[dict[str, Pair], merge]

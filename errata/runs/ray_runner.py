@@ -18,10 +18,10 @@ from contextlib import AsyncExitStack
 from itertools import cycle
 from typing import Any
 
-from errata.agents.demonstration import Demonstration
 from errata.config.env import expand
 from errata.errors import ErrataError, UsageError
 from errata.grading.grader import Grader, as_grader
+from errata.graphs.state import Learned
 from errata.llm.gateway import Gateway
 from errata.llm.request import Request
 from errata.records import Call, Outcome, Problem, Transcript
@@ -60,10 +60,10 @@ class Worker:
         grader = Grader() if recipe.grader is None else as_grader(recipe.grader.loaded)
         self._run = problem_runner(recipe, self._ask, grader)
 
-    async def run(self, problem: Problem, demonstrations: tuple[Demonstration, ...]) -> Transcript | ErrataError:
+    async def run(self, problem: Problem, learned: Learned) -> Transcript | ErrataError:
         """The transcript, or as a value what concerns the whole run: Ray would wrap what is raised."""
         try:
-            return await self._run(problem, demonstrations)
+            return await self._run(problem, learned)
         except ErrataError as error:
             return error
 
@@ -138,11 +138,11 @@ def _in_turn(workers: list[Any], graph: str) -> RunProblem:
     """Problems go to the workers in turn; those of a worker that died to the next."""
     turn = cycle(workers)
 
-    async def run_one(problem: Problem, demonstrations: tuple[Demonstration, ...]) -> Transcript:
+    async def run_one(problem: Problem, learned: Learned) -> Transcript:
         pause, lost = LOST_PAUSE_S, ""
         for _ in range(WORKERS_LOST):
             try:
-                result: Transcript | ErrataError = await next(turn).run.remote(problem, demonstrations)
+                result: Transcript | ErrataError = await next(turn).run.remote(problem, learned)
             except RayError as error:
                 lost = type(error).__name__
                 await asyncio.sleep(pause)

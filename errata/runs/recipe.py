@@ -40,7 +40,7 @@ from errata.graphs.stage import AnyStage, PipelineSettings, Stage, settings_mode
 from errata.llm.budget import Budget
 from errata.llm.spec import Agents, AgentSpec, check_spec
 from errata.runs.acceptance import Acceptance
-from errata.runs.without_gold import check_without_gold
+from errata.runs.without_gold import check_with_gold, check_without_gold
 
 
 class SynthRecipe(Settings):
@@ -281,6 +281,8 @@ def check(recipe: SynthRecipe) -> SynthRecipe:
     pipeline = recipe.pipeline
     if recipe.problems.gold != "all":
         check_without_gold(pipeline, recipe.agents, recipe.settings, recipe.grader and recipe.grader.part)
+    else:
+        check_with_gold(pipeline, recipe.settings)
     check_agents(pipeline, recipe.agents, recipe.settings)
     _check_budget(recipe, [stage.name for stage in (*SHIPPED, *pipeline)])
     for estimate in recipe.calls():

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from errata.agents.demonstration import Demonstration
 from errata.errors import ErrataError
+from errata.graphs.state import Learned
 from errata.llm.batches.progress import WAVE, BatchProgress
 from errata.llm.reply_counts import added, counts_of, rows_of, too_short
 from errata.llm.spent import Spent
@@ -18,7 +18,7 @@ from errata.runs.counters import ProblemCounts, Snapshot, StopSignal, fallback_c
 from errata.runs.drive import Driver
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import Log, LogIndex, RunDir
-from errata.runs.run_problem import RunProblem
+from errata.runs.run_problem import NOTHING, RunProblem
 
 PROBLEMS_PER_CALL = 2
 """Problems in flight for each call that may be: while one is graded or between two calls, another has its place."""
@@ -39,7 +39,7 @@ class Run:
     about: dict[str, Any]
     """What the manifest says of the run beside its counts."""
     batches: Callable[[], BatchProgress] = BatchProgress
-    demonstrations: tuple[Demonstration, ...] = ()
+    learned: Learned = NOTHING
     settled: int = 0
     started: float = field(default_factory=time.monotonic)
 
@@ -66,7 +66,7 @@ class Run:
     async def _run_one(self, problem: Problem) -> None:
         self.tally.in_flight += 1
         try:
-            self._settle(problem, await self.run_problem(problem, self.demonstrations))
+            self._settle(problem, await self.run_problem(problem, self.learned))
         finally:
             self.tally.in_flight -= 1
 

@@ -9,12 +9,11 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from errata.agents.demonstration import Demonstration
 from errata.agents.team import build_team
 from errata.errors import ErrataError
 from errata.grading.grader import Grades
 from errata.graphs.pipeline import build_pipeline
-from errata.graphs.state import transcript_of
+from errata.graphs.state import Learned, transcript_of
 from errata.llm.request import Ask, Request
 from errata.llm.tracing import problem_span
 from errata.records import Call, Outcome, Problem, Transcript
@@ -22,9 +21,9 @@ from errata.runs.recipe import SynthRecipe
 
 logger = logging.getLogger(__name__)
 
-RunProblem = Callable[[Problem, tuple[Demonstration, ...]], Awaitable[Transcript]]
-"""Takes one problem through the pipeline, its rewrites shown these demonstrations. Raises ErrataError for what concerns
-the whole run."""
+RunProblem = Callable[[Problem, Learned], Awaitable[Transcript]]
+"""Takes one problem through the pipeline with what the warm-up has taught. Raises ErrataError for what concerns the
+whole run."""
 
 _calls_made: ContextVar[list[Call]] = ContextVar("calls made for the problem at hand")
 
@@ -41,9 +40,10 @@ def remembering(ask: Ask) -> Ask:
     return remember
 
 
-async def run_problem(
-    graph: Any, name: str, problem: Problem, demonstrations: tuple[Demonstration, ...] = ()
-) -> Transcript:
+NOTHING = Learned()
+
+
+async def run_problem(graph: Any, name: str, problem: Problem, learned: Learned = NOTHING) -> Transcript:
     """One problem through one pipeline. An exception of our own code is a failed problem, with the calls made so far.
 
     Raises ErrataError (budget, refusal, a store that cannot be written), which concerns the whole run.
@@ -52,7 +52,7 @@ async def run_problem(
     token = _calls_made.set(calls)
     try:
         with problem_span(problem.id):
-            return transcript_of(name, await graph.ainvoke({"problem": problem, "demonstrations": demonstrations}))
+            return transcript_of(name, await graph.ainvoke({"problem": problem, **learned._asdict()}))
     except ErrataError:
         raise
     except Exception as error:

@@ -6,8 +6,8 @@
 
 The same command resumes: problems whose last line is done or rejected are skipped, failed ones are tried again. Every
 problem is read once before the first call, so that a bad record costs nothing; memory holds the problems in flight
-and a few bytes for each in the log. With `dual_cot.warmup` the first problems run to their end first, and their natural
-pairs are the demonstrations of all others.
+and a few bytes for each in the log. With a warm-up the first problems run to their end first, and all others use
+what they teach (warmup.py).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from errata.errors import (
 )
 from errata.grading.grader import Grader, Grades, as_grader
 from errata.graphs.stage import AnyStage
-from errata.graphs.state import natural_demonstrations
 from errata.llm.gateway import Gateway
 from errata.llm.preflight import check_access
 from errata.llm.rate_limits import Clock, Sleep
 from errata.llm.structured import refused_in
+from errata.records import Transcript
 from errata.runs.counters import (
     ProblemCounts,
     StopSignal,
@@ -53,7 +53,7 @@ from errata.runs.run_dir import Log, LogIndex, RunDir, held, write_whole
 from errata.runs.run_problem import RunProblem, problem_runner
 from errata.runs.same_run import refuse_another
 from errata.runs.saved_recipe import dump_recipe
-from errata.runs.warmup import read_warmup, warmup_of
+from errata.runs.warmup import learned_from, read_warmup, warmup_of
 
 Executor = Callable[[Gateway, AsyncExitStack], Awaitable[RunProblem]]
 """Finds who runs the graphs and lets them go when the stack is closed."""
@@ -268,6 +268,15 @@ async def _all(run: Run, problems: Problems, watch: Watch | None) -> None:
             if lost and not run.draining:  # what they lack would be lacking in the prompts of all others
                 await run.drive_again(lost)
             finished = read_warmup(run.dir.log, {problem.id for problem in first})
-            run.demonstrations = tuple(pair for each in finished for pair in natural_demonstrations(each))
+            if not run.draining:
+                await _learn(run, [problem.id for problem in first], finished)
         if not run.draining:
             await run.drive(islice(problems, len(first), None))
+
+
+async def _learn(run: Run, ids: Sequence[str], finished: Sequence[Transcript]) -> None:
+    """What the warm-up has taught, for all other problems; the manifest says by which policy reviews are asked for."""
+    async with AsyncExitStack() as stack:
+        run.learned = await learned_from(run.recipe, ids, finished, await open_grader(run.recipe, stack))
+    if run.learned.policy is not None:
+        run.about["votes"] = run.learned.policy._asdict()

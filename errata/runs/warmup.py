@@ -1,26 +1,48 @@
-"""The warm-up of a run: the first problems run to their end first, and their natural pairs are shown to the others."""
+"""The warm-up of a run: the first problems run to their end first, and what they teach serves all others.
+
+dual_cot      their natural pairs are shown to the rewrites
+peer_review   with adaptive votes, the policy that says when one more review is worth its price
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from errata.grading.equivalence import grouped
+from errata.grading.grader import Grades
+from errata.graphs.nodes import comparison_by
+from errata.graphs.stage import roles_of
 from errata.graphs.stages.dual_cot import DUAL_COT
+from errata.graphs.stages.peer_review import PEER_REVIEW
+from errata.graphs.state import Learned, natural_demonstrations
+from errata.graphs.vote_policy import Case, VotePolicy, learn
 from errata.records import Transcript
 from errata.runs.recipe import SynthRecipe
 
 
 def warmup_of(recipe: SynthRecipe) -> int:
-    """How many problems run first so that their natural pairs can be shown to the others."""
+    """How many problems run first so that the others can use what they teach."""
+    return max(_shown(recipe), reviewed_first(recipe))
+
+
+def _shown(recipe: SynthRecipe) -> int:
     dual = recipe.settings.of(DUAL_COT)
     used = DUAL_COT in recipe.pipeline
     return dual.warmup if used and dual.demonstrations is None else 0
 
 
+def reviewed_first(recipe: SynthRecipe) -> int:
+    """How many problems the whole panel reviews, so that a policy can be learned; 0: it reviews all."""
+    review = recipe.settings.of(PEER_REVIEW)
+    return review.warmup if PEER_REVIEW in recipe.pipeline and review.votes == "adaptive" else 0
+
+
 def read_warmup(log: Path, ids: set[str]) -> list[Transcript]:
     """The warm-up's transcripts, in input order, as they stood when the first other problem was settled.
 
-    Later lines do not count, so that every resume finds the same demonstrations; a failed problem has not used them.
+    Later lines do not count, so that every resume learns the same; a failed problem has not used it.
     """
     last: dict[str, Transcript] = {}
     with log.open("rb") as lines:
@@ -32,3 +54,29 @@ def read_warmup(log: Path, ids: set[str]) -> list[Transcript]:
                 elif transcript.outcome.status != "failed":
                     break
     return sorted(last.values(), key=lambda transcript: transcript.problem.position)
+
+
+async def learned_from(
+    recipe: SynthRecipe, ids: Sequence[str], finished: Sequence[Transcript], grader: Grades
+) -> Learned:
+    """What the warm-up has taught; each stage learns from as many of the first problems as it asks for.
+
+    Args:
+        ids: of the problems of the warm-up, in input order.
+        finished: their transcripts.
+        grader: which says what answers are the same. Raises UsageError where it cannot.
+    """
+    shown, reviewed = set(ids[: _shown(recipe)]), set(ids[: reviewed_first(recipe)])
+    pairs = [pair for each in finished if each.problem.id in shown for pair in natural_demonstrations(each)]
+    panel = [each for each in finished if each.problem.id in reviewed and each.outcome.status != "failed"]
+    return Learned(tuple(pairs), await _policy(recipe, panel, grader) if reviewed else None)
+
+
+async def _policy(recipe: SynthRecipe, finished: Sequence[Transcript], grader: Grades) -> VotePolicy:
+    roles = roles_of(recipe.pipeline, "target")
+    cases = []
+    for each in finished:
+        answers = await grouped([one.answer for one in each.rationales], comparison_by(grader, each.problem))
+        judged = frozenset(one.id for one in each.rationales if one.role in roles and one.reviews)
+        cases.append(Case(each.problem, each.rationales, tuple(answers), judged))
+    return learn(cases, recipe.settings.of(PEER_REVIEW).reviews_per_rationale)

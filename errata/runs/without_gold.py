@@ -1,4 +1,4 @@
-"""What of a recipe cannot do without gold answers, said before the first call."""
+"""What of a recipe cannot do without gold answers, or with them, said before the first call."""
 
 from __future__ import annotations
 
@@ -48,6 +48,16 @@ def check_without_gold(
             "each problem gets one answer, and no panel sits",
             f"{_WHY}: verdicts are then estimated from several answers and from reviews",
             "set settings.rationales.samples=4, add teachers, or add peer_review to `stages`",
+        )
+
+
+def check_with_gold(stages: Sequence[AnyStage], settings: PipelineSettings) -> None:
+    """Raises UsageError where a recipe whose problems all have a gold answer asks for what goes by estimates."""
+    if PEER_REVIEW in stages and settings.of(PEER_REVIEW).votes == "adaptive":
+        raise UsageError(
+            "settings.peer_review.votes is adaptive, and every problem has a gold answer",
+            "a review is asked for where it is open which answer is right, and here that is known",
+            "set settings.peer_review.votes=all, or write problems.gold=none, or some",
         )
 
 

@@ -5,23 +5,29 @@ START -> review -> END          nothing to revise, or out of rounds
          |    +--> revise
          |           |
          +-- grade <-+
+
+With `votes: adaptive` the whole panel reviews the problems of a warm-up; of the others each review is asked for only
+where it is worth its price (graphs/vote_policy.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal
 
 from pydantic import Field
 
 from errata.agents.team import Team
 from errata.config.base import Settings
-from errata.graphs.call_counts import NONE, CallEstimate, Rates
+from errata.errors import UsageError
+from errata.graphs.call_counts import NONE, CallEstimate, Range, Rates
 from errata.graphs.nodes import add_rationales, grade_all, together
 from errata.graphs.stage import END, Counts, Pipeline, PipelineSettings, Route, Stage, Steps
+from errata.graphs.stages.adaptive_votes import accepted_where_right, review_where_undecided
 from errata.graphs.stages.rationales import RATIONALES
 from errata.graphs.stages.review_panel import AcceptRule, check_panel, review_all, unreviewed
 from errata.graphs.state import State, none_right, rationales_of
-from errata.llm.spec import Agents, Sampling
+from errata.llm.spec import Agents, AgentSpec, Sampling
 from errata.records import Problem, Rationale
 
 
@@ -33,6 +39,13 @@ class PeerReviewSettings(Settings):
     accept: AcceptRule = AcceptRule()
     only_correct: bool = False
     """Review only what the answer grader finds right (saves calls); the paper reviews everything."""
+    votes: Literal["all", "adaptive"] = "all"
+    """all: everyone on the panel but the author. adaptive, of problems without gold answers: one review after another,
+    each where it tells most of what is undecided; accepted is what is then estimated right."""
+    reviews_per_rationale: float = Field(default=0.3, gt=0)
+    """Of adaptive votes: so many at most on the problems of the warm-up, by which the price of a review is set."""
+    warmup: int = Field(default=30, ge=2)
+    """Of adaptive votes: the first problems, in input order, which the whole panel reviews."""
     revise_rounds: int = Field(default=0, ge=0, le=5)
     """How often a rejected rationale may be revised by its author from the critiques and reviewed again."""
     sampling: Sampling = Sampling()
@@ -43,6 +56,8 @@ def build(team: Team, settings: PeerReviewSettings, pipeline: Pipeline) -> Steps
 
     async def review(state: State) -> State:
         waiting = unreviewed(rationales_of(state, *pipeline.targets), only_correct=settings.only_correct)
+        if settings.votes == "adaptive":
+            return await review_adaptively(team, state, waiting, settings)
         return await review_all(team, state, waiting, settings.accept, settings.sampling, blind=settings.blind)
 
     def rejected(state: State) -> list[Rationale]:
@@ -64,6 +79,18 @@ def build(team: Team, settings: PeerReviewSettings, pipeline: Pipeline) -> Steps
         {"review": review, "revise": revise, "grade": grade},
         {"review": Route(after_review, ("revise", END)), "revise": "grade", "grade": "review"},
     )
+
+
+async def review_adaptively(
+    team: Team, state: State, waiting: Sequence[Rationale], settings: PeerReviewSettings
+) -> State:
+    """By the policy, or while the warm-up has yet to teach one by the whole panel; accepted is what is held right."""
+    policy = state.get("policy")
+    if policy is not None:
+        return await review_where_undecided(team, state, waiting, policy, settings.sampling)
+    reviewed = await review_all(team, state, waiting, settings.accept, settings.sampling, blind=settings.blind)
+    judged = {each.id: accepted_where_right(reviewed["rationales"][each.id]) for each in waiting}
+    return {**reviewed, "rationales": reviewed["rationales"] | judged}
 
 
 def revisable(state: State, rounds: int, authors: Collection[str]) -> list[Rationale]:
@@ -108,14 +135,29 @@ def expected(counts: Counts, settings: PeerReviewSettings, rates: Rates) -> Iter
     def inputs(problem: Problem) -> dict[str, str]:
         return {"answer": ""} if settings.blind else {}
 
+    def reviews(author: AgentSpec, number: Range) -> Iterator[CallEstimate]:
+        adaptive = settings.votes == "adaptive"
+        asked = _where_undecided(counts, settings, rates, author, number) if adaptive else number
+        return counts.reviews(author, asked, inputs=inputs, by_policy=adaptive)
+
     for teacher in counts.agents.teachers:
-        yield from counts.reviews(teacher, reviewed, inputs=inputs)
+        yield from reviews(teacher, reviewed)
         if settings.revise_rounds:
             avoid = "set settings.peer_review.revise_rounds=0"
             yield CallEstimate("teacher/revise", teacher, revisions, avoid=avoid)
 
     for author, number in counts.others:
-        yield from counts.reviews(author, number.times(0 if settings.only_correct else 1, 1, 1), inputs=inputs)
+        yield from reviews(author, number.times(0 if settings.only_correct else 1, 1, 1))
+
+
+def _where_undecided(
+    counts: Counts, settings: PeerReviewSettings, rates: Rates, author: AgentSpec, number: Range
+) -> Range:
+    """Reviews by each member of the panel: in the warm-up of all, else of as many as the recipe wants; of all at
+    most."""
+    panel = sum(reviewer.name != author.name for reviewer in counts.agents.panel)
+    share = min(1.0, settings.reviews_per_rationale / max(1, panel))
+    return number.times(rates.in_warmup, rates.in_warmup + (1 - rates.in_warmup) * share, 1)
 
 
 def missing(state: State) -> str | None:
@@ -127,6 +169,12 @@ def missing(state: State) -> str | None:
 
 def check(agents: Agents, settings: PeerReviewSettings, pipeline: PipelineSettings) -> None:
     check_panel(agents, settings.accept)
+    if settings.votes == "adaptive" and settings.accept != AcceptRule():
+        raise UsageError(
+            "settings.peer_review.accept beside votes: adaptive",
+            "a few scores make no panel: accepted is what all evidence together holds right",
+            "leave accept out, or set settings.peer_review.votes=all",
+        )
 
 
 PEER_REVIEW = Stage(

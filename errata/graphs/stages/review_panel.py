@@ -73,7 +73,7 @@ def check_panel(agents: Agents, rule: AcceptRule) -> None:
             )
 
 
-def _panel_of(team: Team, rationale: Rationale) -> tuple[Reviewer, ...]:
+def panel_of(team: Team, rationale: Rationale) -> tuple[Reviewer, ...]:
     """Everyone on the panel but the author and whoever wrote in the author's place."""
     return tuple(each for each in team.reviewers_of(rationale.author) if each.name != rationale.stand_in)
 
@@ -84,7 +84,7 @@ async def review_all(
     """Every rationale in `waiting` scored by everyone on the panel but its author, with the verdict."""
     problem = state["problem"]
     # A blank text is rejected unread.
-    panels = [_panel_of(team, each) if each.text.strip() else () for each in waiting]
+    panels = [panel_of(team, each) if each.text.strip() else () for each in waiting]
     replies = await together(
         reviewer.score(problem, rationale, sampling, blind=blind)
         for rationale, panel in zip(waiting, panels, strict=True)

@@ -34,6 +34,7 @@ from errata.runs.plan.pilot import Tokens, run_pilot
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import LogIndex, RunDir
 from errata.runs.saved_recipe import refuse_other_recipe
+from errata.runs.warmup import reviewed_first
 
 CHARS_PER_TOKEN = 4
 LOOKED_AT = 50
@@ -50,6 +51,8 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
     run = RunDir(Path(expand(recipe.runs)) / recipe.name)
     problems = Problems(recipe.problems, recipe.limit)
     first, number, left = _look(problems, run.index())
+    if reviewed_first(recipe):
+        rates = replace(rates, in_warmup=min(1.0, reviewed_first(recipe) / number))
     measured = run_pilot(recipe, pilot) if pilot else None
     if measured:
         rates = replace(rates, unreadable=measured.unreadable)
@@ -59,9 +62,10 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
         key = (estimate.stage, estimate.verb, estimate.agent.name)
         calls = estimate.calls.times(number)
         tokens = _tokens(recipe, estimate, prompts, first)
-        if measured:
+        if measured and not estimate.by_policy:
             expected = measured.calls.get(key, 0.0) * number
             calls = Range(min(calls.least, expected), expected, max(calls.most, expected))
+        if measured:
             tokens = measured.tokens.get(key, tokens)
         rows.append(_row(estimate, calls, tokens) | {"seconds": measured.seconds.get(key) if measured else None})
     remaining = {what: _scaled(amounts, left / number) for what, amounts in _totals(rows).items()}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from errata.errors import UsageError
 from errata.graphs.call_counts import Rates
+from errata.graphs.stages.peer_review import PEER_REVIEW
 from errata.llm.preflight import check_access, model_notes
 from errata.llm.prices import price_of
 from errata.llm.reply_counts import too_short, total
 from errata.runs.plan.pilot import Pilot
 from errata.runs.recipe import SynthRecipe
+from errata.runs.warmup import reviewed_first
 
 
 def notes_of(recipe: SynthRecipe, rates: Rates, measured: Pilot | None) -> list[str]:
@@ -19,12 +21,22 @@ def notes_of(recipe: SynthRecipe, rates: Rates, measured: Pilot | None) -> list[
     if batched := [spec.name for spec in recipe.agents.batched]:
         waves = "stage after stage, a day each at most"
         notes.append(f"the calls of {', '.join(batched)} go out in batches, and are counted at their price: {waves}")
+    if reviewed_first(recipe):
+        notes.append(_by_policy(recipe))
     if measured:
         return [*notes, *_measured(measured)]
     notes.append("rates and reply lengths are assumptions: set them with --assume, or measure them with --pilot N")
     if not rates.unreadable:
         notes.append("0 unreadable replies are assumed; fresh tries come on top (fresh_tries_at_most)")
     return notes
+
+
+def _by_policy(recipe: SynthRecipe) -> str:
+    wanted = recipe.settings.of(PEER_REVIEW).reviews_per_rationale
+    return (
+        f"votes are adaptive: the whole panel reviews the first {reviewed_first(recipe):,} problems, and {wanted:g} "
+        "reviews per rationale are expected on the others, at most all; a pilot does not measure it"
+    )
 
 
 def _access(recipe: SynthRecipe) -> list[str]:

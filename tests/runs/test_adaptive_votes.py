@@ -1,0 +1,128 @@
+"""Adaptive votes in whole runs: the same log whatever the order, fewer reviews, and what is refused and planned."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from errata.errors import UsageError
+from errata.runs.plan.estimate import estimate
+from errata.runs.recipe import SynthRecipe, load_recipe
+from errata.runs.runner import synthesize
+from tests.small_runs import lines
+
+BASE = """
+problems: {source: classroom, gold: none}
+stages: [rationales, peer_review]
+agents:
+  teachers:
+    - {name: ada, model: "simulated/ada?misconceptions=5"}
+    - {name: ben, model: simulated/ben}
+    - {name: cleo, model: simulated/cleo}
+settings: {peer_review: {votes: adaptive, warmup: 5, reviews_per_rationale: 0.4}}
+limit: 14
+"""
+
+
+def recipe(folder: Path, *overrides: str) -> SynthRecipe:
+    folder.mkdir(exist_ok=True)
+    path = folder / "plain.yaml"
+    path.write_text(BASE)
+    return load_recipe(path, [f"runs={folder / 'runs'}", *overrides])
+
+
+def texts(run: Path) -> list[bytes]:
+    return sorted((run / "transcripts.jsonl").read_bytes().splitlines())
+
+
+def reviewed(run: Path, *, warmup: bool, problems: int = 5) -> float:
+    """Reviews per rationale of the warm-up's problems, or of the others."""
+    chosen = [line for line in lines(run) if (line["problem"]["position"] < problems) is warmup]
+    rationales = [each for line in chosen for each in line["rationales"]]
+    return sum(len(each["reviews"]) for each in rationales) / len(rationales)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    summary = asyncio.run(synthesize(recipe(tmp_path_factory.mktemp("whole"))))
+    assert summary.exit_code == 0
+    return summary.run
+
+
+def test_the_whole_panel_reviews_the_warmup_and_few_reviews_are_made_of_the_others(whole: Path) -> None:
+    assert reviewed(whole, warmup=True) == 2.0
+    assert 0 < reviewed(whole, warmup=False) < 1.0
+    policy = json.loads((whole / "manifest.json").read_text())["votes"]
+    assert policy["price"] > 0
+    assert sorted(policy["reviewers"]) == ["ada", "ben", "cleo"]
+
+
+def test_accepted_is_what_is_estimated_right_with_or_without_a_review(whole: Path) -> None:
+    judged = [each for line in lines(whole) for each in line["rationales"]]
+    assert all(each["accepted"] is (each["estimated"] > 0.5) for each in judged if each.get("estimated") is not None)
+    assert any(each["accepted"] and not each["reviews"] for each in judged)
+
+
+def test_the_number_of_workers_changes_no_line(whole: Path, tmp_path: Path) -> None:
+    other = asyncio.run(synthesize(recipe(tmp_path, "concurrency=1"))).run
+    assert texts(other) == texts(whole)
+
+
+@pytest.mark.slow
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_from_any_cut_of_the_log_the_run_ends_the_same(
+    data: st.DataObject, whole: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As after a kill: also with a cut within the warm-up, by which all later reviews are asked for."""
+    log = (whole / "transcripts.jsonl").read_bytes()
+    folder = tmp_path_factory.mktemp("cut")
+    made = recipe(folder, "limit=1")
+    run = asyncio.run(synthesize(made)).run
+    (run / "transcripts.jsonl").write_bytes(log[: data.draw(st.integers(0, len(log)))])
+
+    assert texts(asyncio.run(synthesize(recipe(folder))).run) == texts(whole)
+
+
+def test_a_run_that_goes_on_to_a_larger_limit_ends_the_same(whole: Path, tmp_path: Path) -> None:
+    for limit in (3, 14):
+        run = asyncio.run(synthesize(recipe(tmp_path, f"limit={limit}"))).run
+    assert texts(run) == texts(whole)
+
+
+def refused(folder: Path, *overrides: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        recipe(folder, *overrides)
+    return str(caught.value)
+
+
+def test_what_has_no_meaning_is_refused(tmp_path: Path) -> None:
+    assert "every problem has a gold answer" in refused(tmp_path, "problems.gold=all")
+    assert "leave accept out" in refused(tmp_path, "settings.peer_review.accept={rule: min}")
+    recipe(tmp_path, "problems.gold=some")
+
+
+def scores(plan: dict[str, Any]) -> dict[str, float]:
+    rows = [row["calls"] for row in plan["rows"] if row["verb"] == "score"]
+    return {name: sum(row[name] for row in rows) for name in ("least", "expected", "most")}
+
+
+def test_the_plan_counts_the_warmup_whole_and_the_others_as_the_recipe_wants(whole: Path, tmp_path: Path) -> None:
+    made = recipe(tmp_path)
+    told = estimate(made)
+    warmup, others = 5 * 3 * 2, 9 * 3
+    assert scores(told) == pytest.approx(
+        {"least": warmup, "expected": warmup + 0.4 * others, "most": warmup + 2 * others}
+    )
+    assert any("votes are adaptive" in note for note in told["notes"])
+    asked = sum(call["verb"] == "score" for line in lines(whole) for call in line["calls"])
+    assert warmup <= asked <= warmup + 2 * others
+
+    piloted = estimate(made, pilot=2)
+    assert scores(piloted)["expected"] == pytest.approx(warmup + 0.4 * others)
