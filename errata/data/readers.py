@@ -44,7 +44,7 @@ def rows_of(name: str, source: ProblemSource) -> Iterator[Row]:
     path = Path(name)
     suffix = path.suffix.lower()
     try:
-        if path.is_dir() or (not path.exists() and _is_hub_id(name)):
+        if path.is_dir() or (not path.exists() and is_hub_id(name)):
             yield from _data_set(name, source)
         elif suffix == ".parquet" and path.exists():
             yield from _parquet(path)
@@ -65,7 +65,7 @@ def rows_of(name: str, source: ProblemSource) -> Iterator[Row]:
         raise UsageError(f"{name}: {reason}", "problems are read from it", "check the file") from error
 
 
-def _is_hub_id(name: str) -> bool:
+def is_hub_id(name: str) -> bool:
     """`owner/name`; not where `owner` is a folder here, for then a file is missing and nobody meant the hub."""
     fits = _HUB_ID.fullmatch(name) and Path(name).suffix.lower() not in KNOWN
     return bool(fits) and not Path(name).parent.is_dir()

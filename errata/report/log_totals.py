@@ -85,6 +85,8 @@ class LogTotals:
     """Problems by the set of teachers with an accepted (`accepted`), or a right (`right`) rationale, as bits."""
     spend: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """By (teacher, work): calls, tokens, unpriced. Work: writing, revising, being reviewed, other."""
+    replayed: int = 0
+    """Calls answered from recordings: what they once cost is not known here."""
     usd: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
     levels: dict[str, dict[float | str, Counter[str]]] = field(default_factory=lambda: defaultdict(dict))
     """By `steps` or `level` of the problem, and its value: problems, student, student_right, right, accepted."""
@@ -222,7 +224,9 @@ class LogTotals:
         else:
             key = call.agent, {"solve": "writing", "revise": "revising"}.get(call.verb, "other")
         tokens = call.prompt_tokens + call.completion_tokens
-        self.spend[key].update(calls=1, tokens=tokens, unpriced=int(call.price_usd is None))
+        replayed = int(call.model.startswith("recorded/"))
+        self.replayed += replayed
+        self.spend[key].update(calls=1, tokens=tokens, unpriced=int(call.price_usd is None), replayed=replayed)
         self.usd[key] += call.price_usd or 0.0
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from errata.errors import ErrataError
@@ -19,6 +20,7 @@ from errata.runs.drive import Driver
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import Log, LogIndex, RunDir
 from errata.runs.run_problem import NOTHING, RunProblem
+from errata.runs.times import times_in, times_now
 
 PROBLEMS_PER_CALL = 2
 """Problems in flight for each call that may be: while one is graded or between two calls, another has its place."""
@@ -42,6 +44,7 @@ class Run:
     learned: Learned = NOTHING
     settled: int = 0
     started: float = field(default_factory=time.monotonic)
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
         self.driver = Driver(self.stop)
@@ -115,7 +118,9 @@ class Run:
     def manifest(self) -> dict[str, Any]:
         fallbacks = fallback_counts(self.accounts, self._earlier.get("fallbacks", {}))
         unknown = unknown_prompts(self.accounts, self._earlier.get("unknown_prompts", {}))
-        sums = {"problems": self.tally.to_json(), "spent": self.spent()}
+        seconds, worked = time.monotonic() - self.started, self.settled > 0
+        times = times_now(times_in(self._earlier), self.begun, seconds, worked=worked)
+        sums = {"problems": self.tally.to_json(), "spent": self.spent(), "times": times._asdict()}
         return {
             **self.about,
             **sums,

@@ -107,11 +107,14 @@ def _verdicts(acceptance: dict[str, Any], agreement: dict[str, Any], *, graded: 
         rows.append(("panel against soundness", percent(sound["precision"]), percent(sound["recall"])))
         grader = percent(sound["grader_only_precision"]), percent(sound["grader_only_recall"])
         rows += [("grader alone against soundness", *grader)] if graded else []
-    alpha = "undefined" if agreement["alpha"] is None else f"{agreement['alpha']:.2f}"
+    alpha = "is undefined" if agreement["alpha"] is None else f"{agreement['alpha']:.2f}"
+    agreed = f"Krippendorff's alpha {alpha} over {agreement['units']:,} rationales"
+    if not agreement["units"]:
+        agreed = "no rationale has two scores to compare"
     wrongly = (
         f"accepted though wrong {differ['accepted_wrong']:,}, rejected though right {differ['rejected_right']:,}; "
     )
-    caption = f"{wrongly if graded else ''}Krippendorff's alpha {alpha} over {agreement['units']:,} rationales"
+    caption = f"{wrongly if graded else ''}{agreed}"
     title = f"Acceptance of {acceptance['judged']:,} judged rationales"
     return table(title, ("", "precision", "recall"), rows, caption)
 

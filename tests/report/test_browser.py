@@ -265,6 +265,21 @@ def test_filters_stand_in_the_address_and_come_back(open_page: Any, lesson: Path
     assert again.page.locator("#stories .list").is_visible()
 
 
+def test_filters_of_pairs_stand_in_the_address_and_come_back(open_page: Any, lesson: Path) -> None:
+    first = open_page()
+    first.see("#pair-view")
+    first.page.locator("#pair-view").get_by_role("combobox", name="origin").select_option("corrupted")
+    number = sum(pair["origin"] == "corrupted" for line in lines(lesson) for pair in line["pairs"])
+    status = re.compile(rf"^1 of {number}$")
+    playwright.expect(first.page.locator("#pair-view .steps .found")).to_have_text(status)
+    address = first.page.evaluate("location.hash")
+    assert address == "#pairs?origin=corrupted"
+
+    again = open_page(address).page
+    playwright.expect(again.locator("#pair-view .steps .found")).to_have_text(status)
+    assert again.locator("#pair-view").get_by_role("combobox", name="origin").input_value() == "corrupted"
+
+
 def test_a_figure_leads_to_the_entries_it_counts(open_page: Any) -> None:
     page = open_page().page
     link = page.locator(".sources a", has_text="cured by committee").first
@@ -292,6 +307,28 @@ def test_a_table_is_saved_as_csv(open_page: Any) -> None:
     assert download.value.suggested_filename.endswith(".csv")
     assert len(saved) == figure.locator("table tr").count()
     assert saved[0] == figure.locator("thead th").all_inner_texts()
+
+
+@pytest.mark.parametrize(
+    ("place", "hash", "first"),
+    [
+        ("#stories", "#transcripts?mistake=logical", "transcript"),
+        ("#items", "#items?students=differing", "item"),
+        ("#pair-view", "#pairs?origin=corrupted", "transcript"),
+    ],
+)
+def test_a_list_is_saved_as_csv_under_its_filters(open_page: Any, place: str, hash: str, first: str) -> None:
+    page = open_page(hash).page
+    found = page.locator(f"{place} .found").first
+    playwright.expect(found).to_have_text(re.compile(r"^[1-9]\d* of [1-9]"))
+    with page.expect_download() as download:
+        page.locator(f"{place} .tools").get_by_role("button", name="Save as CSV").click()
+    names, *rows = csv.reader(Path(download.value.path()).read_text().splitlines())
+
+    assert names[0] == first
+    assert all(len(row) == len(names) for row in rows)
+    counted = found.inner_text().split()[2 if place == "#pair-view" else 0]
+    assert len(rows) == int(counted)
 
 
 def test_printed_it_takes_few_pages(open_page: Any) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 import io
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from errata.evals.results import read_eval
@@ -14,11 +17,11 @@ from errata.report.build import write_report
 from errata.report.embedded_data import Archive
 from errata.report.embedded_items import embed
 from errata.report.eval_results import Results, mistake_of, read_results
-from errata.report.sections import changes
+from errata.report.sections import changes, synthesis
 from errata.report.sections.mistakes import KINDS
 from errata.report.sections.overview import accuracy_keys, students, tasks
 from tests.report.planted import three_students
-from tests.report.run_copies import copy_of
+from tests.report.run_copies import change_log, copy_of
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +94,47 @@ def test_prompts_stand_as_they_were_sent(lesson: Path, log: list[dict[str, Any]]
     for prompt in named:
         sent = {call["messages"][-1]["content"] for line in log for call in line["calls"] if call["prompt"] == prompt}
         assert any(text in page for text in sent), prompt
+
+
+def test_the_head_says_when_the_run_worked_how_long_and_by_which_version(lesson: Path, tmp_path: Path) -> None:
+    run = copy_of(lesson, tmp_path)
+    held = orjson.loads((run / "manifest.json").read_bytes())
+    times = {"begun": "2026-11-28T22:10:05+00:00", "last": "2026-11-28T23:41:00+00:00", "seconds": 3725.2}
+    told = "Run 2026-11-28 22:10 to 23:41 UTC, 1 h 02 min of work, by errata 9.8.7."
+
+    (run / "manifest.json").write_bytes(orjson.dumps(held | {"times": times, "versions": {"errata": "9.8.7"}}))
+    assert told in write_report(run).out.read_text(encoding="utf-8")
+
+    (run / "manifest.json").write_bytes(orjson.dumps(held | {"times": None, "versions": {"errata": "9.8.7"}}))
+    assert '<p class="note">Run by errata 9.8.7.</p>' in write_report(run).out.read_text(encoding="utf-8")
+
+
+def test_replayed_teachers_have_no_price(lesson: Path, tmp_path: Path) -> None:
+    def replay(every: bool) -> Callable[[Any], None]:
+        def change(line: Any) -> None:
+            for call in line["calls"]:
+                if every or call["agent"] == "ada":
+                    call["model"] = "recorded/somebody"
+
+        return change
+
+    run = copy_of(lesson, tmp_path)
+    change_log(run, replay(every=False))
+    some = write_report(run).out.read_text(encoding="utf-8")
+    change_log(run, replay(every=True))
+    all_of_them = write_report(run).out.read_text(encoding="utf-8")
+
+    assert re.search(r"<td>\$[\d.]+ and \d+ replayed</td>", some)
+    assert "<td>replayed</td>" in all_of_them
+    assert "of them replayed from recordings, at no price" in some
+    assert "Some replies are replayed, at a price that is not known" in some
+    assert "replies of recordings, their price not known" in all_of_them
+    assert "$0.00" not in all_of_them
+    assert "replayed" not in write_report(lesson, (), tmp_path / "paid.html").out.read_text().partition("<script")[0]
+
+
+def test_bars_that_are_no_funnel_say_so() -> None:
+    assert synthesis.apart([("written", 9), ("right", 7), ("accepted", 7)]) == ""
+    assert synthesis.apart([("problems", 9), ("the student got wrong", 3), ("with a right rationale", 8)]) == (
+        "Each bar counts for itself, out of the first: it is no part of the bar above it."
+    )

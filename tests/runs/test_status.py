@@ -20,7 +20,7 @@ from errata.runs.progress import watching
 from errata.runs.run_dir import Log
 from errata.runs.runner import synthesize
 from errata.runs.status import Funnel, alpha, status
-from errata.runs.tables import show_status
+from errata.runs.tables import _verdicts, show_status
 from tests.small_runs import lines, small
 
 PROBLEM = Problem(id="p", task="t", question="1 + 1 ?", answer="2", kind="number")
@@ -265,6 +265,14 @@ def test_agreement_without_two_different_scores_is_undefined() -> None:
     assert alpha(Counter()) is None
     assert alpha(Counter({(0, 0, 0, 0, 2): 7})) is None
     assert alpha(Counter({(0, 0, 0, 0, 2): 5, (2, 0, 0, 0, 0): 5})) == 1.0
+
+
+def test_agreement_over_no_rationale_is_no_figure() -> None:
+    acceptance = funnel_of(judged("a", True, True, None)).acceptance()
+    counted = {True: {"alpha": None, "units": 3}, False: {"alpha": None, "units": 0}}
+    some, none = (_verdicts(acceptance, counted[each], graded=False).caption for each in (True, False))
+    assert "alpha is undefined over 3 rationales" in str(some)
+    assert str(none) == "no rationale has two scores to compare"
 
 
 def test_agreement_of_many_units_is_thinned_and_hardly_differs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,12 @@ class List {
   }
 }
 
+/** The part of the address behind # for a list under these [filter, value]. */
+function addressOf(list, chosen) {
+  const query = new URLSearchParams(chosen).toString();
+  return `#${list}${query ? `?${query}` : ""}`;
+}
+
 /** Filters by named sets of entries; counts of a set stand in its option. */
 class Filters {
   constructor(facets, total, changed) {
@@ -112,9 +118,9 @@ class Filters {
   }
 }
 
-/** Search field, filters, list and reader of one kind of entries. */
+/** Search field, filters, list and reader of one kind of entries; `columns` are those of the list as a table. */
 class Browser {
-  constructor(host, { name, noun, blocks, index, facets, row, show, sorts, hash, extra = [] }) {
+  constructor(host, { name, noun, blocks, index, facets, row, show, sorts, hash, columns, extra = [] }) {
     Object.assign(this, { noun, index, show, hash, sorts, blocks });
     this.haystack = new Haystack(blocks);
     this.run = 0;
@@ -133,7 +139,8 @@ class Browser {
     this.reader = el("div", { className: "reader", tabIndex: 0, role: "region", "aria-label": `${noun} chosen` },
       el("p", { className: "empty" }, `Choose a ${noun} from the list. Arrow keys move through it, / searches.`));
     host.append(
-      el("div", { className: "tools" }, el("label", { className: "search" }, "Search all texts", this.field), ...extra, ...this.filters.node, sort, reset),
+      el("div", { className: "tools" }, el("label", { className: "search" }, "Search all texts", this.field), ...extra, ...this.filters.node, sort, reset,
+        saveButton(name, () => [columns.names, ...this.list.numbers.map((n) => columns.of(n).map(String))])),
       this.found,
       el("div", { className: "split" }, this.list.node, this.reader),
     );
@@ -143,8 +150,7 @@ class Browser {
   /** What a person has chosen is shown and put into the address. */
   narrowed() {
     const words = this.field.value.trim();
-    const query = new URLSearchParams([...this.filters.values(), ...(words ? [["search", words]] : [])]).toString();
-    remember(`#${this.hash}s${query ? `?${query}` : ""}`);
+    remember(addressOf(`${this.hash}s`, [...this.filters.values(), ...(words ? [["search", words]] : [])]));
     return this.update();
   }
 

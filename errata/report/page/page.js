@@ -75,14 +75,22 @@ function transcriptsView(host, index, blocks) {
   const by = (place, sign) => (a, b) => sign * (index.counts[a][place] - index.counts[b][place]) || a - b;
   return new Browser(host, {
     name: "Transcripts", noun: "transcript", hash: "transcript", index, blocks, row, facets: facetsOf(index), show: storyOf,
+    columns: {
+      names: ["transcript", "question", "written", "right", "accepted"],
+      of: (n) => [index.ids[n], index.questions[n], ...index.counts[n].slice(0, 3).map((each) => each ?? "")],
+    },
     sorts: { "as in the input": null, "most disputed first": by(3, -1), "fewest right first": by(1, 1), "fewest accepted first": by(2, 1), "longest first": by(0, -1) },
   });
 }
 
 function itemsView(host, index, blocks) {
   const facets = { change: changesOf(index), students: verdictsOf(index), ...facetsOf(index) };
+  const columns = {
+    names: ["item", "task", "question", ...index.students],
+    of: (n) => [index.ids[n], index.tasks[n], index.questions[n], ...index.right.map((student) => student[n])],
+  };
   return new Browser(host, {
-    name: "Problems", noun: "problem", hash: "item", index, blocks, facets,
+    columns, name: "Problems", noun: "problem", hash: "item", index, blocks, facets,
     row: (n) => itemRow(index, n), show: (item, terms) => itemOf(index, item, terms), sorts: { "students differ first": (a, b) => divided(index, b) - divided(index, a) || a - b, "as evaluated": null },
   });
 }
@@ -91,7 +99,7 @@ function itemsView(host, index, blocks) {
 function placeOf(hash) {
   const [, kind, id] = hash.match(/^#(transcript|item)=(.+)$/) ?? [];
   if (kind) return { kind, id: decodeURIComponent(id) };
-  const [, list, query] = hash.match(/^#(transcript|item)s\?(.*)$/) ?? [];
+  const [, list, query] = hash.match(/^#(transcript|item|pair)s\?(.*)$/) ?? [];
   if (list) return { kind: list, wanted: new URLSearchParams(query) };
   return { section: hash.slice(1) };
 }

@@ -20,7 +20,7 @@ class Pairs {
       (facets.origin[origin] ??= []).push(n);
       (facets["wrong side by"][author] ??= []).push(n);
     });
-    this.filters = new Filters(facets, index.pairs.length, () => this.update());
+    this.filters = new Filters(facets, index.pairs.length, () => this.narrowed());
     this.order = "as written";
     const orders = ["as written", "most alike first", "least alike first"];
     const button = (text, by) => {
@@ -39,9 +39,30 @@ class Pairs {
     host.append(
       el("div", { className: "tools" }, ...this.filters.node,
         choice("Order", orders.map((each) => [each, each]), (value) => { this.order = value; this.update(); }),
-        el("div", { className: "steps" }, this.before, this.next, this.position)),
+        el("div", { className: "steps" }, this.before, this.next, this.position),
+        saveButton("Pairs", () => this.rows())),
       this.node);
     this.ready = this.update();
+  }
+
+  /** What a person has chosen is shown and put into the address. */
+  narrowed() {
+    remember(addressOf("pairs", this.filters.values()));
+    return this.update();
+  }
+
+  /** Shows the pairs under the filters of an address. */
+  async filter(wanted) {
+    this.filters.clear();
+    for (const [name, value] of wanted) this.filters.set(name, value, []);
+    await this.update();
+    this.node.scrollIntoView({ block: "center" });
+  }
+
+  /** Headings and, of the pairs that the filters leave, a row each. */
+  rows() {
+    const row = ([entry, , origin, ratio, author]) => [this.index.ids[entry], this.index.questions[entry], origin, author, String(ratio)];
+    return [["transcript", "question", "origin", "wrong side by", "share of words that differ"], ...this.numbers.map((n) => row(this.index.pairs[n]))];
   }
 
   update() {

@@ -89,7 +89,7 @@ function callsOf(story, terms) {
     el("th", { scope: "row" }, call.agent),
     [call.verb + (call.attempt ? `, try ${call.attempt + 1}` : ""), call.prompt, call.model].map((value) => el("td", {}, value)),
     call.tokens.map((value) => el("td", { className: "number" }, number(value))),
-    el("td", { className: "number" }, money(call.usd)),
+    el("td", { className: "number" }, call.model.startsWith("recorded/") ? "replayed" : money(call.usd)),
     el("td", {}, call.failure ?? call.finish ?? "")));
   const others = (story.calls ?? []).filter((call) => call.reply !== undefined)
     .map((call) => folded(`${call.agent}, ${call.verb}: the reply itself`, prose(call.reply, terms)));

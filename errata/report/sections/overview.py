@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from errata.evals.pairing import Arm
 from errata.report.eval_results import Results
 from errata.report.figures import count, dollars, listed, named, pct
 from errata.report.sections.differences import Seen
 from errata.report.sections.synthesis import RunView
+from errata.runs.progress import duration
+from errata.runs.times import times_in, when
 
 MOST_CLAIMS = 4
 """Of a study's claims; all of them stand in the section of differences."""
@@ -29,6 +32,8 @@ class Overview:
     title: str
     lede: str
     keys: tuple[Key, ...]
+    when: str = ""
+    """When and how long the run worked, and by which version; empty where its manifest says none of it."""
     pending: int = 0
     """Problems that the run has still to settle."""
     students: Sequence[tuple[str, str]] = ()
@@ -41,10 +46,19 @@ def overview(view: RunView, results: Results | None) -> Overview:
         view.name,
         _lede(view, results),
         tuple(keys[:6]),
+        _when(view.manifest),
         view.status["problems"]["pending"],
         students(results) if results else (),
         tasks(results) if results else (),
     )
+
+
+def _when(manifest: Mapping[str, Any]) -> str:
+    times, versions = times_in(manifest), manifest.get("versions")
+    parts = [f"Run {when(times)}, {duration(times.seconds)} of work"] if times else []
+    if isinstance(versions, dict) and versions.get("errata"):
+        parts.append(f"{'by' if parts else 'Run by'} errata {versions['errata']}")
+    return ", ".join(parts) + "." if parts else ""
 
 
 def _lede(view: RunView, results: Results | None) -> str:
@@ -159,9 +173,17 @@ def _synthesis(view: RunView) -> list[Key]:
         )
     log = status["log"]
     calls = f"{log['calls']:,} calls, {log['prompt_tokens'] + log['completion_tokens']:,} tokens"
-    cost = "price unknown" if log["usd"] is None else dollars(log["usd"])
-    keys.append(Key(cost, "at the price of the first payment", calls))
+    keys.append(_cost(log["usd"], log["calls"], view.totals.replayed, calls))
     return keys
+
+
+def _cost(usd: float | None, calls: int, replayed: int, note: str) -> Key:
+    """What the run's calls cost. Replies of recordings cost nothing here, and what they once cost is not known."""
+    if replayed == calls and calls:
+        return Key("replayed", "replies of recordings, their price not known", note)
+    if replayed:
+        note += f"; {replayed:,} of them replayed from recordings, at no price"
+    return Key("price unknown" if usd is None else dollars(usd), "at the price of the first payment", note)
 
 
 def _than(acceptance: dict[str, dict[str, float | None]]) -> str:

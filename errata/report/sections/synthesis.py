@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from errata.report.charts import QUIET, RIGHT, SERIES, bars, lines
@@ -87,7 +88,8 @@ def _problems(view: RunView) -> Figure | None:
         table += [[f"{ending}: {reason}", n, pct(n / total, 1)] for reason, n in problems[ending].items()]
     table.append(["pending", problems["pending"], pct(problems["pending"] / total, 1)])
     last = rows[-1] if len(rows) > 1 else ("finished", ended)
-    return Figure(_how_many(*last, total), Table(("problems", "number", "share"), table), [_steps(rows, total)])
+    title = _how_many(*last, total)
+    return Figure(title, Table(("problems", "number", "share"), table), [_steps(rows, total)], apart(rows))
 
 
 def _how_many(name: str, number: int, total: int) -> str:
@@ -148,7 +150,15 @@ def _rationales(view: RunView) -> Figure | None:
     table: Lines = [[name, *(n[key] for key in keys)] for name, n in sorted(totals.drafts.items())]
     dropped = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in view.status["dropped"].items())
     note = f"Set aside by the filters: {dropped}." if dropped else ""
-    return Figure(title, Table(headings, table), [_steps(rows, written, tones)], note)
+    return Figure(
+        title, Table(headings, table), [_steps(rows, written, tones)], " ".join(filter(None, (note, apart(rows))))
+    )
+
+
+def apart(rows: Sequence[tuple[str, int]]) -> str:
+    """A sentence for bars that are no funnel, since one of them is longer than the one above it; else nothing."""
+    widening = any(below > above for (_, above), (_, below) in pairwise(rows))
+    return "Each bar counts for itself, out of the first: it is no part of the bar above it." if widening else ""
 
 
 def _estimated(view: RunView) -> Figure | None:

@@ -140,8 +140,11 @@ def _marginal_title(alone: dict[str, int], covered: int, name: str) -> str:
 def _saved(totals: LogTotals, teacher: str) -> list[Cell]:
     calls = sum(totals.spend[teacher, work]["calls"] for work in WORKS)
     tokens = sum(totals.spend[teacher, work]["tokens"] for work in WORKS)
-    unpriced = sum(totals.spend[teacher, work]["unpriced"] for work in WORKS)
-    return [calls, tokens, None if unpriced else dollars(sum(totals.usd[teacher, work] for work in WORKS))]
+    unpriced, replayed = (sum(totals.spend[teacher, work][key] for work in WORKS) for key in ("unpriced", "replayed"))
+    usd = dollars(sum(totals.usd[teacher, work] for work in WORKS))
+    if replayed:
+        usd = "replayed" if replayed == calls else f"{usd} and {replayed:,} replayed"
+    return [calls, tokens, None if unpriced else usd]
 
 
 def _sets(view: RunView) -> Figure | None:
@@ -217,6 +220,11 @@ def _unit(totals: LogTotals) -> tuple[str, str]:
     """What is drawn, and why it is not dollars."""
     if any(counted["unpriced"] for counted in totals.spend.values()):
         return "tokens", " Prices are unknown for some calls, so tokens are drawn."
+    if totals.replayed:
+        why = " Some replies are replayed, at a price that is not known; "
+        if any(counted["tokens"] for counted in totals.spend.values()):
+            return "tokens", f"{why}tokens are drawn."
+        return "calls", f"{why}calls are drawn."
     if sum(totals.usd.values()) > 0:
         return "dollars", ""
     if any(counted["tokens"] for counted in totals.spend.values()):
