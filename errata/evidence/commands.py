@@ -9,10 +9,11 @@ from typing import Any
 from errata.errors import UsageError, did_you_mean, plain
 from errata.evidence.figures import NAMES, compared
 from errata.evidence.read_log import Evidence, read_evidence
-from errata.evidence.rules import RULES, Rule, effective_votes
+from errata.evidence.rules import RULES, Rule, effective_votes, review_figures
 from errata.evidence.votes import votes_of
 from errata.runs.acceptance import Acceptance
 from errata.runs.marks import read_marks
+from errata.runs.review_counts import in_words
 from errata.runs.run_dir import find_run
 
 
@@ -50,6 +51,7 @@ def compare_rules(
         "rules": compared(evidence, accepted, {rule.name: rule.asks for rule in chosen}),
         "voters": _voters(evidence),
         "effective_votes": effective_votes(evidence),
+        "reviews": review_figures(evidence),
     }
 
 
@@ -95,6 +97,8 @@ def show_rules(result: dict[str, Any]) -> list[str]:
             f"the panel: {worth['votes']:.2f} reviews of a rationale whose errors correlate by "
             f"{worth['correlation']:.2f} are worth {worth['effective']:.2f} independent votes"
         )
+    if saved := in_words(result["reviews"]):
+        lines.append(saved)
     return lines
 
 

@@ -12,6 +12,7 @@ from errata.evidence.ballots import NO, YES, Ballots, Bools
 from errata.evidence.read_log import Evidence
 from errata.graphs.stages.review_panel import AcceptRule, verdict
 from errata.runs.acceptance import Acceptance
+from errata.runs.review_counts import ReviewCounts, ReviewFigures
 
 
 @dataclass(frozen=True)
@@ -114,3 +115,11 @@ def effective_votes(evidence: Evidence) -> dict[str, float] | None:
         "correlation": correlation,
         "effective": number / (1 + (number - 1) * max(0.0, correlation)),
     }
+
+
+def review_figures(evidence: Evidence) -> ReviewFigures:
+    """Reviews that were made of the log's rationales, and those saved, as `errata status` counts them."""
+    counts = ReviewCounts()
+    for author, reviews in zip(evidence.ballots.author_N, evidence.reviews, strict=True):
+        counts.add(evidence.ballots.authors[author], (review.reviewer for review in reviews))
+    return counts.figures()

@@ -30,6 +30,7 @@ from errata.evals.sources import read_evals
 from errata.evidence.in_force import accepted_by
 from errata.records import draw as drawn
 from errata.records import to_json
+from errata.report.audit_link import audit_of
 from errata.report.embedded_data import Archive, Index, compact, packed
 from errata.report.embedded_items import embed
 from errata.report.eval_results import Results, read_results
@@ -99,7 +100,7 @@ def write_report(
         say(f"reading {len(index):,} transcripts")
         if index.damaged:
             say(damage_note(directory.log, index.damaged))
-        view = _read(directory, index, archive, listing, say)
+        view = _read(directory, index, archive, listing, say, target)
         answers = embed(results, items) if results else None
         sections = [*first, *_sections(view, results)]
         say(f"drawing {sum(len(figure.charts) for section in sections for figure in section.figures)} charts")
@@ -158,7 +159,7 @@ def _scratch(target: Path) -> IO[bytes]:
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index, say: Say) -> RunView:
+def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index, say: Say, target: Path) -> RunView:
     """One pass over the last lines of the log, in input order."""
     last_notice = time.monotonic()
     manifest, recipe = run.manifest(), _recipe(run)
@@ -181,7 +182,7 @@ def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index, say: S
                 "restore the line, or run the problem again in a new run",
             ) from error
     name = str(manifest.get("name") or (recipe.name if recipe else run.path.resolve().name))
-    told = {**figures(run, index, funnel), "accepted_by": accepted_by(run)}
+    told = {**figures(run, index, funnel), "accepted_by": accepted_by(run), "audit": audit_of(run, target)}
     return RunView(name, told, totals, recipe, manifest)
 
 

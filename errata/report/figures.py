@@ -11,7 +11,7 @@ Spec = dict[str, Any]
 
 
 class Link(NamedTuple):
-    """A cell that leads to a place in the page."""
+    """A cell that leads to a place in the page, or to a file beside it."""
 
     name: str
     href: str

@@ -6,11 +6,12 @@ The log is streamed; of several lines about one problem the last counts. What is
   holds beyond it. A failed problem stays failed until the same command has tried it again.
 - rationales: everything written, by teachers, the student and as rewrites; `correct` by the answer grader, `accepted`
   by the panel. `authors` breaks them down by author and role.
-- acceptance: over the *judged* rationales: role teacher, revised or a target of one's own stages, with a panel
-  verdict. `answer` takes the grader as
-  the truth: precision = accepted and right / accepted, recall = accepted and right / right. `sound` takes soundness as
-  the truth, over the judged rationales whose soundness is known; the `grader_only` figures are those of a panel that
-  accepts what the grader finds right. A share of nothing is null.
+- reviews: of the judged rationales (see acceptance), those made, and those saved where votes are adaptive: what all of
+  the panel would have made beyond them.
+- acceptance: over the *judged* rationales: role teacher, revised or a target of one's own stages, with a verdict.
+  `answer` takes the grader as the truth: precision = accepted and right / accepted, recall = accepted and right /
+  right. `sound` takes soundness as the truth, over the judged rationales whose soundness is known; the `grader_only`
+  figures are those of a panel that accepts what the grader finds right. A share of nothing is null.
 - estimated: of problems without a gold answer, which enter neither `correct` nor the shares with the grader as truth:
   `problems`; rationales `written`, `right` (estimated, over 0.5), `open` (no estimate), `accepted`; `precision`, the
   mean estimate of the judged that were accepted; where a person marked some (`errata audit`), `marked` counts those
@@ -47,6 +48,7 @@ from errata.llm.reply_counts import Key, ReplyCounts, counts_of, rows_of
 from errata.records import Call, Rationale, Transcript
 from errata.runs.estimate_counts import EstimateCounts
 from errata.runs.marks import marks_in, with_marks
+from errata.runs.review_counts import ReviewCounts
 from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.status_notes import batches_in, notes
 from errata.runs.transcripts import in_file_order, read_transcripts
@@ -100,6 +102,7 @@ class Funnel:
         self.judged: Counter[tuple[bool, bool | None, bool | None]] = Counter()
         """By (accepted, correct, sound); correct is None without a gold answer."""
         self.estimates = EstimateCounts(judged_roles)
+        self.reviews = ReviewCounts()
         self.patterns: Counter[tuple[int, ...]] = Counter()
         """How many reviewed rationales got n1 ones, n2 twos, ... n5 fives."""
         self.reviewers: dict[str, Counter[str]] = defaultdict(Counter)
@@ -149,8 +152,10 @@ class Funnel:
             _add(self.first_wrong_steps, wrong=1, located=int(rationale.wrong_step is not None))
         if rationale.dropped:
             self.dropped[rationale.dropped] += 1
-        if rationale.role in self._judged_roles and rationale.reviews and accepted is not None:
+        read = bool(rationale.reviews or rationale.text.strip())  # a blank text is rejected unread
+        if rationale.role in self._judged_roles and read and accepted is not None:
             self.judged[accepted, rationale.correct, sound] += 1
+            self.reviews.add(rationale.author, (review.reviewer for review in rationale.reviews))
         scores = [review.score for review in rationale.reviews if review.valid]
         if len(scores) > 1:
             self.patterns[tuple(scores.count(score) for score in range(1, 6))] += 1
@@ -347,6 +352,7 @@ def figures(run: RunDir, index: LogIndex, funnel: Funnel) -> dict[str, Any]:
         "tokens": {"prompt": spent.get("prompt_tokens", 0), "completion": spent.get("completion_tokens", 0)},
         "cost_usd": usd,
         "cost_per_accepted_usd": None if usd is None else share(usd, rationales["accepted"]),
+        "reviews": funnel.reviews.figures(),
         "authors": funnel.by_author(),
         "reviewers": funnel.by_reviewer(),
         "agreement": {"alpha": alpha(funnel.patterns), "units": funnel.patterns.total()},

@@ -11,6 +11,7 @@ from rich.text import Text
 from errata.errors import plain
 from errata.runs.fitted_table import FittedTable
 from errata.runs.progress import money
+from errata.runs.review_counts import in_words
 
 SET_ASIDE = {
     "cut_off": "rationales cut off at their length limit",
@@ -57,6 +58,7 @@ def _parts(status: dict[str, Any]) -> list[RenderableType | None]:
         _authors(status["authors"]),
         _verdicts(status["acceptance"], status["agreement"], graded=_graded(status)) if judged else None,
         _estimated(status["estimated"]),
+        Text(f"{saved}.") if (saved := in_words(status["reviews"])) else None,
         Text(plain(status["accepted_by_in_words"])) if status.get("accepted_by_in_words") else None,
         _reviewers(status["reviewers"]) if status["reviewers"] else None,
         _yield(status),

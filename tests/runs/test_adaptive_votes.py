@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from errata.cli import cli
 from errata.errors import UsageError
 from errata.runs.plan.estimate import estimate
 from errata.runs.recipe import SynthRecipe, load_recipe
@@ -126,3 +128,10 @@ def test_the_plan_counts_the_warmup_whole_and_the_others_as_the_recipe_wants(who
 
     piloted = estimate(made, pilot=2)
     assert scores(piloted)["expected"] == pytest.approx(warmup + 0.4 * others)
+
+
+def test_what_was_saved_is_shown_by_status_and_comparison(whole: Path) -> None:
+    for shown in (["status", str(whole)], ["accept", str(whole), "--compare"]):
+        assert "fewer than by the whole panel on each" in " ".join(CliRunner().invoke(cli, shown).output.split())
+        figures = json.loads(CliRunner().invoke(cli, [*shown, "--json"]).output)["reviews"]
+        assert figures["per_rationale"] + figures["saved_per_rationale"] == pytest.approx(2.0)

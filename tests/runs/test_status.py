@@ -234,7 +234,7 @@ def test_judged_are_those_with_a_verdict_of_a_panel() -> None:
         judged("b", True, False, False),
         judged("c", False, True, False),
         judged("d", False, True, True),
-        rationale("blank", accepted=False, correct=False),
+        rationale("blank", text=" ", accepted=False, correct=False),
         rationale("open", accepted=None, correct=True, reviews=(review(None),)),
         rationale("student", role="student", correct=True),
         rationale("rectified", role="rectified", accepted=True, correct=True, reviews=(review(5),)),

@@ -39,8 +39,8 @@ class RunView:
 
 
 def section(view: RunView) -> Section:
-    of_rule, of_steps = verdicts.acceptance(view.status), verdicts.first_wrong_steps(view.status)
-    figures = [_problems(view), _rationales(view), _estimated(view), of_rule, of_steps, _unread(view), *_levels(view)]
+    of_verdicts = [of(view.status) for of in verdicts.FIGURES]
+    figures = [_problems(view), _rationales(view), _estimated(view), *of_verdicts, _unread(view), *_levels(view)]
     return Section("synthesis", "Synthesis", _lede(view), [each for each in figures if each])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from errata.evidence.in_force import sentence
-from errata.report.figures import Figure, Lines, Table, count, pct
+from errata.report.figures import Cell, Figure, Lines, Link, Table, count, pct
+from errata.runs.review_counts import in_words
 
 
 def acceptance(status: dict[str, Any]) -> Figure | None:
@@ -23,6 +24,31 @@ def acceptance(status: dict[str, Any]) -> Figure | None:
     return Figure(sentence(figures), Table(("precision", "value", "low", "high"), rows), (), note)
 
 
+def reviews_saved(status: dict[str, Any]) -> Figure | None:
+    """What adaptive votes have saved; None where the whole panel reviewed everything."""
+    figures = status.get("reviews") or {}
+    if not (told := figures and in_words(figures)):
+        return None
+    rows: Lines = [["made", figures["reviews"]], ["by the whole panel", figures["whole_panel"]]]
+    note = f"Of {figures['rationales']:,} judged rationales; those without a review are accepted by the estimate alone."
+    return Figure(f"{told}.", Table(("reviews", "number"), rows), (), note)
+
+
+def audit(status: dict[str, Any]) -> Figure | None:
+    """Where a person marks rationales: the page, or the command that writes it; None where nothing is written."""
+    told = status.get("audit")
+    if not told or not status["rationales"]["written"]:
+        return None
+    title = f"A person has marked {count(told['marks'], 'rationale')}."
+    written = told["page"] is not None
+    row: list[Cell] = ["page", Link("audit.html", told["page"])] if written else ["command", told["command"]]
+    note = (
+        "The page shows the rationales whose mark tells most, without authors or estimates, and saves marks.jsonl; "
+        "errata audit RUN marks.jsonl adds them to the run." + ("" if written else " The command writes it.")
+    )
+    return Figure(title, Table(("to mark more", ""), [row]), (), note)
+
+
 def first_wrong_steps(status: dict[str, Any]) -> Figure | None:
     """In how many wrong rationales the first wrong step is known; None where nobody looked."""
     known = status.get("first_wrong_step")
@@ -32,3 +58,6 @@ def first_wrong_steps(status: dict[str, Any]) -> Figure | None:
     rows: Lines = [["located", known["located"]], ["not located", known["wrong"] - known["located"]]]
     note = "Wrong by a gold answer or a person's mark; located by the stage locate, with a probability, or by the mark."
     return Figure(title, Table(("first wrong step", "rationales"), rows), (), note)
+
+
+FIGURES = (acceptance, reviews_saved, first_wrong_steps, audit)
