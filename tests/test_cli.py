@@ -188,7 +188,7 @@ def test_our_own_fault_is_1_and_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     def broken(_: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("errata.runs.status.status", broken)
+    monkeypatch.setattr("errata.evidence.in_force.status", broken)
     result = CliRunner().invoke(cli, ["status", str(tmp_path)])
     assert result.exit_code == 1
     assert "ZeroDivisionError: oops" in result.stderr

@@ -18,6 +18,7 @@ from errata.errors import UsageError
 from errata.training.checkpoints import manifest_of
 from errata.training.job import train
 from errata.training.methods.grpo import GRPO
+from errata.training.methods.sdft import SDFT
 from errata.training.methods.shipped import KINDS_OF_TERMS, METHODS
 from errata.training.objective import Objective
 from errata.training.terms import Consistency, Likelihood, Part
@@ -156,7 +157,7 @@ def test_what_the_help_lists_are_the_methods() -> None:
     listed = CliRunner().invoke(cli, ["train", "--help"]).output
     assert all(each.name in listed for each in METHODS)
     for each in (*METHODS, *KINDS_OF_TERMS):
-        assert each.format.sequences is not None or each is GRPO, "its prompts alone are read"
+        assert each.format.sequences is not None or each in (GRPO, SDFT), "TRL's own trainer reads their rows"
 
 
 def test_a_value_trains_as_its_file_does(run: Path, tmp_path: Path) -> None:
