@@ -46,7 +46,7 @@ def audit(status: dict[str, Any]) -> Figure | None:
         "The page shows the rationales whose mark tells most, without authors or estimates, and saves marks.jsonl; "
         "errata audit RUN marks.jsonl adds them to the run." + ("" if written else " The command writes it.")
     )
-    return Figure(title, Table(("to mark more", ""), [row]), (), note)
+    return Figure(title, Table(("to mark more", "where"), [row]), (), note)
 
 
 def first_wrong_steps(status: dict[str, Any]) -> Figure | None:
