@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +30,7 @@ from errata.studies.schools import (
 from errata.studies.steps import steps_of
 from tests.studies.study_data import written
 
+ROOT = Path(__file__).parents[2]
 SCHOOL: dict[str, Any] = {
     "data": {"source": "classroom", "options": {"count": 12}},
     "exam": {"samples": 2, "max_tokens": 32},
@@ -38,6 +44,7 @@ SCHOOL: dict[str, Any] = {
     "rounds": 2,
 }
 VARY = {"seed": 0, "data.options.seed": 100, "judge.tasks.classroom_id.options.seed": 5000}
+TEACH = {"taught": "teachers", "own": "both"}
 ALIKE = {"count": 12, "seed": 1, "split": "lesson"}
 ARMS = {"taught": {"school": {}}, "drawn": {"school": {"choose.by": "random", "choose.like": "reachable"}}}
 
@@ -160,3 +167,51 @@ def test_the_results_say_what_the_schools_came_to(tmp_path: Path) -> None:
         "forgotten_most": 0.02,
         "judged": [0.4, 0.6, 0.7],
     }
+
+
+@pytest.mark.slow
+def test_a_study_of_schools_that_was_killed_goes_on_to_its_verdict(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from errata.cli import cli
+    from errata.evals.results import read_eval
+    from errata.studies.record import read_record
+
+    flags = {"max_steps": 2, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "use_peft": False}
+    flags |= {"gradient_checkpointing": False, "save_strategy": "no", "report_to": "none"}
+    tiny = {"pretrain": {"problems": 64, "batch": 16, "examined": 4, "admitted": 0}}
+    path = written(
+        tmp_path,
+        data={},
+        seeds=[0],
+        together=1,
+        students={"tiny": tiny},
+        training={},
+        school={"recipe": SCHOOL | {"train": {"method": "sft", "flags": flags}, "rounds": 1}, "vary": VARY},
+        arms={name: {"school": {"choose.by": "random", "teach": teach}} for name, teach in TEACH.items()},
+        claims=[{"name": "c", "arm": "taught", "control": "own", "equal": ["teacher_tokens", "steps"]}],
+        evals={"tasks": {"classroom_id": {"options": {"count": 6}}}, "decodings": {"greedy": {"max_tokens": 24}}},
+    )
+    home = tmp_path / "runs/small"
+    command = [sys.executable, "-m", "errata", "study", str(path)]
+    child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)
+    while not (home / "tiny/seed-0/schools/taught/logs/round-1-lesson.log").exists() and child.poll() is None:
+        time.sleep(0.02)
+    workers = subprocess.run(["pgrep", "-f", f"errata.studies.worker {path}"], capture_output=True, text=True).stdout
+    for process in (child.pid, *(int(each) for each in workers.split())):
+        os.kill(process, signal.SIGKILL)
+    child.wait()
+    assert [each.step for each in read_record(home)] == ["pretrain tiny"]
+
+    done = CliRunner().invoke(cli, ["study", str(path)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    results = json.loads((home / "study.json").read_bytes())
+    assert results["claims"][0]["equal"]["steps"] is True
+    taught, own = results["schools"]
+    assert (taught["arm"], taught["rounds"], taught["schools"], own["arm"]) == ("taught", 1.0, 1, "own")
+    training = read_eval(home / "tiny/seed-0/evals/taught-greedy").manifest.training
+    assert training is not None
+    assert training["teacher_tokens"] == taught["teacher_tokens"] > 0, "what was paid before the kill is counted once"
+    assert (training["steps"], training["output"]) == (2, str(home / "tiny/seed-0/schools/taught/round-1/student"))
+    steps = [each.step for each in read_record(home / "tiny/seed-0/schools/taught") if each.code == 0]
+    assert len(steps) == len(set(steps)), "no node was done twice"
