@@ -39,14 +39,17 @@ class Claims:
     host: str = field(default_factory=_host)
     pid: int = field(default_factory=os.getpid)
     held: set[str] = field(default_factory=set)
-    alone: bool = False
-    """Nobody else was on the store at the last look."""
-    seen: int | None = None
+    version: int | None = None
     """The database's version at the last look: it changes with what others write."""
-    told: list[str] | None = None
-    """The claims that the row lists of this process."""
+    row_calls: list[str] | None = None
+    """The claims that the row lists of this process; None where nobody else was there to read them."""
     written: float | None = None
     """When the row last named this process; None where it does not."""
+
+    @property
+    def alone(self) -> bool:
+        """Nobody else was on the store at the last look."""
+        return self.written is not None and self.row_calls is None
 
     def others(self, row: Any, now: float) -> dict[str, list[Any]]:
         """The entries of the other holders that live."""
@@ -55,14 +58,15 @@ class Claims:
 
     def row(self, others: dict[str, list[Any]], now: float) -> dict[str, list[Any]]:
         """The row of all holders with this process as it is now: with its claims where it is not alone."""
-        self.alone, self.written = not others, now
-        self.told = self.listed
-        return others | {self.me: [now + LEASE_S, self.host, self.pid, self.told]}
+        self.written, self.row_calls = now, self._calls_for(others)
+        return others | {self.me: [now + LEASE_S, self.host, self.pid, self.row_calls]}
 
-    @property
-    def listed(self) -> list[str] | None:
-        """The claims that others must see; None where nobody else is there."""
-        return None if self.alone else sorted(self.held)
+    def outdated(self, others: dict[str, list[Any]], now: float) -> bool:
+        """Whether the row must be written anew beside these others."""
+        return self.written is None or self.due(now) or self.row_calls != self._calls_for(others)
+
+    def _calls_for(self, others: dict[str, list[Any]]) -> list[str] | None:
+        return sorted(self.held) if others else None
 
     def due(self, now: float) -> bool:
         """Whether the lease is to be renewed; also after a clock that was set back."""

@@ -247,22 +247,21 @@ class Store:
             with cache.transact():  # nobody else can put or claim meanwhile
                 return self._claim_beside_others(cache, wanted)
         except Exception as error:  # those who wait must hear of it
-            claims.alone, claims.written = False, None  # what the row says of this process is not known
+            claims.written = None  # what the row says of this process is not known
             fault = self._fault(error) if isinstance(error, FAULTS) else error
             return [(each.done, fault) for each in wanted]
 
     def _is_alone_still(self, cache: Any) -> bool:
         claims = self._claims
-        return claims.alone and not claims.due(time.time()) and version_of(cache) == claims.seen
+        return claims.alone and not claims.due(time.time()) and version_of(cache) == claims.version
 
     def _claim_beside_others(self, cache: Any, wanted: list[_Claim]) -> list[tuple[asyncio.Future[Any], Any]]:
         claims, now = self._claims, time.time()
-        claims.seen = version_of(cache)
+        claims.version = version_of(cache)
         others = claims.others(self._claims_row(cache), now)
-        claims.alone = not others
         theirs = taken(others)
         results = [(each.done, self._granted(cache, each.key, theirs)) for each in wanted]
-        if claims.written is None or claims.due(now) or claims.told != claims.listed:
+        if claims.outdated(others, now):
             cache.set(CLAIMS, claims.row(others, now))
         return results
 

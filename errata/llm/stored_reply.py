@@ -85,15 +85,15 @@ def cleaned(reply: Reply, keys: Sequence[str] = ()) -> Reply:
         finish_reason=text(reply.finish_reason),
         reasoning=text(reply.reasoning),
         served=text(reply.served),
-        prompt_tokens=_count(reply.prompt_tokens),
-        completion_tokens=_count(reply.completion_tokens),
-        cached_tokens=_count(reply.cached_tokens),
-        cache_write_tokens=_count(reply.cache_write_tokens),
+        prompt_tokens=token_count(reply.prompt_tokens),
+        completion_tokens=token_count(reply.completion_tokens),
+        cached_tokens=token_count(reply.cached_tokens),
+        cache_write_tokens=token_count(reply.cache_write_tokens),
         unknown_prompt=reply.unknown_prompt,
     )
 
 
-def _count(tokens: object) -> int:
+def token_count(tokens: object) -> int:
     """Tokens as a provider counts them; 0, which means unknown, where that is no number a store can hold."""
     known = isinstance(tokens, int | float) and 0 < tokens < 2**53
     return int(tokens) if known else 0  # type: ignore[call-overload]

@@ -85,7 +85,12 @@ def run_trl(
         if rows is not None:
             check_rows(rows, prepared.student.tokenizer, prepared.objective, arguments.training.max_length)
     arguments.training.max_length = None  # nothing is left to cut
-    lora = lora_of(arguments.model)
+    return fit_trl(training, prepared, build, **facts)
+
+
+def fit_trl(training: TrainingRun[Any], prepared: Prepared, build: Build, **facts: Any) -> int:
+    """Writes the manifest, which says `facts` besides, trains what is prepared and returns the exit code."""
+    lora = lora_of(training.arguments.model)
     house = prepared.student.house(training.output) if lora else None
     training.describe(prepared, **facts)
     trainer = training.built(prepared.student, house, lambda: build(training, prepared, lora))

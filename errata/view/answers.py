@@ -14,9 +14,9 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from errata.errors import ErrataError, plain
 from errata.records import to_json
+from errata.view.folder import View
 from errata.view.found_runs import find_runs, newest, run_now
 from errata.view.found_schools import find_schools, school_now
-from errata.view.looked_into import View
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from errata.report.vega_svg import need_vl_convert
-from errata.view.looked_into import LOOPBACK
+from errata.view.folder import LOOPBACK
 from errata.view.server import serving
 
 

@@ -23,7 +23,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from errata.errors import UsageError
 from errata.view.answers import Answers
-from errata.view.looked_into import LOOPBACK, View
+from errata.view.folder import LOOPBACK, View
 
 
 def application(view: View) -> web.Application:

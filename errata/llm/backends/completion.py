@@ -1,7 +1,9 @@
 """The reply in a chat completion as OpenAI-compatible servers send it.
 
-{"model": "served-model", "choices": [{"message": {"role": "assistant", "content": "42"}, "finish_reason": "stop"}],
- "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
+    {"model": "served-model", "choices": [{"message": {"role": "assistant", "content": "42"}, "finish_reason": "stop"}],
+     "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
+
+Fields that are not named here are passed over.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from errata.llm.request import ProviderFailure, Reply
+from errata.llm.stored_reply import token_count
 
 
 def reply_in(completion: dict[str, Any]) -> Reply:
@@ -35,9 +38,9 @@ def reply_in(completion: dict[str, Any]) -> Reply:
         finish_reason=_text(choice.get("finish_reason")),
         reasoning=_text(message.get("reasoning_content")) or _text(message.get("reasoning")),
         served=_text(completion.get("model")),
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
-        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+        prompt_tokens=token_count(usage.get("prompt_tokens")),
+        completion_tokens=token_count(usage.get("completion_tokens")),
+        cached_tokens=token_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
     )
 
 
@@ -61,7 +64,3 @@ def _part(part: object) -> str:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _count(tokens: object) -> int:
-    return tokens if isinstance(tokens, int) and tokens > 0 else 0

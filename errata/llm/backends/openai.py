@@ -49,7 +49,7 @@ class ReasoningChat(ChatOpenAI):
         status, answer, body = await self._post(payload, headers)
         if status >= 400:
             raise failure_of_response(status, answer, body)
-        return completed(body)
+        return reply_of_body(body)
 
     def as_sent(self, messages: list[BaseMessage], parameters: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
         """Body and headers of the request."""
@@ -159,7 +159,7 @@ def in_langchains_words(request: Request, seed: int) -> tuple[list[BaseMessage],
     return messages, parameters | response_format(request)
 
 
-def completed(body: bytes) -> Reply:
+def reply_of_body(body: bytes) -> Reply:
     """The reply in the body of a response with status 200, which is charged for. Raises ProviderFailure."""
     try:
         return reply_in(completion_of(body))

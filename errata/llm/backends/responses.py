@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import orjson
 
 from errata.llm.request import ProviderFailure
+from errata.llm.stored_reply import token_count
 
 LONGEST_BODY = 16 * 2**20
 """Bytes of a body after it is unpacked: many times what a model can write in one reply."""
@@ -58,11 +59,9 @@ def billed(failure: ProviderFailure, body: bytes = b"") -> ProviderFailure:
 def _usage_in(body: bytes) -> tuple[int, int]:
     try:
         usage = orjson.loads(body)["usage"]
-        counts = [usage["prompt_tokens"], usage["completion_tokens"]]
+        return token_count(usage["prompt_tokens"]), token_count(usage["completion_tokens"])
     except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
         return 0, 0
-    prompt, completion = (n if isinstance(n, int) and 0 < n < 2**53 else 0 for n in counts)
-    return prompt, completion
 
 
 def _unpacker(encoding: str) -> zlib._Decompress | None:

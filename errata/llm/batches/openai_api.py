@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from errata.llm.backends.failures import failure_of_response
-from errata.llm.backends.openai import OpenAI, completed, in_langchains_words
+from errata.llm.backends.openai import OpenAI, in_langchains_words, reply_of_body
 from errata.llm.batches.api import BatchState, Item
 from errata.llm.batches.rows import BatchRow
 from errata.llm.batches.wire import Wire, count_in, listed_in, name_in
@@ -82,7 +82,7 @@ class OpenAIBatches:
         body = to_json(response.get("body"))
         if response["status_code"] >= 400:
             raise failure_of_response(response["status_code"], {}, body)
-        return completed(body)
+        return reply_of_body(body)
 
     async def close(self) -> None:
         return None

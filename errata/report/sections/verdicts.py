@@ -27,21 +27,21 @@ def acceptance(status: dict[str, Any]) -> Figure | None:
 def reviews_saved(status: dict[str, Any]) -> Figure | None:
     """What adaptive votes have saved; None where the whole panel reviewed everything."""
     figures = status.get("reviews") or {}
-    if not (told := figures and in_words(figures)):
+    if not (saved := figures and in_words(figures)):
         return None
     rows: Lines = [["made", figures["reviews"]], ["by the whole panel", figures["whole_panel"]]]
     note = f"Of {figures['rationales']:,} judged rationales; those without a review are accepted by the estimate alone."
-    return Figure(f"{told}.", Table(("reviews", "number"), rows), (), note)
+    return Figure(f"{saved}.", Table(("reviews", "number"), rows), (), note)
 
 
 def audit(status: dict[str, Any]) -> Figure | None:
     """Where a person marks rationales: the page, or the command that writes it; None where nothing is written."""
-    told = status.get("audit")
-    if not told or not status["rationales"]["written"]:
+    marking = status.get("audit")
+    if not marking or not status["rationales"]["written"]:
         return None
-    title = f"A person has marked {count(told['marks'], 'rationale')}."
-    written = told["page"] is not None
-    row: list[Cell] = ["page", Link("audit.html", told["page"])] if written else ["command", told["command"]]
+    title = f"A person has marked {count(marking['marks'], 'rationale')}."
+    written = marking["page"] is not None
+    row: list[Cell] = ["page", Link("audit.html", marking["page"])] if written else ["command", marking["command"]]
     note = (
         "The page shows the rationales whose mark tells most, without authors or estimates, and saves marks.jsonl; "
         "errata audit RUN marks.jsonl adds them to the run." + ("" if written else " The command writes it.")

@@ -18,13 +18,13 @@ from errata.exports.problem_rows import GRPO as FORMAT
 from errata.exports.sequences import SourceRow
 from errata.grading.grader import Grader
 from errata.records import Problem
-from errata.training.load_student import lora_of
 from errata.training.method import Knobs, Method
 from errata.training.method_arguments import Arguments
+from errata.training.prepare import Prepared
 from errata.training.prompted import Asked, Prompted, prepare_prompts
 from errata.training.terms import Term
 from errata.training.training_run import TrainingRun
-from errata.training.trl_methods import TrlFlags
+from errata.training.trl_methods import TrlFlags, fit_trl
 
 HOOKS: Hooks = {"_tokenize_prompts": ("prompts",)}
 """What is overridden of TRL's trainer: prompts are rendered as in the exam."""
@@ -82,27 +82,22 @@ def _asked(row: SourceRow) -> Asked:
 
 def run(training: TrainingRun[Knobs]) -> int:
     """Trains and returns the exit code."""
-    arguments = training.arguments
-    exam = prepare_exam(arguments)
-    prepared, lora, reward = exam.prepared, lora_of(arguments.model), Reward()
-    house = prepared.student.house(training.output) if lora else None
-    training.describe(prepared)
-    try:
-        trainer = training.built(
-            prepared.student,
-            house,
-            lambda: ExamTrainer(
-                prepared.student.model,
-                reward,
-                training.args,
-                prepared.rows,
-                processing_class=prepared.student.tokenizer,
-                peft_config=lora,
-                callbacks=training.callbacks,
-                ids_of=dict(zip(prepared.rows["prompt"], exam.ids, strict=True)),
-            ),
+    exam, reward = prepare_exam(training.arguments), Reward()
+
+    def build(training: TrainingRun[Knobs], prepared: Prepared, lora: Any) -> ExamTrainer:
+        return ExamTrainer(
+            prepared.student.model,
+            reward,
+            training.args,
+            prepared.rows,
+            processing_class=prepared.student.tokenizer,
+            peft_config=lora,
+            callbacks=training.callbacks,
+            ids_of=dict(zip(prepared.rows["prompt"], exam.ids, strict=True)),
         )
-        return training.fit(trainer, training.output, training.resume)
+
+    try:
+        return fit_trl(training, exam.prepared, build)
     finally:
         reward.close()
 

@@ -17,14 +17,13 @@ from errata.exports.sequences import SourceRow
 from errata.models.prompting import prompt_ids
 from errata.records import Message
 from errata.training.arguments import option
-from errata.training.load_student import lora_of
 from errata.training.method import Knobs, Method
 from errata.training.method_arguments import Arguments
 from errata.training.prompted import Asked, Prompted, prepare_prompts
 from errata.training.terms import Term
 from errata.training.training_run import TrainingRun
 from errata.training.trl_experimental import SDFTConfig, SDFTTrainer, SyncTeacherModelCallback
-from errata.training.trl_methods import TrlFlags, frozen_copy
+from errata.training.trl_methods import TrlFlags, fit_trl, frozen_copy
 
 HOOKS: Hooks = {"_tokenize_prompts": ("prompts",), "_setup_teacher_model": ()}
 """What is overridden of TRL's trainer: prompts are rendered as in the exam, and the student before the training is a
@@ -103,15 +102,13 @@ def sdft_trainer(asked: Prompted, args: SdftTraining, lora: Any, callbacks: Any 
 
 def run(training: TrainingRun[Knobs]) -> int:
     """Trains and returns the exit code."""
-    arguments, args = training.arguments, training.args
+    args = training.args
     assert isinstance(args, SdftTraining)
     _refuse(args, training)
-    asked, lora = prepare_privileged(arguments), lora_of(arguments.model)
-    student = asked.prepared.student
-    house = student.house(training.output) if lora else None
-    training.describe(asked.prepared)
-    trainer = training.built(student, house, lambda: sdft_trainer(asked, args, lora, training.callbacks))
-    return training.fit(trainer, training.output, training.resume)
+    asked = prepare_privileged(training.arguments)
+    return fit_trl(
+        training, asked.prepared, lambda training, _, lora: sdft_trainer(asked, args, lora, training.callbacks)
+    )
 
 
 def terms(knobs: Knobs) -> tuple[Term, ...]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -16,6 +17,8 @@ from errata.school.history import read_history
 from errata.school.page import write_page
 from errata.view.found_runs import find_runs, version_of
 from errata.view.found_schools import changed, find_schools
+
+T = TypeVar("T")
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -33,19 +36,18 @@ class View:
 
     async def run(self, request: web.Request) -> tuple[str, RunDir]:
         """The run that a request names. Raises HTTPNotFound where none lies there."""
-        place = request.match_info["place"]
-        run = (await asyncio.to_thread(find_runs, self.folder)).get(place)
-        if run is None:
-            raise web.HTTPNotFound(text="no such run")
-        return place, run
+        return await self._find(request, find_runs, "run")
 
     async def school(self, request: web.Request) -> tuple[str, Path]:
         """The school that a request names. Raises HTTPNotFound where none lies there."""
+        return await self._find(request, find_schools, "school")
+
+    async def _find(self, request: web.Request, find: Callable[[Path], dict[str, T]], what: str) -> tuple[str, T]:
         place = request.match_info["place"]
-        home = (await asyncio.to_thread(find_schools, self.folder)).get(place)
-        if home is None:
-            raise web.HTTPNotFound(text="no such school")
-        return place, home
+        there = (await asyncio.to_thread(find, self.folder)).get(place)
+        if there is None:
+            raise web.HTTPNotFound(text=f"no such {what}")
+        return place, there
 
     async def report(self, place: str, run: RunDir) -> Path:
         """The report of a run as it is now. Raises ErrataError."""
