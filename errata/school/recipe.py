@@ -110,7 +110,10 @@ class Stop(Settings):
     patience: int = Field(default=2, ge=1)
     """Rounds in a row whose gain could be noise."""
     forgetting: float = Field(default=5.0, gt=0, le=100)
-    """Points that a round may lose on the problems that the student had mastered."""
+    """Points that a round may lose on the problems that the student had mastered; 100: any number."""
+    worse: bool = True
+    """Whether a round that is shown worse than the student before ends the school. Where all schools of a comparison
+    are to be of one length it is false, and the last student stands, however it fares."""
     divergence: float = Field(default=4.0, gt=1)
     """A logged training loss of more than so many times the first one counts as diverged."""
 

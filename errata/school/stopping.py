@@ -12,7 +12,7 @@ NO_PROBLEM = "no problem is left that the chooser would teach"
 
 def is_good(done: Round, stop: Stop) -> bool:
     """Whether the round's student may stand: not shown worse than the one before, and little forgotten."""
-    return done.gain is not None and done.gain.verdict != "worse" and not _forgot(done, stop)
+    return done.gain is not None and not _fell(done, stop) and not _forgot(done, stop)
 
 
 def last_good(rounds: Sequence[Round], stop: Stop) -> str | None:
@@ -36,11 +36,15 @@ def why_stop(rounds: Sequence[Round], stop: Stop, most: int) -> str | None:
             f"round {last.round} lost {100 * (last.forgotten or 0):.1f} points on what was mastered, "
             f"more than {stop.forgetting:g}: the student before it stands"
         )
-    if last.gain.verdict == "worse":
+    if _fell(last, stop):
         return f"round {last.round} is shown to be worse than the student before it, which stands"
     if _noise(rounds) >= stop.patience:
         return f"the gain of {_noise(rounds)} round{'s' * (stop.patience > 1)} in a row could be noise"
     return f"all {most} rounds are done" if last.round >= most else None
+
+
+def _fell(done: Round, stop: Stop) -> bool:
+    return stop.worse and done.gain is not None and done.gain.verdict == "worse"
 
 
 def _forgot(done: Round, stop: Stop) -> bool:

@@ -49,6 +49,13 @@ def test_a_round_that_is_shown_to_be_worse_ends_it_and_the_student_before_stands
     assert last_good([judged(1, "worse")], STOP) is None, "the untouched student stands"
 
 
+def test_schools_of_one_length_go_on_past_a_worse_round_and_the_last_student_stands() -> None:
+    length = Stop(worse=False, forgetting=100, patience=3)
+    rounds = [judged(1, "worse", forgotten=1.0), judged(2, "not shown"), judged(3, "worse")]
+    assert [why_stop(rounds[:number], length, 3) for number in (1, 2, 3)] == [None, None, "all 3 rounds are done"]
+    assert last_good(rounds, length) == "round-3/student"
+
+
 def test_noise_is_no_harm_and_a_round_that_is_not_judged_is_no_student_yet() -> None:
     assert is_good(judged(1, "not shown"), STOP)
     assert is_good(judged(1, forgotten=None), STOP), "nothing was mastered"
