@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from errata.config.files import write_whole
 from errata.data.public_sets import SETS, PublicFile, PublicSet
 from errata.errors import ErrataError, UsageError, did_you_mean
-from errata.runs.run_dir import write_whole
 
 SECONDS = 60.0
 """That a host may take to answer, or between two parts of a file."""

@@ -17,13 +17,14 @@ import orjson
 
 from errata.classroom.check_steps import read
 from errata.classroom.equations import equations
+from errata.config.files import write_whole
 from errata.data.problems import normalised
 from errata.errors import UsageError
 from errata.evals.evidence import interval_of_mean
 from errata.evals.results import SUMMARY, Item
 from errata.evals.stats import mean
 from errata.records import Problem, Span, digest, to_json
-from errata.runs.run_dir import find_run, write_whole
+from errata.runs.run_dir import find_run
 from errata.runs.transcripts import read_transcripts
 
 PAIRS = "pairs.jsonl"

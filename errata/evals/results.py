@@ -18,11 +18,11 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from errata.config.files import write_whole
 from errata.config.yaml_file import unshared
 from errata.errors import UsageError
 from errata.evals.claims import Claim
 from errata.records import to_json
-from errata.runs.run_dir import write_whole
 
 SCHEMA = 1
 ITEMS, SUMMARY, MANIFEST = "items.jsonl", "summary.json", "manifest.json"

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from errata.config.files import write_whole
 from errata.errors import ErrataError
 from errata.records import digest, to_json
-from errata.runs.run_dir import write_whole
 
 
 class Item(NamedTuple):

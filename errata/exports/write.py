@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from errata.config.files import draft_of, write_whole
 from errata.data.contamination import load_eval_set
 from errata.data.source import ProblemSource
 from errata.errors import ErrataError, UsageError
@@ -22,7 +23,6 @@ from errata.exports.formats import format_of
 from errata.exports.transcript_view import ALL, Options
 from errata.records import to_json
 from errata.runs.acceptance import Acceptance
-from errata.runs.run_dir import draft_of, write_whole
 
 
 class Exported(NamedTuple):

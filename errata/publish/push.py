@@ -70,6 +70,7 @@ def _student(at: Path, repo: str, evals: Sequence[str | Path], base: str | None)
 
     need_torch()
     from errata.evals.results import read_eval
+    from errata.publish.evaluated import evaluated
     from errata.training.checkpoints import manifest_of
     from errata.training.model_card import card_text
 
@@ -87,7 +88,8 @@ def _student(at: Path, repo: str, evals: Sequence[str | Path], base: str | None)
             "name the folder that `errata train` or `errata ship` wrote",
         )
     kind = "ollama" if files is None else files.kind
-    card = card_text(repo, manifest, kind=kind, base=base, evals=[read_eval(each) for each in evals])
+    table = evaluated([read_eval(each) for each in evals])
+    card = card_text(repo, manifest, kind=kind, base=base, evaluated=table)
     return [*uploads, Upload(CARD, card.encode("utf-8", "replace"))]
 
 

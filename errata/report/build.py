@@ -23,6 +23,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from errata import __version__
+from errata.config.files import draft_of
 from errata.errors import ErrataError, UsageError
 from errata.evals.comparison import Comparison
 from errata.evals.results import evals_of, read_eval
@@ -43,7 +44,7 @@ from errata.report.vega_svg import draw, need_vl_convert
 from errata.runs.log_lines import damage_note
 from errata.runs.marks import marks_in, with_marks
 from errata.runs.recipe import SynthRecipe
-from errata.runs.run_dir import LogIndex, RunDir, draft_of, find_run
+from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.saved_recipe import load_saved_recipe
 from errata.runs.status import Funnel, figures, judged_roles
 from errata.runs.transcripts import read_transcripts

@@ -6,8 +6,9 @@ import os
 import time
 from pathlib import Path
 
+from errata.config.files import open_own
 from errata.config.processes import is_running
-from errata.runs.run_dir import RunDir, open_own
+from errata.runs.run_dir import RunDir
 
 SILENT_S = 60.0
 """Seconds after which a directory counts as left, whatever its last holder does now: a manifest is saved every few."""

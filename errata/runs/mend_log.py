@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from errata.config.files import open_own, write_whole
 from errata.errors import UsageError
 from errata.runs.log_lines import BLOCK, DAMAGED, in_words, split
-from errata.runs.run_dir import Log, LogIndex, lines_of, open_own, unwritable, write_whole
+from errata.runs.run_dir import Log, LogIndex, lines_of, unwritable
 
 
 def repair(log: Path) -> int:

@@ -24,6 +24,7 @@ from typing import Any
 
 from errata.agents.prompts import Prompts
 from errata.config.env import expand
+from errata.config.files import write_whole
 from errata.data.problems import Problems
 from errata.errors import (
     ErrataError,
@@ -49,7 +50,7 @@ from errata.runs.mend_log import repair, set_aside
 from errata.runs.recipe import SynthRecipe, load_recipe, with_parts
 from errata.runs.reply_store import ReplyStore, reply_store
 from errata.runs.run import Run
-from errata.runs.run_dir import Log, LogIndex, RunDir, held, write_whole
+from errata.runs.run_dir import Log, LogIndex, RunDir, held
 from errata.runs.run_problem import RunProblem, problem_runner
 from errata.runs.same_run import refuse_another
 from errata.runs.saved_recipe import dump_recipe

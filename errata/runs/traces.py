@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from errata.config.files import open_own
 from errata.errors import UsageError
 from errata.llm.tracing import Tracing, tracing_to
-from errata.runs.run_dir import open_own
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from errata.config.files import write_whole
 from errata.errors import plain
 from errata.report.figures import count
 from errata.runs.progress import money
-from errata.runs.run_dir import write_whole
 from errata.school.figures import next_point
 from errata.school.history import History
 from errata.school.record import Round, School

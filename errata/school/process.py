@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from errata.studies.run import done_by, end_worker, start_worker
+from errata.steps.process import done_by, end_worker, start_worker
 
 
 class Process:

@@ -22,7 +22,7 @@ from errata.data.source import ProblemSource
 from errata.errors import UsageError, did_you_mean
 from errata.evals.recipe import Decoding
 from errata.school.choosing import CHOOSERS, Chooser
-from errata.studies.recipe import BaseStudent, Flag, TasksByName
+from errata.steps.settings import BaseStudent, Flag, TasksByName
 
 Teach = Literal["teachers", "self", "both"]
 OF_THE_SCHOOL = ("dataset_name", "model_name_or_path", "output_dir", "seed", "roles", "resume_from_checkpoint")

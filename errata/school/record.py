@@ -10,10 +10,10 @@ from pathlib import Path
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from errata.config.files import write_whole
 from errata.errors import UsageError
 from errata.evals.evidence import Verdict
 from errata.records import to_json
-from errata.runs.run_dir import write_whole
 
 FILE = "school.json"
 

@@ -16,7 +16,7 @@ from errata.runs.progress import duration
 from errata.school.places import Places, Task, log_of, places, start_run
 from errata.school.recipe import SchoolRecipe
 from errata.school.results import Payments, paid_by_evals, paid_in
-from errata.studies.record import Finish, append, hours, read_record
+from errata.steps.record import Finish, append, hours, read_record
 
 Say = Callable[[str], None]
 

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 
 from errata.config.code import Code
+from errata.config.files import write_whole
 from errata.config.overrides import MOST_FAULTS, short
 from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError
 from errata.runs.recipe import CHANGEABLE_OF_AGENT
-from errata.runs.run_dir import write_whole
 from errata.runs.saved_recipe import at, differing
 from errata.school.nodes.lesson import written_lesson
 from errata.school.recipe import SchoolRecipe

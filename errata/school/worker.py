@@ -1,7 +1,7 @@
 """A process that does a school's nodes, one after the other: `python -m errata.school.worker RECIPE [key=value ...]`.
 
-It is told and answers as a study's worker. What it is doing when the command that began it dies comes to an end as
-after Ctrl-C, and the worker of the next command waits for that.
+What it is doing when the command that began it dies comes to an end as after Ctrl-C, and the worker of the next command
+waits for that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from errata.school.nodes.choose import choose
 from errata.school.nodes.exam import exam, judge, start
 from errata.school.places import Kind, Task
 from errata.school.recipe import SchoolRecipe, load_school
-from errata.studies.worker import serve
+from errata.steps.worker import serve
 
 LOOK_EVERY_S = 0.5
 """Seconds between two looks at whether the command is alive."""

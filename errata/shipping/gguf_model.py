@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from errata.config.files import draft_of
 from errata.errors import UsageError
 from errata.models import load
 from errata.models.prompting import templated
 from errata.records import Message
-from errata.runs.run_dir import draft_of
 from errata.shipping.gguf_tokenizer import Vocabulary, begins_with_bos, special_ids, vocabulary_of
 from errata.shipping.merge import Plain
 

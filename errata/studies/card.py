@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from errata.config.files import write_whole
 from errata.errors import plain
-from errata.runs.run_dir import write_whole
 from errata.studies.results import counts, interval, points, unequal
 
 FILE = "card.md"

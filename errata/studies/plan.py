@@ -14,8 +14,9 @@ from typing import Any
 
 from errata.errors import UsageError
 from errata.evals.evidence import ALPHA, POWER, noncentrality
+from errata.steps.record import hours, read_record
 from errata.studies.recipe import StudyRecipe
-from errata.studies.record import done, hours, read_record, seconds_left
+from errata.studies.record import done, seconds_left
 from errata.studies.run import by_default
 from errata.studies.schools import plan_schools
 from errata.studies.steps import Step, steps_of

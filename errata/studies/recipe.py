@@ -9,38 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from errata.config.base import Settings
 from errata.config.overrides import apply
 from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError, did_you_mean
 from errata.evals.claims import Claim
+from errata.steps.settings import BaseStudent, Flag, TasksByName
 
 UNTOUCHED = "untouched"
 ARM = "arm:"
 """Begins a flag's value that stands for another arm's student of the same seed: `nat_checkpoint: arm:nat`."""
-Flag = bool | int | float | str | list[Any] | dict[str, Any]
 Quantity = Literal["teacher_tokens", "target_tokens", "rows", "trained_weights", "cost_usd", "steps"]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
-
-
-class BaseStudent(Settings):
-    """A student before any training of the study: a model, or the embedded one, which is pre-trained first."""
-
-    model: str | None = None
-    """A checkpoint's folder, a GGUF file or a hub id."""
-    pretrain: dict[str, Any] | None = None
-    """Settings of the embedded student's pre-training; `{}` are those of the demo."""
-    system: str | None = None
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Self:
-        if (self.model is None) == (self.pretrain is None):
-            raise ValueError("a student has a model, or pretrain: {} for the embedded one")
-        return self
 
 
 class Data(Settings):
@@ -106,16 +90,6 @@ class StudyClaim(Claim):
     """Where it is claimed: a paper and its table."""
     equal: tuple[Quantity, ...] = ()
     """What arm and control must have alike, to within 5 %; what else differs is said."""
-
-
-def _names_alone(tasks: Any) -> Any:
-    if isinstance(tasks, list):
-        return {str(name): {} for name in tasks}
-    return {name: task or {} for name, task in tasks.items()} if isinstance(tasks, dict) else tasks
-
-
-TasksByName = Annotated[dict[str, dict[str, Any]], BeforeValidator(_names_alone)]
-"""Tasks as in a recipe of `errata eval`, or their names alone."""
 
 
 class Judging(Settings):

@@ -1,48 +1,13 @@
-"""What of a study is done: a line per step in `steps.jsonl`, which a study goes on from."""
+"""What of a study need not be done again, and how long the rest will take, by the record of its steps."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from errata.errors import EXIT_DONE, UsageError
+from errata.steps.record import Finish
 from errata.studies.steps import Step
-
-RECORD = "steps.jsonl"
-
-
-class Finish(NamedTuple):
-    """How a step ended. `begun` is when the command that did it began, `elapsed` how long after that it ended."""
-
-    step: str
-    inputs: str
-    code: int
-    seconds: float
-    begun: float
-    elapsed: float
-
-
-def read_record(home: Path) -> list[Finish]:
-    """The steps that have ended, in order. A torn last line, of a process that was killed, is left out."""
-    try:
-        lines = (home / RECORD).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    found = []
-    for line in lines:
-        try:
-            found.append(Finish(**json.loads(line)))
-        except (ValueError, TypeError):
-            continue
-    return found
-
-
-def append(home: Path, finish: Finish) -> None:
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / RECORD).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(finish._asdict()) + "\n")
 
 
 def done(steps: Mapping[str, Step], record: list[Finish]) -> set[str]:
@@ -66,14 +31,6 @@ def done(steps: Mapping[str, Step], record: list[Finish]) -> set[str]:
                 f"give it another name in the recipe, or remove {step.out} to have it made again",
             )
     return found
-
-
-def hours(record: list[Finish]) -> float:
-    """How long steps were at work, over all commands: of each, from its begin to its last step's end."""
-    by_command: dict[float, float] = {}
-    for finish in record:
-        by_command[finish.begun] = max(by_command.get(finish.begun, 0.0), finish.elapsed)
-    return sum(by_command.values()) / 3600
 
 
 def seconds_left(steps: Mapping[str, Step], pending: set[str], record: list[Finish], together: int) -> float | None:

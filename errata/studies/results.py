@@ -11,15 +11,15 @@ from typing import Any
 import orjson
 
 from errata import __version__
+from errata.config.files import write_whole
 from errata.errors import UsageError
 from errata.evals.claims import Claim
 from errata.evals.compare import compare
 from errata.evals.comparison import Comparison
 from errata.evals.pairing import Arm
 from errata.records import to_json
-from errata.runs.run_dir import write_whole
+from errata.steps.record import hours, read_record
 from errata.studies.recipe import QUANTITIES, UNTOUCHED, StudyClaim, StudyRecipe
-from errata.studies.record import hours, read_record
 from errata.studies.schools import schools_found
 from errata.studies.steps import home_of, label_of
 

@@ -6,7 +6,6 @@ it again. After the budget of hours, or Ctrl-C, no step begins; those at work en
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -19,15 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from errata.errors import EXIT_BUDGET, EXIT_DONE, EXIT_INTERRUPTED, EXIT_OTHER, EXIT_SOME_FAILED
+from errata.errors import EXIT_BUDGET, EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from errata.runs.progress import duration
+from errata.steps.process import done_by, end_worker, start_worker
+from errata.steps.record import Finish, append, hours, read_record
 from errata.studies.preflight import check_lessons
 from errata.studies.recipe import StudyRecipe
-from errata.studies.record import Finish, append, done, hours, read_record, seconds_left
+from errata.studies.record import done, seconds_left
 from errata.studies.schools import check_schools
 from errata.studies.steps import Step, steps_of
 
-OFFLINE = {"TOKENIZERS_PARALLELISM": "false", "TRL_EXPERIMENTAL_SILENCE": "1"}
 Say = Callable[[str], None]
 
 
@@ -226,43 +226,3 @@ class _Pool:
         how = {EXIT_DONE: "done", EXIT_INTERRUPTED: "stopped"}.get(code, "FAILED")
         place = f"[{len(progress.done)}/{len(progress.steps)}]"
         return f"{place} {step.name} {how} in {duration(seconds)}{words}"
-
-
-def start_worker(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """A process that does steps one after the other, without the network's hub."""
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **OFFLINE, **environment},
-        start_new_session=True,  # Ctrl-C reaches it once, from here
-    )
-
-
-def end_worker(worker: subprocess.Popen[str]) -> None:
-    """Waits for a worker that gets no further step."""
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    with suppress(OSError):
-        worker.stdin.close()
-    worker.wait()
-    worker.stdout.close()
-
-
-def done_by(worker: subprocess.Popen[str], request: Mapping[str, Any]) -> tuple[int, str | None]:
-    """The exit code of a step and what went wrong, from a worker that may die of it."""
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    try:
-        print(json.dumps(request), file=worker.stdin, flush=True)
-        line = worker.stdout.readline()
-    except OSError:
-        line = ""
-    if line:
-        answer = json.loads(line)
-        return answer["code"], answer["error"]
-    code = worker.wait()
-    if code in (EXIT_INTERRUPTED, -signal.SIGINT, -signal.SIGKILL):
-        return EXIT_INTERRUPTED if code != -signal.SIGKILL else EXIT_OTHER, "its process was killed"
-    return EXIT_OTHER, f"its process ended with exit code {code}"

@@ -43,7 +43,7 @@ class InProcess:
     def ask(self, request: Mapping[str, Any]) -> tuple[int, str | None]:
         """Does a node: its exit code, and what went wrong."""
         from errata.school.worker import do
-        from errata.studies.worker import attempt
+        from errata.steps.worker import attempt
 
         code, error = attempt(lambda asked: do(self.school, asked), request, Path(request["log"]))
         self.interrupted = self.interrupted or code == EXIT_INTERRUPTED

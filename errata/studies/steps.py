@@ -21,7 +21,8 @@ from typing import Any, Literal
 
 from errata.config.env import expand
 from errata.records import digest
-from errata.studies.recipe import ARM, BaseStudent, StudyRecipe
+from errata.steps.settings import BaseStudent
+from errata.studies.recipe import ARM, StudyRecipe
 
 Kind = Literal["pretrain", "lesson", "train", "school", "eval"]
 

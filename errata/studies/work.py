@@ -7,17 +7,15 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from errata.config.overrides import override
 from errata.config.yaml_file import read_mapping
-from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, ErrataError
+from errata.errors import EXIT_DONE, EXIT_SOME_FAILED
+from errata.steps.evals import evaluate_all
 from errata.studies.recipe import UNTOUCHED, StudyRecipe
 from errata.studies.schools import do_school
 from errata.studies.steps import Step, base_of, home_of, label_of, made_by, training_words
-
-if TYPE_CHECKING:
-    from errata.evals.recipe import EvalRecipe
 
 
 def do(study: StudyRecipe, step: Step) -> int:
@@ -122,25 +120,3 @@ def _eval(study: StudyRecipe, step: Step) -> int:
 
     loader = Loader(study.folder)
     return evaluate_all(validate(EvalRecipe, eval_data(study, step), (), study.name, loader.load))
-
-
-def evaluate_all(recipe: EvalRecipe, *, untouched: bool = True) -> int:
-    """Runs an eval that is of use only as a whole; the exit code. Raises ErrataError, also where answers failed.
-
-    Args:
-        untouched: the recipe's baseline is the untouched student.
-    """
-    import asyncio
-
-    from errata.evals.evaluate import evaluate_async
-
-    done = asyncio.run(evaluate_async(recipe, signals=True, untouched=untouched))
-    if done.error is not None:
-        raise done.error
-    if done.exit_code == EXIT_SOME_FAILED:
-        raise ErrataError(
-            f"{done.failed} answers failed",
-            "a comparison needs all of them",
-            "run the same command again",
-        )
-    return done.exit_code

@@ -1,22 +1,11 @@
-"""A process that does a study's steps one after the other: `python -m errata.studies.worker RECIPE [key=value ...]`.
-
-It is told a step per line of its standard input, `{"step": NAME, "log": FILE}`, and answers with a line
-`{"step": NAME, "code": EXIT_CODE, "error": TEXT or null}`. What a step prints goes to its log. What steps import stays
-imported, so that only the first pays for it.
-"""
+"""A process that does a study's steps one after the other: `python -m errata.studies.worker RECIPE [key=value ...]`."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
+from errata.steps.worker import serve
 from errata.studies.recipe import load_study
 from errata.studies.steps import steps_of
 from errata.studies.work import do
@@ -26,53 +15,6 @@ def main(words: Sequence[str]) -> None:
     study = load_study(words[0], words[1:])
     steps = steps_of(study)
     serve(lambda request: do(study, steps[request["step"]]))
-
-
-def serve(perform: Callable[[Mapping[str, Any]], int]) -> None:
-    """Does what it is told on standard input until that ends; `perform` takes a request and gives an exit code."""
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    try:
-        for line in sys.stdin:
-            request = json.loads(line)
-            code, error = attempt(perform, request, Path(request["log"]))
-            print(json.dumps({"step": request["step"], "code": code, "error": error}), file=replies, flush=True)
-    except KeyboardInterrupt:  # while it waits
-        sys.exit(EXIT_INTERRUPTED)
-
-
-def attempt(
-    perform: Callable[[Mapping[str, Any]], int], request: Mapping[str, Any], log: Path
-) -> tuple[int, str | None]:
-    """Does a step; its exit code and what went wrong."""
-    with _output_to(log):
-        try:
-            return perform(request), None
-        except ErrataError as error:
-            print(error, file=sys.stderr)
-            return error.exit_code, str(error)
-        except KeyboardInterrupt:
-            return EXIT_INTERRUPTED, None
-        except Exception as error:
-            traceback.print_exc()
-            return EXIT_OTHER, f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def _output_to(log: Path) -> Iterator[None]:
-    """Everything written to stdout and stderr, by libraries too, goes to the end of a file."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    before = os.dup(1), os.dup(2)
-    try:
-        with log.open("ab") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for descriptor, number in zip(before, (1, 2), strict=True):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
 
 
 if __name__ == "__main__":

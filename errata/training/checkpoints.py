@@ -17,9 +17,9 @@ from typing import Any
 import orjson
 
 from errata import __version__
+from errata.config.files import write_whole
 from errata.errors import UsageError
 from errata.records import canonical
-from errata.runs.run_dir import write_whole
 
 MANIFEST = "manifest.json"
 KIND = "training"

@@ -12,10 +12,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from errata.evals.results import Eval
-from errata.evals.tables import share
-from errata.exports.dataset_card import cell
-from errata.runs.run_dir import write_whole
+from errata.config.files import write_whole
 
 CARD = "README.md"
 _ONLY_HERE = ", a folder of the machine that it was trained on"
@@ -29,14 +26,14 @@ def card_text(
     *,
     kind: str | None = None,
     base: str | None = None,
-    evals: Sequence[Eval] = (),
+    evaluated: Sequence[str] = (),
 ) -> str:
     """The card of the student `name`, as Markdown with its YAML head.
 
     Args:
         kind: of a published student, as `Files.kind` or `ollama`: it says how to load it. None: beside a training.
         base: the base's hub id, where the manifest names a folder.
-        evals: of the student and of what it is to be compared with, for a table.
+        evaluated: lines of a section on its evals.
     """
     named = base or str(manifest["config"]["model"]["model_name_or_path"])
     method, paper = manifest["method"], manifest.get("paper")
@@ -57,7 +54,7 @@ def card_text(
     head = [f"base_model: {named}"] if not here else []
     head += [f"library_name: {_LIBRARIES.get(kind, 'transformers')}", "tags:", "- errata", f"- {method}"]
     rest = how_to_load(name, kind) if published else ["", "`manifest.json` beside this file tells the rest."]
-    return "\n".join(["---", *head, "---", "", f"# {name}", "", *told, *_evaluated(evals), *rest, ""])
+    return "\n".join(["---", *head, "---", "", f"# {name}", "", *told, *evaluated, *rest, ""])
 
 
 def _data(source: Mapping[str, Any]) -> str:
@@ -66,17 +63,6 @@ def _data(source: Mapping[str, Any]) -> str:
     name = Path(name).name if Path(name).is_absolute() else name
     sha = f", sha256 {source['sha256']}" if source.get("sha256") else ""
     return f"`{name}`, {source['rows']:,} rows{sha}"
-
-
-def _evaluated(evals: Sequence[Eval]) -> list[str]:
-    """Accuracy by eval and task with its 95 % interval; nothing without evals."""
-    rows = [
-        f"| {cell(each.name)} | {cell(task)} | {figures['n']} | {share(figures['accuracy'])} |"
-        for each in evals
-        for task, figures in each.summary.get("tasks", {}).items()
-    ]
-    head = ["| eval | task | items | accuracy in % [95 %] |", "|---|---|---|---|"]
-    return ["", "## Evaluated by errata", "", *head, *rows] if rows else []
 
 
 def how_to_load(name: str, kind: str) -> list[str]:

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from errata.config.files import open_own
 from errata.records import Transcript
 from errata.runs.in_use import is_on
-from errata.runs.run_dir import RunDir, open_own
+from errata.runs.run_dir import RunDir
 
 DEEPEST = 4
 """Folders below the one that is looked into."""

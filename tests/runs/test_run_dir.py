@@ -12,20 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.errors import ErrataError, UsageError
+from errata.errors import UsageError
 from errata.records import Outcome, Problem, Transcript
 from errata.runs.mend_log import repair
-from errata.runs.run_dir import (
-    MANY_REASONS,
-    OTHER,
-    Log,
-    RunDir,
-    find_run,
-    held,
-    index_log,
-    read_lines,
-    write_whole,
-)
+from errata.runs.run_dir import MANY_REASONS, OTHER, Log, RunDir, find_run, held, index_log, read_lines
 
 
 def line(name: str, position: int = 0, status: str = "done", reason: str | None = None, text: str = "q") -> bytes:
@@ -217,11 +207,6 @@ def test_manifest_round_trip_and_damage(tmp_path: Path) -> None:
     assert run.manifest() == {}
 
 
-def test_write_whole_leaves_the_old_file_when_it_cannot_write(tmp_path: Path) -> None:
-    with pytest.raises(ErrataError, match="cannot be written"):
-        write_whole(tmp_path / "none" / "file", b"x")
-
-
 def test_find_run_names_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="neither transcripts"):
         find_run(tmp_path)
@@ -230,18 +215,3 @@ def test_find_run_names_what_is_missing(tmp_path: Path) -> None:
         find_run(tmp_path)
     Log(tmp_path / "transcripts.jsonl").close()
     assert find_run(tmp_path).path == tmp_path
-
-
-def test_what_a_killed_process_left_half_written_is_removed_by_the_next(tmp_path: Path) -> None:
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    dead, living = tmp_path / f".rows.jsonl.{child.pid}.tmp", tmp_path / ".rows.jsonl.1.tmp"
-    others = [tmp_path / f".other.jsonl.{child.pid}.tmp", tmp_path / ".rows.jsonl.x.tmp", living]
-    for file in (dead, *others):
-        file.write_text("half")
-
-    write_whole(tmp_path / "rows.jsonl", b"whole")
-
-    assert not dead.exists()
-    assert all(file.exists() for file in others)
-    assert (tmp_path / "rows.jsonl").read_bytes() == b"whole"

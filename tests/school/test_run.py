@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from errata.cli import cli
 from errata.school.record import School, read_school
-from errata.studies.record import read_record
+from errata.steps.record import read_record
 from tests.school.school_data import LESSON, written
 
 ROOT = Path(__file__).parents[2]

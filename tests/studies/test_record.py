@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from errata.errors import UsageError
+from errata.steps.record import RECORD, Finish, append, hours, read_record
 from errata.studies.recipe import load_study
-from errata.studies.record import RECORD, Finish, append, done, hours, read_record, seconds_left
+from errata.studies.record import done, seconds_left
 from errata.studies.steps import Step, steps_of
 from tests.studies.study_data import written
 

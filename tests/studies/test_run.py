@@ -16,7 +16,7 @@ import yaml
 from click.testing import CliRunner
 
 from errata.cli import cli
-from errata.studies.record import read_record
+from errata.steps.record import read_record
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

@@ -175,7 +175,7 @@ def test_a_study_of_schools_that_was_killed_goes_on_to_its_verdict(tmp_path: Pat
 
     from errata.cli import cli
     from errata.evals.results import read_eval
-    from errata.studies.record import read_record
+    from errata.steps.record import read_record
 
     flags = {"max_steps": 2, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "use_peft": False}
     flags |= {"gradient_checkpointing": False, "save_strategy": "no", "report_to": "none"}

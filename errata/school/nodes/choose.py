@@ -7,11 +7,12 @@ from typing import Any
 
 import orjson
 
+from errata.config.files import write_whole
 from errata.errors import EXIT_DONE
 from errata.evals.results import Item, Sample, read_eval
 from errata.grading.compare import compare
 from errata.records import Problem, Transcript
-from errata.runs.run_dir import RunDir, is_run, write_whole
+from errata.runs.run_dir import RunDir, is_run
 from errata.runs.transcripts import read_transcripts
 from errata.school.choosing import ExamResult
 from errata.school.choosing import choose as choose_by

@@ -24,7 +24,7 @@ from errata.school.places import (
     untouched,
 )
 from errata.school.recipe import SchoolRecipe
-from errata.studies.work import evaluate_all
+from errata.steps.evals import evaluate_all
 
 TAUGHT = "taught"
 """What the problems that may be taught are called as a task."""

@@ -1,0 +1,52 @@
+"""Files of ours: opened where nobody can have them lead elsewhere, and replaced whole."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from errata.config.processes import is_running
+from errata.errors import ErrataError
+
+
+def open_own(path: Path, flags: int) -> int:
+    """A descriptor of a plain file of ours, which is created where it is missing and `flags` say so.
+
+    A run directory may come from somebody else: a link in it would have us write elsewhere, a FIFO wait for ever.
+    Raises OSError for either.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no plain file")
+    return descriptor
+
+
+def draft_of(path: Path) -> Path:
+    """Where this process writes the file before it is put in place; drafts that killed processes left are removed.
+
+    Its name begins with a dot and ends in .tmp, so that nobody takes it for data.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        owner = left.name.removesuffix(".tmp").rpartition(".")[2]
+        if owner.isdecimal() and not is_running(int(owner)):
+            left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Replaces the file at `path` with `data` at once: a reader sees the old or the new text, never a part."""
+    draft = draft_of(path)
+    try:
+        with os.fdopen(open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as out:
+            out.writelines([data] if isinstance(data, bytes) else data)
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ErrataError(f"{path} cannot be written: {error.strerror or error}", do="free space or rights") from error

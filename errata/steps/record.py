@@ -1,0 +1,49 @@
+"""What of a study or a school is done: a line per step in `steps.jsonl`, which it goes on from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+RECORD = "steps.jsonl"
+
+
+class Finish(NamedTuple):
+    """How a step ended. `begun` is when the command that did it began, `elapsed` how long after that it ended."""
+
+    step: str
+    inputs: str
+    code: int
+    seconds: float
+    begun: float
+    elapsed: float
+
+
+def read_record(home: Path) -> list[Finish]:
+    """The steps that have ended, in order. A torn last line, of a process that was killed, is left out."""
+    try:
+        lines = (home / RECORD).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            found.append(Finish(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return found
+
+
+def append(home: Path, finish: Finish) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / RECORD).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(finish._asdict()) + "\n")
+
+
+def hours(record: list[Finish]) -> float:
+    """How long steps were at work, over all commands: of each, from its begin to its last step's end."""
+    by_command: dict[float, float] = {}
+    for finish in record:
+        by_command[finish.begun] = max(by_command.get(finish.begun, 0.0), finish.elapsed)
+    return sum(by_command.values()) / 3600

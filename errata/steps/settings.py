@@ -1,0 +1,38 @@
+"""Settings that a study's recipe and a school's have in common: the student before any training, tasks, flags."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, model_validator
+
+from errata.config.base import Settings
+
+Flag = bool | int | float | str | list[Any] | dict[str, Any]
+"""The value of a training's flag, as YAML gives it."""
+
+
+class BaseStudent(Settings):
+    """A student before any training of the study: a model, or the embedded one, which is pre-trained first."""
+
+    model: str | None = None
+    """A checkpoint's folder, a GGUF file or a hub id."""
+    pretrain: dict[str, Any] | None = None
+    """Settings of the embedded student's pre-training; `{}` are those of the demo."""
+    system: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.model is None) == (self.pretrain is None):
+            raise ValueError("a student has a model, or pretrain: {} for the embedded one")
+        return self
+
+
+def _names_alone(tasks: Any) -> Any:
+    if isinstance(tasks, list):
+        return {str(name): {} for name in tasks}
+    return {name: task or {} for name, task in tasks.items()} if isinstance(tasks, dict) else tasks
+
+
+TasksByName = Annotated[dict[str, dict[str, Any]], BeforeValidator(_names_alone)]
+"""Tasks as in a recipe of `errata eval`, or their names alone."""

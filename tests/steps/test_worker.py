@@ -1,0 +1,66 @@
+"""A worker process from both sides: what it answers to, what goes to the log, and how its death is told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+
+from errata.steps.process import done_by, end_worker, start_worker
+
+PROGRAM = """
+import os
+from errata.errors import UsageError
+from errata.steps.worker import serve
+
+def perform(request):
+    print("at work on", request["step"], flush=True)
+    os.write(2, b"a library's warning")
+    if request["step"] == "refused":
+        raise UsageError("found", "why", "do")
+    if request["step"] == "broken":
+        raise ZeroDivisionError("by nought")
+    if request["step"] == "dies":
+        os._exit(7)
+    return 4
+
+serve(perform)
+"""
+
+
+@contextmanager
+def worker() -> Iterator[Popen[str]]:
+    process = start_worker([sys.executable, "-c", PROGRAM], {})
+    try:
+        yield process
+    finally:
+        end_worker(process)
+
+
+def test_steps_are_done_one_after_the_other_and_their_output_goes_to_their_logs(tmp_path: Path) -> None:
+    with worker() as process:
+        asked = {step: {"step": step, "log": str(tmp_path / "logs" / step)} for step in ("done", "refused", "broken")}
+        assert done_by(process, asked["done"]) == (4, None)
+        code, error = done_by(process, asked["refused"])
+        assert code == 2
+        assert error is not None
+        assert "found" in error
+        assert "do" in error
+        assert done_by(process, asked["broken"]) == (1, "ZeroDivisionError: by nought")
+        assert done_by(process, asked["done"]) == (4, None), "it goes on after both"
+    log = (tmp_path / "logs" / "done").read_text()
+    assert log == "at work on done\na library's warning" * 2
+    assert "Traceback" in (tmp_path / "logs" / "broken").read_text()
+    assert process.returncode == 0
+
+
+def test_a_process_that_dies_of_a_step_is_told_with_its_exit_code(tmp_path: Path) -> None:
+    with worker() as process:
+        assert done_by(process, {"step": "dies", "log": str(tmp_path / "log")}) == (
+            1,
+            "its process ended with exit code 7",
+        )
+        code, error = done_by(process, {"step": "done", "log": str(tmp_path / "log")})
+        assert (code, error) == (1, "its process ended with exit code 7"), "nobody is there to answer"
