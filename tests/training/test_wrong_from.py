@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from peft import LoraConfig
 from torch.nn import functional as F
@@ -115,7 +115,6 @@ ENCODERS = [BYTES, Encoder(merging())]
 texts = st.text(st.sampled_from("so 348+=.\né漢"), min_size=1, max_size=24).filter(str.strip)
 
 
-@settings(deadline=None)
 @given(texts, st.data(), st.sampled_from(ENCODERS), st.sampled_from([None, "hm, é"]))
 def test_the_first_token_learned_is_the_one_that_holds_the_character(
     text: str, data: st.DataObject, encoder: Encoder, reasoning: str | None
