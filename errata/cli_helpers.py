@@ -103,9 +103,8 @@ def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
     gc.freeze()  # what the imports made stays; looking through it again took 7 to 17 % of the CPU
     gc.set_threshold(5_000, 20, 20)
     stop = ready_to_stop()
-    if not quiet:
-        click.echo(f"watch it in a browser: errata view {Path(expand(recipe.runs)) / recipe.name}", err=True)
-    with watching(quiet=quiet) as watch:
+    where = f"watch it in a browser: errata view {Path(expand(recipe.runs)) / recipe.name}"
+    with watching(quiet=quiet, once_begun=where) as watch:
         if workers is None:
             summary = asyncio.run(synthesize(recipe, stop=stop, signals=True, watch=watch))
         else:

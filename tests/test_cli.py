@@ -195,6 +195,17 @@ def test_our_own_fault_is_1_and_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     assert "Traceback" not in result.stderr
 
 
+def test_a_run_that_is_refused_is_not_to_be_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["synth", str(DEMO), "limit=1", "stages=[exam]"]
+    watch_it = f"watch it in a browser: errata view {Path('runs') / DEMO.stem}"
+    refused = CliRunner().invoke(cli, [*words, "problems.source=nowhere.jsonl"])
+    assert refused.exit_code == 2
+    assert "watch it" not in refused.stderr
+    assert watch_it in CliRunner().invoke(cli, words).stderr
+    assert "watch it" not in CliRunner().invoke(cli, words).stderr  # all is settled
+
+
 def test_budget_is_4_and_a_second_process_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli, ["synth", str(DEMO), *FEW, "budget.calls=20"])

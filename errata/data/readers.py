@@ -9,12 +9,12 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from errata.config.hub_ids import is_hub_id
 from errata.data.source import ProblemSource
 from errata.errors import UsageError
 
@@ -24,8 +24,6 @@ KNOWN = (*LINES, *TABLES, ".json", ".parquet", ".txt")
 BATCH = 512
 """Rows of a Parquet file held at a time."""
 LONGEST_REASON = 300
-
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 class Row(NamedTuple):
@@ -44,7 +42,7 @@ def rows_of(name: str, source: ProblemSource) -> Iterator[Row]:
     path = Path(name)
     suffix = path.suffix.lower()
     try:
-        if path.is_dir() or (not path.exists() and is_hub_id(name)):
+        if path.is_dir() or (not path.exists() and is_hub_id(name, files=KNOWN)):
             yield from _data_set(name, source)
         elif suffix == ".parquet" and path.exists():
             yield from _parquet(path)
@@ -63,12 +61,6 @@ def rows_of(name: str, source: ProblemSource) -> Iterator[Row]:
             raise
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{name}: {reason}", "problems are read from it", "check the file") from error
-
-
-def is_hub_id(name: str) -> bool:
-    """`owner/name`; not where `owner` is a folder here, for then a file is missing and nobody meant the hub."""
-    fits = _HUB_ID.fullmatch(name) and Path(name).suffix.lower() not in KNOWN
-    return bool(fits) and not Path(name).parent.is_dir()
 
 
 def _where_else(source: str) -> str:

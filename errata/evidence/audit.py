@@ -19,8 +19,8 @@ from errata.evidence.read_log import Evidence, read_evidence
 from errata.grading.steps import steps_of
 from errata.records import Rationale, Transcript, to_json
 from errata.runs.marks import Mark, marks_file, marks_in, read_marks
+from errata.runs.ran_stages import judged_roles
 from errata.runs.run_dir import RunDir, find_run
-from errata.runs.status import judged_roles
 from errata.runs.transcripts import read_transcripts
 
 USUAL = 20

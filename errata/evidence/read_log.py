@@ -18,8 +18,8 @@ from errata.evidence.votes import VOTES, Case, Same, Vote, case_of
 from errata.grading.grader import Grader
 from errata.records import Review, Transcript
 from errata.runs.marks import Marks, marks_in
+from errata.runs.ran_stages import judged_roles
 from errata.runs.run_dir import RunDir
-from errata.runs.status import judged_roles
 from errata.runs.transcripts import read_transcripts
 
 

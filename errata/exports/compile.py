@@ -29,11 +29,11 @@ from errata.graphs.stage import AnyStage
 from errata.graphs.stages.shorten_thinking import SHORTEN_THINKING
 from errata.records import Problem, Transcript
 from errata.runs.acceptance import Acceptance
+from errata.runs.funnel import funnel_of
 from errata.runs.log_lines import damage_note
 from errata.runs.marks import marks_in, with_marks
 from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.saved_recipe import load_saved_recipe, stages_run
-from errata.runs.status import funnel_of
 from errata.runs.transcripts import read_transcripts
 
 USES = {

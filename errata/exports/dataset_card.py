@@ -20,7 +20,8 @@ from errata.exports.formats import own_code
 from errata.exports.thinking import Reasoning
 from errata.exports.transcript_view import ALL, Options
 from errata.runs.acceptance import Acceptance
-from errata.runs.status import funnel_of, problems
+from errata.runs.funnel import funnel_of
+from errata.runs.status import problems
 
 LICENCES = [
     *("apache-2.0", "mit", "openrail", "bsd-2-clause", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0"),

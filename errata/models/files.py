@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from errata.config.hub_ids import is_hub_id
 from errata.errors import UsageError
 from errata.records import digest
 
@@ -26,7 +26,6 @@ _SUFFIXES = {".safetensors", ".gguf", ".json", ".model", ".txt", ".jinja"}
 _OF_TRAINING = {"trainer_state.json", "manifest.json"}
 """Written beside the weights by a trainer, and changed without them."""
 NAT_CONFIG, NAT_ADAPTERS = "nat_config.json", ("negative", "positive")
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,7 @@ def names_code(folders: Iterable[Path]) -> Path | None:
 
 
 def _from_hub(path: str) -> Path:
-    if not _HUB_ID.fullmatch(path):
+    if not is_hub_id(path, owner=False):
         raise UsageError(f"no file or folder {path}", "there is no checkpoint to load", "check the path")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

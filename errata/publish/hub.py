@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from errata.config.hub_ids import is_repository
 from errata.errors import ErrataError, UsageError
 from errata.publish.files import Upload
 
@@ -42,7 +43,7 @@ def destination(
     """
     address = (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
     parts = urlsplit(address)
-    if repo.count("/") != 1 or not all(repo.split("/")):
+    if not is_repository(repo):
         raise UsageError(f"--to {repo}", "a repository is called ORG/NAME", "name it so, as in --to me/sft-rows")
     if parts.scheme != "https" and parts.hostname not in _HERE:
         raise UsageError(f"the hub {address}", "the key would pass the network in the clear", "name an https address")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from errata.config.hub_ids import is_hub_id
 from errata.errors import UsageError
 from errata.models.files import Files, find
 from errata.publish.files import CARD, EVIDENCE, Upload, of_data_set, of_ollama, of_student
@@ -99,7 +100,8 @@ def _with_base(upload: Upload, files: Files, base: str | None) -> Upload:
         return upload
     config = json.loads(upload.content.read_text(encoding="utf-8"))
     named = base or str(config["base_model_name_or_path"])
-    if base is None and files.base is not None and (Path(named).expanduser().exists() or not _is_hub_id(named)):
+    here = Path(named).expanduser().exists() or not is_hub_id(named, owner=False)
+    if base is None and files.base is not None and here:
         raise UsageError(
             f"{upload.name} stands on {named}",
             "nobody else has that folder, so that the adapter could not be loaded",
@@ -107,10 +109,6 @@ def _with_base(upload: Upload, files: Files, base: str | None) -> Upload:
         )
     text = json.dumps({**config, "base_model_name_or_path": named}, indent=2) + "\n"
     return Upload(upload.name, text.encode())
-
-
-def _is_hub_id(name: str) -> bool:
-    return name.count("/") <= 1 and not name.startswith((".", "/", "~"))
 
 
 def _evidence(path: Path, card: str | Path | None) -> list[Upload]:

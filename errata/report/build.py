@@ -41,12 +41,14 @@ from errata.report.sections import accuracy, mistakes, reviewers, synthesis, tea
 from errata.report.sections.overview import overview
 from errata.report.sections.synthesis import RunView
 from errata.report.vega_svg import draw, need_vl_convert
+from errata.runs.funnel import Funnel
 from errata.runs.log_lines import damage_note
 from errata.runs.marks import marks_in, with_marks
+from errata.runs.ran_stages import judged_roles
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.saved_recipe import load_saved_recipe
-from errata.runs.status import Funnel, figures, judged_roles
+from errata.runs.status import figures
 from errata.runs.transcripts import read_transcripts
 
 MOST_TRANSCRIPTS = 20_000

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from errata.records import Pair, Rationale, Transcript, to_json
 from errata.report.log_totals import difficulty
-from errata.runs.status import JUDGED_ROLES
+from errata.runs.ran_stages import JUDGED_ROLES
 
 Json = dict[str, Any]
 BLOCK = 1 << 18

@@ -17,7 +17,7 @@ from errata.classroom.check_steps import judge
 from errata.classroom.grammar import parse
 from errata.llm.backends.simulated.feedback import KINDS
 from errata.records import Call, Explanation, Problem, Rationale, Transcript
-from errata.runs.status import JUDGED_ROLES
+from errata.runs.ran_stages import JUDGED_ROLES
 
 Json = dict[str, Any]
 WRITTEN_UNDER = ("teacher", "revised")

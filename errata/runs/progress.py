@@ -150,17 +150,27 @@ def batches_in_words(batches: BatchProgress) -> str:
     return ", ".join([*(words if there else []), *([f"{batches.waiting:,} calls to be sent"] * bool(batches.waiting))])
 
 
+def has_begun(snapshot: Snapshot) -> bool:
+    """Whether there was anything to do: not where all problems were settled before."""
+    return bool(snapshot.settled or snapshot.left)
+
+
 @contextmanager
-def watching(*, quiet: bool, stream: TextIO | None = None, verb: str = "synth") -> Iterator[Watch | None]:
-    """Something to show snapshots with: nothing, a live panel or lines, as the stream is."""
+def watching(
+    *, quiet: bool, stream: TextIO | None = None, verb: str = "synth", once_begun: str | None = None
+) -> Iterator[Watch | None]:
+    """Something to show snapshots with: nothing, a live panel or lines, as the stream is.
+
+    `once_begun` is a line shown with the first snapshot of a run that has something to do.
+    """
     out = stream or sys.stderr
     if quiet:
         yield None
     elif out.isatty():
-        with _panel(out, verb) as show:
+        with _panel(out, verb, once_begun) as show:
             yield show
     else:
-        yield _lines(out)
+        yield _lines(out, once_begun)
 
 
 def interrupted(requests: int) -> str:
@@ -208,12 +218,15 @@ def report(summary: Summary) -> list[str]:
     return lines
 
 
-def _lines(out: TextIO) -> Watch:
+def _lines(out: TextIO, once_begun: str | None) -> Watch:
     rate, last = Rate(), -LINE_EVERY_S
     warned: set[str] = set()
 
     def show(snapshot: Snapshot) -> None:
-        nonlocal last
+        nonlocal last, once_begun
+        if once_begun and has_begun(snapshot):
+            print(plain(once_begun), file=out, flush=True)
+            once_begun = None
         speed = rate(snapshot)
         for about in snapshot.warnings.keys() - warned:
             warned.add(about)
@@ -226,14 +239,19 @@ def _lines(out: TextIO) -> Watch:
 
 
 @contextmanager
-def _panel(out: TextIO, verb: str) -> Iterator[Watch]:
+def _panel(out: TextIO, verb: str, once_begun: str | None) -> Iterator[Watch]:
     from rich.console import Console
     from rich.live import Live
+    from rich.text import Text
 
     rate = Rate()
     with Live(console=Console(file=out), auto_refresh=False, transient=True) as live:
 
         def show(snapshot: Snapshot) -> None:
+            nonlocal once_begun
+            if once_begun and has_begun(snapshot):
+                live.console.print(Text(plain(once_begun)))
+                once_begun = None
             live.update(_drawn(snapshot, rate(snapshot), verb), refresh=True)
 
         yield show

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from errata.data.readers import is_hub_id
+from errata.config.hub_ids import is_hub_id
+from errata.data.readers import KNOWN
 from errata.errors import UsageError, did_you_mean
 from errata.exports.compile import ExportCounts, Selection, compile_rows, no_row, open_logs
 from errata.exports.format import Format
@@ -117,7 +118,7 @@ def _data_of(name: str, where: Where) -> Iterator[tuple[str, dict[str, Any]]]:
     path = Path(name).expanduser()
     if path.is_file():
         return rows_of_file(path)
-    if path.suffix in (".jsonl", ".json") or ("/" in name and not path.is_dir() and not is_hub_id(name)):
+    if path.suffix in (".jsonl", ".json") or ("/" in name and not path.is_dir() and not is_hub_id(name, files=KNOWN)):
         beside = [str(each) for each in path.parent.iterdir()] if path.parent.is_dir() else []
         raise UsageError(
             f"no run and no file {name}", "rows are read from it", did_you_mean(str(path), beside, "check the path")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from errata.records import Outcome, Rationale, Review, Transcript
-from errata.runs.status import Funnel
+from errata.runs.funnel import Funnel
 from tests.helpers import apples
 
 FOUR = (Review(id="r", reviewer="ben", score=4, valid=True, text="", blind=True),)

@@ -56,6 +56,20 @@ def test_elsewhere_a_line_now_and_then() -> None:
     assert "5/20" in out.getvalue()
 
 
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_where_to_watch_a_run_is_said_once_and_only_if_it_has_something_to_do(stream: type[io.StringIO]) -> None:
+    finished, on = stream(), stream()
+    with watching(quiet=False, stream=finished, once_begun="watch it") as watch:
+        assert watch
+        watch(replace(snapshot(settled=0), left=0))
+    assert "watch it" not in finished.getvalue()
+    with watching(quiet=False, stream=on, once_begun="watch it") as watch:
+        assert watch
+        watch(snapshot(settled=0))
+        watch(snapshot())
+    assert on.getvalue().count("watch it") == 1
+
+
 def test_quiet_is_quiet() -> None:
     with watching(quiet=True) as watch:
         assert watch is None

@@ -19,46 +19,17 @@ from errata.runs.counters import Snapshot, StopSignal
 from errata.runs.progress import watching
 from errata.runs.run_dir import Log
 from errata.runs.runner import synthesize
-from errata.runs.status import Funnel, alpha, status
-from errata.runs.tables import _verdicts, show_status
+from errata.runs.status import status
+from errata.runs.tables import show_status
 from tests.small_runs import lines, small
 
 PROBLEM = Problem(id="p", task="t", question="1 + 1 ?", answer="2", kind="number")
 
 
-def review(score: int | None, reviewer: str = "ben") -> Review:
-    return Review(id=f"{reviewer}{score}", reviewer=reviewer, score=score, valid=score is not None, text="")
-
-
-def rationale(name: str, **changes: Any) -> Rationale:
-    return Rationale(id=name, problem_id="p", author="ada", role="teacher", text="2").model_copy(update=changes)
-
-
-def judged(name: str, accepted: bool, correct: bool, sound: bool | None) -> Rationale:
-    return rationale(name, accepted=accepted, correct=correct, sound=sound, reviews=(review(3),))
-
-
-def funnel_of(*rationales: Rationale, calls: tuple[Call, ...] = ()) -> Funnel:
-    funnel = Funnel()
-    transcript = Transcript(
-        graph="lesson", problem=PROBLEM, rationales=rationales, calls=calls, outcome=Outcome(status="done")
-    )
-    funnel.add(transcript)
-    return funnel
-
-
-def test_what_exports_leave_out_unless_asked_for_is_counted() -> None:
-    shown = {"saw_answer": True, "role": "rectified"}
-    funnel = funnel_of(
-        rationale("cut", correct=True, truncated=True),
-        rationale("cut wrong", correct=False, truncated=True),
-        rationale("mended", correct=True, **shown),
-        rationale("wrong still", correct=False, **shown),
-        rationale("judged", correct=True, accepted=False, reviews=(review(3),), **shown),
-        rationale("open", correct=True, reviews=(review(None),), **shown),
-        rationale("blind", correct=True),
-    )
-    assert funnel.set_aside() == {"cut_off": 2, "unjudged": 1}
+def judged(name: str, role: str, *, correct: bool) -> Rationale:
+    given = (Review(id="r", reviewer="ben", score=3, valid=True, text=""),)
+    about = {"problem_id": "p", "author": "ada", "text": "2"}
+    return Rationale(id=name, role=role, accepted=True, correct=correct, reviews=given, **about)
 
 
 async def test_status_tells_what_is_set_aside(tmp_path: Path) -> None:
@@ -174,15 +145,6 @@ async def test_unreadable_replies_and_what_they_cost_are_counted_by_agent_stage_
     assert "Replies that could not be read, or were cut off" in console.export_text()
 
 
-def test_of_an_old_log_the_unreadable_are_those_that_were_followed_by_a_fresh_try() -> None:
-    calls = [
-        Call(id=f"c{n}", agent="ada", verb="score", prompt="p", prompt_hash="h", model="m", messages=(), attempt=n)
-        for n in range(3)
-    ]
-    (row,) = funnel_of(calls=tuple(calls)).by_reply()
-    assert (row["stage"], row["replies"], row["unreadable"], row["fresh_tries"]) == (None, 3, 2, 2)
-
-
 async def test_a_run_shows_its_calls_before_any_problem_is_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,60 +190,6 @@ async def test_a_limit_that_cuts_many_replies_off_is_said_while_the_run_is_young
     assert said in status(summary.run)["notes"]
 
 
-def test_judged_are_those_with_a_verdict_of_a_panel() -> None:
-    funnel = funnel_of(
-        judged("a", True, True, True),
-        judged("b", True, False, False),
-        judged("c", False, True, False),
-        judged("d", False, True, True),
-        rationale("blank", text=" ", accepted=False, correct=False),
-        rationale("open", accepted=None, correct=True, reviews=(review(None),)),
-        rationale("student", role="student", correct=True),
-        rationale("rectified", role="rectified", accepted=True, correct=True, reviews=(review(5),)),
-    )
-
-    figures = funnel.acceptance()
-
-    assert figures["judged"] == 4
-    assert figures["answer"] == {"precision": 1 / 2, "recall": 1 / 3}
-    assert figures["sound"] == {
-        "precision": 1 / 2,
-        "recall": 1 / 2,
-        "grader_only_precision": 2 / 3,
-        "grader_only_recall": 1.0,
-    }
-    assert figures["disagreements"] == {"accepted_wrong": 1, "rejected_right": 2}
-    assert funnel.student() == {"answers": 1, "correct": 1}
-
-
-def test_shares_of_nothing_and_unknown_soundness_are_null() -> None:
-    figures = funnel_of(rationale("a", correct=True)).acceptance()
-    assert figures["answer"] == {"precision": None, "recall": None}
-    assert figures["sound"] is None
-    assert funnel_of(judged("a", False, False, None)).acceptance()["answer"] == {"precision": None, "recall": None}
-
-
-def test_agreement_without_two_different_scores_is_undefined() -> None:
-    assert alpha(Counter()) is None
-    assert alpha(Counter({(0, 0, 0, 0, 2): 7})) is None
-    assert alpha(Counter({(0, 0, 0, 0, 2): 5, (2, 0, 0, 0, 0): 5})) == 1.0
-
-
-def test_agreement_over_no_rationale_is_no_figure() -> None:
-    acceptance = funnel_of(judged("a", True, True, None)).acceptance()
-    counted = {True: {"alpha": None, "units": 3}, False: {"alpha": None, "units": 0}}
-    some, none = (_verdicts(acceptance, counted[each], graded=False).caption for each in (True, False))
-    assert "alpha is undefined over 3 rationales" in str(some)
-    assert str(none) == "no rationale has two scores to compare"
-
-
-def test_agreement_of_many_units_is_thinned_and_hardly_differs(monkeypatch: pytest.MonkeyPatch) -> None:
-    patterns = Counter({(0, 0, 0, 0, 2): 4000, (1, 0, 0, 0, 1): 500, (0, 0, 2, 0, 0): 1500, (0, 1, 0, 1, 0): 1000})
-    whole = alpha(patterns)
-    monkeypatch.setattr("errata.runs.status.MOST_UNITS", 700)
-    assert alpha(patterns) == pytest.approx(whole, abs=0.005)
-
-
 def test_an_unknown_price_is_null_and_said(tmp_path: Path) -> None:
     call = Call(
         id="c",
@@ -313,8 +221,7 @@ def test_an_unknown_price_is_null_and_said(tmp_path: Path) -> None:
 
 
 def test_verdicts_on_targets_of_own_stages_count(tmp_path: Path) -> None:
-    own = judged("own", accepted=True, correct=True, sound=None).model_copy(update={"role": "shortened"})
-    other = judged("other", accepted=True, correct=False, sound=None).model_copy(update={"role": "noted"})
+    own, other = judged("own", "shortened", correct=True), judged("other", "noted", correct=False)
     transcript = Transcript(graph="lesson", problem=PROBLEM, rationales=(own, other), outcome=Outcome(status="done"))
     (tmp_path / "transcripts.jsonl").write_bytes(transcript.to_line())
     stages = [{"name": "exam", "roles": {"student": "attempt"}}]

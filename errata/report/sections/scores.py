@@ -9,7 +9,7 @@ from errata.report.figures import Figure, Lines, Rows, Table, listed, pct
 from errata.report.log_totals import LogTotals
 from errata.report.proportion import Share
 from errata.report.sections.synthesis import RunView
-from errata.runs.status import alpha
+from errata.runs.agreement import alpha
 
 ASKED = ("asked", "valid", "lost")
 

@@ -13,8 +13,8 @@ from errata.report.figures import Cell, Chart, Figure, Lines, Rows, Section, Tab
 from errata.report.log_totals import LogTotals
 from errata.report.proportion import Share
 from errata.report.sections import verdicts
+from errata.runs.ran_stages import own_stages
 from errata.runs.recipe import SynthRecipe
-from errata.runs.status import own_stages
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from errata.report.figures import Cell, Figure, Lines, Rows, Section, Table, cou
 from errata.report.log_totals import LogTotals
 from errata.report.proportion import Share
 from errata.report.sections.synthesis import RunView
-from errata.runs.status import SHIPPED_ROLES
+from errata.runs.ran_stages import SHIPPED_ROLES
 
 WORKS = ("writing", "revising", "being reviewed")
 """What is charged to a teacher's rationales. Its explanations and rewrites are shown beside it, as other."""

@@ -20,10 +20,10 @@ from errata.errors import EXIT_INTERRUPTED, UsageError
 from errata.graphs.call_counts import Range
 from errata.llm.reply_counts import ReplyCounts, added, counts_of, total
 from errata.records import Transcript, digest
+from errata.runs.funnel import Funnel
 from errata.runs.recipe import SynthRecipe
 from errata.runs.reply_store import reply_store
 from errata.runs.run_dir import RunDir, index_log, read_lines
-from errata.runs.status import Funnel
 
 Key = tuple[str, str, str]
 """Stage, verb, agent."""

@@ -1,11 +1,12 @@
 """The two batch APIs over one desk of batches: OpenAI's files and batches, Anthropic's message batches.
 
-POST /v1/files   GET /v1/files/ID/content   POST /v1/batches   GET /v1/batches[/ID]   POST /v1/batches/ID/cancel
+POST /v1/files   GET /v1/files/ID[/content]   POST /v1/batches   GET /v1/batches[/ID]
 POST /v1/messages/batches   GET /v1/messages/batches[/ID[/results]]
 """
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +30,7 @@ class OpenAIBatches:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/v1/files", self.upload),
+            web.get("/v1/files/{id}", self.file),
             web.get("/v1/files/{id}/content", self.content),
             web.post("/v1/batches", self.create),
             web.get("/v1/batches", self.listed),
@@ -43,7 +45,14 @@ class OpenAIBatches:
         content = file.file.read()
         name = f"file-{digest(content.decode('utf-8', 'replace'), len(self._files))}"
         self._files[name] = content
-        return json_answer({"id": name, "object": "file", "bytes": len(content), "filename": file.filename})
+        return json_answer(_as_file(name, content))
+
+    async def file(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        content = self._files.get(name)
+        if content is None:
+            return error_answer(404, "no such file", "not_found")
+        return json_answer(_as_file(name, content))
 
     async def content(self, request: web.Request) -> web.Response:
         content = self._files.get(request.match_info["id"])
@@ -58,7 +67,8 @@ class OpenAIBatches:
         items = [Item(line["custom_id"], to_json(line["body"])) for line in lines]
         if len({item.custom_id for item in items}) < len(items):
             return error_answer(400, "a custom_id comes twice", "duplicate_custom_id")
-        batch = self._desk.create("batch", items, {"metadata": asked.get("metadata")})
+        about = {"metadata": asked.get("metadata"), "input_file_id": asked["input_file_id"]}
+        batch = self._desk.create("batch", items, about | {"completion_window": asked.get("completion_window", "24h")})
         return json_answer(self._as_object(batch))
 
     async def listed(self, request: web.Request) -> web.Response:
@@ -94,7 +104,7 @@ class OpenAIBatches:
                 "completed": done,
                 "failed": len(batch.items) - done if ended else 0,
             },
-            "metadata": batch.about["metadata"],
+            **batch.about,
         }
 
     def _file_of(self, batch: Batch, *, errors: bool) -> str | None:
@@ -107,6 +117,11 @@ class OpenAIBatches:
                 return None
             self._files[name] = b"\n".join(lines) + b"\n"
         return name
+
+
+def _as_file(name: str, content: bytes) -> dict[str, Any]:
+    about = {"id": name, "object": "file", "bytes": len(content), "created_at": int(time.time())}
+    return about | {"filename": f"{name}.jsonl", "purpose": "batch", "status": "processed"}
 
 
 def _openai_line(result: Result) -> bytes:

@@ -48,6 +48,7 @@ async def test_openais_own_client_gets_the_replies_of_single_requests() -> None:
         openai.AsyncOpenAI(base_url=url, api_key="none") as client,
     ):
         file = await client.files.create(file=("in.jsonl", input_file(bodies)), purpose="batch")
+        assert (await client.files.wait_for_processing(file.id)).status == "processed"
         batch = await client.batches.create(
             input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"mine": "yes"}
         )
@@ -55,6 +56,7 @@ async def test_openais_own_client_gets_the_replies_of_single_requests() -> None:
         await asyncio.sleep(0.11)
         batch = await client.batches.retrieve(batch.id)
         assert (batch.status, batch.error_file_id, batch.metadata) == ("completed", None, {"mine": "yes"})
+        assert openai.types.Batch.model_validate(batch.model_dump()).input_file_id == file.id  # nothing is missing
         assert [each.id async for each in client.batches.list()] == [batch.id]
         lines = (await client.files.content(batch.output_file_id or "")).text.splitlines()
         got = {line["custom_id"]: line["response"]["body"] for line in map(orjson.loads, lines)}
