@@ -25,7 +25,7 @@ from markupsafe import Markup
 from errata import __version__
 from errata.errors import ErrataError, UsageError
 from errata.evals.comparison import Comparison
-from errata.evals.results import evals_of, read_eval
+from errata.evals.results import Eval, evals_of, read_eval
 from errata.evals.sources import read_evals
 from errata.evidence.in_force import accepted_by
 from errata.records import draw as drawn
@@ -42,10 +42,12 @@ from errata.report.sections.synthesis import RunView
 from errata.report.vega_svg import draw, need_vl_convert
 from errata.runs.log_lines import damage_note
 from errata.runs.marks import marks_in, with_marks
+from errata.runs.progress import worked
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import LogIndex, RunDir, draft_of, find_run
 from errata.runs.saved_recipe import load_saved_recipe
 from errata.runs.status import Funnel, figures, judged_roles
+from errata.runs.times import Times, times_in
 from errata.runs.transcripts import read_transcripts
 
 MOST_TRANSCRIPTS = 20_000
@@ -77,6 +79,7 @@ def write_report(
     say: Say = lambda _: None,
     comparison: Comparison | None = None,
     first: Sequence[Section] = (),
+    steps: Times | None = None,
 ) -> WrittenReport:
     """Writes the report of a run to `out`, by default RUN/report.html.
 
@@ -85,6 +88,7 @@ def write_report(
         say: hears what is being done.
         comparison: of the evals, where it is made already: that of a study, with its claims, or of a school's students.
         first: sections that stand before all others; with them RUN may hold neither log nor evals.
+        steps: when those of a study or school ran, for the head.
 
     Raises UsageError where RUN is no run directory, evals cannot be compared, or the extra `report` is missing.
     """
@@ -105,7 +109,7 @@ def write_report(
         sections = [*first, *_sections(view, results)]
         say(f"drawing {sum(len(figure.charts) for section in sections for figure in section.figures)} charts")
         page = {
-            "overview": overview(view, results),
+            "overview": overview(view, results, steps),
             "sections": [_drawn(section) for section in sections],
             "provenance": _provenance(view, results),
             "browsable": archive.entries,
@@ -234,12 +238,17 @@ def _provenance(view: RunView, results: Results | None) -> dict[str, Any]:
         "seed": manifest.get("seed"),
         "licence": manifest.get("licence"),
         "git": (manifest.get("git") or {}).get("commit"),
-        "evals": [(each.name, each.manifest) for each in results.evals] if results else [],
+        "evals": [(each.name, each.manifest, _worked(each)) for each in results.evals] if results else [],
         "notes": [
             *(view.status["notes"] if view.status["problems"]["total"] else ()),
             *(results.notes if results else ()),
         ],
     }
+
+
+def _worked(evaluated: Eval) -> str | None:
+    times = times_in({"times": evaluated.manifest.times})
+    return worked(times) if times else None
 
 
 def _own_code(manifests: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:

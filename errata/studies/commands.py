@@ -47,16 +47,16 @@ def study_command(
 
 
 def _write_page(home: Path, comparison: Any, say: Callable[[str], None]) -> Path | None:
-    """The report of the study, claims first; None without the extra `report`."""
-    from errata.report.build import write_report
+    """The report of the study; None without the extra `report`."""
     from errata.report.vega_svg import need_vl_convert
+    from errata.studies.page import write_page
 
     try:
         need_vl_convert()
     except UsageError as missing:
         click.echo(f"no report.html: {missing.found}; {missing.do}", err=True)
         return None
-    return write_report(home, comparison=comparison, say=say).out
+    return write_page(home, comparison, say=say).out
 
 
 def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *, as_json: bool) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from errata.errors import EXIT_DONE, UsageError
+from errata.runs.times import Times, iso
 from errata.studies.steps import Step
 
 RECORD = "steps.jsonl"
@@ -68,12 +70,21 @@ def done(steps: Mapping[str, Step], record: list[Finish]) -> set[str]:
     return found
 
 
-def hours(record: list[Finish]) -> float:
+def hours(record: Sequence[Finish]) -> float:
     """How long steps were at work, over all commands: of each, from its begin to its last step's end."""
     by_command: dict[float, float] = {}
     for finish in record:
         by_command[finish.begun] = max(by_command.get(finish.begun, 0.0), finish.elapsed)
     return sum(by_command.values()) / 3600
+
+
+def times_of(record: Sequence[Finish]) -> Times | None:
+    """When the steps ran, by their lines alone; None without a line. Time in which no step ended is in no line."""
+    if not record:
+        return None
+    first, last = min(each.begun for each in record), max(each.begun + each.elapsed for each in record)
+    begun, ended = (iso(datetime.fromtimestamp(moment, UTC)) for moment in (first, last))
+    return Times(begun, ended, round(3600 * hours(record), 1))
 
 
 def seconds_left(steps: Mapping[str, Step], pending: set[str], record: list[Finish], together: int) -> float | None:

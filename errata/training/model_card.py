@@ -15,7 +15,9 @@ from transformers import TrainerCallback
 from errata.evals.results import Eval
 from errata.evals.tables import share
 from errata.exports.dataset_card import cell
+from errata.runs.progress import worked
 from errata.runs.run_dir import write_whole
+from errata.runs.times import times_in
 
 CARD = "README.md"
 _ONLY_HERE = ", a folder of the machine that it was trained on"
@@ -71,12 +73,17 @@ def _data(source: Mapping[str, Any]) -> str:
 def _evaluated(evals: Sequence[Eval]) -> list[str]:
     """Accuracy by eval and task with its 95 % interval; nothing without evals."""
     rows = [
-        f"| {cell(each.name)} | {cell(task)} | {figures['n']} | {share(figures['accuracy'])} |"
+        f"| {cell(each.name)} | {cell(task)} | {figures['n']} | {share(figures['accuracy'])} | {_when(each)} |"
         for each in evals
         for task, figures in each.summary.get("tasks", {}).items()
     ]
-    head = ["| eval | task | items | accuracy in % [95 %] |", "|---|---|---|---|"]
+    head = ["| eval | task | items | accuracy in % [95 %] | when |", "|---|---|---|---|---|"]
     return ["", "## Evaluated by errata", "", *head, *rows] if rows else []
+
+
+def _when(evaluated: Eval) -> str:
+    times = times_in({"times": evaluated.manifest.times})
+    return worked(times) if times else "-"
 
 
 def how_to_load(name: str, kind: str) -> list[str]:

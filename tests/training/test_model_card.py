@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from errata.evals.results import Eval, Manifest
 from errata.training.model_card import card_text
 from tests.training.trainings import SAVING, go
 
@@ -42,6 +43,17 @@ def test_it_says_what_the_manifest_says() -> None:
     assert "672 weights, LoRA of rank 3 on q_proj" in card
     assert "Control" not in card
     assert "`alpha_zero`" in card_text("mine", manifest(control="alpha_zero"))
+
+
+def test_its_evals_say_when_they_worked_where_they_know() -> None:
+    times = {"begun": "2026-11-28T22:11:00+00:00", "last": "2026-11-28T22:11:40+00:00", "seconds": 40.0}
+    summary = {"tasks": {"mine": {"n": 8, "accuracy": {"value": 0.5, "low": 0.2, "high": 0.8}}}}
+    known = Eval(Path("known"), (), Manifest(name="known", times=times), summary)
+    older = Eval(Path("older"), (), Manifest(name="older"), summary)
+    rows = card_text("mine", manifest(), evals=[known, older]).split("\n| ")[2:]
+    assert rows[0].startswith("known | mine | 8 |")
+    assert rows[0].endswith("| 2026-11-28 22:11 UTC, 40 s of work |")
+    assert rows[1].splitlines()[0].endswith("| - |")
 
 
 @pytest.mark.parametrize("base", ["tiny", str(Path(__file__).parent)])

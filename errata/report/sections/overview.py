@@ -11,8 +11,8 @@ from errata.report.eval_results import Results
 from errata.report.figures import count, dollars, listed, named, pct
 from errata.report.sections.differences import Seen
 from errata.report.sections.synthesis import RunView
-from errata.runs.progress import duration
-from errata.runs.times import times_in, when
+from errata.runs.progress import worked
+from errata.runs.times import Times, times_in
 
 MOST_CLAIMS = 4
 """Of a study's claims; all of them stand in the section of differences."""
@@ -33,32 +33,34 @@ class Overview:
     lede: str
     keys: tuple[Key, ...]
     when: str = ""
-    """When and how long the run worked, and by which version; empty where its manifest says none of it."""
+    """When the run and the steps of its study or school worked and how long, and by which version; empty where no
+    record says any of it."""
     pending: int = 0
     """Problems that the run has still to settle."""
     students: Sequence[tuple[str, str]] = ()
     tasks: Sequence[tuple[str, str]] = ()
 
 
-def overview(view: RunView, results: Results | None) -> Overview:
+def overview(view: RunView, results: Results | None, steps: Times | None = None) -> Overview:
     keys = [*(claim_keys(results) or accuracy_keys(results)), *_synthesis(view)]
     return Overview(
         view.name,
         _lede(view, results),
         tuple(keys[:6]),
-        _when(view.manifest),
+        _when(view.manifest, steps),
         view.status["problems"]["pending"],
         students(results) if results else (),
         tasks(results) if results else (),
     )
 
 
-def _when(manifest: Mapping[str, Any]) -> str:
+def _when(manifest: Mapping[str, Any], steps: Times | None) -> str:
     times, versions = times_in(manifest), manifest.get("versions")
-    parts = [f"Run {when(times)}, {duration(times.seconds)} of work"] if times else []
+    parts = [f"Run {worked(times)}"] if times else []
     if isinstance(versions, dict) and versions.get("errata"):
         parts.append(f"{'by' if parts else 'Run by'} errata {versions['errata']}")
-    return ", ".join(parts) + "." if parts else ""
+    sentences = [", ".join(parts), f"Steps ran {worked(steps)}" if steps else ""]
+    return " ".join(f"{each}." for each in sentences if each)
 
 
 def _lede(view: RunView, results: Results | None) -> str:
