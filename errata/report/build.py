@@ -37,7 +37,7 @@ from errata.report.eval_results import Results, read_results
 from errata.report.figures import Link, Section
 from errata.report.log_totals import LogTotals
 from errata.report.sections import accuracy, mistakes, reviewers, synthesis, teachers, training_curves
-from errata.report.sections.overview import overview
+from errata.report.sections.overview import RUN, About, overview
 from errata.report.sections.synthesis import RunView
 from errata.report.vega_svg import draw, need_vl_convert
 from errata.runs.log_lines import damage_note
@@ -47,7 +47,7 @@ from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import LogIndex, RunDir, draft_of, find_run
 from errata.runs.saved_recipe import load_saved_recipe
 from errata.runs.status import Funnel, figures, judged_roles
-from errata.runs.times import Times, times_in
+from errata.runs.times import times_in
 from errata.runs.transcripts import read_transcripts
 
 MOST_TRANSCRIPTS = 20_000
@@ -79,7 +79,7 @@ def write_report(
     say: Say = lambda _: None,
     comparison: Comparison | None = None,
     first: Sequence[Section] = (),
-    steps: Times | None = None,
+    about: About = RUN,
 ) -> WrittenReport:
     """Writes the report of a run to `out`, by default RUN/report.html.
 
@@ -88,7 +88,7 @@ def write_report(
         say: hears what is being done.
         comparison: of the evals, where it is made already: that of a study, with its claims, or of a school's students.
         first: sections that stand before all others; with them RUN may hold neither log nor evals.
-        steps: when those of a study or school ran, for the head.
+        about: what the head says of a study or school.
 
     Raises UsageError where RUN is no run directory, evals cannot be compared, or the extra `report` is missing.
     """
@@ -109,7 +109,7 @@ def write_report(
         sections = [*first, *_sections(view, results)]
         say(f"drawing {sum(len(figure.charts) for section in sections for figure in section.figures)} charts")
         page = {
-            "overview": overview(view, results, steps),
+            "overview": overview(view, results, about),
             "sections": [_drawn(section) for section in sections],
             "provenance": _provenance(view, results),
             "browsable": archive.entries,

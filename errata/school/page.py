@@ -11,6 +11,7 @@ from pathlib import Path
 from errata.errors import UsageError
 from errata.report.build import Say, WrittenReport, write_report
 from errata.report.eval_results import read_results
+from errata.report.sections.overview import About
 from errata.school.card import write_card
 from errata.school.history import History, read_history
 from errata.school.record import FILE
@@ -52,6 +53,5 @@ def write_page(history: History, out: Path | None = None, say: Say = lambda _: N
         except UsageError as error:
             do = "judge all rounds on the same items: the same command does what is missing"
             raise UsageError(error.found, error.why, do) from error
-    return write_report(
-        history.home, out=out, say=say, comparison=comparison, first=[section(history)], steps=history.times
-    )
+    about = About("school", history.times)
+    return write_report(history.home, out=out, say=say, comparison=comparison, first=[section(history)], about=about)

@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from errata.errors import UsageError
 from errata.evals.comparison import Comparison
 from errata.report.build import WrittenReport, write_report
+from errata.report.sections.overview import About
 from errata.studies.recipe import StudyRecipe
 from errata.studies.record import read_record, times_of
 from errata.studies.results import FILE, compare_study
+from errata.studies.steps import label_of
 
 Say = Callable[[str], None]
 
@@ -31,9 +33,23 @@ def report_of_study(home: Path, out: Path | None = None, say: Say = lambda _: No
             f"{file} cannot be read: {error}"[:300], "the study's claims stand in it", "run `errata study RECIPE` again"
         ) from error
     here = study.model_copy(update={"runs": str(home.parent), "name": home.name})
-    return write_page(home, compare_study(here), out, say)
+    return write_page(here, compare_study(here), out, say)
 
 
-def write_page(home: Path, comparison: Comparison, out: Path | None = None, say: Say = lambda _: None) -> WrittenReport:
+def write_page(
+    study: StudyRecipe, comparison: Comparison, out: Path | None = None, say: Say = lambda _: None
+) -> WrittenReport:
     """Writes the report of a study to `out`, by default STUDY/report.html. Raises UsageError as `report_of_study`."""
-    return write_report(home, out=out, say=say, comparison=comparison, steps=times_of(read_record(home)))
+    about = About("study", times_of(read_record(study.home)), settings_of(study))
+    return write_report(study.home, out=out, say=say, comparison=comparison, about=about)
+
+
+def settings_of(study: StudyRecipe) -> dict[str, str]:
+    """By the arms' labels, what tells each from others of its method: its flags, its data, where it starts."""
+    found: dict[str, str] = {}
+    for name, arm in study.arms.items():
+        words = [f"{flag} {value}" for flag, value in arm.flags.items() if flag != "control"]
+        words += [f"data {arm.data}"] if arm.data and len(study.data) > 1 else []
+        words += [f"from {arm.start}"] if arm.start else []
+        found |= {label_of(study, student, name): ", ".join(words) for student in study.students}
+    return found

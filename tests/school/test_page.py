@@ -101,6 +101,7 @@ def test_its_head_says_when_its_nodes_ran_by_their_record(home: Path) -> None:
     finish = Finish("start", "", 0, 60.0, begun, 95.0)
     (home / RECORD).unlink()
     append(home, finish)
+    assert "Report of the school" in report_of(home).out.read_text()
     assert "Steps ran 2026-11-28 22:10 to 22:11 UTC, 1 min 35 s of work." in report_of(home).out.read_text()
 
 

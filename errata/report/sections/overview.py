@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from errata.evals.comparison import Difference
 from errata.evals.pairing import Arm
 from errata.report.eval_results import Results
 from errata.report.figures import count, dollars, listed, named, pct
@@ -19,6 +20,19 @@ MOST_CLAIMS = 4
 
 
 @dataclass(frozen=True)
+class About:
+    """What a report knows beside its run: what it is of, when the steps of a study or school ran, and by the students'
+    labels the settings that tell them from others of one method."""
+
+    subject: str = "run"
+    steps: Times | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+RUN = About()
+
+
+@dataclass(frozen=True)
 class Key:
     """One large figure. `note` puts it into words."""
 
@@ -29,6 +43,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Overview:
+    subject: str
     title: str
     lede: str
     keys: tuple[Key, ...]
@@ -41,15 +56,16 @@ class Overview:
     tasks: Sequence[tuple[str, str]] = ()
 
 
-def overview(view: RunView, results: Results | None, steps: Times | None = None) -> Overview:
+def overview(view: RunView, results: Results | None, about: About) -> Overview:
     keys = [*(claim_keys(results) or accuracy_keys(results)), *_synthesis(view)]
     return Overview(
+        about.subject,
         view.name,
         _lede(view, results),
         tuple(keys[:6]),
-        _when(view.manifest, steps),
+        _when(view.manifest, about.steps),
         view.status["problems"]["pending"],
-        students(results) if results else (),
+        students(results, about.settings) if results else (),
         tasks(results) if results else (),
     )
 
@@ -94,8 +110,16 @@ def _difference(seen: Seen, name: str, planned: str = "") -> Key:
     """A difference with all that must be known to read it: interval, verdict, control, task and items."""
     value, low, high = seen.points
     one = seen.difference
-    where = f"{seen.student} against {seen.other} on {named(one.task)}, {one.n:,} items"
+    where = f"{seen.student} against {seen.other} on {named(one.task)}, {_items(one)}"
     return Key(f"{value:+.1f}", f"points: {name}", f"[{low:+.1f}, {high:+.1f}], {seen.verdict}{planned}: {where}")
+
+
+def _items(one: Difference) -> str:
+    seeds = len(one.by_seed)
+    if seeds < 2:
+        return f"{one.n:,} items"
+    own = ("each ", " of its own") if one.design == "nested" else ("", "")
+    return f"{seeds} seeds, {own[0]}on {one.n:,} items{own[1]}"
 
 
 def accuracy_keys(results: Results | None) -> list[Key]:
@@ -121,12 +145,12 @@ def accuracy_keys(results: Results | None) -> list[Key]:
     ]
 
 
-def students(results: Results) -> list[tuple[str, str]]:
+def students(results: Results, settings: Mapping[str, str]) -> list[tuple[str, str]]:
     """Every student with a sentence of what it is."""
-    return [(arm.name, _student(arm)) for arm in results.arms]
+    return [(arm.name, _student(arm, settings.get(arm.evals[0].manifest.label, ""))) for arm in results.arms]
 
 
-def _student(arm: Arm) -> str:
+def _student(arm: Arm, settings: str) -> str:
     manifest = arm.evals[0].manifest
     seeds = f", {len(arm.evals)} seeds" if len(arm.evals) > 1 else ""
     if arm.baseline:
@@ -135,7 +159,8 @@ def _student(arm: Arm) -> str:
     if not trained.get("method"):
         return f"Asked as it is{seeds}: {manifest.model}."
     control = trained.get("control")
-    how = str(trained["method"]) + (f", control {control}" if control not in (None, "none") else "")
+    parts = [str(trained["method"]), *([f"control {control}"] if control not in (None, "none") else [])]
+    how = ", ".join([*parts, *([settings] if settings else [])])
     size = "" if arm.target_tokens is None else f" on {arm.target_tokens:,.0f} target tokens"
     return f"Trained by {how}{size}{seeds}."
 
@@ -146,8 +171,14 @@ def tasks(results: Results) -> list[tuple[str, str]]:
     for task in results.tasks:
         figure = next(each for each in results.comparison.figures if each.task == task)
         split = f" of the split {figure.split}" if figure.split else ""
-        lines.append((named(task), f"{count(figure.n, 'item')}{split}, the same for every student."))
+        each = " for each seed" if _own_items(results, task) else ""
+        lines.append((named(task), f"{count(figure.n, 'item')}{split}{each}, the same for every student."))
     return lines
+
+
+def _own_items(results: Results, task: str) -> bool:
+    """Whether seeds have items of their own."""
+    return any(each.design == "nested" for each in results.comparison.differences if each.task == task)
 
 
 def _synthesis(view: RunView) -> list[Key]:
