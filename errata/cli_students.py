@@ -190,7 +190,7 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None, as_json: bool, q
     """Write one HTML file about RUN and its evaluations: figures, transcripts, pairs. No network.
 
     EVAL is an eval directory, JSON lines with `id` and `correct`, or another tool's log, as for `errata compare`; by
-    default all of RUN/evals. RUN may be the folder of a school: then its card.md is written anew as well.
+    default all of RUN/evals. RUN may be the folder of a study, or of a school, whose card.md is then written anew, too.
     """
     with loading():
         from errata.school.page import report_of

@@ -9,9 +9,11 @@ Killed and started again it goes on where the file ends; the finished file does 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,7 @@ from errata.records import Call, Problem, Rationale, canonical
 from errata.runs.drive import Driver
 from errata.runs.mend_log import repair
 from errata.runs.run_dir import Log
+from errata.runs.times import times_in, times_now
 
 IDENTITY = ("model", "decoding", "fingerprint", "seed", "agent")
 """What may not change between the parts of one eval."""
@@ -61,10 +64,7 @@ IDENTITY = ("model", "decoding", "fingerprint", "seed", "agent")
 
 def refuse_another(folder: Path, manifest: Manifest) -> None:
     """Raises UsageError where the folder holds an eval of something else."""
-    try:
-        before = read_manifest(folder)
-    except UsageError:
-        return  # of items without a readable manifest each is looked at itself
+    before = _before(folder)
     for key, old, new in _identity(before, manifest) if before.model else ():
         if canonical(old) != canonical(new):
             raise UsageError(
@@ -72,6 +72,14 @@ def refuse_another(folder: Path, manifest: Manifest) -> None:
                 "one directory holds one model with one decoding, graded and voted on by one code",
                 f"remove {folder}, or give the model or the decoding another name",
             )
+
+
+def _before(folder: Path) -> Manifest:
+    """The manifest there; an empty one where none can be read, for then each item is looked at itself."""
+    try:
+        return read_manifest(folder)
+    except UsageError:
+        return Manifest()
 
 
 def _identity(before: Manifest, now: Manifest) -> Iterator[tuple[str, Any, Any]]:
@@ -121,6 +129,10 @@ class EvalRun:
     in_flight: Callable[[], AbstractContextManager[None]] = nullcontext
     """Holds as long as an item is in flight."""
     failed: int = 0
+    settled: int = 0
+    """Items that this process has answered."""
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.items_to_do = [WorkItem(task, problem) for task in self.tasks for problem in task.problems]
@@ -131,6 +143,7 @@ class EvalRun:
     def open(self) -> int:
         """Looks at what is there; the number of items still to be answered. UsageError where it is another eval."""
         refuse_another(self.folder, self.manifest)
+        self.manifest = self.manifest.model_copy(update={"times": _before(self.folder).times})
         repair(self.folder / ITEMS)
         there = own_items(self.folder / ITEMS)
         self.done = {
@@ -172,6 +185,7 @@ class EvalRun:
             return
         log.append(item.to_line())
         self.done[item.key] = item
+        self.settled += 1
         self.on_settled(None)
 
     async def _item(self, work: WorkItem) -> Item:
@@ -276,6 +290,7 @@ class EvalRun:
                     "completion": sum(item.tokens for item in items),
                 },
                 "cost_usd": None if None in prices else round(sum(prices), 8),
+                "times": self._times(),
             }
         )
         write_items(self.folder / ITEMS, items)
@@ -287,6 +302,14 @@ class EvalRun:
                 write_scores(self.folder, scores)
         write_json(self.folder / SUMMARY, summary)
         return Eval(self.folder, tuple(items), manifest, summary)
+
+    def _times(self) -> dict[str, Any] | None:
+        """Those of the earlier processes and of this one; an eval whose items were all there is left as it is."""
+        earlier = times_in({"times": self.manifest.times})
+        if earlier is None and not self.settled:
+            return None
+        seconds = time.monotonic() - self.started
+        return times_now(earlier, self.begun, seconds, worked=self.settled > 0)._asdict()
 
     def save(self, manifest: Manifest) -> None:
         write_json(self.folder / MANIFEST, manifest.model_dump(by_alias=True))

@@ -128,6 +128,9 @@ class Manifest(_Read):
     tokens: dict[str, int] = Field(default_factory=dict)
     """`prompt` and `completion`."""
     cost_usd: float | None = None
+    times: Any = None
+    """When it worked and for how long, as errata.runs.times.times_in reads it; without processes that were killed. None
+    in those of older versions."""
     training: dict[str, Any] | None = None
     """`method, output, target_tokens, seed, data, cost_usd, log`: copied from the checkpoint's own manifest."""
 

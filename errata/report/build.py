@@ -26,7 +26,7 @@ from errata import __version__
 from errata.config.files import draft_of
 from errata.errors import ErrataError, UsageError
 from errata.evals.comparison import Comparison
-from errata.evals.results import evals_of, read_eval
+from errata.evals.results import Eval, evals_of, read_eval
 from errata.evals.sources import read_evals
 from errata.evidence.in_force import accepted_by
 from errata.records import draw as drawn
@@ -38,17 +38,19 @@ from errata.report.eval_results import Results, read_results
 from errata.report.figures import Link, Section
 from errata.report.log_totals import LogTotals
 from errata.report.sections import accuracy, mistakes, reviewers, synthesis, teachers, training_curves
-from errata.report.sections.overview import overview
+from errata.report.sections.overview import RUN, About, overview
 from errata.report.sections.synthesis import RunView
 from errata.report.vega_svg import draw, need_vl_convert
 from errata.runs.funnel import Funnel
 from errata.runs.log_lines import damage_note
 from errata.runs.marks import marks_in, with_marks
+from errata.runs.progress import worked
 from errata.runs.ran_stages import judged_roles
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_dir import LogIndex, RunDir, find_run
 from errata.runs.saved_recipe import load_saved_recipe
 from errata.runs.status import figures
+from errata.runs.times import times_in
 from errata.runs.transcripts import read_transcripts
 
 MOST_TRANSCRIPTS = 20_000
@@ -80,6 +82,7 @@ def write_report(
     say: Say = lambda _: None,
     comparison: Comparison | None = None,
     first: Sequence[Section] = (),
+    about: About = RUN,
 ) -> WrittenReport:
     """Writes the report of a run to `out`, by default RUN/report.html.
 
@@ -88,6 +91,7 @@ def write_report(
         say: hears what is being done.
         comparison: of the evals, where it is made already: that of a study, with its claims, or of a school's students.
         first: sections that stand before all others; with them RUN may hold neither log nor evals.
+        about: what the head says of a study or school.
 
     Raises UsageError where RUN is no run directory, evals cannot be compared, or the extra `report` is missing.
     """
@@ -108,7 +112,7 @@ def write_report(
         sections = [*first, *_sections(view, results)]
         say(f"drawing {sum(len(figure.charts) for section in sections for figure in section.figures)} charts")
         page = {
-            "overview": overview(view, results),
+            "overview": overview(view, results, about),
             "sections": [_drawn(section) for section in sections],
             "provenance": _provenance(view, results),
             "browsable": archive.entries,
@@ -237,12 +241,17 @@ def _provenance(view: RunView, results: Results | None) -> dict[str, Any]:
         "seed": manifest.get("seed"),
         "licence": manifest.get("licence"),
         "git": (manifest.get("git") or {}).get("commit"),
-        "evals": [(each.name, each.manifest) for each in results.evals] if results else [],
+        "evals": [(each.name, each.manifest, _worked(each)) for each in results.evals] if results else [],
         "notes": [
             *(view.status["notes"] if view.status["problems"]["total"] else ()),
             *(results.notes if results else ()),
         ],
     }
+
+
+def _worked(evaluated: Eval) -> str | None:
+    times = times_in({"times": evaluated.manifest.times})
+    return worked(times) if times else None
 
 
 def _own_code(manifests: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:

@@ -17,6 +17,7 @@ from errata.llm.batches.progress import BatchProgress
 from errata.llm.budget import Amounts
 from errata.runs.counters import Snapshot, Watch
 from errata.runs.runner import Summary
+from errata.runs.times import Times, when
 
 LINE_EVERY_S = 5.0
 RATE_OVER_S = 10.0
@@ -36,6 +37,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def worked(times: Times) -> str:
+    """When and how long: `2026-11-28 22:10 to 22:41 UTC, 28 min 07 s of work`."""
+    return f"{when(times)}, {duration(times.seconds)} of work"
 
 
 def done_so_far(snapshot: Snapshot) -> float:

@@ -34,9 +34,9 @@ def times_now(earlier: Times | None, begun: datetime, seconds: float, *, worked:
     if earlier and not worked:
         return earlier
     now = begun.timestamp() + seconds
-    first = earlier.begun if earlier else _text(begun)
+    first = earlier.begun if earlier else iso(begun)
     before = earlier.seconds if earlier else 0.0
-    return Times(first, _text(datetime.fromtimestamp(now, UTC)), round(before + seconds, 1))
+    return Times(first, iso(datetime.fromtimestamp(now, UTC)), round(before + seconds, 1))
 
 
 def when(times: Times) -> str:
@@ -52,5 +52,6 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _text(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the second."""
     return moment.astimezone(UTC).isoformat(timespec="seconds")

@@ -8,7 +8,7 @@ from pathlib import Path
 from errata.config.files import write_whole
 from errata.errors import plain
 from errata.report.figures import count
-from errata.runs.progress import money
+from errata.runs.progress import money, worked
 from errata.school.figures import next_point
 from errata.school.history import History
 from errata.school.record import Round, School
@@ -30,6 +30,9 @@ def _lines(history: History) -> Iterator[str]:
     yield ""
     yield standing(school)
     yield ""
+    if history.times:
+        yield f"Its nodes ran {worked(history.times)}."
+        yield ""
     if school.start.accuracy is None:
         yield "Nothing is judged yet."
         return

@@ -12,10 +12,12 @@ from pathlib import Path
 from errata.evals.results import ITEMS, Eval, Item, read_eval
 from errata.records import Transcript
 from errata.runs.run_dir import RunDir, is_run
+from errata.runs.times import Times
 from errata.runs.transcripts import read_transcripts
 from errata.school.figures import Changed, Cure, Explained, Rights, changes, cures
 from errata.school.places import AFTER, Places
 from errata.school.record import Round, School, read_school
+from errata.studies.record import read_record, times_of
 
 MOST_CHARS = 600
 """Of an explanation or a question."""
@@ -36,6 +38,8 @@ class History:
     """By round, the problems that its student has wrong and the student before it had mastered."""
     explained: dict[int, list[Explained]] = field(default_factory=dict)
     """By round, the explanations of the student's mistakes in its lesson."""
+    times: Times | None = None
+    """When its nodes ran; None before one of them has ended."""
 
     @property
     def evals(self) -> list[Eval]:
@@ -65,7 +69,7 @@ def read_history(home: Path) -> History:
     """A school by its folder. Raises UsageError where there is no record, or an eval that cannot be read."""
     school = read_school(home)
     start = _finished(home, school.start.judge)
-    found = History(home, school, start)
+    found = History(home, school, start, times=times_of(read_record(home)))
     for each in school.rounds:
         _add(found, each)
     return found

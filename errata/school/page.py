@@ -1,4 +1,7 @@
-"""The report of a school: its own section, then those of its judged students, as one HTML file."""
+"""The report of a school: its own section, then those of its judged students, as one HTML file.
+
+And whose report it is that `errata report` writes.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,25 @@ from pathlib import Path
 from errata.errors import UsageError
 from errata.report.build import Say, WrittenReport, write_report
 from errata.report.eval_results import read_results
+from errata.report.sections.overview import About
 from errata.school.card import write_card
 from errata.school.history import History, read_history
 from errata.school.record import FILE
 from errata.school.section import section
+from errata.studies.page import report_of_study
+from errata.studies.results import FILE as STUDY
 
 
 def report_of(
     run: Path, evals: Sequence[str | Path] = (), out: Path | None = None, say: Say = lambda _: None
 ) -> WrittenReport:
-    """Writes the report of a run or, with its card, of a school; as errata.report.build.write_report has it.
+    """Writes the report of a run, a study or, with its card, a school; as errata.report.build.write_report has it.
 
-    Raises UsageError: as there, and for evals beside a school, whose students are judged by itself.
+    Raises UsageError: as there, for evals beside a school, whose students are judged by itself, and for a record that
+    cannot be read.
     """
+    if (run / STUDY).is_file() and not evals:
+        return report_of_study(run, out, say)
     if not (run / FILE).is_file():
         return write_report(run, evals, out, say=say)
     if evals:
@@ -44,4 +53,5 @@ def write_page(history: History, out: Path | None = None, say: Say = lambda _: N
         except UsageError as error:
             do = "judge all rounds on the same items: the same command does what is missing"
             raise UsageError(error.found, error.why, do) from error
-    return write_report(history.home, out=out, say=say, comparison=comparison, first=[section(history)])
+    about = About("school", history.times)
+    return write_report(history.home, out=out, say=say, comparison=comparison, first=[section(history)], about=about)

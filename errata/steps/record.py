@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
+
+from errata.runs.times import Times, iso
 
 RECORD = "steps.jsonl"
 
@@ -41,9 +45,18 @@ def append(home: Path, finish: Finish) -> None:
         file.write(json.dumps(finish._asdict()) + "\n")
 
 
-def hours(record: list[Finish]) -> float:
+def hours(record: Sequence[Finish]) -> float:
     """How long steps were at work, over all commands: of each, from its begin to its last step's end."""
     by_command: dict[float, float] = {}
     for finish in record:
         by_command[finish.begun] = max(by_command.get(finish.begun, 0.0), finish.elapsed)
     return sum(by_command.values()) / 3600
+
+
+def times_of(record: Sequence[Finish]) -> Times | None:
+    """When the steps ran, by their lines alone; None without a line. Time in which no step ended is in no line."""
+    if not record:
+        return None
+    first, last = min(each.begun for each in record), max(each.begun + each.elapsed for each in record)
+    begun, ended = (iso(datetime.fromtimestamp(moment, UTC)) for moment in (first, last))
+    return Times(begun, ended, round(3600 * hours(record), 1))

@@ -8,6 +8,8 @@ from typing import Any
 
 from errata.config.files import write_whole
 from errata.errors import plain
+from errata.runs.progress import worked
+from errata.runs.times import times_in
 from errata.studies.results import counts, interval, points, unequal
 
 FILE = "card.md"
@@ -33,13 +35,12 @@ def _lines(results: Mapping[str, Any]) -> Iterator[str]:
     seeds = results["seeds"]
     yield f"# {plain(results['name'])}: what was found"
     yield ""
-    yield (
-        f"{results['date']}, {results['machine']}, errata {results['versions']['errata']}: "
-        f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}, {results['hours']:g} hours. "
-        f"Of {len(claims)} claims: {counts(claims)}. Differences in points; p corrected by Holm over the claims; "
-        "could show: the smallest true difference that such data show with a power of 80 %."
+    yield _begin(results) + (
+        f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}. Of {len(claims)} claims: {counts(claims)}. Differences in "
+        "points; p corrected by Holm over the claims; could show: the smallest true difference that such data show "
+        "with a power of 80 %."
         if claims
-        else f"{results['date']}, {results['machine']}: no claims, so that all differences are exploratory."
+        else "no claims, so that all differences are exploratory."
     )
     if claims:
         yield ""
@@ -59,6 +60,13 @@ def _lines(results: Mapping[str, Any]) -> Iterator[str]:
         yield from _schools(results["schools"])
     yield ""
     yield from (f"- {plain(line)}" for line in (*results["methods"], *results["notes"]))
+
+
+def _begin(results: Mapping[str, Any]) -> str:
+    """When, where and by which version."""
+    times = times_in(results)
+    when = f"{worked(times)}, " if times else ""
+    return f"{when}{results['machine']}, errata {results['versions']['errata']}: "
 
 
 def _claim(row: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import click
 from errata.cli_helpers import print_json
 from errata.errors import EXIT_DONE, UsageError
 from errata.runs.progress import money
-from errata.studies.recipe import load_study
+from errata.studies.recipe import StudyRecipe, load_study
 
 
 def study_command(
@@ -34,7 +34,7 @@ def study_command(
     comparison = compare_study(study)
     results = write_results(study, comparison)
     card = write_card(study.home, results)
-    page = _write_page(study.home, comparison, say)
+    page = _write_page(study, comparison, say)
     if as_json:
         print_json(results)
     else:
@@ -46,17 +46,17 @@ def study_command(
     return EXIT_DONE
 
 
-def _write_page(home: Path, comparison: Any, say: Callable[[str], None]) -> Path | None:
-    """The report of the study, claims first; None without the extra `report`."""
-    from errata.report.build import write_report
+def _write_page(study: StudyRecipe, comparison: Any, say: Callable[[str], None]) -> Path | None:
+    """The report of the study; None without the extra `report`."""
     from errata.report.vega_svg import need_vl_convert
+    from errata.studies.page import write_page
 
     try:
         need_vl_convert()
     except UsageError as missing:
         click.echo(f"no report.html: {missing.found}; {missing.do}", err=True)
         return None
-    return write_report(home, comparison=comparison, say=say).out
+    return write_page(study, comparison, say=say).out
 
 
 def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *, as_json: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from errata.evals.compare import compare
 from errata.evals.comparison import Comparison
 from errata.evals.pairing import Arm
 from errata.records import to_json
-from errata.steps.record import hours, read_record
+from errata.steps.record import hours, read_record, times_of
 from errata.studies.recipe import QUANTITIES, UNTOUCHED, StudyClaim, StudyRecipe
 from errata.studies.schools import schools_found
 from errata.studies.steps import home_of, label_of
@@ -78,12 +77,14 @@ def _exploratory(study: StudyRecipe) -> Iterator[tuple[str, str]]:
 def write_results(study: StudyRecipe, comparison: Comparison) -> dict[str, Any]:
     """Writes study.json; its content."""
     record = read_record(study.home)
+    times = times_of(record)
     arms = {arm.name: arm for arm in comparison.arms}
     content = {
         "schema": 1,
         "kind": "study",
         "name": study.name,
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "date": None if times is None else times.last.partition("T")[0],
+        "times": None if times is None else times._asdict(),
         "machine": machine(),
         "hours": round(hours(record), 2),
         "versions": {"errata": __version__, "python": platform.python_version()},

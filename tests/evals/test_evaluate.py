@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from errata.evals.recipe import EvalRecipe, load_eval_recipe
 from errata.evals.results import Eval, read_eval
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.runs.counters import Snapshot, StopSignal
+from errata.runs.times import times_in
 
 ROOT = Path(__file__).parents[2]
 RECIPE: dict[str, Any] = {
@@ -45,8 +48,14 @@ def over_http(url: str, **more: Any) -> dict[str, Any]:
     return {"name": "pupil", "model": "openai/pupil", "api_base": url, "retries": 0, "timeout": 30, **more}
 
 
-def contents(done: Evaluation) -> dict[str, bytes]:
+def files(done: Evaluation) -> dict[str, bytes]:
     return {f"{each.path.name}/{file}": (each.path / file).read_bytes() for each in done.evals for file in FILES}
+
+
+def contents(done: Evaluation) -> dict[str, bytes]:
+    """The files without what a clock told: what two directories with the same answers have alike."""
+    clock = re.compile(rb'"times": \{[^}]*\}')
+    return {name: clock.sub(b'"times"', text) for name, text in files(done).items()}
 
 
 @pytest.fixture(autouse=True)
@@ -86,12 +95,35 @@ async def test_an_item_tells_what_is_known_of_its_problem(tmp_path: Path) -> Non
 
 async def test_the_same_command_asks_nothing_twice_and_changes_no_byte(tmp_path: Path) -> None:
     first = await evaluate_async(recipe(tmp_path))
-    before = contents(first)
+    before = files(first)
 
     second = await evaluate_async(recipe(tmp_path))
 
     assert second.spent["this_run"]["paid"] == second.spent["this_run"]["cached"] == 0
-    assert contents(second) == before
+    assert files(second) == before
+
+
+async def test_its_manifest_says_when_it_worked_over_several_processes(tmp_path: Path) -> None:
+    began = datetime.now(UTC).replace(microsecond=0)
+    first = times_in((await evaluate_async(recipe(tmp_path, limit=2, **ALONE))).evals[0].manifest.model_dump())
+    rest = times_in((await evaluate_async(recipe(tmp_path, **ALONE))).evals[0].manifest.model_dump())
+
+    assert first is not None
+    assert rest is not None
+    assert began <= datetime.fromisoformat(first.begun) <= datetime.fromisoformat(first.last) <= datetime.now(UTC)
+    assert rest.begun == first.begun
+    assert rest.last >= first.last
+    assert rest.seconds > first.seconds
+
+
+async def test_a_manifest_without_times_or_with_unreadable_ones_is_gone_on_with(tmp_path: Path) -> None:
+    done = await evaluate_async(recipe(tmp_path, **ALONE))
+    file = done.evals[0].path / "manifest.json"
+    for older in ({}, {"times": ["yesterday"]}):
+        manifest = {key: value for key, value in orjson.loads(file.read_bytes()).items() if key != "times"}
+        file.write_bytes(orjson.dumps(manifest | older))
+        again = await evaluate_async(recipe(tmp_path, **ALONE))
+        assert again.evals[0].manifest.times is None
 
 
 async def test_in_whatever_order_items_are_answered_the_files_are_the_same(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from errata.report.eval_results import Results, mistake_of, read_results
 from errata.report.sections import changes, synthesis
 from errata.report.sections.mistakes import KINDS
 from errata.report.sections.overview import accuracy_keys, students, tasks
-from tests.report.planted import three_students
+from tests.report.planted import plant_eval, questions, right_at, three_students, training
 from tests.report.run_copies import change_log, copy_of
 
 
@@ -48,13 +48,40 @@ def test_without_claims_each_student_is_told_against_the_untouched_one_with_inte
 
 
 def test_every_student_and_task_is_explained_in_a_sentence(three: Results) -> None:
-    assert [name for name, _ in students(three)] == [arm.name for arm in three.arms]
-    assert dict(students(three))["untouched"] == "The student before any training."
-    assert dict(students(three))["committee"].startswith("Trained by ")
-    assert "target tokens" in dict(students(three))["committee"]
+    assert [name for name, _ in students(three, {})] == [arm.name for arm in three.arms]
+    assert dict(students(three, {}))["untouched"] == "The student before any training."
+    assert dict(students(three, {}))["committee"].startswith("Trained by ")
+    assert "target tokens" in dict(students(three, {}))["committee"]
     assert [name for name, _ in tasks(three)] == list(three.tasks)
     sizes = {each.task: each.n for each in three.comparison.figures}
     assert all(sentence.startswith(f"{sizes[task]} items of the split ") for task, sentence in tasks(three))
+
+
+def test_seeds_with_items_of_their_own_are_told_as_such(tmp_path: Path) -> None:
+    folders = []
+    for seed in (0, 1):
+        items = questions("id", 80)[40 * seed : 40 * seed + 40]
+        for name, rate in (("untouched", 0.4), ("sft", 0.6)):
+            trained = None if name == "untouched" else training("sft", seed)
+            folders.append(
+                plant_eval(
+                    tmp_path / str(seed),
+                    f"{name}-{seed}",
+                    right_at((rate,), f"{name}{seed}"),
+                    tasks={"classroom_id": items},
+                    label=name,
+                    baseline=trained is None,
+                    trained=trained,
+                )
+            )
+            manifest = orjson.loads((folders[-1] / "manifest.json").read_bytes())
+            (folders[-1] / "manifest.json").write_bytes(orjson.dumps(manifest | {"replicate": seed}))
+    results = read_results([read_eval(path) for path in folders])
+
+    assert accuracy_keys(results)[0].note.endswith(
+        "sft against untouched on classroom_id, 2 seeds, each on 40 items of its own"
+    )
+    assert dict(tasks(results))["classroom_id"] == "40 items of the split id for each seed, the same for every student."
 
 
 def test_an_unfinished_run_says_so_and_claims_no_more_than_it_has(lesson: Path, tmp_path: Path) -> None:

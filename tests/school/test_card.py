@@ -28,6 +28,8 @@ def test_a_whole_school_has_its_rounds_what_stands_what_it_cost_and_why_it_ended
         "Ended: round 1 lost 25.0 points on what was mastered, more than 5: the student before it stands. "
         "The student that stands is `somewhere/student`."
     )
+    assert lines[4].startswith("Its nodes ran 20")
+    assert lines[4].endswith(" s of work.")
     row = next(line for line in lines if line.startswith("| round 1"))
     assert row.startswith("| round 1 | 97.5 [87.1, 99.6] | +72.5 [")
     assert "| **better** | 50.0 % | +25.0 | 500 | 200 | $0.2500 |" in row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from errata.report import build
 from errata.school.page import report_of
 from errata.school.recipe import load_school
 from errata.school.record import School, write_school
+from errata.studies.record import RECORD, Finish, append
 from tests.school.school_data import written
 from tests.school.scripted import Scripted, gone_through
 
@@ -92,6 +94,15 @@ def test_the_same_school_has_the_same_bytes(home: Path, tmp_path: Path) -> None:
         report_of(home, out=tmp_path / "a.html").out.read_bytes()
         == report_of(home, out=tmp_path / "b.html").out.read_bytes()
     )
+
+
+def test_its_head_says_when_its_nodes_ran_by_their_record(home: Path) -> None:
+    begun = datetime(2026, 11, 28, 22, 10, tzinfo=UTC).timestamp()
+    finish = Finish("start", "", 0, 60.0, begun, 95.0)
+    (home / RECORD).unlink()
+    append(home, finish)
+    assert "Report of the school" in report_of(home).out.read_text()
+    assert "Steps ran 2026-11-28 22:10 to 22:11 UTC, 1 min 35 s of work." in report_of(home).out.read_text()
 
 
 def test_schools_without_a_judged_round_say_so(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The card of a study whose arms are schools says what they took and what was forgotten."""
+"""The card of a study: when it worked; where arms are schools, what they took and what was forgotten."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from errata.studies.card import write_card
 RESULTS: dict[str, Any] = {
     "name": "small",
     "seeds": [0, 1],
-    "date": "2026-11-29",
+    "times": {"begun": "2026-11-29T06:20:00+00:00", "last": "2026-11-29T07:44:09+00:00", "seconds": 4980.0},
     "machine": "Linux",
     "versions": {"errata": "0"},
     "hours": 0.5,
@@ -37,3 +37,9 @@ def test_schools_have_a_table_of_their_own(tmp_path: Path) -> None:
     card = write_card(tmp_path, RESULTS | {"schools": [SCHOOL]}).read_text()
     assert "| taught | 2 | 3.5 | 27 | 194,348 | 240,011 | 0.10 | +1.2 | - |" in card
     assert "| school |" not in write_card(tmp_path, RESULTS | {"schools": []}).read_text()
+
+
+def test_it_says_when_the_study_worked_and_how_long(tmp_path: Path) -> None:
+    told = "2026-11-29 06:20 to 07:44 UTC, 1 h 23 min of work, Linux, errata 0: no claims"
+    assert told in write_card(tmp_path, RESULTS | {"schools": []}).read_text()
+    assert "\nLinux, errata 0: no claims" in write_card(tmp_path, RESULTS | {"schools": [], "times": None}).read_text()

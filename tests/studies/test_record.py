@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from errata.errors import UsageError
-from errata.steps.record import RECORD, Finish, append, hours, read_record
+from errata.runs.times import Times
+from errata.steps.record import RECORD, Finish, append, hours, read_record, times_of
 from errata.studies.recipe import load_study
 from errata.studies.record import done, seconds_left
 from errata.studies.steps import Step, steps_of
@@ -56,3 +58,15 @@ def test_hours_add_up_over_commands_and_the_rest_goes_by_what_is_like_it(tmp_pat
     pending = {"train base seed-1 sft", "train base seed-1 more"}
     assert seconds_left(steps, pending, record, 2) == pytest.approx(900)
     assert seconds_left(steps, {"eval base seed-0"}, record, 2) is None, "no eval was done yet"
+
+
+def test_when_it_worked_is_told_by_the_lines_alone(tmp_path: Path) -> None:
+    step = next(iter(steps_of(load_study(written(tmp_path))).values()))
+    begun = datetime(2026, 11, 28, 22, 10, 5, tzinfo=UTC).timestamp()
+    record = [
+        finish(step, begun=begun, elapsed=600),
+        finish(step, begun=begun, elapsed=1800),
+        finish(step, begun=begun + 86_400, elapsed=60),  # goes on a day later
+    ]
+    assert times_of(record) == Times("2026-11-28T22:10:05+00:00", "2026-11-29T22:11:05+00:00", 1860.0)
+    assert times_of([]) is None

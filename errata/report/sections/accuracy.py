@@ -37,13 +37,18 @@ def section(results: Results) -> Section:
     evals, tasks = count(len(results.evals), "evaluation"), listed(results.tasks)
     named_before = "Claims were named before and are corrected for one another; all else is exploratory."
     lede = (
-        f"{evals} of {count(len(results.arms), 'student')} on {tasks or 'one task'}, every one on the same items. "
+        f"{evals} of {count(len(results.arms), 'student')} on {tasks or 'one task'}, {_which_items(results)}. "
         f"Differences are paired. {named_before if results.comparison.claims else 'All of them are exploratory.'}"
     )
     notes = list(results.notes)
     if len(results.evals) > MOST_STUDENTS:
         notes.append(f"problem by problem, the first {MOST_STUDENTS} of {len(results.evals)} evaluations are shown")
     return Section("results", "Accuracy", lede, [each for each in figures if each], "items", notes)
+
+
+def _which_items(results: Results) -> str:
+    nested = any(each.design == "nested" for each in results.comparison.differences)
+    return "each seed on items of its own, every student on the same" if nested else "every one on the same items"
 
 
 # ---- accuracy --------------------------------------------------------------------------------------------------------

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from errata.evals.comparison import Difference
 from errata.evals.pairing import Arm
 from errata.report.eval_results import Results
 from errata.report.figures import count, dollars, listed, named, pct
 from errata.report.sections.differences import Seen
 from errata.report.sections.synthesis import RunView
-from errata.runs.progress import duration
-from errata.runs.times import times_in, when
+from errata.runs.progress import worked
+from errata.runs.times import Times, times_in
 
 MOST_CLAIMS = 4
 """Of a study's claims; all of them stand in the section of differences."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report knows beside its run: what it is of, when the steps of a study or school ran, and by the students'
+    labels the settings that tell them from others of one method."""
+
+    subject: str = "run"
+    steps: Times | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+RUN = About()
 
 
 @dataclass(frozen=True)
@@ -29,36 +43,40 @@ class Key:
 
 @dataclass(frozen=True)
 class Overview:
+    subject: str
     title: str
     lede: str
     keys: tuple[Key, ...]
     when: str = ""
-    """When and how long the run worked, and by which version; empty where its manifest says none of it."""
+    """When the run and the steps of its study or school worked and how long, and by which version; empty where no
+    record says any of it."""
     pending: int = 0
     """Problems that the run has still to settle."""
     students: Sequence[tuple[str, str]] = ()
     tasks: Sequence[tuple[str, str]] = ()
 
 
-def overview(view: RunView, results: Results | None) -> Overview:
+def overview(view: RunView, results: Results | None, about: About) -> Overview:
     keys = [*(claim_keys(results) or accuracy_keys(results)), *_synthesis(view)]
     return Overview(
+        about.subject,
         view.name,
         _lede(view, results),
         tuple(keys[:6]),
-        _when(view.manifest),
+        _when(view.manifest, about.steps),
         view.status["problems"]["pending"],
-        students(results) if results else (),
+        students(results, about.settings) if results else (),
         tasks(results) if results else (),
     )
 
 
-def _when(manifest: Mapping[str, Any]) -> str:
+def _when(manifest: Mapping[str, Any], steps: Times | None) -> str:
     times, versions = times_in(manifest), manifest.get("versions")
-    parts = [f"Run {when(times)}, {duration(times.seconds)} of work"] if times else []
+    parts = [f"Run {worked(times)}"] if times else []
     if isinstance(versions, dict) and versions.get("errata"):
         parts.append(f"{'by' if parts else 'Run by'} errata {versions['errata']}")
-    return ", ".join(parts) + "." if parts else ""
+    sentences = [", ".join(parts), f"Steps ran {worked(steps)}" if steps else ""]
+    return " ".join(f"{each}." for each in sentences if each)
 
 
 def _lede(view: RunView, results: Results | None) -> str:
@@ -92,8 +110,16 @@ def _difference(seen: Seen, name: str, planned: str = "") -> Key:
     """A difference with all that must be known to read it: interval, verdict, control, task and items."""
     value, low, high = seen.points
     one = seen.difference
-    where = f"{seen.student} against {seen.other} on {named(one.task)}, {one.n:,} items"
+    where = f"{seen.student} against {seen.other} on {named(one.task)}, {_items(one)}"
     return Key(f"{value:+.1f}", f"points: {name}", f"[{low:+.1f}, {high:+.1f}], {seen.verdict}{planned}: {where}")
+
+
+def _items(one: Difference) -> str:
+    seeds = len(one.by_seed)
+    if seeds < 2:
+        return f"{one.n:,} items"
+    own = ("each ", " of its own") if one.design == "nested" else ("", "")
+    return f"{seeds} seeds, {own[0]}on {one.n:,} items{own[1]}"
 
 
 def accuracy_keys(results: Results | None) -> list[Key]:
@@ -119,12 +145,12 @@ def accuracy_keys(results: Results | None) -> list[Key]:
     ]
 
 
-def students(results: Results) -> list[tuple[str, str]]:
+def students(results: Results, settings: Mapping[str, str]) -> list[tuple[str, str]]:
     """Every student with a sentence of what it is."""
-    return [(arm.name, _student(arm)) for arm in results.arms]
+    return [(arm.name, _student(arm, settings.get(arm.evals[0].manifest.label, ""))) for arm in results.arms]
 
 
-def _student(arm: Arm) -> str:
+def _student(arm: Arm, settings: str) -> str:
     manifest = arm.evals[0].manifest
     seeds = f", {len(arm.evals)} seeds" if len(arm.evals) > 1 else ""
     if arm.baseline:
@@ -133,7 +159,8 @@ def _student(arm: Arm) -> str:
     if not trained.get("method"):
         return f"Asked as it is{seeds}: {manifest.model}."
     control = trained.get("control")
-    how = str(trained["method"]) + (f", control {control}" if control not in (None, "none") else "")
+    parts = [str(trained["method"]), *([f"control {control}"] if control not in (None, "none") else [])]
+    how = ", ".join([*parts, *([settings] if settings else [])])
     size = "" if arm.target_tokens is None else f" on {arm.target_tokens:,.0f} target tokens"
     return f"Trained by {how}{size}{seeds}."
 
@@ -144,8 +171,14 @@ def tasks(results: Results) -> list[tuple[str, str]]:
     for task in results.tasks:
         figure = next(each for each in results.comparison.figures if each.task == task)
         split = f" of the split {figure.split}" if figure.split else ""
-        lines.append((named(task), f"{count(figure.n, 'item')}{split}, the same for every student."))
+        each = " for each seed" if _own_items(results, task) else ""
+        lines.append((named(task), f"{count(figure.n, 'item')}{split}{each}, the same for every student."))
     return lines
+
+
+def _own_items(results: Results, task: str) -> bool:
+    """Whether seeds have items of their own."""
+    return any(each.design == "nested" for each in results.comparison.differences if each.task == task)
 
 
 def _synthesis(view: RunView) -> list[Key]:

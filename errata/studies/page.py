@@ -1,0 +1,55 @@
+"""The report of a study: its claims first, then the arms, and the run that lies in its folder, as one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+from pydantic import ValidationError
+
+from errata.errors import UsageError
+from errata.evals.comparison import Comparison
+from errata.report.build import WrittenReport, write_report
+from errata.report.sections.overview import About
+from errata.steps.record import read_record, times_of
+from errata.studies.recipe import StudyRecipe
+from errata.studies.results import FILE, compare_study
+from errata.studies.steps import label_of
+
+Say = Callable[[str], None]
+
+
+def report_of_study(home: Path, out: Path | None = None, say: Say = lambda _: None) -> WrittenReport:
+    """Writes the report of a study anew, by its study.json and its evals.
+
+    Raises UsageError where study.json or an eval cannot be read, or the extra `report` is missing.
+    """
+    file = home / FILE
+    try:
+        study = StudyRecipe.model_validate(orjson.loads(file.read_bytes())["recipe"])
+    except (OSError, orjson.JSONDecodeError, ValidationError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{file} cannot be read: {error}"[:300], "the study's claims stand in it", "run `errata study RECIPE` again"
+        ) from error
+    here = study.model_copy(update={"runs": str(home.parent), "name": home.name})
+    return write_page(here, compare_study(here), out, say)
+
+
+def write_page(
+    study: StudyRecipe, comparison: Comparison, out: Path | None = None, say: Say = lambda _: None
+) -> WrittenReport:
+    """Writes the report of a study to `out`, by default STUDY/report.html. Raises UsageError as `report_of_study`."""
+    about = About("study", times_of(read_record(study.home)), settings_of(study))
+    return write_report(study.home, out=out, say=say, comparison=comparison, about=about)
+
+
+def settings_of(study: StudyRecipe) -> dict[str, str]:
+    """By the arms' labels, what tells each from others of its method: its flags, its data, where it starts."""
+    found: dict[str, str] = {}
+    for name, arm in study.arms.items():
+        words = [f"{flag} {value}" for flag, value in arm.flags.items() if flag != "control"]
+        words += [f"data {arm.data}"] if arm.data and len(study.data) > 1 else []
+        words += [f"from {arm.start}"] if arm.start else []
+        found |= {label_of(study, student, name): ", ".join(words) for student in study.students}
+    return found
