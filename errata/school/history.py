@@ -17,7 +17,7 @@ from errata.runs.transcripts import read_transcripts
 from errata.school.figures import Changed, Cure, Explained, Rights, changes, cures
 from errata.school.places import AFTER, Places
 from errata.school.record import Round, School, read_school
-from errata.studies.record import read_record, times_of
+from errata.steps.record import read_record, times_of
 
 MOST_CHARS = 600
 """Of an explanation or a question."""
