@@ -17,7 +17,7 @@ from errata.report import build
 from errata.school.page import report_of
 from errata.school.recipe import load_school
 from errata.school.record import School, write_school
-from errata.studies.record import RECORD, Finish, append
+from errata.steps.record import RECORD, Finish, append
 from tests.school.school_data import written
 from tests.school.scripted import Scripted, gone_through
 

@@ -14,9 +14,9 @@ from errata.cli import cli
 from errata.errors import UsageError
 from errata.evals.results import MANIFEST
 from errata.report import build
+from errata.steps.record import Finish, append
 from errata.studies.page import report_of_study
 from errata.studies.recipe import load_study
-from errata.studies.record import Finish, append
 from errata.studies.results import FILE, compare_study, write_results
 from tests.report.planted import plant_eval, questions, right_at, training
 from tests.studies.study_data import written
