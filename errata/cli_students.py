@@ -193,7 +193,7 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None, as_json: bool, q
     default all of RUN/evals. RUN may be the folder of a study, or of a school, whose card.md is then written anew, too.
     """
     with loading():
-        from errata.school.page import report_of
+        from errata.studies.page import report_of
 
     done = report_of(run, evals, out, say=lambda text: None if quiet else click.echo(text, err=True))
     if as_json:

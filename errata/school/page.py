@@ -1,7 +1,4 @@
-"""The report of a school: its own section, then those of its judged students, as one HTML file.
-
-And whose report it is that `errata report` writes.
-"""
+"""The report of a school: its own section, then those of its judged students, as one HTML file."""
 
 from __future__ import annotations
 
@@ -16,20 +13,16 @@ from errata.school.card import write_card
 from errata.school.history import History, read_history
 from errata.school.record import FILE
 from errata.school.section import section
-from errata.studies.page import report_of_study
-from errata.studies.results import FILE as STUDY
 
 
 def report_of(
     run: Path, evals: Sequence[str | Path] = (), out: Path | None = None, say: Say = lambda _: None
 ) -> WrittenReport:
-    """Writes the report of a run, a study or, with its card, a school; as errata.report.build.write_report has it.
+    """Writes the report of a run or, with its card, of a school; as errata.report.build.write_report has it.
 
     Raises UsageError: as there, for evals beside a school, whose students are judged by itself, and for a record that
     cannot be read.
     """
-    if (run / STUDY).is_file() and not evals:
-        return report_of_study(run, out, say)
     if not (run / FILE).is_file():
         return write_report(run, evals, out, say=say)
     if evals:

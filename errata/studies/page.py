@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
@@ -12,12 +12,22 @@ from errata.errors import UsageError
 from errata.evals.comparison import Comparison
 from errata.report.build import WrittenReport, write_report
 from errata.report.sections.overview import About
+from errata.school import page
 from errata.steps.record import read_record, times_of
 from errata.studies.recipe import StudyRecipe
 from errata.studies.results import FILE, compare_study
 from errata.studies.steps import label_of
 
 Say = Callable[[str], None]
+
+
+def report_of(
+    run: Path, evals: Sequence[str | Path] = (), out: Path | None = None, say: Say = lambda _: None
+) -> WrittenReport:
+    """Writes the report of a study, a school or a run, whichever lies in the folder. Raises UsageError as theirs do."""
+    return (
+        report_of_study(run, out, say) if (run / FILE).is_file() and not evals else page.report_of(run, evals, out, say)
+    )
 
 
 def report_of_study(home: Path, out: Path | None = None, say: Say = lambda _: None) -> WrittenReport:

@@ -15,7 +15,7 @@ from errata.errors import UsageError
 from errata.evals.results import MANIFEST
 from errata.report import build
 from errata.steps.record import Finish, append
-from errata.studies.page import report_of_study
+from errata.studies.page import report_of
 from errata.studies.recipe import load_study
 from errata.studies.results import FILE, compare_study, write_results
 from tests.report.planted import plant_eval, questions, right_at, training
@@ -76,14 +76,14 @@ def test_the_verb_reports_a_study_with_its_claims_wherever_its_folder_lies_now(h
 
 
 def test_the_same_study_has_the_same_bytes(home: Path, tmp_path: Path) -> None:
-    one, other = (report_of_study(home, tmp_path / name).out.read_bytes() for name in ("a.html", "b.html"))
+    one, other = (report_of(home, out=tmp_path / name).out.read_bytes() for name in ("a.html", "b.html"))
     assert one == other
 
 
 def test_a_study_whose_record_or_evals_are_not_there_is_refused(home: Path) -> None:
     (home / "base/seed-1/evals/sft-greedy").rename(home / "away")
     with pytest.raises(UsageError, match="sft-greedy is missing"):
-        report_of_study(home)
+        report_of(home)
     (home / FILE).write_text("{}")
     with pytest.raises(UsageError, match="claims stand in it"):
-        report_of_study(home)
+        report_of(home)
