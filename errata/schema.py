@@ -46,11 +46,11 @@ def recipe_class(kind: str) -> type[BaseModel]:
 
 def models_in(model: type[BaseModel]) -> list[type[BaseModel]]:
     """A model and all that its fields are made of, each once, outermost first."""
-    found: list[type[BaseModel]] = [model]
-    for each in found:
+    models: list[type[BaseModel]] = [model]
+    for each in models:
         for field in each.model_fields.values():
-            found += [inner for inner in _models(field.annotation) if inner not in found]
-    return list(dict.fromkeys(found))
+            models += [inner for inner in _models(field.annotation) if inner not in models]
+    return list(dict.fromkeys(models))
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -58,10 +58,10 @@ def equations(text: str) -> tuple[Equation, ...]:
     steps: list[Equation] = []
     place = 0
     while place < len(tokens):
-        found = _equation(tokens, place) if _may_begin(tokens, place) else None
-        if found:
-            steps += found.steps
-        place = found.value if found else place + 1
+        equation = _equation(tokens, place) if _may_begin(tokens, place) else None
+        if equation:
+            steps += equation.steps
+        place = equation.value if equation else place + 1
     return tuple(steps)
 
 
@@ -132,7 +132,7 @@ class Part(NamedTuple):
     behind: int
 
 
-class Found(NamedTuple):
+class EquationSteps(NamedTuple):
     """The steps of an equation, and the token that is its value: another equation may begin there."""
 
     steps: list[Equation]
@@ -162,7 +162,7 @@ def _is_sign(tokens: Sequence[Token], place: int) -> bool:
     return bool(tokens[place].text == "-" and after and after.kind == "number" and after.tight)
 
 
-def _equation(tokens: Sequence[Token], place: int) -> Found | None:
+def _equation(tokens: Sequence[Token], place: int) -> EquationSteps | None:
     left = _sum(tokens, place, 0)
     if left is None or not left.steps:
         return None
@@ -182,7 +182,7 @@ def _equation(tokens: Sequence[Token], place: int) -> Found | None:
         if number.text.endswith("%"):  # 100 - 70 = 30%, and 3 / 10 = 30%
             result = min(result, 100 * result, key=lambda value: abs(value - left.value))
         steps[-1] = steps[-1]._replace(result=result)
-    return Found(steps, at)
+    return EquationSteps(steps, at)
 
 
 def _is_algebra(tokens: Sequence[Token], at: int, right: Part) -> bool:

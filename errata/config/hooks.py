@@ -27,14 +27,14 @@ def check_hooks(owner: Any, hooks: Hooks, *, exact: bool = False) -> None:
 
     Raises UsageError with the package, its version and what is missing or other than expected.
     """
-    found = [text for name, parameters in hooks.items() if (text := _difference(owner, name, parameters, exact))]
-    if found:
-        raise _unfit(owner, f"has {', '.join(found)}")
+    differences = [text for name, parameters in hooks.items() if (text := _difference(owner, name, parameters, exact))]
+    if differences:
+        raise _unfit(owner, f"has {', '.join(differences)}")
 
 
-def check_attributes(made: object, parent: type, names: Sequence[str]) -> None:
+def check_attributes(value: object, parent: type, names: Sequence[str]) -> None:
     """Raises UsageError where an object lacks an attribute that its library's class gave it."""
-    missing = [f"gives no {name}" for name in names if not hasattr(made, name)]
+    missing = [f"gives no {name}" for name in names if not hasattr(value, name)]
     if missing:
         raise _unfit(parent, ", ".join(missing))
 

@@ -73,9 +73,9 @@ def _download(client: httpx.Client, file: PublicFile) -> bytes:
             content = b"".join(_bounded(reply, file))
     except httpx.HTTPError as error:
         raise _unfetched(file, f"{type(error).__name__}: {error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != file.sha256:
-        raise _unfetched(file, f"sends {len(content):,} bytes of sha256 {found}, not {file.sha256}")
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != file.sha256:
+        raise _unfetched(file, f"sends {len(content):,} bytes of sha256 {digest}, not {file.sha256}")
     return content
 
 
@@ -92,9 +92,9 @@ def _elsewhere(reply: httpx.Response) -> str:
     return f", to {reply.headers['location']}" if reply.is_redirect else ""
 
 
-def _unfetched(file: PublicFile, found: str) -> ErrataError:
+def _unfetched(file: PublicFile, fault: str) -> ErrataError:
     return ErrataError(
-        f"{urlsplit(file.address).hostname} {found}",
+        f"{urlsplit(file.address).hostname} {fault}",
         f"{file.place} is not what recipes mean, and was not written",
         f"try again later, or put the file of sha256 {file.sha256} there by hand",
     )

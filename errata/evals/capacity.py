@@ -30,8 +30,8 @@ def capacity_notes(planned: Iterable[tuple[Arm, Arm]]) -> list[str]:
     """One note where arms that are compared differ in what their trainings might change; else none."""
     differing: dict[str, Capacity] = {}
     for pair in planned:
-        found = {arm.name: _of_arm(arm) for arm in pair}
-        known = {name: capacity for name, capacity in found.items() if capacity is not None}
+        capacities = {arm.name: _of_arm(arm) for arm in pair}
+        known = {name: capacity for name, capacity in capacities.items() if capacity is not None}
         if len(set(known.values())) > 1:
             differing |= known
     if not differing:

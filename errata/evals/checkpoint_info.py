@@ -61,10 +61,10 @@ def training_of(model: str) -> dict[str, Any] | None:
 def schooling_in(folder: Path) -> dict[str, Any]:
     """The sums that a school's student has learned from; empty for any other."""
     try:
-        found: dict[str, Any] = json.loads((folder / SCHOOLING).read_bytes())
+        schooling: dict[str, Any] = json.loads((folder / SCHOOLING).read_bytes())
     except (OSError, ValueError):
         return {}
-    return found
+    return schooling
 
 
 def _state(folder: Path) -> dict[str, Any]:

@@ -91,8 +91,8 @@ def score_power(difference: float, discordant: float, n: int, alpha: float) -> f
     numbers, wins = numbers[called], wins[called]
     chance = (discordant + difference) / (2 * discordant)
     rest = numbers - wins + 1
-    found = betainc(wins, rest, chance) + betainc(wins, rest, 1 - chance)  # at least so many, on either side
-    return float(_binomial(numbers, n, discordant) @ found)
+    power = betainc(wins, rest, chance) + betainc(wins, rest, 1 - chance)  # at least so many, on either side
+    return float(_binomial(numbers, n, discordant) @ power)
 
 
 def _binomial(numbers: Values, n: int, chance: float) -> Values:

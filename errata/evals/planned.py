@@ -52,9 +52,9 @@ def _arm(claim: Claim, name: str, arms: Sequence[Arm]) -> Arm:
     exact = [arm for arm in fitting if arm.name == name]
     chosen = exact or fitting
     if len(chosen) != 1:
-        found = "several arms are" if chosen else "no arm is"
+        fault = "several arms are" if chosen else "no arm is"
         raise UsageError(
-            f"claim {claim.name}: {found} called {name}" + (f" with {claim.decoding}" if claim.decoding else ""),
+            f"claim {claim.name}: {fault} called {name}" + (f" with {claim.decoding}" if claim.decoding else ""),
             "a claim is about one arm and one control",
             f"name one of {', '.join(arm.name for arm in arms)}" + (", or its decoding" if chosen else ""),
         )

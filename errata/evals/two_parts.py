@@ -120,8 +120,8 @@ def detectable_parts(parts: Parts, alpha: float, power: float) -> float:
     reach, error = reach_of(estimated, alpha), float(np.sqrt(seed + item))
 
     def lacking(difference: float) -> float:
-        found = ndtr((difference - reach) / error) + ndtr((-difference - reach) / error)
-        return power - float(draws.weights @ found)
+        chance = ndtr((difference - reach) / error) + ndtr((-difference - reach) / error)
+        return power - float(draws.weights @ chance)
 
     return float(brentq(lacking, 0.0, float(reach.max()) + 10 * error, xtol=1e-7))
 

@@ -169,8 +169,8 @@ def patterns(ballots: Ballots) -> Patterns:
     """Collapses problems with equal ballots: a log of 100,000 rationales has some thousand kinds of problems."""
     bounds = np.searchsorted(ballots.problem_N, np.arange(ballots.problems + 1))
     known = np.nan_to_num(ballots.gold_N, nan=2.0)[:, None]
-    shown = np.hstack([ballots.author_N[:, None], _local_groups(ballots)[:, None], known, ballots.votes_NJ])
-    table = np.ascontiguousarray(shown.astype(np.int16))
+    columns = np.hstack([ballots.author_N[:, None], _local_groups(ballots)[:, None], known, ballots.votes_NJ])
+    table = np.ascontiguousarray(columns.astype(np.int16))
     kinds: dict[bytes, int] = {}
     kind_P, first = np.empty(ballots.problems, np.int32), []
     for problem in range(ballots.problems):

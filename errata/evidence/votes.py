@@ -108,18 +108,18 @@ def agreement(case: Case) -> Iterator[Verdict]:
     for each in case.judged:
         for author in authors:
             others = [other for other in case.judged if other.author == author != each.author]
-            said = [same for other in others if (same := case.same(each, other)) is not None]
-            if said:
-                yield Verdict(each.id, author, any(said))
+            matches = [same for other in others if (same := case.same(each, other)) is not None]
+            if matches:
+                yield Verdict(each.id, author, any(matches))
 
 
 def own_samples(case: Case) -> Iterator[Verdict]:
     """Whether at least half of its author's other samples reach the same answer. A single sample abstains."""
     for each in case.judged:
         others = [other for other in case.judged if other.author == each.author and other.id != each.id]
-        said = [same for other in others if (same := case.same(each, other)) is not None]
-        if said:
-            yield Verdict(each.id, "", 2 * sum(said) >= len(said))
+        matches = [same for other in others if (same := case.same(each, other)) is not None]
+        if matches:
+            yield Verdict(each.id, "", 2 * sum(matches) >= len(matches))
 
 
 def arithmetic(case: Case) -> Iterator[Verdict]:
@@ -155,8 +155,8 @@ def revision(case: Case) -> Iterator[Verdict]:
     by_id = {each.id: each for each in case.judged}
     for each in case.judged:
         parent = by_id.get(each.parent_id or "")
-        if parent is not None and each.role == "revised" and (kept := case.same(parent, each)) is not None:
-            yield Verdict(parent.id, "", kept)
+        if parent is not None and each.role == "revised" and (same := case.same(parent, each)) is not None:
+            yield Verdict(parent.id, "", same)
 
 
 VOTES = (

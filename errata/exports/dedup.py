@@ -35,7 +35,7 @@ class Duplicates:
     """Told row by row, says which repeat an earlier one. At most 50 bytes a row, plus the rows of one problem."""
 
     def __init__(self) -> None:
-        self._seen = Fingerprints()
+        self._fingerprints = Fingerprints()
         self._near: dict[bytes, list[tuple[NGrams, ...]]] = {}
 
     def next_problem(self) -> None:
@@ -44,7 +44,10 @@ class Duplicates:
     def repeats(self, prompt: str, texts: Sequence[str], same: Any = None) -> Literal["same", "like"] | None:
         """How this row repeats an earlier one of its prompt and `same` (label, answers); None where it is new."""
         key = canonical([folded(prompt), same])
-        if self._seen.add(fingerprint(canonical([key.decode(), [folded(text) for text in texts]])), 1) is not None:
+        if (
+            self._fingerprints.add(fingerprint(canonical([key.decode(), [folded(text) for text in texts]])), 1)
+            is not None
+        ):
             return "same"
         grams = tuple(ngrams(text) for text in texts)
         before = self._near.setdefault(key, [])

@@ -28,7 +28,7 @@ def own_answers(
         cut_off: answers that end at their length limit may be learned, so that they count among the distinct ones.
         most: right and distinct answers that are kept.
     """
-    seen = set[Any]()
+    reasonings = set[Any]()
     for each in rationales:
         if each.role not in roles:
             continue
@@ -37,12 +37,12 @@ def own_answers(
             yield own
             continue
         reasoning = reasoning_of(own.text)
-        if reasoning in seen:
+        if reasoning in reasonings:
             yield own.model_copy(update={"dropped": "same_equations"})
-        elif len(seen) >= most:
+        elif len(reasonings) >= most:
             yield own.model_copy(update={"dropped": "beyond_most_own"})
         else:
-            seen.add(reasoning)
+            reasonings.add(reasoning)
             yield own
 
 

@@ -35,11 +35,11 @@ def _unfit(each: Rationale, view: TranscriptView) -> str | None:
 
 
 def _row(each: Rationale, view: TranscriptView) -> Row:
-    found = None if each.is_right else each.wrong_step
-    steps = found.steps if found else steps_of(each.text)
-    first = steps.index(found.span) if found else NO_STEP
-    labels = [found is None or number < first for number in range(len(steps))]
-    more = {"first_wrong_step": first, "step_probability": found.probability if found else 1.0}
+    mistake = None if each.is_right else each.wrong_step
+    steps = mistake.steps if mistake else steps_of(each.text)
+    first = steps.index(mistake.span) if mistake else NO_STEP
+    labels = [mistake is None or number < first for number in range(len(steps))]
+    more = {"first_wrong_step": first, "step_probability": mistake.probability if mistake else 1.0}
     meta = row_meta(view, each, more=more)
     return {"prompt": view.prompt, "completions": _texts(each.text, steps), "labels": labels, "meta": meta}
 

@@ -37,13 +37,13 @@ def find_items(text: str, start: int, end: int, choices: Sequence[str] = ()) -> 
 
     The form is read again until it stays: what LaTeX wraps may be wrapped once more.
     """
-    hit = found = _find_items(text, start, end, choices)
+    hit = last = _find_items(text, start, end, choices)
     for _ in range(MOST_WRAPS):
         again = _find_items(hit.answer, 0, len(hit.answer), choices) if hit else None
         if hit is None or again is None or again.answer == hit.answer:
             break
         hit = again
-    return Hit(hit.answer, found.span) if hit and found else None
+    return Hit(hit.answer, last.span) if hit and last else None
 
 
 def _find_items(text: str, start: int, end: int, choices: Sequence[str]) -> Hit | None:

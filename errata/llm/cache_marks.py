@@ -32,8 +32,8 @@ class CacheMarks:
         at = fixed_part(request)
         if at and self._pays(request, at):
             text = messages[-1]["content"]
-            kept = {"type": "text", "text": text[:at], "cache_control": {"type": "ephemeral"}}
-            messages[-1]["content"] = [kept, {"type": "text", "text": text[at:]}]
+            prefix = {"type": "text", "text": text[:at], "cache_control": {"type": "ephemeral"}}
+            messages[-1]["content"] = [prefix, {"type": "text", "text": text[at:]}]
         return messages
 
     def _pays(self, request: Request, at: int) -> bool:

@@ -128,7 +128,9 @@ async def traced_call(request: Request, make: Callable[[], Awaitable[Call]]) -> 
     with (
         use_span(parent) if parent is not None else _nothing(),
         tracing.tracer.start_as_current_span(
-            f"chat {request.spec.model.partition('/')[2]}", kind=SpanKind.CLIENT, attributes=_asked(request)
+            f"chat {request.spec.model.partition('/')[2]}",
+            kind=SpanKind.CLIENT,
+            attributes=_request_attributes(request),
         ) as span,
     ):
         call = await make()
@@ -155,7 +157,7 @@ def _nothing() -> Iterator[None]:
     yield
 
 
-def _asked(request: Request) -> dict[str, Any]:
+def _request_attributes(request: Request) -> dict[str, Any]:
     provider, _, model = request.spec.model.partition("/")
     settings = {
         attribute: request.parameters[name]

@@ -299,9 +299,9 @@ def _tensors(file: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _unfit(where: Path, found: str) -> UsageError:
+def _unfit(where: Path, fault: str) -> UsageError:
     return UsageError(
-        f"{where} does not fit the student: {found[:300]}",
+        f"{where} does not fit the student: {fault[:300]}",
         "it was trained on another base, or its files are damaged",
         "name the base it was trained on",
     )

@@ -54,8 +54,8 @@ class ContextOverflow(ValueError):
         limit: tokens the model can read and write together.
     """
 
-    def __init__(self, found: int, limit: int) -> None:
-        super().__init__(f"the prompt has {found} tokens, the model's context {limit}: no room for an answer")
+    def __init__(self, tokens: int, limit: int) -> None:
+        super().__init__(f"the prompt has {tokens} tokens, the model's context {limit}: no room for an answer")
 
 
 def check_length(checkpoint: Checkpoint, prompt: Sequence[int]) -> None:
@@ -291,9 +291,9 @@ class _Row:
             return self._finished("stop", self._text(self.tokens[:-1]))
         if self.job.decoding.stop and self._stops(self._text(self.tokens[-self._window :])):
             text = self._text(self.tokens)
-            found = [text.find(stop) for stop in self.job.decoding.stop if stop in text]
-            if found:
-                return self._finished("stop", text[: min(found)])
+            places = [text.find(stop) for stop in self.job.decoding.stop if stop in text]
+            if places:
+                return self._finished("stop", text[: min(places)])
         if self.job.settled and _CLOSING & set(self._text([token])):
             text = self._text(self.tokens)
             if (end := self.job.settled(text)) is not None:

@@ -157,12 +157,12 @@ def no_progress_bars() -> Iterator[None]:
     """Loading and saving take seconds, and their bars would be drawn across those of a run."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if enabled:
             logging.enable_progress_bar()
 
 
@@ -225,6 +225,6 @@ def tokenizer_in(folder: Path, **options: Any) -> Any:
 
 def ends_of(generation: Any, tokenizer: Any) -> frozenset[int]:
     """What ends a completion: the tokenizer's end token and those of the generation settings (often one per turn)."""
-    told = getattr(generation, "eos_token_id", None)
-    ids = told if isinstance(told, list) else [told]
+    ends = getattr(generation, "eos_token_id", None)
+    ids = ends if isinstance(ends, list) else [ends]
     return frozenset(each for each in (*ids, tokenizer.eos_token_id) if each is not None)

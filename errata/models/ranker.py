@@ -133,8 +133,8 @@ def new_ranker(student: Any, settings: RankerSettings | None = None, lora: LoraC
 def encode(tokenizer: Any, question: str, rationale: str) -> Scored:
     """The question as the student's prompt, then the rationale. Its end token is left out: it would not be pooled."""
     prompt = prompt_ids(tokenizer, (Message(role="user", content=question),))
-    told = tokenizer(rationale, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
-    return Scored([*prompt, *told], len(prompt))
+    answer = tokenizer(rationale, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+    return Scored([*prompt, *answer], len(prompt))
 
 
 def pad(sequences: Sequence[Scored], pad_id: int) -> dict[str, Tensor]:
@@ -172,7 +172,7 @@ class Scorer:
         """
         encoded = [encode(self.tokenizer, *pair) for pair in zip(questions, rationales, strict=True)]
         longest = self.ranker.settings.max_length
-        found: list[float | None] = [None] * len(encoded)
+        result: list[float | None] = [None] * len(encoded)
         readable = [i for i, one in enumerate(encoded) if one.prompt < len(one.ids) <= longest]
         readable.sort(key=lambda i: len(encoded[i].ids))
         device = next(self.ranker.head.parameters()).device
@@ -182,8 +182,8 @@ class Scorer:
             with torch.inference_mode():
                 scores = self.ranker(**{name: value.to(device) for name, value in batch.items()}).sigmoid()
             for place, score in zip(places, scores.tolist(), strict=True):
-                found[place] = score
-        return found
+                result[place] = score
+        return result
 
 
 def load_ranker(directory: str | Path, device: str | None = None) -> Scorer:

@@ -71,21 +71,21 @@ def decode(
             detokenize=False,
         )
         engine.add_request(str(place), {"prompt_token_ids": list(job.prompt)}, params)
-    seen = dict.fromkeys(jobs, 0)
-    while seen:
+    lengths = dict.fromkeys(jobs, 0)
+    while lengths:
         finished: list[int] = []
         for output in engine.step():
             place = int(output.request_id)
-            if place not in seen:
+            if place not in lengths:
                 continue
             tokens = output.outputs[0].token_ids
-            new, seen[place] = list(tokens[seen[place] :]), len(tokens)
+            new, lengths[place] = list(tokens[lengths[place] :]), len(tokens)
             if over(place, new) or output.finished:
                 finished.append(place)
-        dropped = [place for place in seen if place not in finished and unwanted(place)]
+        dropped = [place for place in lengths if place not in finished and unwanted(place)]
         engine.abort_request([str(place) for place in (*finished, *dropped)])
         for place in (*finished, *dropped):
-            del seen[place]
+            del lengths[place]
         yield from finished
 
 

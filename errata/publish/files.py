@@ -37,13 +37,13 @@ def data_set_file(path: Path) -> Path:
     """The rows: the .jsonl file itself, or the only one of a folder. Raises UsageError."""
     if path.is_file() and path.suffix == ".jsonl":
         return path
-    found = sorted(path.glob("*.jsonl")) if path.is_dir() else []
-    if len(found) == 1:
-        return found[0]
+    candidates = sorted(path.glob("*.jsonl")) if path.is_dir() else []
+    if len(candidates) == 1:
+        return candidates[0]
     raise UsageError(
-        f"{path} holds {len(found)} .jsonl files" if found else f"{path} is no data set and no student",
+        f"{path} holds {len(candidates)} .jsonl files" if candidates else f"{path} is no data set and no student",
         "a data set is one .jsonl file that `errata export` wrote, with its card; a student a checkpoint's folder",
-        f"name the file: {found[0]}" if found else "name the file that `errata export` wrote",
+        f"name the file: {candidates[0]}" if candidates else "name the file that `errata export` wrote",
     )
 
 
@@ -63,8 +63,8 @@ def of_student(files: Files) -> list[Upload]:
     if files.kind == "gguf":
         return _plain([Upload(files.path.name, files.path)])
     folders = [files.path, *(files.path / name for name in NAT_ADAPTERS if files.kind == "nat")]
-    found = sorted(each for folder in folders for each in folder.iterdir() if _listed(each.name))
-    return _plain(Upload(each.relative_to(files.path).as_posix(), each) for each in found)
+    paths = sorted(each for folder in folders for each in folder.iterdir() if _listed(each.name))
+    return _plain(Upload(each.relative_to(files.path).as_posix(), each) for each in paths)
 
 
 def of_ollama(folder: Path) -> list[Upload]:

@@ -56,12 +56,12 @@ def intact_bytes(log: Path, seal: Seal | None) -> int:
     """How much of the log is as it was sealed: all of the sealed part, or nothing."""
     if seal is None or not log.is_file():
         return 0
-    found, left = new_hash(), seal.bytes
+    digest, left = new_hash(), seal.bytes
     with log.open("rb") as file:
         while left > 0 and (block := file.read(min(BLOCK, left))):
-            found.update(block)
+            digest.update(block)
             left -= len(block)
-    return seal.bytes if left == 0 and found.hexdigest() == seal.blake2b else 0
+    return seal.bytes if left == 0 and digest.hexdigest() == seal.blake2b else 0
 
 
 def entry_of(line: bytes, *, sealed: bool) -> Entry | None:
@@ -108,8 +108,8 @@ def split(lines: Iterable[bytes], damaged: Iterable[int]) -> Iterator[tuple[byte
 
 def in_words(log: Path, damaged: tuple[int, ...]) -> str:
     """Where the damaged lines are: `runs/demo/transcripts.jsonl, lines 3, 7`."""
-    shown = ", ".join(map(str, damaged[:SHOWN])) + ", ..." * (len(damaged) > SHOWN)
-    return f"{log}, line{'s' * (len(damaged) > 1)} {shown}"
+    numbers = ", ".join(map(str, damaged[:SHOWN])) + ", ..." * (len(damaged) > SHOWN)
+    return f"{log}, line{'s' * (len(damaged) > 1)} {numbers}"
 
 
 def damage_note(log: Path, damaged: tuple[int, ...]) -> str:

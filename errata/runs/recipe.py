@@ -116,12 +116,12 @@ class SynthRecipe(Settings):
         named = {spec.name: spec for spec in self.agents.everyone}
         waiting = [estimate.agent.name for estimate in self.calls()]
         waiting += [spec.name for specs in self.agents.named_others.values() for spec in specs]
-        found: dict[str, AgentSpec] = {}
+        agents: dict[str, AgentSpec] = {}
         while waiting:
             spec = named[waiting.pop(0)]
-            if found.setdefault(spec.name, spec) is spec and spec.fallback not in {None, *found}:
+            if agents.setdefault(spec.name, spec) is spec and spec.fallback not in {None, *agents}:
                 waiting.append(str(spec.fallback))
-        return tuple(found.values())
+        return tuple(agents.values())
 
     def load_prompts(self) -> Prompts:
         """The prompts of all agents: shipped, the stages' own, and those that the folder `prompts` replaces."""

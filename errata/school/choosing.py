@@ -105,14 +105,14 @@ def choose(
     Raises UsageError where a chooser of one's own gives more than it was asked for, or what was not in the exam.
     """
     mastered = [each for each in results if all(each.right)]
-    kept = _drawn(mastered, round(rehearsal * count), seed, REHEARSAL, _share)
-    kept_ids = {each.problem_id for each in kept}
+    rehearsed = _drawn(mastered, round(rehearsal * count), seed, REHEARSAL, _share)
+    kept_ids = {each.problem_id for each in rehearsed}
     rest = [each for each in results if each.problem_id not in kept_ids]
-    left = count - len(kept)
+    left = count - len(rehearsed)
     if like is not None:
         left = len(_picked(like, rest, left, seed))
     picked = _picked(chooser, rest, left, seed)
-    chosen = {each.problem_id: each for each in (*picked, *kept)}
+    chosen = {each.problem_id: each for each in (*picked, *rehearsed)}
     return [chosen[each.problem_id] for each in results if each.problem_id in chosen]
 
 

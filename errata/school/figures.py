@@ -80,26 +80,26 @@ def judged(school: School) -> list[Round]:
 
 def standings(school: School) -> list[Standing]:
     """The untouched student and that of each judged round, with sums over the rounds up to it."""
-    found: list[Standing] = []
+    rows: list[Standing] = []
     tokens, dollars = 0, school.start.dollars
     if school.start.accuracy is not None:
-        found.append(Standing("start", school.start.accuracy, tokens, dollars))
+        rows.append(Standing("start", school.start.accuracy, tokens, dollars))
     for each in school.rounds:
         tokens += each.teacher_tokens
         dollars = None if dollars is None or each.dollars is None else dollars + each.dollars
         if each.accuracy is not None:
-            found.append(Standing(f"round {each.round}", each.accuracy, tokens, dollars))
-    return found
+            rows.append(Standing(f"round {each.round}", each.accuracy, tokens, dollars))
+    return rows
 
 
 def changes(start: Rights, rounds: Sequence[tuple[int, Rights]]) -> list[Changed]:
     """Per round what was cured, broken and never learned; items that a round was not judged on are left out."""
-    found, before = list[Changed](), start
+    items, before = list[Changed](), start
     never = {item for item, right in start.items() if not right}
     for number, now in rounds:
         never = {item for item in never if not now.get(item, True)}
         both = [(item, before[item], right) for item, right in now.items() if item in before]
-        found.append(
+        items.append(
             Changed(
                 number,
                 tuple(item for item, was, right in both if right and not was),
@@ -108,7 +108,7 @@ def changes(start: Rights, rounds: Sequence[tuple[int, Rights]]) -> list[Changed
             )
         )
         before = now
-    return found
+    return items
 
 
 def kinds_of_mistakes(explained: Iterable[Explained]) -> Counter[str]:

@@ -210,9 +210,9 @@ def load_school(path: str | Path, overrides: Sequence[str] = ()) -> SchoolRecipe
 def school_of(data: dict[str, Any], file: Path, overrides: Sequence[str] = ()) -> SchoolRecipe:
     """The school that plain data describes; what it names is looked for beside `file`. Raises UsageError."""
     school = apply(SchoolRecipe, data, overrides, str(file))
-    loader, asked = Loader(file.parent), school.choose
-    school._file, school._chooser = file, _chooser("by", asked.by, loader)
-    school._like = _chooser("like", asked.like, loader) if asked.like else None
+    loader, settings = Loader(file.parent), school.choose
+    school._file, school._chooser = file, _chooser("by", settings.by, loader)
+    school._like = _chooser("like", settings.like, loader) if settings.like else None
     school._code = loader.code
     return school
 
@@ -234,8 +234,8 @@ def _chooser(key: str, by: str, loader: Loader) -> Chooser:
             "a chooser is a function (results, how many, seed) -> choices",
             "name one",
         )
-    found: Chooser = chooser
-    return found
+    own: Chooser = chooser
+    return own
 
 
 def is_school(path: Path) -> bool:

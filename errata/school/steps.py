@@ -105,8 +105,8 @@ class Steps:
 
     def judge(self, state: State) -> State:
         here, number = self._here(state), state["round"]
-        made = str(here.student(state["again"]))
-        self.runner.do(Task("judge", number, state["student"], made), here.judge)
+        student = str(here.student(state["again"]))
+        self.runner.do(Task("judge", number, state["student"], student), here.judge)
         accuracy, task = accuracy_of(here.judge, self.school.task), self.school.task
         gain, forgotten = gain_of(Path(state["judged"]), here.judge, task), forgotten_of(here)
         judge = within(self.school, here.judge)
@@ -118,7 +118,7 @@ class Steps:
         why = why_stop(self.record.rounds[:number], self.school.stop, self.school.rounds)
         if why:
             return {"next": "stop", "stopped": why}
-        return {"next": "exam", "round": number + 1, "student": made, "judged": str(here.judge), "again": False}
+        return {"next": "exam", "round": number + 1, "student": student, "judged": str(here.judge), "again": False}
 
     def stop(self, state: State) -> State:
         self.ended(state["stopped"])

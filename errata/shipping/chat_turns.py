@@ -71,13 +71,13 @@ def read_turns(render: Render, bos: str) -> Turns:
     Raises UsageError where no texts around turns say what it does.
     """
     try:
-        found = _read(render, bos)
+        turns = _read(render, bos)
     except ValueError as error:
         raise inexpressible("does more than write texts around turns") from error
-    for probe in _PROBES if found.system else _PROBES[:2]:
-        if found.render(probe) != render(probe, answering=True):
+    for probe in _PROBES if turns.system else _PROBES[:2]:
+        if turns.render(probe) != render(probe, answering=True):
             raise inexpressible("writes a turn otherwise where others stand beside it")
-    return found
+    return turns
 
 
 def inexpressible(what: str) -> UsageError:
@@ -104,10 +104,10 @@ def _read(render: Render, bos: str) -> Turns:
 def _system(render: Render, opening: str, before_user: str, bos: str) -> tuple[str, Around | None, str | None]:
     """What begins a conversation, what stands around a system text, and the text where none is given."""
     try:
-        asked = render([_SYSTEM, _USER], answering=False)
+        prompt = render([_SYSTEM, _USER], answering=False)
     except UsageError:
         return opening, None, None
-    before, rest = _around("S1", asked)
+    before, rest = _around("S1", prompt)
     system_end = _without_end(_around("U1", rest)[0], before_user)
     begin = bos if bos and before.startswith(bos) and opening.startswith(bos) else ""
     system = Around(before.removeprefix(begin), system_end)
@@ -118,8 +118,8 @@ def _system(render: Render, opening: str, before_user: str, bos: str) -> tuple[s
 
 
 def _around(mark: str, text: str) -> tuple[str, str]:
-    before, found, behind = text.partition(mark)
-    if not found:
+    before, middle, behind = text.partition(mark)
+    if not middle:
         raise ValueError(f"{mark} is not written")
     return before, behind
 

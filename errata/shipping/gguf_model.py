@@ -82,10 +82,10 @@ def architecture_of(config: Any) -> Architecture:
     raise _unknown(f"a model of the architecture {config.model_type}")
 
 
-def _unknown(found: str) -> UsageError:
+def _unknown(fault: str) -> UsageError:
     known = ", ".join(each.model_type for each in ARCHITECTURES)
     return UsageError(
-        found,
+        fault,
         f"errata writes GGUF files of {known} with plain or Llama 3's rotary positions; another would answer otherwise",
         "ship it --to merged, and convert that folder with llama.cpp's own convert_hf_to_gguf.py",
     )
@@ -168,8 +168,8 @@ def adds_bos(plain: Plain) -> bool:
     tokenizer = plain.tokenizer
     if not tokenizer.chat_template:
         return begins_with_bos(tokenizer)
-    shown = templated(tokenizer, [Message(role="user", content="a")])
-    return bool(tokenizer.bos_token) and shown.startswith(tokenizer.bos_token)
+    text = templated(tokenizer, [Message(role="user", content="a")])
+    return bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
 
 
 def _tensors(model: Any, architecture: Architecture, dtype: str) -> Iterator[tuple[str, Any, Any]]:

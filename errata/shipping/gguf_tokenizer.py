@@ -44,33 +44,33 @@ class Vocabulary:
 
 def vocabulary_of(tokenizer: Any, rows: int) -> Vocabulary:
     """The tokenizer's, for an embedding of so many rows. Raises UsageError where llama.cpp could not read alike."""
-    made = json.loads(tokenizer.backend_tokenizer.to_str())
+    definition = json.loads(tokenizer.backend_tokenizer.to_str())
     vocab: dict[str, int] = tokenizer.get_vocab()
     if max(vocab.values()) >= rows:
         raise _unlike(f"{max(vocab.values()) + 1} tokens for {rows} rows of the embedding")
-    added = {each["id"]: Type.CONTROL if each["special"] else Type.USER_DEFINED for each in made["added_tokens"]}
-    match made["model"]["type"]:
+    added = {each["id"]: Type.CONTROL if each["special"] else Type.USER_DEFINED for each in definition["added_tokens"]}
+    match definition["model"]["type"]:
         case "BPE":
-            return _bpe(made, vocab, added, rows)
+            return _bpe(definition, vocab, added, rows)
         case "WordPiece":
-            return _words(made, vocab, added, rows, tokenizer.unk_token_id)
-    raise _unlike(f"a tokenizer of the type {made['model']['type']}")
+            return _words(definition, vocab, added, rows, tokenizer.unk_token_id)
+    raise _unlike(f"a tokenizer of the type {definition['model']['type']}")
 
 
-def _unlike(found: str) -> UsageError:
+def _unlike(fault: str) -> UsageError:
     return UsageError(
-        found,
+        fault,
         "llama.cpp would read other token ids than the student learned from: written are byte-level BPE split as "
         "GPT-2, SmolLM2, Qwen2 or Llama 3 do, and the word tokenizer of the student `tiny`",
         "ship it --to merged, and convert that folder with llama.cpp's own convert_hf_to_gguf.py",
     )
 
 
-def _bpe(made: Mapping[str, Any], vocab: Mapping[str, int], added: Mapping[int, Type], rows: int) -> Vocabulary:
-    model = made["model"]
+def _bpe(definition: Mapping[str, Any], vocab: Mapping[str, int], added: Mapping[int, Type], rows: int) -> Vocabulary:
+    model = definition["model"]
     if model.get("byte_fallback") or model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"):
         raise _unlike("a BPE tokenizer that is not byte-level")
-    pre = _split_of(made)
+    pre = _split_of(definition)
     if bool(model.get("ignore_merges")) != (pre == "llama-bpe"):
         raise _unlike(f"a BPE tokenizer with ignore_merges {model.get('ignore_merges')} and the split {pre}")
     tokens, types = _listed(vocab, added, rows)
@@ -78,16 +78,16 @@ def _bpe(made: Mapping[str, Any], vocab: Mapping[str, int], added: Mapping[int, 
     return Vocabulary("gpt2", tokens, types, pre, tuple(merges))
 
 
-def _split_of(made: Mapping[str, Any]) -> str:
+def _split_of(definition: Mapping[str, Any]) -> str:
     """llama.cpp's name (tokenizer.ggml.pre) of how texts are cut before merging."""
-    splits = made["pre_tokenizer"] or {}
+    splits = definition["pre_tokenizer"] or {}
     steps = splits.get("pretokenizers", [splits])
-    if _is_bytes(steps[-1]) and (made["normalizer"] or {"type": "NFC"})["type"] == "NFC":
+    if _is_bytes(steps[-1]) and (definition["normalizer"] or {"type": "NFC"})["type"] == "NFC":
         by_regex = steps[-1].get("use_regex", True)
         match steps[:-1]:
-            case [] if by_regex and not made["normalizer"]:
+            case [] if by_regex and not definition["normalizer"]:
                 return "gpt-2"
-            case [{"type": "Digits", "individual_digits": True}] if by_regex and not made["normalizer"]:
+            case [{"type": "Digits", "individual_digits": True}] if by_regex and not definition["normalizer"]:
                 return "smollm"
             case [{"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated"}] if not by_regex:
                 if regex == _QWEN2_SPLIT:
@@ -103,10 +103,10 @@ def _is_bytes(step: Mapping[str, Any]) -> bool:
 
 
 def _words(
-    made: Mapping[str, Any], vocab: Mapping[str, int], added: Mapping[int, Type], rows: int, unknown: int
+    definition: Mapping[str, Any], vocab: Mapping[str, int], added: Mapping[int, Type], rows: int, unknown: int
 ) -> Vocabulary:
-    prefix = made["model"]["continuing_subword_prefix"]
-    if (made["pre_tokenizer"] or {}).get("type") != "WhitespaceSplit" or made["normalizer"]:
+    prefix = definition["model"]["continuing_subword_prefix"]
+    if (definition["pre_tokenizer"] or {}).get("type") != "WhitespaceSplit" or definition["normalizer"]:
         raise _unlike("a WordPiece tokenizer that cuts texts at more than white space")
     spelled = {
         token: token if place in added else token.removeprefix(prefix) if token.startswith(prefix) else BLANK + token

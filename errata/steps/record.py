@@ -30,13 +30,13 @@ def read_record(home: Path) -> list[Finish]:
         lines = (home / RECORD).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
-    found = []
+    finishes = []
     for line in lines:
         try:
-            found.append(Finish(**json.loads(line)))
+            finishes.append(Finish(**json.loads(line)))
         except (ValueError, TypeError):
             continue
-    return found
+    return finishes
 
 
 def append(home: Path, finish: Finish) -> None:

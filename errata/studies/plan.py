@@ -141,20 +141,20 @@ def _lessons(study: StudyRecipe, steps: dict[str, Step]) -> list[dict[str, Any]]
     from errata.runs.plan.estimate import estimate
     from errata.studies.preflight import lesson_of
 
-    found: dict[str, dict[str, Any]] = {}
+    lessons: dict[str, dict[str, Any]] = {}
     for step in steps.values():
         if step.kind != "lesson":
             continue
-        if step.part not in found:
+        if step.part not in lessons:
             planned = estimate(lesson_of(study, step))
             totals = {key: planned[key]["expected"] for key in ("calls", "tokens", "cost_usd") if planned.get(key)}
             refused = [note for note in planned["notes"] if "would refuse" in note]
-            found[step.part] = {
+            lessons[step.part] = {
                 "name": step.part,
                 "runs": 0,
                 "problems": planned["problems"],
                 **totals,
                 "refused": refused,
             }
-        found[step.part]["runs"] += 1
-    return list(found.values())
+        lessons[step.part]["runs"] += 1
+    return list(lessons.values())

@@ -45,33 +45,33 @@ class Step:
 
 def steps_of(study: StudyRecipe) -> dict[str, Step]:
     """Every step by its name, in an order in which each comes after those that it needs."""
-    found: dict[str, Step] = {}
+    steps: dict[str, Step] = {}
     for name, student in study.students.items():
         if student.pretrain is not None:
             _add(
-                found,
+                steps,
                 Step(f"pretrain {name}", "pretrain", _home_of_base(study, name), (), digest(student.pretrain), name),
             )
         for seed in study.seeds:
-            _add_seed(found, study, name, student, seed)
-    return found
+            _add_seed(steps, study, name, student, seed)
+    return steps
 
 
-def _add(found: dict[str, Step], step: Step) -> Step:
-    return found.setdefault(step.name, step)
+def _add(steps: dict[str, Step], step: Step) -> Step:
+    return steps.setdefault(step.name, step)
 
 
-def _add_seed(found: dict[str, Step], study: StudyRecipe, name: str, student: BaseStudent, seed: int) -> None:
+def _add_seed(steps: dict[str, Step], study: StudyRecipe, name: str, student: BaseStudent, seed: int) -> None:
     base = (f"pretrain {name}",) if student.pretrain is not None else ()
     origin = digest(student.model_dump(mode="json"))
     lessons = {data: _lesson(study, name, seed, data, base, origin) for data in study.data}
     for step in lessons.values():
         if step is not None:
-            _add(found, step)
+            _add(steps, step)
     trained: dict[str, Step] = {}
     for arm in _in_order(study):
         if study.arms[arm].school is not None:
-            trained[arm] = _add(found, _school(study, name, seed, arm, base, origin))
+            trained[arm] = _add(steps, _school(study, name, seed, arm, base, origin))
             continue
         lesson = lessons[study.data_of(arm)]
         before = [trained[other] for other in study.arms[arm].needs]
@@ -81,13 +81,13 @@ def _add_seed(found: dict[str, Step], study: StudyRecipe, name: str, student: Ba
         inputs = digest(spec, study.training, data, origin, seed, [step.inputs for step in before])
         out = home_of(study, name, seed) / "students" / arm
         trained[arm] = _add(
-            found, Step(f"train {name} seed-{seed} {arm}", "train", out, needs, inputs, name, seed, arm)
+            steps, Step(f"train {name} seed-{seed} {arm}", "train", out, needs, inputs, name, seed, arm)
         )
     evals = study.evals.model_dump(mode="json")
-    made = tuple(step.name for step in trained.values())
+    arms = tuple(step.name for step in trained.values())
     inputs = digest(evals, seed, origin, [step.inputs for step in trained.values()])
     out = home_of(study, name, seed) / "evals"
-    _add(found, Step(f"eval {name} seed-{seed}", "eval", out, (*base, *made), inputs, name, seed))
+    _add(steps, Step(f"eval {name} seed-{seed}", "eval", out, (*base, *arms), inputs, name, seed))
 
 
 def _lesson(study: StudyRecipe, student: str, seed: int, data: str, base: tuple[str, ...], origin: str) -> Step | None:
@@ -141,8 +141,8 @@ def base_of(study: StudyRecipe, student: str) -> str:
     spec = study.students[student]
     if spec.model is not None:
         return expand(spec.model)
-    made = [path for path in _home_of_base(study, student).glob("tiny-*") if path.is_dir()]
-    return str(made[0]) if len(made) == 1 else str(_home_of_base(study, student))
+    folders = [path for path in _home_of_base(study, student).glob("tiny-*") if path.is_dir()]
+    return str(folders[0]) if len(folders) == 1 else str(_home_of_base(study, student))
 
 
 def _in_order(study: StudyRecipe) -> list[str]:
@@ -173,24 +173,24 @@ def made_by(study: StudyRecipe, student: str, seed: int, arm: str) -> Path:
 def training_words(study: StudyRecipe, step: Step) -> list[str]:
     """The flags of an arm's training, as `errata train METHOD` takes them."""
     assert step.seed is not None
-    arm, made = study.arms[step.part], partial(made_by, study, step.student, step.seed)
+    arm, student_of = study.arms[step.part], partial(made_by, study, step.student, step.seed)
     data = study.data[study.data_of(step.part)]
     lesson = run_of(study, step.student, step.seed, study.data_of(step.part))
     source = [expand(path) for path in data.paths] or [str(lesson)]
     flags: dict[str, Any] = {"dataset_name": source, "output_dir": str(step.out), "seed": step.seed}
     if arm.start is not None:
-        flags["model_name_or_path"] = str(made(arm.start))
+        flags["model_name_or_path"] = str(student_of(arm.start))
     elif not arm.needs:  # what reads another arm's student finds its base there
         flags["model_name_or_path"] = base_of(study, step.student)
     flags |= {**study.training, **arm.flags, "resume_from_checkpoint": "auto"}
-    return [word for key, value in flags.items() for word in (f"--{key}", *_words(value, made))]
+    return [word for key, value in flags.items() for word in (f"--{key}", *_words(value, student_of))]
 
 
-def _words(value: Any, made: Callable[[str], Path]) -> list[str]:
+def _words(value: Any, student_of: Callable[[str], Path]) -> list[str]:
     """A flag's value on a command line."""
     if isinstance(value, list):
-        return [word for each in value for word in _words(each, made)]
+        return [word for each in value for word in _words(each, student_of)]
     if isinstance(value, bool):
         return [str(value).lower()]
     text = str(value)
-    return [str(made(text.removeprefix(ARM))) if text.startswith(ARM) else text]
+    return [str(student_of(text.removeprefix(ARM))) if text.startswith(ARM) else text]

@@ -30,8 +30,8 @@ def comparable(groups: Sequence[Group], kinds: Collection[Kind], left_out: Count
 
     Raises UsageError where no two rationales can be compared.
     """
-    found = [_alike(group, kinds, left_out) for group in groups]
-    if not any(found):
+    likeness = [_alike(group, kinds, left_out) for group in groups]
+    if not any(likeness):
         counts = ((reason, left_out[reason]) for reason in (NO_ANSWER, OTHER_TOKENS, ALONE))
         reasons = "; ".join(f"{count} {reason}" for reason, count in counts if count)
         raise UsageError(
@@ -39,11 +39,11 @@ def comparable(groups: Sequence[Group], kinds: Collection[Kind], left_out: Count
             "the consistency term compares the tokens of the answers",
             "set --answer_sentence 'The answer is {answer}.', which closes every rationale alike",
         )
-    kept = [
+    rest = [
         _unmarked(group, kinds, alike) if keep else keeping(group, _without(group, kinds, alike))
-        for group, alike in zip(groups, found, strict=True)
+        for group, alike in zip(groups, likeness, strict=True)
     ]
-    return [group for group in kept if group is not None]
+    return [group for group in rest if group is not None]
 
 
 def _alike(group: Group, kinds: Collection[Kind], left_out: Counter[str]) -> set[int]:

@@ -46,8 +46,8 @@ def probe(model: Any, groups: Iterable[Group], seed: int) -> Probe | None:
 
     Leaves the model in evaluation mode.
     """
-    kept = list(groups)
-    wrong, right = (_drawn(kept, kind, seed) for kind in ("wrong", "right"))
+    sequences = list(groups)
+    wrong, right = (_drawn(sequences, kind, seed) for kind in ("wrong", "right"))
     if not wrong or not right:
         return None
     model.eval()

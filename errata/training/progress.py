@@ -41,12 +41,12 @@ def describe(now: TrainingNow) -> list[tuple[str, str]]:
     """The figures of a training at one moment, as (what, value)."""
     left = now.left_s()
     pace = "" if left is None else f", {(now.step - now.first) / max(now.elapsed_s, 1e-9):.2g} steps/s"
-    shown = {
+    figures = {
         name: value for name, value in now.figures.items() if name.partition("/")[0] in SHOWN and name.isprintable()
     }
     return [
         ("steps", f"{now.step:,}/{now.steps:,}"),
-        *((name.replace("/", " ").replace("_", " "), f"{value:.4g}") for name, value in shown.items()),
+        *((name.replace("/", " ").replace("_", " "), f"{value:.4g}") for name, value in figures.items()),
         ("time", f"{duration(now.elapsed_s)}, {'-' if left is None else duration(left)} left{pace}"),
     ]
 

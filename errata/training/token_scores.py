@@ -54,7 +54,7 @@ class _Score(torch.autograd.Function):
         keep = any(ctx.needs_input_grad) and size * width * dtype.itemsize <= KEPT_BYTES
         logp_N, entropy_N = (torch.empty(size, dtype=torch.float32, device=hidden_ND.device) for _ in range(2))
         is_top_N = torch.empty(size, dtype=torch.bool, device=hidden_ND.device)
-        kept: list[_Chunk] = []
+        chunks: list[_Chunk] = []
         weight_DV = weight_VD.to(dtype).t()
         with torch.autocast(hidden_ND.device.type, enabled=False):
             for at in _chunks(size, width):
@@ -68,8 +68,8 @@ class _Score(torch.autograd.Function):
                 entropy_N[at] = sum_C1.log().squeeze(1) - torch.linalg.vecdot(exp_CV, below_CV) / sum_C1.squeeze(1)
                 is_top_N[at] = (place_C1 == label_C1).squeeze(1)
                 if keep:
-                    kept.append(_Chunk(exp_CV.to(dtype), sum_C1))
-        ctx.save_for_backward(hidden_ND, weight_VD, bias_V, label_N, *(each for chunk in kept for each in chunk))
+                    chunks.append(_Chunk(exp_CV.to(dtype), sum_C1))
+        ctx.save_for_backward(hidden_ND, weight_VD, bias_V, label_N, *(each for chunk in chunks for each in chunk))
         ctx.dtype = dtype
         ctx.mark_non_differentiable(entropy_N, is_top_N)
         return logp_N, entropy_N, is_top_N
@@ -77,14 +77,14 @@ class _Score(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, slope_N: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
         hidden_ND, weight_VD, bias_V, label_N, *flat = ctx.saved_tensors
-        kept = [_Chunk(*flat[place : place + 2]) for place in range(0, len(flat), 2)]
+        chunks = [_Chunk(*flat[place : place + 2]) for place in range(0, len(flat), 2)]
         weights, biases = ctx.needs_input_grad[1], ctx.needs_input_grad[2]
         by_hidden_ND = torch.empty_like(hidden_ND)
         by_weight_VD = torch.zeros_like(weight_VD, dtype=torch.float32) if weights else None
         by_bias_V = torch.zeros_like(bias_V, dtype=torch.float32) if biases else None
         weight = weight_VD.to(ctx.dtype)
         for place, at in enumerate(_chunks(len(label_N), len(weight_VD))):
-            chunk = kept[place] if kept else _anew(hidden_ND[at], weight, bias_V, ctx.dtype)
+            chunk = chunks[place] if chunks else _anew(hidden_ND[at], weight, bias_V, ctx.dtype)
             by_logits_CV = _by_logits(chunk, slope_N[at, None], label_N[at, None], ctx.dtype)
             by_hidden_ND[at] = by_logits_CV @ weight
             if by_weight_VD is not None:

@@ -52,8 +52,8 @@ class Answers:
 
     async def runs(self, request: web.Request) -> web.StreamResponse:
         def read() -> list[dict[str, object]]:
-            found = [run_now(place, run) for place, run in find_runs(self._view.folder).items()]
-            return [run.to_json() for run in sorted(found, key=lambda run: -run.changed)]
+            runs = [run_now(place, run) for place, run in find_runs(self._view.folder).items()]
+            return [run.to_json() for run in sorted(runs, key=lambda run: -run.changed)]
 
         return _json(await asyncio.to_thread(read))
 
@@ -61,8 +61,8 @@ class Answers:
         folder = self._view.folder
 
         def read() -> list[dict[str, object]]:
-            found = [school_now(place, home, folder) for place, home in find_schools(folder).items()]
-            return [each.to_json() for each in sorted(found, key=lambda each: -each.changed)]
+            schools = [school_now(place, home, folder) for place, home in find_schools(folder).items()]
+            return [each.to_json() for each in sorted(schools, key=lambda each: -each.changed)]
 
         return _json(await asyncio.to_thread(read))
 

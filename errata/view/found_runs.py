@@ -144,14 +144,14 @@ def version_of(run: RunDir) -> str:
 
 def newest(run: RunDir, most: int = NEWEST) -> list[Newest]:
     """The last transcripts of the log, the newest first; lines that are none, and half ones, are passed over."""
-    found: list[Newest] = []
+    transcripts: list[Newest] = []
     for line in reversed(_tail(run.log).split(b"\n")):
-        if len(found) == most:
+        if len(transcripts) == most:
             break
         with suppress(ValueError):
             if line.strip():
-                found.append(_newest(Transcript.from_line(line)))
-    return found
+                transcripts.append(_newest(Transcript.from_line(line)))
+    return transcripts
 
 
 def _newest(transcript: Transcript) -> Newest:

@@ -50,8 +50,8 @@ def read_json_log(path: Path, wanted: Sequence[str] = ()) -> Log:
     return to_log(_source(path, log), _answers(path, log["samples"]), wanted)
 
 
-def _no_log(path: Path, found: str) -> UsageError:
-    return UsageError(f"{path}: {found}", "it is read as a log of inspect_ai", "name a log that holds samples")
+def _no_log(path: Path, fault: str) -> UsageError:
+    return UsageError(f"{path}: {fault}", "it is read as a log of inspect_ai", "name a log that holds samples")
 
 
 def _source(path: Path, head: Any) -> Source:
@@ -111,8 +111,8 @@ def _scores(scores: dict[str, Any]) -> Iterator[tuple[str, Score]]:
 def _prompt(value: Any) -> str:
     """A sample's input: a text, or the last message of the user in a list of them."""
     if isinstance(value, list):
-        asked = [mapping(each) for each in value if mapping(each).get("role") == "user"]
-        return _content(asked[-1].get("content")) if asked else ""
+        questions = [mapping(each) for each in value if mapping(each).get("role") == "user"]
+        return _content(questions[-1].get("content")) if questions else ""
     return value if isinstance(value, str) else ""
 
 

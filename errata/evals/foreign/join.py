@@ -35,16 +35,19 @@ def joined(evals: Sequence[Eval]) -> tuple[list[Eval], list[str]]:
     shared = {item.key for item in first.items}.intersection(*(set(each.keys.values()) for each in matches))
     if not shared:
         counts = ", ".join(
-            f"{each.path} has {len(found.keys)} of them" for each, found in zip(evals[1:], matches[1:], strict=True)
+            f"{each.path} has {len(matching.keys)} of them"
+            for each, matching in zip(evals[1:], matches[1:], strict=True)
         )
         raise UsageError(
             f"no item of {first.path} is in all files: {counts}",
             "items are joined by their question, or by task and id where a file tells no question",
             "compare files of one task and data set",
         )
-    notes = [note for each, found in zip(evals, matches, strict=True) for note in _notes(each, found, shared, first)]
+    notes = [
+        note for each, matching in zip(evals, matches, strict=True) for note in _notes(each, matching, shared, first)
+    ]
     mine = {item.key: item for item in first.items}
-    return [_renamed(each, found.keys, shared, mine) for each, found in zip(evals, matches, strict=True)], notes
+    return [_renamed(each, matching.keys, shared, mine) for each, matching in zip(evals, matches, strict=True)], notes
 
 
 def match(first: Eval, other: Eval) -> Match:
@@ -96,24 +99,24 @@ class _Questions:
     def __init__(self, items: Sequence[Item]) -> None:
         self._keys: dict[tuple[str | None, str], list[Key]] = {}
         for item in items:
-            if asked := words(item):
+            if question := words(item):
                 for task in (item.task, None):
-                    self._keys.setdefault((task, asked), []).append(item.key)
+                    self._keys.setdefault((task, question), []).append(item.key)
 
     def find(self, item: Item) -> Key | None:
         """The item of the same task that asks the same, else of any task; None where there are several or none."""
-        asked = words(item)
-        found = self._keys.get((item.task, asked)) or self._keys.get((None, asked), [])
-        return found[0] if len(found) == 1 else None
+        question = words(item)
+        places = self._keys.get((item.task, question)) or self._keys.get((None, question), [])
+        return places[0] if len(places) == 1 else None
 
 
 def _renamed(one: Eval, keys: Mapping[Key, Key], shared: set[Key], mine: Mapping[Key, Item]) -> Eval:
     """The shared items under the first eval's keys, in its order, with its gold answers."""
     place = {key: n for n, key in enumerate(mine)}
-    kept = sorted((item for item in one.items if keys.get(item.key) in shared), key=lambda item: place[keys[item.key]])
-    items = tuple(_under(item, mine[keys[item.key]]) for item in kept)
+    joint = sorted((item for item in one.items if keys.get(item.key) in shared), key=lambda item: place[keys[item.key]])
+    items = tuple(_under(item, mine[keys[item.key]]) for item in joint)
     tasks: dict[str, dict[str, object]] = {}
-    for before, after in zip(kept, items, strict=True):
+    for before, after in zip(joint, items, strict=True):
         if before.task in one.manifest.tasks:
             tasks.setdefault(after.task, {**one.manifest.tasks[before.task]})
     return Eval(one.path, items, one.manifest.model_copy(update={"tasks": tasks}), one.summary)
@@ -124,17 +127,17 @@ def _under(item: Item, first: Item) -> Item:
     return item.model_copy(update={"task": first.task, "id": first.id, "meta": {**item.meta, **gold}})
 
 
-def _notes(one: Eval, found: Match, shared: set[Key], first: Eval) -> list[str]:
+def _notes(one: Eval, match: Match, shared: set[Key], first: Eval) -> list[str]:
     name, total = one.manifest.name, len(one.items)
-    alone = [item.id for item in one.items if found.keys.get(item.key) not in shared]
+    alone = [item.id for item in one.items if match.keys.get(item.key) not in shared]
     notes = []
     if alone:
         notes.append(
             f"{name}: {len(alone)} of {total} items are not in all files and are left out: {some(alone)}; what is said "
             f"is about the {len(shared)} that are"
         )
-    if found.other_questions:
-        notes.append(f"{name}: {found.other_questions} items have an id of {first.manifest.name} but another question")
-    if found.by_question:
-        notes.append(f"{name}: {found.by_question} items have other tasks or ids and are joined by their question")
+    if match.other_questions:
+        notes.append(f"{name}: {match.other_questions} items have an id of {first.manifest.name} but another question")
+    if match.by_question:
+        notes.append(f"{name}: {match.by_question} items have other tasks or ids and are joined by their question")
     return notes

@@ -98,9 +98,9 @@ def _answer(id_: str, line: dict[str, Any]) -> Answer:
 def _question(line: dict[str, Any]) -> str | None:
     """What the document asks, else the prompt as it was sent."""
     doc = mapping(line.get("doc"))
-    asked = next((doc[name] for name in QUESTIONS if isinstance(doc.get(name), str) and doc[name].strip()), None)
-    if asked is not None:
-        return str(asked)
+    question = next((doc[name] for name in QUESTIONS if isinstance(doc.get(name), str) and doc[name].strip()), None)
+    if question is not None:
+        return str(question)
     arguments = line.get("arguments")
     first = next(iter(arguments.values()), None) if isinstance(arguments, dict) else _first(arguments)
     prompt = first.get("arg_0") if isinstance(first, dict) else _first(first)

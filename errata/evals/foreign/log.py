@@ -108,9 +108,9 @@ def _chosen(source: Source, answers: Sequence[Answer], wanted: Sequence[str]) ->
     names = list(dict.fromkeys(name for each in answers for name in each.scores))
     usable = [name for name in names if _is_share(answers, name)]
     if not usable:
-        found = f"its scores are {', '.join(names[:SHOWN])}" if names else "no answer is scored"
+        fault = f"its scores are {', '.join(names[:SHOWN])}" if names else "no answer is scored"
         raise UsageError(
-            f"{source.path}: {found}" if answers else f"{source.path} holds no answer",
+            f"{source.path}: {fault}" if answers else f"{source.path} holds no answer",
             "an item needs a score that is true, false or a share between 0 and 1",
             "score the log, or write JSON lines with `id` and `correct` of it",
         )

@@ -52,8 +52,8 @@ def build(team: Team, settings: DualCotSettings, pipeline: Pipeline) -> Steps:
             teacher = rewriter(team, each.source)
             if each.verb == "corrupt":
                 return teacher.corrupt(problem, each.source, settings.sampling, each.round, examples)
-            shown = as_agreed(problem, list(state["rationales"].values())) or problem
-            return teacher.rectify(shown, each.source, settings.sampling, each.round, examples)
+            agreed = as_agreed(problem, list(state["rationales"].values())) or problem
+            return teacher.rectify(agreed, each.source, settings.sampling, each.round, examples)
 
         return add_rationales(await together(ask(each) for each in rewrites_of(state, settings)))
 

@@ -51,8 +51,8 @@ def copied(
     nearest = min((edit_ratio(solution.text, text) for text in _texts(solution.text, demonstrations)), default=1.0)
     if nearest > COPY:
         return None  # most: their numbers need not be read
-    asked = quantities(problem.question)
-    others = bool(asked) and len(asked & quantities(solution.text)) <= SHARED * len(asked)
+    numbers = quantities(problem.question)
+    others = bool(numbers) and len(numbers & quantities(solution.text)) <= SHARED * len(numbers)
     if nearest <= (COPY if others else VERBATIM) and (others or solution.correct is not True):
         return "parrots_demonstration"
     return None

@@ -39,7 +39,7 @@ class ShortenThinkingSettings(Settings):
     sampling: Sampling = Sampling()
 
 
-class Asked(NamedTuple):
+class Shortening(NamedTuple):
     """A rationale whose thinking is too long, and who is asked to shorten it."""
 
     teacher: Teacher
@@ -51,19 +51,19 @@ def build(team: Team, settings: ShortenThinkingSettings, pipeline: Pipeline) -> 
 
     async def shorten(state: State) -> State:
         problem = state["problem"]
-        asked = [
-            Asked(authors[each.author], each)
+        tasks = [
+            Shortening(authors[each.author], each)
             for each in to_shorten(state, pipeline.targets, settings.max_words)
             if each.author in authors
         ]
         replies = await together(
             each.teacher.shorten_thinking(problem, each.rationale, settings.max_words, settings.sampling)
-            for each in asked
+            for each in tasks
         )
-        kept = await together(
-            _kept(team, problem, each.rationale, reply) for each, reply in zip(asked, replies, strict=True)
+        shorter = await together(
+            _replacement(team, problem, each.rationale, reply) for each, reply in zip(tasks, replies, strict=True)
         )
-        return {"rationales": {each.id: each for each in kept if each is not None}, "calls": calls_of(replies)}
+        return {"rationales": {each.id: each for each in shorter if each is not None}, "calls": calls_of(replies)}
 
     return chain(shorten=shorten)
 
@@ -83,7 +83,7 @@ def is_shorter(short: str, long: str | None) -> bool:
     return 0 < words(short) < words(long) and "<think>" not in short and "</think>" not in short
 
 
-async def _kept(team: Team, problem: Problem, right: Rationale, reply: Parsed[str]) -> Rationale | None:
+async def _replacement(team: Team, problem: Problem, right: Rationale, reply: Parsed[str]) -> Rationale | None:
     """The rationale with its shorter thinking; None where that is cut off, no shorter, or ends in another answer."""
     short = (reply.value or "").strip()
     if reply.calls[-1].finish_reason == "length" or not is_shorter(short, right.reasoning):
@@ -97,8 +97,8 @@ async def _ends_in_its_answer(team: Team, problem: Problem, right: Rationale, sh
     """By the gold answer where there is one: then both are right. Else by comparing the two answers."""
     if problem.answer is not None:
         return (await team.grader.grade(problem, short)).correct
-    found = read_answer(problem.kind, short, problem.choices).answer
-    return found is not None and right.answer is not None and await comparison(team, problem)(found, right.answer)
+    answer = read_answer(problem.kind, short, problem.choices).answer
+    return answer is not None and right.answer is not None and await comparison(team, problem)(answer, right.answer)
 
 
 def expected(counts: Counts, settings: ShortenThinkingSettings, rates: Rates) -> Iterator[CallEstimate]:

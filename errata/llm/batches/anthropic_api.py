@@ -123,9 +123,9 @@ class AnthropicBatches:
         raise ProviderFailure(f"the results of {batch} cannot be read", transient=True)  # it may be the one
 
     async def look(self, batch: str) -> BatchState:
-        said = await (await self._wire()).get(f"/batches/{batch}")
-        done = count_in(said.get("request_counts"), "succeeded", "errored", "canceled", "expired")
-        return BatchState(said.get("processing_status") == "ended", done)
+        state = await (await self._wire()).get(f"/batches/{batch}")
+        done = count_in(state.get("request_counts"), "succeeded", "errored", "canceled", "expired")
+        return BatchState(state.get("processing_status") == "ended", done)
 
     async def results(self, batch: str, state: BatchState) -> AsyncGenerator[dict[str, Any]]:
         async with aclosing((await self._wire()).lines(f"/batches/{batch}/results")) as lines:

@@ -60,7 +60,7 @@ class BatchLife:
     async def _at_provider(self, batch: SentBatch) -> bool:
         """Sees to it that the provider has the batch; False where it does not and its requests are not known here."""
         if batch.row.id is None and batch.maybe_sent:
-            batch.row = await self._found(batch)
+            batch.row = await self._look_up(batch)
         if batch.row.id is not None:
             return True
         if batch.items is None:
@@ -89,19 +89,19 @@ class BatchLife:
             raise
         batch.row = await self.store.transact(partial(rows.identified, row=batch.row, batch=name))
 
-    async def _found(self, batch: SentBatch) -> BatchRow:
+    async def _look_up(self, batch: SentBatch) -> BatchRow:
         """The row with the id of a batch that may have been sent, found at the provider; without where it was not."""
         while True:
             row: BatchRow | None = await self.store.transact(partial(rows.read, name=batch.row.name))
             if row is None or row.id is not None:  # another process has got further
                 return row or batch.row
-            found = await batch.api.find(row, self.ids())
-            if found is not None and found != "later":
-                identified: BatchRow = await self.store.transact(partial(rows.identified, row=row, batch=found))
+            batch_id = await batch.api.find(row, self.ids())
+            if batch_id is not None and batch_id != "later":
+                identified: BatchRow = await self.store.transact(partial(rows.identified, row=row, batch=batch_id))
                 return identified
             now = time.time()
             fresh = row.others_sending(now) or 0 <= now - row.at < batch.settings.grace_s
-            if found is None and not fresh:
+            if batch_id is None and not fresh:
                 return row
             await self.sleep(min(batch.settings.poll_s, max(batch.settings.grace_s / 4, 0.01)))
 

@@ -47,8 +47,8 @@ class OpenAIBatches:
         return name_in(await self._wire().upload("/files", f"{name}.jsonl", lines))
 
     async def create(self, name: str, items: Sequence[Item], prepared: str) -> str:
-        asked = {"input_file_id": prepared, "endpoint": ENDPOINT, "completion_window": "24h"}
-        return name_in(await self._wire().post("/batches", to_json(asked | {"metadata": {"errata": name}})))
+        body = {"input_file_id": prepared, "endpoint": ENDPOINT, "completion_window": "24h"}
+        return name_in(await self._wire().post("/batches", to_json(body | {"metadata": {"errata": name}})))
 
     async def find(self, row: BatchRow, known: frozenset[str]) -> str | None:
         query = {"limit": str(_PAGE)}
@@ -63,10 +63,10 @@ class OpenAIBatches:
             query["after"] = name_in(batches[-1])
 
     async def look(self, batch: str) -> BatchState:
-        said = await self._wire().get(f"/batches/{batch}")
-        files = tuple(name_in(said, key) for key in ("output_file_id", "error_file_id") if said.get(key))
-        status, counts = said.get("status"), said.get("request_counts")
-        return BatchState(status in _ENDED, count_in(counts, "completed", "failed"), files, _missing(said))
+        state = await self._wire().get(f"/batches/{batch}")
+        files = tuple(name_in(state, key) for key in ("output_file_id", "error_file_id") if state.get(key))
+        status, counts = state.get("status"), state.get("request_counts")
+        return BatchState(status in _ENDED, count_in(counts, "completed", "failed"), files, _missing(state))
 
     async def results(self, batch: str, state: BatchState) -> AsyncGenerator[dict[str, Any]]:
         for file in state.files:
@@ -93,11 +93,11 @@ def _line(item: Item) -> bytes:
     return head[:-1] + b',"body":' + item.body + b"}\n"
 
 
-def _missing(said: dict[str, Any]) -> ProviderFailure | None:
+def _missing(state: dict[str, Any]) -> ProviderFailure | None:
     """What became of requests without a result."""
-    status = said.get("status")
+    status = state.get("status")
     if status == "failed":
-        errors = (said.get("errors") or {}).get("data") or [{}]
+        errors = (state.get("errors") or {}).get("data") or [{}]
         first = errors[0] if isinstance(errors[0], dict) else {}
         words = f"the batch failed: {first.get('code')}: {first.get('message')}"[:500]
         fatal = first.get("code") in _FATAL

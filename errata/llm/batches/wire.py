@@ -27,17 +27,17 @@ class Wire:
         self._session, self._base, self._headers = session, base, dict(headers)
 
     async def get(self, path: str, **query: str) -> dict[str, Any]:
-        return await self._asked("GET", path, params=query)
+        return await self._request("GET", path, params=query)
 
     async def post(self, path: str, body: bytes) -> dict[str, Any]:
-        return await self._asked("POST", path, data=body)
+        return await self._request("POST", path, data=body)
 
     async def upload(self, path: str, name: str, content: bytes) -> dict[str, Any]:
         """Posts a file for batches as a form."""
         form = aiohttp.FormData({"purpose": "batch"})
         form.add_field("file", content, filename=name, content_type="application/jsonl")
         headers = {key: value for key, value in self._headers.items() if key.lower() != "content-type"}
-        return await self._asked("POST", path, headers, data=form)
+        return await self._request("POST", path, headers, data=form)
 
     async def lines(self, path: str) -> AsyncGenerator[dict[str, Any]]:
         """The JSON objects in a body of lines; a line that is none is passed over."""
@@ -55,7 +55,7 @@ class Wire:
         if (value := _object_in(rest)) is not None:
             yield value
 
-    async def _asked(
+    async def _request(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **sent: Any
     ) -> dict[str, Any]:
         async with self._answer(method, path, headers or self._headers, **sent) as response:

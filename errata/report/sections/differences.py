@@ -24,7 +24,7 @@ DIFFERENCE = (
 )
 
 
-class Seen(NamedTuple):
+class View(NamedTuple):
     """A difference as it is drawn: `student` in front, `label` beside it."""
 
     difference: Difference
@@ -48,8 +48,8 @@ class Seen(NamedTuple):
     @property
     def verdict(self) -> str:
         """In one of three words: better, worse, not shown."""
-        said = self.difference.verdict
-        return {"better": "worse", "worse": "better"}.get(said, said) if self.turned else said
+        verdict = self.difference.verdict
+        return {"better": "worse", "worse": "better"}.get(verdict, verdict) if self.turned else verdict
 
     @property
     def chance(self) -> str:
@@ -74,11 +74,11 @@ def figures(results: Results) -> list[Figure | None]:
 
 
 def _claims(results: Results) -> Figure | None:
-    drawn = [Seen(each, each.arm, each.claim or "") for each in results.comparison.claims]
+    drawn = [View(each, each.arm, each.claim or "") for each in results.comparison.claims]
     if not drawn:
         return None
-    shown = [each for each in drawn if each.verdict != "not shown"]
-    counted = f"{len(shown) or 'none'} is" if len(shown) < 2 else f"{len(shown)} are"
+    clear = [each for each in drawn if each.verdict != "not shown"]
+    counted = f"{len(clear) or 'none'} is" if len(clear) < 2 else f"{len(clear)} are"
     title = f"Of {count(len(drawn), 'claim')} {counted} shown: {_clearest(drawn, None)}"
     note = "Named before, and corrected for one another by Holm: each interval is at the level at which it was decided."
     return _figure(title, drawn, f"{note} {_covers(drawn)}")
@@ -129,7 +129,7 @@ def _equally(each: Difference | None, size: Size) -> bool:
 
 def _exploratory(results: Results, pairs: Sequence[tuple[str, str]], against: str | None) -> Figure | None:
     drawn = [
-        Seen(each, arm, arm if against else f"{arm} \N{MINUS SIGN} {other}")
+        View(each, arm, arm if against else f"{arm} \N{MINUS SIGN} {other}")
         for task in results.tasks
         for arm, other in pairs
         if (each := results.difference(arm, other, task)) is not None
@@ -143,12 +143,12 @@ def _exploratory(results: Results, pairs: Sequence[tuple[str, str]], against: st
 # ---- how -------------------------------------------------------------------------------------------------------------
 
 
-def _figure(title: str, drawn: Sequence[Seen], note: str) -> Figure:
+def _figure(title: str, drawn: Sequence[View], note: str) -> Figure:
     charts = _forest(drawn)
     return Figure(title, Table(DIFFERENCE, [_row(each) for each in drawn]), charts, note, wide=len(charts) > 1)
 
 
-def _covers(drawn: Sequence[Seen]) -> str:
+def _covers(drawn: Sequence[View]) -> str:
     words = listed(list(dict.fromkeys(each.difference.covers for each in drawn)))
     return (
         f"Intervals cover {words}. The smallest difference shown is what such data would find with a power of 80 %, "
@@ -156,7 +156,7 @@ def _covers(drawn: Sequence[Seen]) -> str:
     )
 
 
-def _forest(drawn: Sequence[Seen]) -> list[Chart]:
+def _forest(drawn: Sequence[View]) -> list[Chart]:
     """A chart per task, all on one scale that holds 0."""
     rows_by_task: dict[str, Rows] = {}
     for each in drawn:
@@ -172,7 +172,7 @@ def _forest(drawn: Sequence[Seen]) -> list[Chart]:
     ]
 
 
-def _drawn_row(each: Seen) -> dict[str, Cell]:
+def _drawn_row(each: View) -> dict[str, Cell]:
     value, low, high = each.points
     place = named(each.difference.task)
     tooltip = (
@@ -182,7 +182,7 @@ def _drawn_row(each: Seen) -> dict[str, Cell]:
     return {"label": each.label, "series": "", "value": value, "low": low, "high": high, "tooltip": tooltip}
 
 
-def _row(each: Seen) -> list[Cell]:
+def _row(each: View) -> list[Cell]:
     one = each.difference
     value, low, high = each.points
     won = (one.only_against, one.only_arm) if each.turned else (one.only_arm, one.only_against)
@@ -193,7 +193,7 @@ def _row(each: Seen) -> list[Cell]:
     ]  # fmt: skip
 
 
-def _clearest(drawn: Sequence[Seen], against: str | None) -> str:
+def _clearest(drawn: Sequence[View], against: str | None) -> str:
     """The largest difference that is shown, else the largest, as the end of a sentence."""
     clear = [each for each in drawn if each.verdict != "not shown"]
     each = max(clear or drawn, key=lambda one: abs(one.points[0]))

@@ -10,7 +10,7 @@ from errata.evals.comparison import Difference
 from errata.evals.pairing import Arm
 from errata.report.eval_results import Results
 from errata.report.figures import count, dollars, listed, named, pct
-from errata.report.sections.differences import Seen
+from errata.report.sections.differences import View
 from errata.report.sections.synthesis import RunView
 from errata.runs.progress import worked
 from errata.runs.times import Times, times_in
@@ -103,10 +103,10 @@ def _lede(view: RunView, results: Results | None) -> str:
 def claim_keys(results: Results | None) -> list[Key]:
     """The planned comparisons, in their order: what was found, between which bounds, and the verdict."""
     claims = {each.claim: each for each in results.comparison.claims} if results else {}
-    return [_difference(Seen(each, each.arm, ""), str(name)) for name, each in list(claims.items())[:MOST_CLAIMS]]
+    return [_difference(View(each, each.arm, ""), str(name)) for name, each in list(claims.items())[:MOST_CLAIMS]]
 
 
-def _difference(seen: Seen, name: str, planned: str = "") -> Key:
+def _difference(seen: View, name: str, planned: str = "") -> Key:
     """A difference with all that must be known to read it: interval, verdict, control, task and items."""
     value, low, high = seen.points
     one = seen.difference
@@ -128,7 +128,7 @@ def accuracy_keys(results: Results | None) -> list[Key]:
         return []
     pairs = [(arm.name, base.name) for arm in results.arms if (base := results.untouched(arm))]
     keys = [
-        _difference(Seen(each, arm, ""), f"{arm} on {named(task)}", ", not planned")
+        _difference(View(each, arm, ""), f"{arm} on {named(task)}", ", not planned")
         for task in results.tasks
         for arm, base in pairs
         if (each := results.difference(arm, base, task)) is not None

@@ -244,10 +244,10 @@ def _by_teacher(view: RunView) -> Figure | None:
 
 
 def _recall_title(recalls: dict[str, Share]) -> str:
-    kept = {author: share.value for author, share in recalls.items() if share.value is not None}
-    if not kept:
+    shares = {author: share.value for author, share in recalls.items() if share.value is not None}
+    if not shares:
         return "No teacher wrote a right rationale that the panel judged."
-    low, high = min(kept, key=lambda author: kept[author]), max(kept, key=lambda author: kept[author])
-    if kept[low] == kept[high]:
-        return f"The panel keeps {pct(kept[low])} of the right rationales of {listed(sorted(kept))}."
-    return f"The panel keeps {pct(kept[low])} of {low}'s right rationales and {pct(kept[high])} of {high}'s."
+    low, high = min(shares, key=lambda author: shares[author]), max(shares, key=lambda author: shares[author])
+    if shares[low] == shares[high]:
+        return f"The panel keeps {pct(shares[low])} of the right rationales of {listed(sorted(shares))}."
+    return f"The panel keeps {pct(shares[low])} of {low}'s right rationales and {pct(shares[high])} of {high}'s."

@@ -27,8 +27,8 @@ def choose(school: SchoolRecipe, task: Task) -> int:
     here = places(school, task.round)
     results = results_of(read_eval(here.exam).items, _teachers_before(school, task.round))
     seed = f"{school.seed} round-{task.round}"
-    asked = school.choose
-    chosen = choose_by(results, school.chooser, asked.count, asked.rehearsal, seed, school.like)
+    settings = school.choose
+    chosen = choose_by(results, school.chooser, settings.count, settings.rehearsal, seed, school.like)
     write_whole(here.choices, _lines({"id": each.problem_id, "by": each.by, "reason": each.reason} for each in chosen))
     write_whole(here.mastered_ids, _lines({"id": each.problem_id} for each in results if all(each.right)))
     print(f"{len(chosen)} of {len(results)} problems are chosen", flush=True)
@@ -56,13 +56,13 @@ def _by_group(samples: Sequence[Sample]) -> tuple[str | None, ...]:
 
 def _teachers_before(school: SchoolRecipe, number: int) -> Answers:
     """What teachers have answered in the lessons of earlier rounds, by problem; the latest lesson counts."""
-    found: dict[str, tuple[str | None, ...]] = {}
+    answers: dict[str, tuple[str | None, ...]] = {}
     for earlier in range(1, number):
         lesson = places(school, earlier).lesson
         if is_run(lesson):
             run = RunDir(lesson)
-            found |= teachers_answers(read_transcripts(run.log, run.index().in_input_order()))
-    return found
+            answers |= teachers_answers(read_transcripts(run.log, run.index().in_input_order()))
+    return answers
 
 
 def teachers_answers(transcripts: Iterable[Transcript]) -> dict[str, tuple[str | None, ...]]:

@@ -246,14 +246,14 @@ def _tell_probe(training: TrainingRun[Any], trainer: SFTTrainer, where: Path, ro
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         return  # its weights lie in parts on several devices
     with trainer.accelerator.autocast():
-        found = probe(trainer.model, rows, training.args.seed)
-    if found is None:
+        result = probe(trainer.model, rows, training.args.seed)
+    if result is None:
         return
-    training.say(f"probe     {found}")
-    if not found.knows_wrong and not quiet:
+    training.say(f"probe     {result}")
+    if not result.knows_wrong and not quiet:
         training.say("warning   the negative adapter has learned to write rationales, not to write wrong ones")
     if training.main:
-        write_manifest(where, {**manifest_of(where), "probe": found._asdict()})
+        write_manifest(where, {**manifest_of(where), "probe": result._asdict()})
 
 
 def _as_many_right(rows: Dataset, seed: int) -> Dataset:

@@ -122,8 +122,8 @@ class BatchDesk:
         """So many batches older than `after`, and whether there are more."""
         names = list(reversed(self.batches))
         start = names.index(after) + 1 if after in names else 0
-        found = [self.look(name) for name in names[start : start + limit]]
-        return [batch for batch in found if batch], len(names) > start + limit
+        batches = [self.look(name) for name in names[start : start + limit]]
+        return [batch for batch in batches if batch], len(names) > start + limit
 
     def _worked_off(self, batch: Batch, item: Item) -> Result:
         # by its body: custom ids are drawn anew for every batch, and the same requests shall fare the same

@@ -80,8 +80,8 @@ def reply(
 
 def _schema(parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The JSON schema that the request asks for, as OpenAI's API writes it."""
-    asked = parameters.get("response_format")
-    inner = asked.get("json_schema") if isinstance(asked, dict) and asked.get("type") == "json_schema" else None
+    form = parameters.get("response_format")
+    inner = form.get("json_schema") if isinstance(form, dict) and form.get("type") == "json_schema" else None
     schema = inner.get("schema") if isinstance(inner, dict) else None
     return schema if isinstance(schema, dict) else None
 

@@ -22,10 +22,10 @@ def of_message(body: bytes) -> Reply:
 def _as_chat(body: bytes) -> dict[str, Any]:
     """The request in the words of OpenAI's chat API."""
     try:
-        asked = orjson.loads(body)
-        system = [{"role": "system", "content": asked["system"]}] if asked.get("system") else []
-        settings = {name: asked[name] for name in _SAMPLING if name in asked}
-        return {"model": asked["model"], "messages": system + asked["messages"], **settings}
+        request = orjson.loads(body)
+        system = [{"role": "system", "content": request["system"]}] if request.get("system") else []
+        settings = {name: request[name] for name in _SAMPLING if name in request}
+        return {"model": request["model"], "messages": system + request["messages"], **settings}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadItem(f"the body is no request for a message: {error!r}") from None
 

@@ -99,9 +99,9 @@ def check_persona(agent: str, model: str) -> None:
     try:
         persona(model)
     except ProviderFailure as failure:
-        found, _, why = failure.message.partition("; ")
+        fault, _, why = failure.message.partition("; ")
         raise UsageError(
-            f"agent {agent}: model {found}", why, "write simulated/NAME?KEY=VALUE&KEY=VALUE, or simulated/NAME alone"
+            f"agent {agent}: model {fault}", why, "write simulated/NAME?KEY=VALUE&KEY=VALUE, or simulated/NAME alone"
         ) from None
     usual = (*COMMITTEE, STUDENT)
     near = (
@@ -207,5 +207,5 @@ def _rate(model: str, key: str, text: str) -> float:
     return value
 
 
-def _refusal(model: str, found: str, why: str) -> ProviderFailure:
-    return ProviderFailure(f"simulated/{model}: {found}; {why}", fatal=True)
+def _refusal(model: str, fault: str, why: str) -> ProviderFailure:
+    return ProviderFailure(f"simulated/{model}: {fault}; {why}", fatal=True)

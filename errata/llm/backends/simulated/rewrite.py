@@ -17,7 +17,7 @@ def solve(persona: Persona, draws: HashedDraws, puzzle: Puzzle, slipping: float)
 
     Some slips are those that the puzzle asks of everybody: then two personas reach the same wrong answer.
     """
-    mistakes = _shown(persona, draws, puzzle)
+    mistakes = _visible_mistakes(persona, draws, puzzle)
     if draws.chance("lucky", persona.lucky):
         bent = bend(puzzle, work(puzzle, mistakes))
         return write(puzzle, bent if bent != work(puzzle) else lucky(puzzle, draws.rng("lucky")), persona.voice)
@@ -32,7 +32,9 @@ def blunder(persona: Persona, draws: HashedDraws, puzzle: Puzzle) -> str:
     return write(puzzle, work(puzzle, wrong(puzzle, draws.rng("blunder"))), persona.voice)
 
 
-def _shown(persona: Persona, draws: HashedDraws, puzzle: Puzzle, done: Iterable[int] = ()) -> dict[int, Mistake]:
+def _visible_mistakes(
+    persona: Persona, draws: HashedDraws, puzzle: Puzzle, done: Iterable[int] = ()
+) -> dict[int, Mistake]:
     """The persona's misconceptions that show this time; none where they would lead out of 0..99."""
     mistakes = {
         i: mistake
@@ -51,7 +53,7 @@ def rectify(persona: Persona, draws: HashedDraws, puzzle: Puzzle, text: str, ans
     if verdict.flaw is None and answer == puzzle.answer:
         return text[: verdict.statements[-1].end].rstrip()  # what runs on after the answer goes
     lines = work(puzzle)
-    own = _shown(persona, draws, puzzle, done={line.step for line in verdict.done})
+    own = _visible_mistakes(persona, draws, puzzle, done={line.step for line in verdict.done})
     if own and draws.chance("bent", persona.bent):
         lines = bend(puzzle, work(puzzle, own), answer)
     elif answer != puzzle.answer:

@@ -15,7 +15,7 @@ def shorten(puzzle: Puzzle, thinking: str) -> str:
     verdict = judge(puzzle, thinking)
     if not verdict.steps:
         return thinking
-    said = [thinking[one.start : one.end].strip() for one in verdict.statements if one.what != "final"]
+    statements = [thinking[one.start : one.end].strip() for one in verdict.statements if one.what != "final"]
     ends = [one.result for one in verdict.statements if one.what == "final" and one.result is not None]
     result = ends[-1] if ends else verdict.steps[-1].result
-    return " ".join([*dict.fromkeys(said), final(result or 0)])
+    return " ".join([*dict.fromkeys(statements), final(result or 0)])
