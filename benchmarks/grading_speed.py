@@ -78,9 +78,9 @@ def heavy_case(source: random.Random) -> Case:
     return problem(gold), rationale(source.choice(other)[1], source)
 
 
-def cases(heavy_share: float, seed: int) -> list[Case]:
+def cases(heavy_share: float, seed: int, count: int = COUNT) -> list[Case]:
     source = random.Random(seed)
-    return [heavy_case(source) if source.random() < heavy_share else light_case(source) for _ in range(COUNT)]
+    return [heavy_case(source) if source.random() < heavy_share else light_case(source) for _ in range(count)]
 
 
 def released(folder: Path) -> Iterator[Case]:
