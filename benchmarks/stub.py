@@ -13,7 +13,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-TEXT = "Each step follows from the one before. " * 8 + "I score it [4].\nThe answer is 42."
+TEXT = "Score: 4\n" + "Each step follows from the one before. " * 8 + "I score it [4].\nThe answer is 42."
+"""A solution and a review in one, in the form that errata reads and in that of `benchmarks.peers`."""
 COMPLETION = {
     "id": "chatcmpl-1",
     "object": "chat.completion",

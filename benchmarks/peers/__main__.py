@@ -1,10 +1,9 @@
 """errata against its peers: `python -m benchmarks.peers [NAME ...]`, after `python -m benchmarks.peers.environments`.
 
 The same job (sample, judge, filter) against the same stub: 2,000 calls with 50 ms latency at 16 and at 64 calls in
-flight; a `kill -9` at 40 % of 800 calls and the same command again; 30 % of HTTP 429 over 200 rows. Every process has
-a time limit. CPU and memory are those of the whole process tree (memory: the sum of resident sets, so that shared
-pages count in each process), start and imports included; seconds are counted at the stub, from the first request to
-the last reply.
+flight; a `kill -9` at 40 % of 800 calls and the same command again; 30 % of HTTP 429 over 200 rows; and, by those that
+have a batch mode, 2,000 calls in batches and a `kill -9` while one of 800 calls' batches is at its provider. Seconds
+are counted at the stub, from the first request to the last reply; CPU and memory are explained in contenders.py.
 """
 
 from __future__ import annotations
@@ -12,22 +11,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.request import urlopen
-
-import psutil
+from typing import Any
 
 from benchmarks.__main__ import machine
-from benchmarks.peers.environments import PACKAGES, ROOT, python_of
+from benchmarks.peers.contenders import LIMIT_S, run, serving, stats
+from benchmarks.peers.environments import PACKAGES, ROOT, SOURCES, python_of
 
 CONTENDERS = ("errata", *PACKAGES)
 MODULES = {
@@ -36,88 +30,16 @@ MODULES = {
     "curator": "bespokelabs.curator",
     "sdg_hub": "sdg_hub",
     "data_designer": "data_designer.interface, data_designer.config",
+    "easydistill": "easydistill.cli.main",
 }
+BATCHING = ("errata", "curator")
+"""Those that can send their calls in provider batches."""
 LATENCY_S = 0.05
 CALLS, IN_FLIGHT = 2_000, (16, 64)
 KILLED_CALLS, KILLED_AT = 800, 0.4
 REFUSED_ROWS, REFUSED = 200, 0.3
-LIMIT_S = 420
-"""Seconds one process may take; some of the peers never end."""
-
-
-class Done(NamedTuple):
-    """How a job ended: its exit code (None: over the time limit or killed), CPU seconds, peak bytes, seconds, rows."""
-
-    code: int | None
-    cpu: float
-    peak: int
-    seconds: float
-    rows: int
-
-
-# ---- parts -----------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def stub(rate: float = 0.0) -> Iterator[int]:
-    """The port of a fresh stub in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.peers.stub", str(LATENCY_S), str(rate)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert server.stdout
-    try:
-        yield int(server.stdout.readline())
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
-
-
-def stats(port: int) -> dict[str, Any]:
-    with urlopen(f"http://127.0.0.1:{port}/stats", timeout=30) as response:
-        told: dict[str, Any] = json.load(response)
-    return told
-
-
-def run(name: str, port: int, folder: Path, rows: int, in_flight: int, kill_at: int | None = None) -> Done:
-    """One job in a process group of its own, killed once the stub has served `kill_at` calls."""
-    job = ROOT / "benchmarks" / "peers" / "jobs" / f"{name}.py"
-    command = [str(python_of(name)), str(job), f"http://127.0.0.1:{port}/v1", str(folder), str(rows), str(in_flight)]
-    environment = {**os.environ, "HOME": str(folder.parent), **({"PYTHONPATH": str(ROOT)} if name == "errata" else {})}
-    started, peak, code = time.monotonic(), 0, None
-    with (folder.parent / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder.parent, env=environment,
-            start_new_session=True,
-        )  # fmt: skip
-    used = None
-    while used is None and time.monotonic() - started < LIMIT_S:
-        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if ended:
-            code, used = os.waitstatus_to_exitcode(status), usage
-        else:
-            peak = max(peak, resident(process.pid))
-            if kill_at is not None and stats(port)["served"] >= kill_at:
-                break
-            time.sleep(0.02 if kill_at else 0.2)
-    if used is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        _, _, used = os.wait4(process.pid, 0)
-    process.returncode = code if code is not None else -signal.SIGKILL
-    out = folder / "out.jsonl"
-    delivered = len(out.read_bytes().splitlines()) if out.exists() else 0
-    return Done(code, used.ru_utime + used.ru_stime, peak, time.monotonic() - started, delivered)
-
-
-def resident(pid: int) -> int:
-    """Bytes resident in a process and its descendants, summed."""
-    total = 0
-    with suppress(psutil.Error):
-        parent = psutil.Process(pid)
-        for each in (parent, *parent.children(recursive=True)):
-            with suppress(psutil.Error):
-                total += each.memory_info().rss
-    return total
+BATCH_DELAY_S = 5.0
+"""Seconds after which a batch has ended."""
 
 
 async def bare(port: int, in_flight: int) -> None:
@@ -152,7 +74,7 @@ def import_seconds(name: str) -> float:
 
 
 def speed(name: str, folder: Path, in_flight: int) -> dict[str, Any]:
-    with stub() as port:
+    with serving("stub", LATENCY_S, 0) as port:
         done = run(name, port, folder / f"speed{in_flight}", CALLS // 2, in_flight)
         told = stats(port)
     return {
@@ -165,7 +87,7 @@ def speed(name: str, folder: Path, in_flight: int) -> dict[str, Any]:
 
 
 def bare_speed(in_flight: int) -> dict[str, Any]:
-    with stub() as port:
+    with serving("stub", LATENCY_S, 0) as port:
         started = time.process_time()
         asyncio.run(bare(port, in_flight))
         cpu = time.process_time() - started
@@ -174,8 +96,9 @@ def bare_speed(in_flight: int) -> dict[str, Any]:
 
 
 def killed(name: str, folder: Path) -> dict[str, Any]:
-    with stub() as port:
-        run(name, port, folder / "killed", KILLED_CALLS // 2, 16, int(KILLED_CALLS * KILLED_AT))
+    with serving("stub", LATENCY_S, 0) as port:
+        at = int(KILLED_CALLS * KILLED_AT)
+        run(name, port, folder / "killed", KILLED_CALLS // 2, 16, kill_when=lambda counts: counts["served"] >= at)
         time.sleep(1)  # what was in flight is answered to nobody
         before = stats(port)["served"]
         done = run(name, port, folder / "killed", KILLED_CALLS // 2, 16)
@@ -184,10 +107,29 @@ def killed(name: str, folder: Path) -> dict[str, Any]:
 
 
 def refused(name: str, folder: Path) -> dict[str, Any]:
-    with stub(REFUSED) as port:
+    with serving("stub", LATENCY_S, REFUSED) as port:
         done = run(name, port, folder / "refused", REFUSED_ROWS, 16)
         told = stats(port)
     return {**done._asdict(), "window_s": told["seconds"], "refused": told["refused"]}
+
+
+def judging_in_batches(counts: dict[str, Any]) -> bool:
+    """Whether the judge's batch is at its provider."""
+    return bool(counts["served"] < counts["asked"] and counts["asked"] > KILLED_CALLS // 2)
+
+
+def batched(name: str, folder: Path) -> dict[str, Any]:
+    """The job in batches, and what a kill costs while the judge's batch is at its provider."""
+    with serving("batch_stub", BATCH_DELAY_S) as port:
+        done = run(name, port, folder / "batched", CALLS // 2, 64, mode=["batch"])
+        told = stats(port)
+    told |= {**done._asdict(), "window_s": told["seconds"], "cpu_ms": done.cpu / max(told["served"], 1) * 1e3}
+    where, rows = folder / "batched_killed", KILLED_CALLS // 2
+    with serving("batch_stub", BATCH_DELAY_S) as port:
+        run(name, port, where, rows, 64, mode=["batch"], kill_when=judging_in_batches)
+        again = run(name, port, where, rows, 64, mode=["batch"])
+        after = stats(port)
+    return told | {"twice": after["asked"] - after["distinct"], "rows_again": again.rows, "code_again": again.code}
 
 
 def measure(name: str) -> dict[str, Any]:
@@ -199,6 +141,8 @@ def measure(name: str) -> dict[str, Any]:
             told[f"speed{in_flight}"] = speed(name, folder, in_flight)
         told["killed"] = killed(name, folder)
         told["refused"] = refused(name, folder)
+        if name in BATCHING:
+            told["batched"] = batched(name, folder)
         told["log"] = (folder / f"{name}.log").read_text(errors="replace")[-2_000:]
     return told
 
@@ -237,12 +181,37 @@ def show(all_told: dict[str, dict[str, Any]]) -> None:
             f"| {full['rows']} of {REFUSED_ROWS} | {full['window_s']:.0f} | {full['code']} |"
         )
 
+    columns = ("in batches", "seconds", "batches", "CPU ms a call", "rows", "paid twice after a kill", "rows")
+    print("\n| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
+    for name, told in all_told.items():
+        if each := told.get("batched"):
+            print(
+                f"| {name} | {each['window_s']:.0f}{ended(each)} | {each['batches']} | {each['cpu_ms']:.1f} "
+                f"| {each['rows']} of {CALLS // 2} | {each['twice']} | {each['rows_again']} of {KILLED_CALLS // 2} |"
+            )
+
+
+def whole(done: dict[str, Any], size: str) -> bool:
+    """Whether a measured job delivered all its rows."""
+    rows = {"killed": KILLED_CALLS // 2, "refused": REFUSED_ROWS}.get(size, CALLS // 2)
+    return bool(done["rows"] == rows and done.get("rows_again") in (None, KILLED_CALLS // 2))
+
+
+def here(names: list[str]) -> list[str]:
+    """Those of the contenders whose environment has been made; says which are left out."""
+    found = [name for name in names or CONTENDERS if python_of(name).exists()]
+    for name in names or CONTENDERS:
+        if name not in found:
+            needs = f"{SOURCES[name]} names no checkout" if name in SOURCES else "no environment"
+            print(f"{name}: left out, {needs}; see python -m benchmarks.peers.environments")
+    return found
+
 
 def main(names: list[str]) -> int:
     print(machine())
     kept = ROOT / "build" / "peers" / "results.json"
     all_told: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() and names else {}
-    for name in names or CONTENDERS:
+    for name in here(names):
         all_told[name] = {**measure(name), "machine": machine()}
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(all_told, indent=1))
@@ -254,7 +223,10 @@ def main(names: list[str]) -> int:
     floor = LATENCY_S * CALLS / 16
     slower, share = mine["speed16"]["window_s"] / floor, mine["speed64"]["calls_s"] / mine["bare64"]["calls_s"]
     print(f"\nerrata at 16: {slower:.2f} x latency x calls / 16 (goal 1.05); at 64: {share:.2f} of bare (goal 0.35)")
-    return slower > 1.05 or share < 0.35
+    lost = [size for size in ("speed16", "speed64", "killed", "refused", "batched") if not whole(mine[size], size)]
+    if lost:
+        print(f"errata did not deliver all rows: {', '.join(lost)}")
+    return bool(lost) or slower > 1.05 or share < 0.35
 
 
 if __name__ == "__main__":

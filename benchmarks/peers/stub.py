@@ -2,9 +2,9 @@
 
     python -m benchmarks.peers.stub LATENCY_S RATE_OF_429 -> prints its port
 
-POST .../chat/completions   GET /stats   It speaks raw HTTP on asyncio, so that it is never what is measured. A request
-is known by its messages; whether a try meets a 429 is drawn from a seeded generator. `served` counts the replies that
-were written to a client still there.
+POST .../chat/completions   GET .../models   GET /stats   It speaks raw HTTP on asyncio, so that it is never what is
+measured. A request is known by its messages; whether a try meets a 429 is drawn from a seeded generator. `served`
+counts the replies that were written to a client still there.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def _response(status: str, value: Any) -> bytes:
 
 _SERVED = _response("200 OK", COMPLETION)
 _REFUSED = _response("429 Too Many Requests", REFUSAL)
+_MODELS = _response("200 OK", {"object": "list", "data": [{"id": "stub", "object": "model", "owned_by": "errata"}]})
 _NOT_FOUND = _response("404 Not Found", {"error": {"message": "not found"}})
 
 
@@ -64,6 +65,8 @@ class _Counting(Connection):
         counts = self._counts
         if fields.startswith(b"get /stats"):
             self.write(_response("200 OK", counts.stats()))
+        elif fields.startswith(b"get /v1/models"):
+            self.write(_MODELS)
         elif not fields.startswith(b"post"):
             self.write(_NOT_FOUND)
         elif counts.chance.random() < counts.rate:

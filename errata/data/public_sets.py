@@ -36,6 +36,20 @@ _SVAMP = f"{_RAW}/arkilpatel/SVAMP/689d7ccac74b9983a2ac7cc3b264f441b99e7c53"
 _MCC_KD = f"{_RAW}/homzer/MCC-KD/86d263ecb66b0970362c9fb6a4272cfc1fb9e94a/data/SVAMP"
 _BBH = f"{_RAW}/suzgunmirac/BIG-Bench-Hard/9ee07bd481feebf959a6b59d61ea57bdcf30964d/bbh"
 
+_COMMITTEE = f"{_RAW}/zhuochunli/Learn-from-Committee/60abfafc237e35348565a723ef0169194ae1e601/data"
+_STRATEGYQA = f"{_RAW}/eladsegal/strategyqa/1ba1e97452e189569357876f2854b01357ffbe37/data/strategyqa"
+_AQUA = f"{_RAW}/google-deepmind/AQuA/26b64ed1f22208c6742f47df547dfd65088ec30d"
+_LOGIQA = f"{_RAW}/lgw863/LogiQA-dataset/ff6c4cbca47627b3ac2da94a29fa28204a167b41"
+
+_COMMITTEE_FILES = MappingProxyType(
+    {
+        "svamp_false": ("cdbe08dfa87853135a0d378fd117f628fa5fd63e3f2b3b3590d51c7a0427bb16", 172_575),
+        "svamp_rationale": ("5b8eae481ded9eafce622e7ab4eaf283d9c2b9b13494561fcdc6814a91a4b8e9", 987_907),
+        "svamp_feedback": ("b0b302c8d2bbcc5e9f79992aca84b400313c62a24a500a465cb694ab72d8da71", 891_951),
+        "strategyQA_false": ("754be8bd368ed18611ec5c06d872f575594f1a737e7a4e6d00a9e1914b267968", 706_857),
+    }
+)
+
 _BBH_TASKS = MappingProxyType(
     {
         "boolean_expressions": ("ea6c754ec005e2d3f2d085d349a740f593b5764f32ea4638ffed4cfc0061b12a", 17_172),
@@ -139,6 +153,73 @@ SETS: tuple[PublicSet, ...] = (
         tuple(
             PublicFile(f"bbh/{task}.json", f"{_BBH}/{task}.json", sha256, size)
             for task, (sha256, size) in _BBH_TASKS.items()
+        ),
+    ),
+    PublicSet(
+        "learn_from_committee",
+        "a student's mistakes, three teachers' rationales and their peers' scores, arXiv 2410.03663",
+        "MIT",
+        tuple(
+            PublicFile(f"learn_from_committee/{name}", f"{_COMMITTEE}/{name}", sha256, size)
+            for part, (sha256, size) in _COMMITTEE_FILES.items()
+            for name in [f"Llama-2-7b-chat-hf_{part}_round0.json"]
+        ),
+    ),
+    PublicSet(
+        "strategyqa",
+        "yes or no with implicit steps, arXiv 2101.02235",
+        "MIT",
+        (
+            PublicFile(
+                "strategyqa/train.json",
+                f"{_STRATEGYQA}/train.json",
+                "0f72560b8a6fad3db847d2f1a7524fb087297843bb45a8d3245ffd68cbe0de12",
+                3_857_762,
+            ),
+            PublicFile(
+                "strategyqa/dev.json",
+                f"{_STRATEGYQA}/dev.json",
+                "0d94842ffb022db8fd5ecd2168b785d5cf67f6faf64f665476bad544a3eb9dde",
+                424_195,
+            ),
+        ),
+    ),
+    PublicSet(
+        "aqua",
+        "algebra with five choices, arXiv 1705.04146",
+        "Apache-2.0",
+        (
+            PublicFile(
+                "aqua/dev.json",
+                f"{_AQUA}/dev.json",
+                "4a52301d8a49ae0b286f8e697f9c5da1b109b247b825b47b4c6de34312dceec5",
+                132_008,
+            ),
+            PublicFile(
+                "aqua/test.json",
+                f"{_AQUA}/test.json",
+                "de41581881ef95c5588c44ddc701c77fd480839241dd422a0d181262af24520c",
+                130_192,
+            ),
+        ),
+    ),
+    PublicSet(
+        "logiqa",
+        "logic with four choices, arXiv 2007.08124",
+        "none stated: read it, never hand it on",
+        (
+            PublicFile(
+                "logiqa/Eval.txt",
+                f"{_LOGIQA}/Eval.txt",
+                "4c49e6753b7262c001506b9151135abf722247035ab075dad93acdea5789c01f",
+                550_021,
+            ),
+            PublicFile(
+                "logiqa/Test.txt",
+                f"{_LOGIQA}/Test.txt",
+                "359acb78c37802208f7fde9e2f6574b8526527c63d6a336f90a53f1932cb4701",
+                559_060,
+            ),
         ),
     ),
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -24,6 +24,7 @@ from errata.llm.batches.waiting import Batched
 from errata.llm.budget import Budget, BudgetGuard, Ledger, Payment, Reservation
 from errata.llm.call_key import call_key, seed_of
 from errata.llm.callbacks import with_callbacks
+from errata.llm.declined import Declined, Refused
 from errata.llm.fallback import Fallbacks
 from errata.llm.in_flight import InFlightCall, InFlightCalls
 from errata.llm.payments import payment_of, payment_of_lost, reservation_of
@@ -47,7 +48,7 @@ from errata.llm.stored_reply import (
     row_of,
     secrets_of,
 )
-from errata.llm.structured import SchemaRefused, Schemas, logged_format, schema_notes
+from errata.llm.structured import logged_format
 from errata.llm.tracing import annotate_call, traced_call
 from errata.llm.unknown_prompts import unknown_prompt_notes
 from errata.records import Call
@@ -69,7 +70,7 @@ class Gateway:
         store: Store,
         clock: Clock,
         sleep: Sleep,
-        schemas: Schemas,
+        declined: Declined,
     ) -> None:
         specs = agents.everyone
         self._seed, self._sleep, self._store, self._clock = seed, sleep, store, clock
@@ -78,7 +79,7 @@ class Gateway:
         self._fingerprints = {spec.name: self._backends.of(spec).fingerprint(spec) for spec in specs}
         self._limits = Limits(specs, concurrency, clock=clock, sleep=sleep)
         self._fallbacks = Fallbacks(specs, clock)
-        self._schemas = schemas
+        self._declined = declined
         self._budget = BudgetGuard(budget, store.paid)
         self._in_flight = InFlightCalls()
         self._notes = (*store.notes, *price_notes(specs))
@@ -95,7 +96,7 @@ class Gateway:
             clock=clock,
             sleep=sleep,
         )
-        self.spent = Spent(before=store.paid, schemas_refused=schemas.refused)
+        self.spent = Spent(before=store.paid, refused=declined.refused)
 
     @classmethod
     def open(
@@ -111,14 +112,14 @@ class Gateway:
         anew: bool = False,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
-        schemas_refused: Mapping[str, str] | None = None,
+        refused: Refused | None = None,
     ) -> Self:
         """A gateway over the response store in `store`, counting payments for the run directory named `ledger`.
 
         Args:
             known: what the run directory itself says that it has paid; the store may have been lost.
             anew: the run directory is new, and what the store knows under its name was paid by another.
-            schemas_refused: the agents whose providers took no JSON schema in earlier runs, with their words.
+            refused: what the agents' providers did not take of requests in earlier runs.
 
         Raises UsageError for a model string without a provider, a dollar budget over an unknown price, a recording
         that cannot be read; StoreError where the store cannot be opened. No call is made.
@@ -134,7 +135,7 @@ class Gateway:
                 store=opened,
                 clock=clock,
                 sleep=sleep,
-                schemas=Schemas(schemas_refused or {}),
+                declined=Declined(refused or {}),
             )
         except BaseException:
             opened.close()
@@ -145,7 +146,7 @@ class Gateway:
         """What a person must know: a store that was repaired, missing prices, unknown prompts."""
         return (
             *self._notes,
-            *schema_notes(self._schemas.refused),
+            *self._declined.notes(),
             *too_short(self.spent.replies).values(),
             *unknown_prompt_notes(self.spent.unknown_prompts),
         )
@@ -197,19 +198,19 @@ class Gateway:
         return call_of(request, result, parameters)
 
     async def _asked(self, request: Request) -> tuple[Request, CallResult]:
-        """The request as it was made and its result: without its JSON schema where that is not taken."""
-        settled = self._settled(request)
-        result = await self._result(settled)
-        if not result.schema_refused:
-            return settled, result
-        without = self._schemas.refuse(request, result.failure or "")
-        return without, await self._result(without)
+        """The request as it was made and its result: without what its provider does not take."""
+        while True:
+            settled = self._settled(request)
+            result = await self._result(settled)
+            if result.declined is None:
+                return settled, result
+            self._declined.leave_out(result.declined, request.spec.name, result.failure or "")
 
     async def _is_stored(self, request: Request) -> bool:
         return result_of(await self._store.get(self._key(self._settled(request)))) is not None
 
     def _settled(self, request: Request) -> Request:
-        return self._schemas.settled(request, self._backends.of(request.spec))
+        return self._declined.settled(request, self._backends.of(request.spec))
 
     async def _result(self, request: Request) -> CallResult:
         key = self._key(request)
@@ -254,8 +255,8 @@ class Gateway:
             attempt = partial(self._attempt, in_flight, key, request, need)
             return await repeated(attempt, request.spec.retries, key, self._sleep)
         except ProviderFailure as failure:
-            refused = request.schema is not None and isinstance(failure, SchemaRefused)
-            result = self._refusals.result(request.spec, failure)._replace(schema_refused=refused)
+            declined = self._declined.part_of(request, failure)
+            result = self._refusals.result(request.spec, failure)._replace(declined=declined)
             self.spent.count(request, result)
             return result
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from errata.llm.budget import CallTotals, Ledger, Payment, total
@@ -21,8 +22,9 @@ class Spent:
     """Replies of this process that a fallback gave, by the agent that was asked and the one that answered."""
     unknown_prompts: Counter[str] = field(default_factory=Counter)
     """Replies of this process to prompts that the simulated faculty does not know, by prompt (`editor/shorten@1`)."""
-    schemas_refused: dict[str, str] = field(default_factory=dict)
-    """Agents whose providers took no JSON schema, with their words; those of the processes before among them."""
+    refused: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By part of a request (schema, sampling), the agents whose providers did not take it, with their words; those of
+    the processes before among them."""
     replies: dict[tuple[str, str, str], ReplyCounts] = field(default_factory=dict)
     """Replies paid by this process, by the agent that gave them, stage and verb."""
 
@@ -49,7 +51,7 @@ class Spent:
         tally = self.at(request)
         if result.failure is None:
             tally.cached += 1
-        elif not result.schema_refused:  # else the same call is made without a schema
+        elif not result.declined:  # else the same call is made without what its provider does not take
             tally.failed += 1
 
     def pay_orphan(self, payment: Payment) -> None:

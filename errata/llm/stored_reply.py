@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from errata.config.env import in_env_file, variable
 from errata.llm.request import Reply, Request
@@ -21,6 +21,10 @@ _SHORTEST_PART = 6
 _SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
 
+Declinable = Literal["schema", "sampling"]
+"""What a provider may not take of a request: its JSON schema, its sampling keys."""
+
+
 class CallResult(NamedTuple):
     """The result of one call, whoever asked: a reply with its price in USD (None: unknown), or a failure."""
 
@@ -29,8 +33,8 @@ class CallResult(NamedTuple):
     failure: str | None = None
     outage: bool = False
     """The failure is the provider's state, not the call's fault: later calls may fare better, or another agent."""
-    schema_refused: bool = False
-    """The failure is about the JSON schema: the same call without it may do."""
+    declined: Declinable | None = None
+    """The failure is about this part of the request: the same call without it may do."""
     stored: bool = False
     """It cost nothing: it stood in the store, or came with an equal call that was under way."""
 

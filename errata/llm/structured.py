@@ -67,17 +67,6 @@ class Schemas:
         text = last.content + in_words(request.schema or {})
         return replace(request, messages=(*before, last.model_copy(update={"content": text})))
 
-    def refuse(self, request: Request, words: str) -> Request:
-        """The request without a schema, now that its provider has refused one."""
-        self.refused.setdefault(request.spec.name, words)
-        return replace(request, schema=None)
-
-
-def refused_in(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """The agents of a run whose providers took no schema, with their words; a manifest may hold anything."""
-    refused = manifest.get("schemas_refused")
-    return {str(agent): str(words) for agent, words in refused.items()} if isinstance(refused, dict) else {}
-
 
 def schema_notes(refused: Mapping[str, str]) -> list[str]:
     """What to say of providers that took no schema, by agent."""

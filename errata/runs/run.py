@@ -12,6 +12,7 @@ from typing import Any
 from errata.errors import ErrataError
 from errata.graphs.state import Learned
 from errata.llm.batches.progress import WAVE, BatchProgress
+from errata.llm.declined import for_manifest
 from errata.llm.reply_counts import added, counts_of, rows_of, too_short
 from errata.llm.spent import Spent
 from errata.records import Outcome, Problem, Transcript
@@ -128,7 +129,7 @@ class Run:
             "replies": rows_of(added(counts_of(self._earlier.get("replies")), self.accounts.replies)),
             "fallbacks": fallbacks,
             "unknown_prompts": unknown,
-            "schemas_refused": dict(self.accounts.schemas_refused),
+            **for_manifest(self.accounts.refused),
             **({"batches": self.batches().to_json()} if self.recipe.agents.batched else {}),
         }
 

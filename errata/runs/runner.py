@@ -32,10 +32,10 @@ from errata.errors import (
 )
 from errata.grading.grader import Grader, Grades, as_grader
 from errata.graphs.stage import AnyStage
+from errata.llm.declined import refused_in
 from errata.llm.gateway import Gateway
 from errata.llm.preflight import check_access
 from errata.llm.rate_limits import Clock, Sleep
-from errata.llm.structured import refused_in
 from errata.records import Transcript
 from errata.runs.counters import (
     ProblemCounts,
@@ -241,7 +241,7 @@ async def _gateway(
             anew=store.anew and not booked,
             clock=clock,
             sleep=sleep,
-            schemas_refused=refused_in(directory.manifest()),
+            refused=refused_in(directory.manifest()),
         )
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from errata.llm.declined import notes_on, refused_in
 from errata.llm.reply_counts import Key, ReplyCounts, counts_of, too_short
-from errata.llm.structured import refused_in, schema_notes
 from errata.llm.unknown_prompts import unknown_prompt_notes
 from errata.runs.log_lines import damage_note
 from errata.runs.run_dir import LogIndex, RunDir
@@ -37,7 +37,7 @@ def notes(
     lines += batch_notes(manifest)
     lines += unknown_prompt_notes(manifest.get("unknown_prompts", {}))
     lines += too_short(counts_of(manifest.get("replies")) or replies).values()
-    lines += schema_notes(refused_in(manifest))
+    lines += notes_on(refused_in(manifest))
     lines += [
         f"{number} calls were answered by {speaker} in the place of {agent}: another run may not give the same bytes"
         for agent, counted in sorted(fallbacks.items())

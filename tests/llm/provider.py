@@ -97,7 +97,8 @@ class Provider:
 
     async def __aenter__(self) -> Provider:
         app = web.Application(client_max_size=2**26)
-        app.router.add_post("/v1/chat/completions", self.handle)
+        for path in ("/v1/chat/completions", "/v1/messages"):
+            app.router.add_post(path, self.handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)

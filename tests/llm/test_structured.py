@@ -11,7 +11,6 @@ import pytest
 from errata.agents.parse_reply import KINDS_SCHEMA, SCORE_SCHEMA, read_kinds, read_score
 from errata.errors import AgentRefused
 from errata.llm.spec import AgentSpec
-from errata.llm.structured import refused_in
 from tests.llm.provider import Act, Provider, gateway, ok, request_of, status
 
 REFUSAL = status(400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.")
@@ -80,9 +79,9 @@ async def test_a_provider_that_refuses_is_asked_for_the_line_from_then_on(tmp_pa
         spec = provider.agent()
         async with gateway(tmp_path, spec) as ask:
             calls = [await ask(review_of(spec, text)) for text in ("first", "second", "third")]
-            notes, refused, spent = ask.notes, ask.spent.schemas_refused, ask.spent.process
+            notes, refused, spent = ask.notes, ask.spent.refused["schema"], ask.spent.process
         assert ["response_format" in body for body in provider.bodies] == [True, False, False, False]
-        async with gateway(tmp_path, spec, schemas_refused=refused) as later:
+        async with gateway(tmp_path, spec, refused={"schema": refused}) as later:
             await later(review_of(spec, "third"))
         assert len(provider.bodies) == 4
     assert [read_score(call.reply or "") for call in calls] == [4, 4, 4]
@@ -107,7 +106,7 @@ async def test_another_refusal_stays_what_it_was(tmp_path: Path) -> None:
         spec = provider.agent()
         async with gateway(tmp_path, spec) as ask:
             call = await ask(review_of(spec))
-            assert (call.failure, ask.spent.schemas_refused) == ("400: the prompt is too long", {})
+            assert (call.failure, ask.spent.refused["schema"]) == ("400: the prompt is too long", {})
             assert ask.spent.process.failed == 1
             provider.then = status(401, "this key may not use response_format")
             with pytest.raises(AgentRefused, match="response_format"):
@@ -134,12 +133,6 @@ async def test_a_fallback_is_asked_in_the_form_that_it_takes(tmp_path: Path) -> 
     assert "response_format" in one.bodies[0]
     assert ["response_format" in body for body in two.bodies] == [False]
     assert call.fallback == "ben"
-
-
-@pytest.mark.parametrize("held", [None, 7, ["ada"], "ada"])
-def test_a_manifest_that_holds_no_refusals_breaks_nothing(held: object) -> None:
-    assert refused_in({"schemas_refused": held}) == refused_in({}) == {}
-    assert refused_in({"schemas_refused": {"ada": 400}}) == {"ada": "400"}
 
 
 def test_the_schemas_hold_what_the_readers_take() -> None:

@@ -1,9 +1,12 @@
-"""bespokelabs-curator: two LLM calls over data sets, its litellm backend (the openai one downloads tokenizer data)."""
+"""bespokelabs-curator: two LLM calls over data sets.
+
+Its litellm backend (the openai one downloads tokenizer data), which knows no batches: in batches its openai backend.
+"""
 
 from __future__ import annotations
 
 from bespokelabs import curator
-from shared import JUDGE, SAMPLE, asked, write
+from shared import JUDGE, POLL_S, SAMPLE, asked, write
 
 
 class Sample(curator.LLM):
@@ -30,7 +33,11 @@ def main() -> None:
         "require_all_responses": False,
     }  # fmt: skip
 
+    batched = {"base_url": job.base, "batch_check_interval": POLL_S, "require_all_responses": False}
+
     def asks(kind: type[curator.LLM]) -> curator.LLM:
+        if job.batch:
+            return kind(model_name="stub", backend="openai", batch=True, backend_params=dict(batched))
         return kind(model_name="openai/stub", backend="litellm", backend_params=dict(parameters))
 
     sampled = asks(Sample)([{"question": q} for q in job.questions], working_dir=str(job.folder / "cache"))

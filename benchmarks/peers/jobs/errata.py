@@ -9,7 +9,7 @@ sys.path.pop(0)  # this file has the package's name
 from errata.__main__ import main as command
 
 sys.path.insert(0, __file__.rpartition("/")[0])
-from shared import asked
+from shared import POLL_S, asked
 
 
 def main() -> None:
@@ -17,6 +17,8 @@ def main() -> None:
     problems = job.folder / "problems.jsonl"
     problems.write_text("".join(json.dumps({"question": q, "answer": "42"}) + "\n" for q in job.questions))
     agent = {"model": "openai/stub", "api_base": job.base, "retries": 20, "price": {"prompt": 1, "completion": 1}}
+    if job.batch:
+        agent["batch"] = {"poll_s": POLL_S}
     mapping = {"question": "question", "answer": "answer", "kind": "number"}
     recipe = {
         "graph": "peer_review",

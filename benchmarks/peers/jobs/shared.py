@@ -1,8 +1,8 @@
 """What the jobs share: their arguments, the problems, the prompts and the filter. Needs nothing but Python.
 
-A job is called `python JOB.py BASE_URL FOLDER PROBLEMS CONCURRENCY`: it asks for one sample of each problem, has each
-judged, keeps what scores above 3, writes the rows to FOLDER/out.jsonl, and keeps its state in FOLDER, so that the same
-command resumes a killed one.
+A job is called `python JOB.py BASE_URL FOLDER PROBLEMS CONCURRENCY [batch]`: it asks for one sample of each problem,
+has each judged, keeps what scores above 3, writes the rows to FOLDER/out.jsonl, and keeps its state in FOLDER, so that
+the same command resumes a killed one. With `batch` all calls go out in provider batches.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ os.environ.update(
 )  # fmt: skip
 
 SAMPLE = "Solve the problem step by step. End with: The answer is X.\n\n{question}"
+POLL_S = 1
+"""Seconds between two looks at a batch."""
 JUDGE = "Score this solution from 1 to 5, in brackets.\n\nProblem: {question}\n\nSolution: {solution}"
 
 
@@ -29,14 +31,15 @@ class Asked(NamedTuple):
     folder: Path
     questions: list[str]
     concurrency: int
+    batch: bool = False
 
 
 def asked() -> Asked:
-    base, folder, problems, concurrency = sys.argv[1:5]
+    base, folder, problems, concurrency, *batch = sys.argv[1:6]
     Path(folder).mkdir(parents=True, exist_ok=True)
     number = int(problems)
     questions = [f"Problem {n}: Ada has {n} apples and buys {n % 7} more. How many?" for n in range(number)]
-    return Asked(base, Path(folder), questions, int(concurrency))
+    return Asked(base, Path(folder), questions, int(concurrency), batch == ["batch"])
 
 
 def kept(judgement: str | None) -> bool:

@@ -16,6 +16,7 @@ import orjson
 
 from errata.llm.request import ProviderFailure
 from errata.llm.retries import RateLimited
+from errata.llm.sampling_keys import SamplingRefused, names_sampling
 from errata.llm.structured import SchemaRefused, names_schema
 
 LONGEST_MESSAGE = 2_000
@@ -89,7 +90,14 @@ def _failure_of_status(status: int, headers: Mapping[str, str], body: object, ot
         return RateLimited(text, retry_after=retry_after_of(headers))
     if status in _TRANSIENT or status >= 500:
         return ProviderFailure(text, transient=True, retry_after=retry_after_of(headers))
-    return SchemaRefused(text) if status in _REFUSES and names_schema(str(body or text)) else ProviderFailure(text)
+    return _refusal_of_part(text, str(body or text)) if status in _REFUSES else ProviderFailure(text)
+
+
+def _refusal_of_part(message: str, body: str) -> ProviderFailure:
+    """A refusal of the request, of which a part may be to blame."""
+    if names_sampling(message) and not names_schema(message):
+        return SamplingRefused(message)
+    return SchemaRefused(message) if names_schema(body) else ProviderFailure(message)
 
 
 def retry_after_of(headers: Mapping[str, str]) -> float | None:

@@ -25,6 +25,7 @@ from errata.llm.backends.responses import ACCEPTED_ENCODINGS, billed, read_body,
 from errata.llm.cache_marks import CacheMarks
 from errata.llm.endpoint import filled_in
 from errata.llm.request import ProviderFailure, Reply, Request
+from errata.llm.sampling_keys import KEYS, SamplingRefused, names_sampling
 from errata.llm.spec import AgentSpec
 from errata.llm.structured import SchemaRefused, names_schema, response_format
 
@@ -158,6 +159,8 @@ class LiteLLM:
         except litellm.UnsupportedParamsError as error:
             if request.schema is not None and names_schema(error.message):
                 raise SchemaRefused(error.message) from error
+            if KEYS & request.parameters.keys() and names_sampling(error.message):
+                raise SamplingRefused(error.message) from error
             raise ProviderFailure(error.message, fatal=True) from error
         except openai.APIError as error:
             raise failure_of(error) from error

@@ -110,7 +110,7 @@ async def test_a_schema_is_sent_to_models_that_litellm_knows_to_take_one(
             await ask(request_of(spec, schema=schema))
             monkeypatch.setattr("litellm.supports_response_schema", lambda model: model == "openai/stub")
             structured = await ask(request_of(spec, schema=schema))
-            assert list(ask.spent.schemas_refused) == ["ada"]
+            assert list(ask.spent.refused["schema"]) == ["ada"]
     unknown, known, *_ = provider.bodies
     assert "response_format" not in unknown
     assert known["response_format"]["json_schema"] == {"name": "solve", "strict": True, "schema": schema}

@@ -99,6 +99,7 @@ class OpenAIBatches:
             "output_file_id": self._file_of(batch, errors=False) if ended and not failed else None,
             "error_file_id": self._file_of(batch, errors=True) if ended and not failed else None,
             "created_at": int(batch.created),
+            f"{status}_at": int(batch.created + self._desk.faults.delay) if ended else int(batch.created),
             "request_counts": {
                 "total": len(batch.items),
                 "completed": done,

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+import orjson
 from aiohttp import web
 
 from errata.errors import UsageError
@@ -44,9 +45,11 @@ FAULTS = (
     "html",
     "no_choices",
     "empty_choices",
+    "temperature",
 )
 """429 (with Retry-After), 429-bare (without), 500, 503, drop (the connection, mid-body), stall (no answer), cut (half a
-body, well framed), malformed (no JSON), html (a page with status 200), no_choices, empty_choices."""
+body, well framed), malformed (no JSON), html (a page with status 200), no_choices, empty_choices, temperature (400 to a
+request that sets one other than 1, as of many reasoning models; all others are answered)."""
 
 
 _ERRORS = ("429", "429-bare", "500", "503")
@@ -196,6 +199,8 @@ class _Endpoint:
             await asyncio.sleep(self.faults.stall)
         if fault in _ERRORS:
             return self._error_of(fault)
+        if fault == "temperature":  # of single calls alone
+            fault = None
         answer = await handle(request)
         body = answer.body if isinstance(answer, web.Response) else None
         return await spoilt(request, fault, body) if fault and isinstance(body, bytes) else answer
@@ -226,6 +231,8 @@ class _Endpoint:
         refuse_after = self.faults.refuse_after
         refused = refuse_after is not None and self.requests > refuse_after
         fault = None if refused else self.faults.drawn(content, attempt)
+        if fault == "temperature" and not sets_temperature(body):
+            fault = None
         if self.latency:
             await asyncio.sleep(self.latency)
         if refused:
@@ -237,6 +244,8 @@ class _Endpoint:
             await asyncio.sleep(self.faults.stall)
         if fault in _ERRORS:
             return self._error_of(fault)
+        if fault == "temperature":
+            return error_answer(400, NO_TEMPERATURE, "unsupported_value")
         try:
             answer = api.read(body)
         except BadItem as error:
@@ -282,5 +291,15 @@ class _Window:
         return len(self._entries), self._tokens
 
 
+def sets_temperature(body: bytes) -> bool:
+    """Whether a request sets a temperature other than 1."""
+    try:
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(asked, dict) and asked.get("temperature") not in (None, 1)
+
+
+NO_TEMPERATURE = "Unsupported value: 'temperature' is not supported with this model. Only the default (1) is."
 CHAT = _Api(of_chat, as_completion)
 MESSAGES = _Api(of_message, as_message)

@@ -52,11 +52,12 @@ async def test_openais_own_client_gets_the_replies_of_single_requests() -> None:
         batch = await client.batches.create(
             input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"mine": "yes"}
         )
-        assert batch.status == "in_progress"
+        assert (batch.status, batch.completed_at) == ("in_progress", None)
         await asyncio.sleep(0.11)
         batch = await client.batches.retrieve(batch.id)
         assert (batch.status, batch.error_file_id, batch.metadata) == ("completed", None, {"mine": "yes"})
         assert openai.types.Batch.model_validate(batch.model_dump()).input_file_id == file.id  # nothing is missing
+        assert (batch.completed_at or 0) >= batch.created_at
         assert [each.id async for each in client.batches.list()] == [batch.id]
         lines = (await client.files.content(batch.output_file_id or "")).text.splitlines()
         got = {line["custom_id"]: line["response"]["body"] for line in map(orjson.loads, lines)}

@@ -100,7 +100,7 @@ async def test_a_body_that_is_no_request_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize("kind", FAULTS)
 async def test_each_fault_is_what_it_says_and_ends_after_its_attempts(kind: str) -> None:
     faults = Faults(rate=1, kinds=(kind,), attempts=2, retry_after=0.25, stall=60)
-    ask = {"model": "ada", "messages": as_json(messages("teacher/solve", lesson()[0]))}
+    ask = {"model": "ada", "messages": as_json(messages("teacher/solve", lesson()[0])), "temperature": 0.8}
     async with serving(faults) as url, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(0.3)) as session:
         for _ in range(2):
             await check_fault(session, url, ask, kind)
@@ -123,15 +123,26 @@ async def check_fault(session: aiohttp.ClientSession, url: str, ask: dict[str, A
                 await response.read()
             return
         text = await response.text()
-        assert response.status == (int(kind[:3]) if kind[:3].isdigit() else 200)
+        assert response.status == (400 if kind == "temperature" else int(kind[:3]) if kind[:3].isdigit() else 200)
         assert response.headers.get("Retry-After") == ("0.25" if kind == "429" else None)
         if kind in ("cut", "malformed", "html"):
             with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
                 await response.json(content_type=None)
         elif kind in ("no_choices", "empty_choices"):
             assert not (await response.json()).get("choices")
+        elif kind == "temperature":
+            assert "'temperature' is not supported" in text
         else:
             assert "fault" in text
+
+
+@pytest.mark.parametrize("given", [{}, {"temperature": 1}, {"temperature": None}])
+async def test_who_sets_no_temperature_is_not_refused_for_it(given: dict[str, Any]) -> None:
+    ask = {"model": "ada", "messages": as_json(messages("teacher/solve", lesson()[0]))} | given
+    async with serving(Faults(rate=1, kinds=("temperature",))) as url, aiohttp.ClientSession() as session:
+        async with session.post(f"{url}/chat/completions", json=ask) as response:
+            assert response.status == 200
+        assert (await stats(url))["fates"] == {"ok": 1}
 
 
 async def test_faults_do_not_depend_on_order_and_retries_can_succeed() -> None:
