@@ -16,11 +16,14 @@ from typing import Any
 
 import click
 
+from docs.generate.notebook import page_of
 from docs.generate.tables import default_text, fields_of, model_section, table
 from errata import _HOME
 from errata.cli import cli
 from errata.cli_examples import EXAMPLES
 from errata.schema import KINDS, models_in, recipe_class
+
+DOCS = Path(__file__).parents[1]
 
 
 def recipe_keys() -> str:
@@ -120,6 +123,11 @@ def commands() -> str:
     return "\n\n".join(sections)
 
 
+def notebook() -> str:
+    """docs/own_data.ipynb, as it was last run."""
+    return page_of(json.loads((DOCS / "own_data.ipynb").read_text(encoding="utf-8")))
+
+
 def names() -> str:
     """What `errata` itself exports, as mkdocstrings reads it."""
     return "\n\n".join(f"::: {home}.{name}" for name, home in _HOME.items())
@@ -130,5 +138,5 @@ def _json(value: Any) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    each.__name__: each for each in (recipe_keys, records, transcript, export_rows, methods, commands, names)
+    each.__name__: each for each in (recipe_keys, records, transcript, export_rows, methods, commands, notebook, names)
 }
