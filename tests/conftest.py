@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import gc
 
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+"""A busy machine makes any example slow now and then; one that is too slow would be shrunk for five minutes."""
+
 
 def pytest_collection_finish() -> None:
     """Leaves what the imports have made out of every later collection of garbage, which it would slow by a sixth."""
