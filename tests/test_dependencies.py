@@ -6,7 +6,8 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -46,9 +47,15 @@ def _imported(tree: ast.Module) -> Iterator[str]:
             yield node.module
 
 
+@cache
+def distributions_of_packages() -> Mapping[str, list[str]]:
+    """Top-level package -> the distributions that bring it, of all that is installed."""
+    return packages_distributions()
+
+
 def undeclared(users: dict[str, str], declared: set[str]) -> dict[str, str]:
     """Third-party packages that no requirement names, with the file that imports each."""
-    distributions = packages_distributions()
+    distributions = distributions_of_packages()
     own = {"errata", *sys.stdlib_module_names}
     return {
         name: file

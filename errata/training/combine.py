@@ -92,14 +92,15 @@ def combine(entries: Sequence[Entry]) -> Objective:
     """All entries' terms, each times its lambda.
 
     MCC-KD, NT and UL bring plain distillation with them, and one's own method may; where another entry brings it too,
-    it is there once, with the weight that sft or mapd, else the first entry, gives it. Raises UsageError.
+    it is there once, with the weight that sft or mapd, else the first entry, gives it; MCC-KD's `per_rationale`, which
+    would have no effect then, is refused. Raises UsageError.
     """
     first = sorted(range(len(entries)), key=lambda place: (entries[place].method.gives_way, place))
     terms: dict[str, Term] = {}
     for entry in (entries[place] for place in first):
         for term in entry_terms(entry):
             name = term.parts()[0].name
-            if name in terms and entry.method.gives_way and isinstance(term, Likelihood) and term.reads == ("right",):
+            if name in terms and entry.method.gives_way and _plain(term):
                 continue
             if name in terms:
                 raise UsageError(
@@ -109,6 +110,11 @@ def combine(entries: Sequence[Entry]) -> Objective:
                 )
             terms[name] = term.model_copy(update={"weight": term.weight * entry.keys.scale})
     return Objective(tuple(terms.values()))
+
+
+def _plain(term: Term) -> bool:
+    """Distillation that another entry's can stand for, whatever its weight."""
+    return isinstance(term, Likelihood) and term.reads == ("right",) and not term.per_sequence
 
 
 def entry_terms(entry: Entry) -> tuple[Term, ...]:

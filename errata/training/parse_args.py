@@ -84,7 +84,10 @@ def parse(
         data, knobs, chosen, training, model = parser.parse_args_into_dataclasses(rest, look_for_args_file=False)
     except UsageError:
         raise
-    except (ValueError, TypeError, ImportError) as error:  # what the dataclasses say of values that do not go together
+    except ImportError as error:  # such as --deepspeed, whose package errata does not bring
+        found = str(error).removeprefix("No package metadata was found for ").strip()
+        raise UsageError(found[:800], "a setting needs what is not installed", "install it, or leave it out") from error
+    except (ValueError, TypeError) as error:  # what the dataclasses say of values that do not go together
         raise UsageError(f"{error}"[:800], "these settings cannot be trained with", f"see `{prog} --help`") from error
     if training.trust_remote_code:
         raise UsageError("--trust_remote_code", "no code that lies beside a model's weights is run", "leave it out")

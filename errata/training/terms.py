@@ -123,13 +123,15 @@ class Likelihood(Term):
 
     weight 1 on right: plain distillation. On right and wrong: MIX. weight -0.05 on wrong: negative training (NT).
     unlikelihood, 0.05 on wrong: UL. MAPD: two of them, on right and on mistake, with weights 1 - alpha and alpha,
-    `per_item`: an item counts once, however many rationales or explanations it has.
+    `per_item`: an item counts once, however many rationales or explanations it has. `per_sequence`: each sequence's own
+    mean, then the mean over sequences, so that a long one counts no more than a short one.
     """
 
     term: Literal["likelihood"] = "likelihood"
     reads: tuple[Kind, ...] = ("right",)
     form: Literal["nll", "unlikelihood"] = "nll"
     per_item: bool = False
+    per_sequence: bool = False
 
     @model_validator(mode="after")
     def _pushes_only_wrong_down(self) -> Self:
@@ -149,6 +151,8 @@ class Likelihood(Term):
         if self.per_item:
             weight_B = weight_B * batch["share"]
         learned_BT: Tensor = batch["labels"][:, 1:].ne(IGNORED)
+        if self.per_sequence:
+            weight_B = weight_B / learned_BT.sum(1).clamp(min=1)
         return weight_B[:, None] * learned_BT
 
     def counts(self, batch: Batch) -> list[Tensor]:
@@ -163,6 +167,10 @@ class Likelihood(Term):
 
     def gathers(self) -> bool:
         return self.per_item
+
+    def settings(self) -> dict[str, Any]:
+        """Without `per_sequence` where it is off: manifests of before know no such key, and may go on."""
+        return {name: value for name, value in super().settings().items() if value or name != "per_sequence"}
 
 
 class KeySteps(Term):

@@ -81,7 +81,8 @@ async def test_three_times_it_waits_for_nothing(unharmed: Came, tmp_path: Path) 
 
 
 def wait_for_a_request(url: str) -> None:
-    for _ in range(600):
+    """Up to two minutes: on a busy machine the child alone takes more than half of one to start."""
+    for _ in range(2_400):
         with urllib.request.urlopen(f"{url}/stats") as reply:
             if orjson.loads(reply.read())["requests"]:
                 return

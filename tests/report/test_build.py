@@ -14,7 +14,6 @@ from typing import Any
 import orjson
 import pytest
 from click.testing import CliRunner
-from markupsafe import Markup
 
 from errata.cli import cli
 from errata.errors import UsageError
@@ -60,12 +59,6 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def page(lesson: Path) -> Page:
     return Page(write_report(lesson).out)
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves the charts out, whose drawing has tests of its own and takes seconds."""
-    monkeypatch.setattr(build, "draw", lambda spec, own: Markup("<svg></svg>"))
 
 
 def test_a_run_with_evals_becomes_every_section(page: Page, log: list[Json]) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from markupsafe import Markup
 
 from errata.exports.write import export
 from errata.records import Problem
-from errata.report import build
 from errata.report.build import write_report
 from tests.report.planted import plant_eval, questions
 from tests.report.run_copies import change_log, copy_of
 from tests.small_runs import lines as logged
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 Json = dict[str, Any]
 
@@ -73,11 +73,6 @@ def nothing_at_all(line: Json) -> None:
 def no_pair_in_the_band(line: Json) -> None:
     for pair in line["pairs"]:
         pair["in_band"] = False
-
-
-@pytest.fixture(autouse=True)
-def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "draw", lambda spec, own: Markup("<svg></svg>"))
 
 
 def sentences(page: Path) -> list[str]:

@@ -23,6 +23,8 @@ from errata.report.sections.overview import accuracy_keys, students, tasks
 from tests.report.planted import plant_eval, questions, right_at, three_students, training
 from tests.report.run_copies import change_log, copy_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Results:
@@ -84,7 +86,9 @@ def test_seeds_with_items_of_their_own_are_told_as_such(tmp_path: Path) -> None:
     assert dict(tasks(results))["classroom_id"] == "40 items of the split id for each seed, the same for every student."
 
 
-def test_an_unfinished_run_says_so_and_claims_no_more_than_it_has(lesson: Path, tmp_path: Path) -> None:
+def test_an_unfinished_run_says_so_and_claims_no_more_than_it_has(
+    lesson: Path, lesson_page: str, tmp_path: Path
+) -> None:
     run = copy_of(lesson, tmp_path)
     log = (run / "transcripts.jsonl").read_bytes().splitlines(keepends=True)
     (run / "transcripts.jsonl").write_bytes(b"".join(log[:-5]))
@@ -93,7 +97,7 @@ def test_an_unfinished_run_says_so_and_claims_no_more_than_it_has(lesson: Path, 
 
     assert "worked solutions of 19 of 24 problems so far" in page
     assert "The run is not finished: 5 problems are pending" in page
-    assert "not finished" not in write_report(lesson, (), tmp_path / "whole.html").out.read_text(encoding="utf-8")
+    assert "not finished" not in lesson_page
 
 
 def test_mistakes_have_one_vocabulary_and_wrong_answers_are_found_by_it(three: Results) -> None:
@@ -114,8 +118,8 @@ def test_mistakes_have_one_vocabulary_and_wrong_answers_are_found_by_it(three: R
     assert {source.address for source in figure.sources} == {f"#items?mistake={kind}" for kind in wrong}
 
 
-def test_prompts_stand_as_they_were_sent(lesson: Path, log: list[dict[str, Any]], tmp_path: Path) -> None:
-    page = html.unescape(write_report(lesson, (), tmp_path / "page.html").out.read_text(encoding="utf-8"))
+def test_prompts_stand_as_they_were_sent(lesson_page: str, log: list[dict[str, Any]]) -> None:
+    page = html.unescape(lesson_page)
     named = {call["prompt"] for line in log for call in line["calls"]}
     assert named
     for prompt in named:
@@ -136,7 +140,7 @@ def test_the_head_says_when_the_run_worked_how_long_and_by_which_version(lesson:
     assert '<p class="note">Run by errata 9.8.7.</p>' in write_report(run).out.read_text(encoding="utf-8")
 
 
-def test_replayed_teachers_have_no_price(lesson: Path, tmp_path: Path) -> None:
+def test_replayed_teachers_have_no_price(lesson: Path, lesson_page: str, tmp_path: Path) -> None:
     def replay(every: bool) -> Callable[[Any], None]:
         def change(line: Any) -> None:
             for call in line["calls"]:
@@ -157,7 +161,7 @@ def test_replayed_teachers_have_no_price(lesson: Path, tmp_path: Path) -> None:
     assert "Some replies are replayed, at a price that is not known" in some
     assert "replies of recordings, their price not known" in all_of_them
     assert "$0.00" not in all_of_them
-    assert "replayed" not in write_report(lesson, (), tmp_path / "paid.html").out.read_text().partition("<script")[0]
+    assert "replayed" not in lesson_page.partition("<script")[0]
 
 
 def test_bars_that_are_no_funnel_say_so() -> None:

@@ -63,9 +63,17 @@ def one_view() -> View:
 VIEW = one_view()
 
 
-def consistent(model: Any, pairs: int | None, alpha: float, temperature: float = 1.0, shift: int = 1) -> Any:
+def consistent(
+    model: Any,
+    pairs: int | None,
+    alpha: float,
+    temperature: float = 1.0,
+    shift: int = 1,
+    per_rationale: bool = False,
+) -> Any:
     drawn = twins.drawn_pairs(ROWS, pairs)
-    likelihood = twins.likelihood(model, twins.only_drawn(ROWS, drawn) if pairs else ROWS, RIGHT)
+    seen = twins.only_drawn(ROWS, drawn) if pairs else ROWS
+    likelihood = twins.likelihood(model, seen, RIGHT, per_sequence=per_rationale)
     return likelihood + alpha * twins.consistency(model, ROWS, drawn, temperature, shift)
 
 
@@ -102,6 +110,10 @@ METHODS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     ),
     "mcc-kd": (mcc_kd(0.5), lambda m: consistent(m, 1, 0.5)),
     "mcc-kd-all-pairs": (mcc_kd(0.5, 2.0, None), lambda m: consistent(m, None, 0.5, 2.0)),
+    "mcc-kd-per-rationale": (
+        mcc_kd(0.5, per_rationale=True),
+        lambda m: consistent(m, 1, 0.5, per_rationale=True),
+    ),
     "mcc-kd-alpha-0": (mcc_kd(0.0), lambda m: consistent(m, 1, 0.0)),
     "mix": (mix(), lambda m: twins.likelihood(m, ROWS, ("right", "wrong"))),
     "nt": (

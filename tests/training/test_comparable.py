@@ -68,7 +68,9 @@ def test_a_set_without_two_to_compare_is_refused_with_the_reasons(keep: bool) ->
     assert "--answer_sentence" in error.value.do
 
 
-@given(st.lists(st.lists(st.sampled_from(["", "7", "$7", "70", "7.0"]), min_size=1, max_size=6), min_size=1))
+@given(
+    st.lists(st.lists(st.sampled_from(["", "7", "$7", "70", "7.0"]), min_size=1, max_size=6), min_size=1, max_size=6)
+)
 def test_every_rationale_is_compared_or_counted(told: list[list[str]]) -> None:
     groups: list[Any] = [group(str(place), *answers) for place, answers in enumerate(told)]
     pairs = [max(Counter(each for each in answers if each).values(), default=0) for answers in told]

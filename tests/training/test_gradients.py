@@ -136,6 +136,10 @@ def test_control_a_rationale_counted_once_each_is_found(tmp_path: Path) -> None:
     assert error_of("mapd", trained(once_each, tmp_path)) > 1e-3
 
 
+def test_control_a_mean_over_all_tokens_is_not_the_mean_of_each_rationale(tmp_path: Path) -> None:
+    assert error_of("mcc-kd-per-rationale", trained(METHODS["mcc-kd"][0], tmp_path)) > WRONG
+
+
 def test_control_a_missing_term_is_found(tmp_path: Path) -> None:
     for name in ("mcc-kd", "nce", "combined"):
         terms = [term for term in METHODS[name][0] if not isinstance(term, Consistency | Calibrated)]

@@ -436,6 +436,7 @@ BASE = ["--from_base", "true"]
         ("sft", [ROW], ["--terms", "[sft]"], "terms.0"),
         ("nat", [BAD], ["--variant", "nt", "--strength", "-1"], "strength -1"),
         ("sft", [ROW], ["--terms", "{kind: sft}", "{kind: mapd}"], "both bring nll/right"),
+        ("sft", [ROW], ["--terms", "{kind: sft}", "{kind: mcc-kd, per_rationale: true}"], "both bring nll/right"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(

@@ -92,3 +92,10 @@ def test_answers_of_different_tokens_are_refused_in_one_group() -> None:
     with pytest.raises(UsageError, match="row p0: 2 answers of different tokens"):
         Objective(mcc_kd()).check(rows)
     Objective(sft()).check(rows)
+
+
+def test_a_manifest_names_the_mean_over_each_rationale_only_where_it_is_taken() -> None:
+    """So that a training of before there was a choice goes on."""
+    assert "per_sequence" not in mcc_kd()[0].settings()
+    assert mcc_kd(per_rationale=True)[0].settings()["per_sequence"] is True
+    assert not Objective([Likelihood(per_sequence=True)]).plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from trl import SFTConfig
 
 from errata.errors import UsageError
+from errata.training.parse_args import parse
 from errata.training.refused_settings import refuse_settings
 from tests.training.lab import one_step
 
@@ -50,6 +52,24 @@ def test_what_is_read_is_taken(tmp_path: Path) -> None:
     packed.tokens_per_batch = 64
     with pytest.raises(UsageError, match="tokens_per_batch with packing"):
         refuse_settings(packed)
+
+
+def test_deepspeed_takes_no_token_budget(tmp_path: Path) -> None:
+    args = one_step(tmp_path, tokens_per_batch=64)
+    args.deepspeed = "zero2.json"  # as if its package were there
+
+    with pytest.raises(UsageError, match="tokens_per_batch with DeepSpeed"):
+        refuse_settings(args)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("deepspeed") is not None, reason="deepspeed is installed")
+def test_deepspeed_without_its_package_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "zero2.json").write_text('{"zero_optimization": {"stage": 2}}')
+
+    with pytest.raises(UsageError, match="deepspeed") as refused:
+        parse("sft", ["--deepspeed", str(tmp_path / "zero2.json"), "--output_dir", str(tmp_path / "out")])
+
+    assert refused.value.do == "install it, or leave it out"
 
 
 def test_activation_checkpointing_is_off_on_a_cpu_unless_it_is_asked_for(tmp_path: Path) -> None:

@@ -30,15 +30,20 @@ def token_logps(model: Any, member: Any) -> Tensor:
 
 
 def likelihood(
-    model: Any, rows: list[Group], kinds: tuple[str, ...], per_item: bool = False, push: bool = False
+    model: Any,
+    rows: list[Group],
+    kinds: tuple[str, ...],
+    per_item: bool = False,
+    push: bool = False,
+    per_sequence: bool = False,
 ) -> Any:
     total, tokens = 0.0, 0.0
     for row in rows:
         for member in row["members"]:
             if member["kind"] in kinds:
                 alike = sum(other["kind"] == member["kind"] for other in row["members"])
-                share = 1 / alike if per_item else 1.0
                 logp = token_logps(model, member)
+                share = (1 / alike if per_item else 1.0) / (len(logp) if per_sequence else 1)
                 total = total + share * (-torch.log(1 - logp.exp()) if push else -logp).sum()
                 tokens += share * len(logp)
     return total / tokens

@@ -2,8 +2,8 @@
 
 Unlike the paper and its code:
 
-- the likelihood is a mean over all completion tokens of the step, not over each rationale's own (half the sum of two
-  means), so that a long rationale counts by its length, as in every other method here;
+- the likelihood is a mean over all completion tokens of the step, so that a long rationale counts by its length, as in
+  every other method here; the paper's, half the sum of two rationales' own means, is `--per_rationale`;
 - the consistency is read where the answer's tokens are predicted, one place before them; the released code reads one
   place later, and adds 7e-5 to every probability;
 - both sides are divided by the temperature, there one;
@@ -33,6 +33,9 @@ class MccKdKnobs(Knobs):
         default_factory=lambda: ["right"],
         metadata={"help": "Whose answers are compared; anything but right rationales is refused."},
     )
+    per_rationale: bool = option(
+        False, "The likelihood as in the paper: a mean over each rationale's own tokens, then over rationales."
+    )
 
 
 @dataclass
@@ -58,7 +61,7 @@ class MccKdModel(ModelConfig):
 
 def terms(knobs: MccKdKnobs) -> tuple[Term, ...]:
     compared = {"weight": knobs.alpha, "temperature": knobs.temperature, "pairs": knobs.pairs, "reads": knobs.reads}
-    return Likelihood(), Consistency.model_validate(compared)
+    return Likelihood(per_sequence=knobs.per_rationale), Consistency.model_validate(compared)
 
 
 MCC_KD = Method(
