@@ -1,19 +1,23 @@
 """How often the stage `locate` names the first wrong step in the classroom, by source and joined; the checker's truth.
 
-The simulated rectifier finds a flaw by that same checker, so that `rewritten` is flattered beside real teachers.
-Mark: all sources joined above the arithmetic check alone, the interval (problems resampled) clear of 0.
+The simulated rectifier finds a flaw by that same checker, so that `rewritten` is flattered beside real teachers. Each
+of five seeds has other problems, teachers and replies. Mark: all sources joined above the arithmetic check alone, the t
+interval over seeds clear of 0.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import random
 import tempfile
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
+from benchmarks.__main__ import machine
+from benchmarks.seeds import SEEDS, over_seeds
 from errata.agents.team import build_team
 from errata.classroom import problems as classroom
 from errata.classroom.check_steps import judge
@@ -26,29 +30,33 @@ from errata.llm.budget import Budget
 from errata.llm.gateway import Gateway
 from errata.llm.spec import Agents, AgentSpec
 
-PROBLEMS, RESAMPLES = 80, 1000
+FACULTY = 1620
 SETTINGS = {"locate": {"prefixes": 3, "reviewers": True}, "dual_cot": {"corrupt": False, "tries": 1}}
 STAGES = ("exam", "rationales", "dual_cot", "locate")
 
 
 class Located(NamedTuple):
-    problem: str
     truth: int
     case: Case
 
 
-async def located() -> list[Located]:
+async def located(seed: int, problems: int) -> list[Located]:
     """Teachers' and the student's wrong rationales with their votes and the true first wrong step."""
-    teachers = tuple(AgentSpec(name=name, model=f"simulated/{name}") for name in ("ada", "ben", "cleo", "dan"))
-    agents = Agents(teachers=teachers, student=AgentSpec(name="pupil", model="simulated/pupil"))
+    ada, ben, cleo, dan, pupil = (
+        AgentSpec(name=name, model=f"simulated/{name}?seed={FACULTY + seed}")
+        for name in ("ada", "ben", "cleo", "dan", "pupil")
+    )
+    agents = Agents(teachers=(ada, ben, cleo, dan), student=pupil)
     stages = in_order([stage for stage in SHIPPED if stage.name in STAGES])
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        opened = Gateway.open(agents, seed=17, budget=Budget(), concurrency=8, store=Path(folder) / "calls", ledger="b")
+        opened = Gateway.open(
+            agents, seed=seed, budget=Budget(), concurrency=8, store=Path(folder) / "calls", ledger="b"
+        )
         async with Grader() as grader, opened as gateway:
-            team = build_team(agents, gateway, grader, seed=17)
+            team = build_team(agents, gateway, grader, seed=seed)
             graph = build_pipeline(stages, team, ShippedSettings.model_validate(SETTINGS))
-            for problem in islice(classroom.problems({}), PROBLEMS):
+            for problem in islice(classroom.problems({"seed": 100 + seed}), problems):
                 puzzle = parse(problem.question)
                 assert puzzle is not None
                 for each in (await graph.ainvoke({"problem": problem}))["rationales"].values():
@@ -56,7 +64,7 @@ async def located() -> list[Located]:
                     if each.wrong_step and flaw and each.role in ("student", "teacher"):
                         steps = each.wrong_step.steps
                         truth = step_at(steps, flaw.statement.start) if flaw.statement else len(steps) - 1
-                        rows.append(Located(problem.id, truth, Case(len(steps), each.wrong_step.votes)))
+                        rows.append(Located(truth, Case(len(steps), each.wrong_step.votes)))
     return rows
 
 
@@ -71,22 +79,9 @@ def alone(row: Located, source: str) -> float:
     return sum(votes) / len(votes) if votes else 0.0
 
 
-def interval(rows: list[Located], value: Callable[[Located], float]) -> tuple[float, float]:
-    """95 % by resampling problems."""
-    by_problem: dict[str, list[float]] = {}
-    for row in rows:
-        by_problem.setdefault(row.problem, []).append(value(row))
-    groups, dice = list(by_problem.values()), random.Random(0)
-    means = []
-    for _ in range(RESAMPLES):
-        drawn = [each for group in dice.choices(groups, k=len(groups)) for each in group]
-        means.append(sum(drawn) / len(drawn))
-    means.sort()
-    return means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1]
-
-
-def main() -> int:
-    rows = asyncio.run(located())
+def shares(seed: int, problems: int) -> dict[str, float]:
+    """How often each way names the step, in the rationales of a seed; `number` of them."""
+    rows = asyncio.run(located(seed, problems))
     rates = estimated([row.case for row in rows])
     free = ("arithmetic", "rewritten")
     ways: dict[str, Callable[[Located], float]] = {
@@ -95,12 +90,26 @@ def main() -> int:
         "joined": lambda row: float(likeliest(row.case) == row.truth),
         "joined, rates from agreement": lambda row: float(likeliest(row.case, rates) == row.truth),
     }
-    print(f"{len(rows)} wrong rationales\n\n| by | exact step | 95 % |\n|---|---|---|")
-    for name, way in ways.items():
-        low, high = interval(rows, way)
-        print(f"| {name} | {sum(map(way, rows)) / len(rows):.3f} | {low:.3f} to {high:.3f} |")
-    low, high = interval(rows, lambda row: ways["joined"](row) - alone(row, "arithmetic"))
-    print(f"\njoined - arithmetic: {low:.3f} to {high:.3f}")
+    return {"number": len(rows)} | {name: fmean(map(way, rows)) for name, way in ways.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", type=int, default=80, help="Problems per seed.")
+    problems = parser.parse_args().problems
+    print(machine())
+    seeds = [shares(seed, problems) for seed in range(SEEDS)]
+    print(f"\nwrong rationales per seed: {', '.join(str(each.pop('number')) for each in seeds)}")
+    print("\n| by | exact step, % | 95 %, t over seeds |\n|---|---|---|")
+    for name in seeds[0]:
+        mean, low, high = (100 * each for each in over_seeds([seed[name] for seed in seeds]))
+        print(f"| {name} | {mean:.1f} | {low:.1f} to {high:.1f} |")
+    mean, low, high = (100 * each for each in over_seeds([seed["joined"] - seed["arithmetic"] for seed in seeds]))
+    print(f"\njoined - arithmetic: {mean:.1f} points [{low:.1f}, {high:.1f}]")
+    mean, low_best, high_best = (
+        100 * each for each in over_seeds([seed["joined"] - max(seed[source] for source in RATES) for seed in seeds])
+    )
+    print(f"joined - the best source of the seed: {mean:.1f} points [{low_best:.1f}, {high_best:.1f}]")
     return int(low <= 0)
 
 

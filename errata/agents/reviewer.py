@@ -50,7 +50,10 @@ class Reviewer:
     async def first_wrong_step(
         self, problem: Problem, wrong: Rationale, sampling: Sampling, *, blind: bool = False
     ) -> Parsed[StepVote]:
-        """Where a wrong rationale first goes wrong; without a vote where no reply held one or the provider failed."""
+        """Where a wrong rationale first goes wrong; without a vote where no reply held one or the provider failed.
+
+        It is blind where there is no gold answer.
+        """
         answer = "" if blind else shown_answer(problem)
         inputs = {"question": problem.question, "options": options_of(problem), "answer": answer}
         text = {"rationale": numbered(wrong.text)}

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from errata.evidence.ballots import Bools, Floats
+from errata.evidence.layout import MISCONCEPTION
 from errata.evidence.read_log import Evidence
-from errata.evidence.voters_model import MISCONCEPTION, PROBLEMS_SEEN, Expected, expectation, fit_levels
+from errata.evidence.voters_model import PROBLEMS_SEEN, Expected, expectation, fit_levels
 
 NAMES = ("precision", "recall", "accuracy")
 RESAMPLES, STEPS = 100, 12

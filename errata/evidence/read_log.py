@@ -13,12 +13,14 @@ from functools import cached_property
 import numpy as np
 
 from errata.evidence.ballots import Ballot, Ballots, Floats, Patterns, Voter, gather, patterns
-from errata.evidence.voters_model import Fit, Layout, fit
+from errata.evidence.layout import Layout
+from errata.evidence.voters_model import Fit, fit
 from errata.evidence.votes import VOTES, Case, Same, Vote, case_of
 from errata.grading.grader import Grader
 from errata.records import Review, Transcript
 from errata.runs.marks import Marks, marks_in
 from errata.runs.ran_stages import judged_roles
+from errata.runs.review_counts import further_samples
 from errata.runs.run_dir import RunDir
 from errata.runs.transcripts import read_transcripts
 
@@ -33,6 +35,8 @@ class Evidence:
     """Of each rationale, without their texts."""
     before: Evidence | None = None
     """The same before a person marked any of it; None where nobody did."""
+    further: frozenset[str] = frozenset()
+    """Rationales that adaptive votes asked for, beside those that every teacher writes."""
 
     def with_marks(self, marks: Mapping[str, bool]) -> Evidence:
         """The same where a person's marks anchor the model as gold verdicts do; where gold is known to it, gold does.
@@ -44,7 +48,7 @@ class Evidence:
         seen_N = np.where(np.isnan(self.ballots.gold_N), marked_N, self.ballots.gold_N)
         if np.array_equal(seen_N, self.ballots.gold_N, equal_nan=True):
             return self
-        return Evidence(self.gold, self.ballots.with_verdicts(seen_N), self.reviews, before=self)
+        return Evidence(self.gold, self.ballots.with_verdicts(seen_N), self.reviews, self, self.further)
 
     @property
     def anchored(self) -> Ballots:
@@ -69,6 +73,18 @@ class Evidence:
         """Probability of being right, by rationale."""
         right: Floats = self.model.right_N[self.kinds.row_N] if len(self.ballots) else np.zeros(0)
         return right
+
+    @cached_property
+    def flawed_N(self) -> Floats:
+        """Probability that flawed steps led to the answer, given that it is right; 0 where a person marked it right."""
+        flawed: Floats = self.model.flawed_N[self.kinds.row_N] if len(self.ballots) else np.zeros(0)
+        marked_N = np.isnan(self.anchored.gold_N) & (self.ballots.gold_N == 1)
+        return np.where(marked_N, 0.0, flawed)
+
+    @property
+    def sound_N(self) -> Floats:
+        """Probability of being right by sound steps, by rationale."""
+        return self.right_N * (1 - self.flawed_N)
 
 
 def read_evidence(
@@ -101,13 +117,15 @@ async def evidence_of(
     hide_gold: bool = False,
 ) -> Evidence:
     """The evidence in transcripts, of the rationales in these roles."""
-    problems, reviews = [], []
+    problems, reviews, further = [], [], set[str]()
     for transcript in transcripts:
         case = await case_of(transcript, roles, same)
         problems.append(ballots_of(case, votes))
+        further |= further_samples(transcript)
         reviews += [tuple(one.model_copy(update={"text": ""}) for one in each.reviews) for each in case.judged]
     gold = gather(problems)
-    return Evidence(gold, gold.without_gold() if hide_gold else gold, tuple(reviews))
+    seen = gold.without_gold() if hide_gold else gold
+    return Evidence(gold, seen, tuple(reviews), further=frozenset(further))
 
 
 def ballots_of(case: Case, votes: Sequence[Vote]) -> list[Ballot]:

@@ -14,6 +14,9 @@ from errata.graphs.stages.review_panel import AcceptRule, verdict
 from errata.runs.acceptance import Acceptance
 from errata.runs.review_counts import ReviewCounts, ReviewFigures
 
+DOUBTED = 0.5
+"""Of a text with a higher probability of flawed steps `reliability` accepts none."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -57,14 +60,17 @@ def most_given(ballots: Ballots) -> Bools:
 
 
 def _reliability(evidence: Evidence, settings: Acceptance) -> Bools:
-    """The most probable rationales, ties together, as many as keep their mean probability at the precision."""
+    """The most probable rationales, ties together, as many as keep their mean probability at the precision.
+
+    Most probable is what is right with sound steps. Where flaws are more probable than not a right answer is left out,
+    too: equal answers are right together, and only its own votes tell one text of an answer from another.
+    """
     right_N = evidence.right_N
-    if not len(right_N):
-        return np.zeros(0, bool)
-    levels, number = np.unique(-right_N, return_counts=True)
-    mean = np.cumsum(-levels * number) / np.cumsum(number)
-    enough = np.flatnonzero(mean >= settings.precision - 1e-12)
-    accepted: Bools = right_N >= -levels[enough[-1]] if len(enough) else np.zeros(len(right_N), bool)
+    sound_N = np.where(evidence.flawed_N <= DOUBTED, evidence.sound_N, -1.0)
+    levels, level_N = np.unique(-sound_N, return_inverse=True)
+    number, right = np.bincount(level_N), np.bincount(level_N, weights=right_N)
+    enough = np.flatnonzero((np.cumsum(right) / np.cumsum(number) >= settings.precision - 1e-12) & (levels <= 0))
+    accepted: Bools = sound_N >= -levels[enough[-1]] if len(enough) else np.zeros(len(right_N), bool)
     return accepted
 
 
@@ -118,8 +124,12 @@ def effective_votes(evidence: Evidence) -> dict[str, float] | None:
 
 
 def review_figures(evidence: Evidence) -> ReviewFigures:
-    """Reviews that were made of the log's rationales, and those saved, as `errata status` counts them."""
+    """Reviews made of the log's rationales, those saved, and further samples, as `errata status` counts them."""
     counts = ReviewCounts()
-    for author, reviews in zip(evidence.ballots.author_N, evidence.reviews, strict=True):
-        counts.add(evidence.ballots.authors[author], (review.reviewer for review in reviews))
+    ballots = evidence.ballots
+    for name, author, reviews in zip(ballots.ids, ballots.author_N, evidence.reviews, strict=True):
+        if name in evidence.further:
+            counts.add_sample()
+        else:
+            counts.add(ballots.authors[author], (review.reviewer for review in reviews))
     return counts.figures()

@@ -3,14 +3,16 @@
     problem: of one of several levels of difficulty  --> which authors are right together (shared error of authors)
              one of its answers is right, or none   --> equal answers are right together, two different ones never
     text:    a panel that errs as one, or not       --> its reviewers do not count as independent
+             a right answer by flawed steps, or not --> of texts with one right answer some are better than others
     voter:   sensitivity and specificity
 
 Latent classes after Dawid and Skene (1979), fitted by expectation-maximisation to a posterior mode. What it adds to
 theirs: wrong answers coincide as in Ewens' sampling formula (1972, eq. 1), with a concentration per level; an author's
 accuracy depends on the level of the problem, so that authors who fail together are not counted as so many witnesses;
-and all reviewers of a text may err together. Beta priors keep it stable on few problems; how strong they are was chosen
-on three logs with gold answers: the released SVAMP committee, the released MATH negatives and the classroom. Gold
-verdicts, where there are some, are observed truth.
+all reviewers of a text may err together; and flawed steps may lead to a right answer, so that votes on such a text are
+those on a wrong one. Beta priors keep it stable on few problems; how strong they are was chosen on three logs with gold
+answers: the released SVAMP committee, the released MATH negatives and the classroom. Gold verdicts, where there are
+some, are observed truth.
 
 Letters: N rationales · P problems · G answers · J voters · V different rows of votes · A authors · L levels, the last
 one that of misconceptions · Z truth (0 wrong, 1 right).
@@ -22,25 +24,22 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
 
-from errata.evidence.ballots import NO, YES, Ballots, Bools, Floats, Ints
+from errata.evidence.ballots import Ballots, Floats
+from errata.evidence.layout import MISCONCEPTION, Layout
 
 MOST_LEVELS = 4
 MOST_STEPS, SETTLED = 300, 1e-4
 """Steps of expectation-maximisation at most; it ends where no posterior moves by more than SETTLED."""
-GOLD_ERROR = 1e-6
 SLIP = 0.05
 """Chance that a reviewer differs from a panel that errs as one."""
 AUTHOR_PRIOR = 20.0
 """Rationales that an author's accuracy at a level is drawn by towards that of all authors at that level."""
-MISCONCEPTION = 0.04
-"""Share of problems on which authors agree on a wrong answer. Equal answers cannot tell it, so it is only learned from
-problems with a gold verdict, against PROBLEMS_SEEN problems that are taken as seen."""
 PROBLEMS_SEEN = 50.0
+"""Problems taken as seen, of which a share of MISCONCEPTION are misconceptions."""
 MISLED, MISLED_CONCENTRATION = 0.02, 0.1
 """Accuracy on such a problem, and the concentration of its wrong answers: nearly all are the same."""
-LEVEL_PRIOR, PANEL_PRIOR = (6.0, 2.0), (1.0, 99.0)
+LEVEL_PRIOR, PANEL_PRIOR, FLAWED_PRIOR = (6.0, 2.0), (1.0, 99.0), (1.0, 19.0)
 WRONG_ANSWERS = np.exp(np.linspace(-3.0, 4.0, 71))
 """Concentrations of wrong answers that are tried: small, they coincide; large, no two are equal."""
 COINCIDENCE_PRIOR = 5.0
@@ -56,63 +55,8 @@ class Parameters(NamedTuple):
     right_ZJ: Floats
     together_Z: Floats
     """How often the panel errs as one on a wrong (0) and on a right text (1)."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Ballots with all that the steps need of their shape; computed once."""
-
-    ballots: Ballots
-    answered_N: Bools
-    problem_G: Ints
-    size_G: Floats
-    answers_P: Ints
-    groups_P: Floats
-    sizes_P: Floats
-    """Sum of log (size - 1)! over a problem's answers."""
-    others_G: Ints
-    """Answers of the problem's other groups."""
-    others_sizes_G: Floats
-    panel_J: Bools
-    prior_J2: Floats
-    votes_N: Ints
-    """Which row of votes_ZVJ each rationale has: few rows differ, so that most sums are over them."""
-    votes_ZVJ: Floats
-    """1 where the voter says wrong (0), right (1)."""
-    gold_ZN: Floats
-    """Log likelihood of the gold verdict given the truth; 0 where it is not known."""
-    misconceptions: float = MISCONCEPTION
-
-    @classmethod
-    def of(cls, ballots: Ballots) -> Layout:
-        answered, problems = ballots.group_N >= 0, ballots.problems
-        groups = int(ballots.group_N.max(initial=-1)) + 1
-        problem_G = np.zeros(groups, np.int32)
-        problem_G[ballots.group_N[answered]] = ballots.problem_N[answered]
-        size_G = np.bincount(ballots.group_N[answered], minlength=groups).astype(float)
-        answers_P = np.bincount(ballots.problem_N[answered], minlength=problems).astype(np.int32)
-        sizes_P = np.bincount(problem_G, weights=gammaln(size_G), minlength=problems).astype(float)
-        votes_VJ, votes_N = np.unique(ballots.votes_NJ, axis=0, return_inverse=True)
-        return cls(
-            ballots,
-            answered,
-            problem_G,
-            size_G,
-            answers_P,
-            np.bincount(problem_G, minlength=problems).astype(float),
-            sizes_P,
-            (answers_P[problem_G] - size_G).astype(np.int32),
-            sizes_P[problem_G] - gammaln(size_G),
-            np.array([voter.panel for voter in ballots.voters], bool),
-            np.array([voter.prior for voter in ballots.voters]).reshape(-1, 2),
-            votes_N.reshape(-1).astype(np.int32),
-            np.stack([votes_VJ == NO, votes_VJ == YES]).astype(float),
-            np.stack([_of_gold(ballots.gold_N, truth) for truth in (0, 1)]),
-        )
-
-
-def _of_gold(gold_N: Floats, truth: int) -> Floats:
-    return np.where(np.isnan(gold_N) | (gold_N == truth), 0.0, np.log(GOLD_ERROR))
+    flawed: float
+    """Share of the right answers that flawed steps lead to."""
 
 
 class Expected(NamedTuple):
@@ -127,6 +71,8 @@ class Expected(NamedTuple):
     answer_LG: Floats
     together_ZV: Floats
     """The panel erred as one on a text with these votes, given that it is wrong (0), right (1)."""
+    flawed_V: Floats
+    """The steps of a text with these votes are flawed, given that its answer is right."""
 
     @property
     def right_N(self) -> Floats:
@@ -136,10 +82,13 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model: what it learned, the posterior of each row of its ballots, and its log posterior density."""
+    """A fitted model: what it learned, its log posterior density, and of each row of its ballots two probabilities."""
 
     parameters: Parameters
     right_N: Floats
+    """The answer is right."""
+    flawed_N: Floats
+    """The steps are flawed, given that the answer is right."""
     score: float
 
 
@@ -149,7 +98,8 @@ class Fit:
 def expectation(layout: Layout, now: Parameters) -> Expected:
     """The posterior over each problem's level and right answer under these parameters."""
     ballots, of, answered = layout.ballots, layout.problem_G, layout.answered_N
-    vote_ZV, together_ZV = _vote_likelihoods(layout, now)
+    text_ZV, together_ZV = _text_likelihoods(layout, now)
+    vote_ZV, flawed_V = _answer_likelihoods(text_ZV, now.flawed)
     vote_ZN = vote_ZV[:, layout.votes_N] + layout.gold_ZN
     scores, nones = [], []
     for level, weight in enumerate(now.level_L):
@@ -164,11 +114,19 @@ def expectation(layout: Layout, now: Parameters) -> Expected:
         nones.append(base_P + layout.groups_P * log_c + layout.sizes_P - drawn[layout.answers_P])
         others_G = (layout.groups_P[of] - 1) * log_c + layout.others_sizes_G - drawn[layout.others_G]
         scores.append(gain_G + base_P[of] + others_G)
-    return _normalised(layout, np.array(scores), np.array(nones), together_ZV)
+    return _normalised(layout, np.array(scores), np.array(nones), together_ZV, flawed_V)
 
 
-def _vote_likelihoods(layout: Layout, now: Parameters) -> tuple[Floats, Floats]:
-    """Log likelihood of each row of votes given the truth, and how probably its panel erred as one."""
+def _answer_likelihoods(text_ZV: Floats, flawed: float) -> tuple[Floats, Floats]:
+    """Log likelihood of each row of votes given that the answer is wrong (0), right (1), and how probably flawed steps
+    led to a right one: of such a text votes are those of a wrong one."""
+    by_flaws_V = text_ZV[0] + np.log(flawed)
+    right_V = np.logaddexp(by_flaws_V, text_ZV[1] + np.log1p(-flawed))
+    return np.stack([text_ZV[0], right_V]), np.exp(by_flaws_V - right_V)
+
+
+def _text_likelihoods(layout: Layout, now: Parameters) -> tuple[Floats, Floats]:
+    """Log likelihood of each row of votes on a flawed (0), a sound text (1); how probably the panel erred as one."""
     panel, likelihood, together = layout.panel_J, [], []
     for truth in (0, 1):
         hit, miss = np.log(now.right_ZJ[truth]), np.log1p(-now.right_ZJ[truth])
@@ -191,7 +149,7 @@ def _ewens(layout: Layout, concentration: float) -> tuple[float, Floats]:
     return float(np.log(concentration)), drawn
 
 
-def _normalised(layout: Layout, score_LG: Floats, none_LP: Floats, together_ZV: Floats) -> Expected:
+def _normalised(layout: Layout, score_LG: Floats, none_LP: Floats, together_ZV: Floats, flawed_V: Floats) -> Expected:
     ballots, of = layout.ballots, layout.problem_G
     most_P = none_LP.max(0)
     np.maximum.at(most_P, of, score_LG.max(0, initial=-np.inf))
@@ -201,7 +159,7 @@ def _normalised(layout: Layout, score_LG: Floats, none_LP: Floats, together_ZV: 
     level_LP = none_LP + np.array([np.bincount(of, weights=each, minlength=ballots.problems) for each in answer_LG])
     padded = np.hstack([answer_LG, np.zeros((len(answer_LG), 1))])
     right_LN = padded[:, ballots.group_N]  # -1, no answer, is the zero at the end
-    return Expected(np.log(whole_P) + most_P, right_LN, level_LP, none_LP, answer_LG, together_ZV)
+    return Expected(np.log(whole_P) + most_P, right_LN, level_LP, none_LP, answer_LG, together_ZV, flawed_V)
 
 
 # ---- maximisation ----------------------------------------------------------------------------------------------------
@@ -211,7 +169,9 @@ def maximisation(layout: Layout, seen: Expected, weight_P: Floats) -> Parameters
     """The parameters of highest posterior density given the expected truth; each problem counts `weight_P` times."""
     ballots = layout.ballots
     weight_N = weight_P[ballots.problem_N]
-    right_ZJ, together_Z = _voters(layout, seen, weight_N)
+    flawed_N = seen.flawed_V[layout.votes_N]
+    right_ZJ, together_Z = _voters(layout, seen, weight_N, seen.right_N * (1 - flawed_N))
+    flawed, right = weight_N @ (seen.right_N * flawed_N), weight_N @ seen.right_N
     free = range(len(seen.level_LP) - 1)
     return Parameters(
         _levels(layout, seen, weight_P),
@@ -219,6 +179,7 @@ def maximisation(layout: Layout, seen: Expected, weight_P: Floats) -> Parameters
         np.array([*(_concentration(layout, seen, weight_P, level) for level in free), MISLED_CONCENTRATION]),
         right_ZJ,
         together_Z,
+        float((flawed + FLAWED_PRIOR[0]) / (right + sum(FLAWED_PRIOR))),
     )
 
 
@@ -247,11 +208,11 @@ def _accuracies(layout: Layout, seen: Expected, weight_N: Floats) -> Floats:
     return accuracies
 
 
-def _voters(layout: Layout, seen: Expected, weight_N: Floats) -> tuple[Floats, Floats]:
+def _voters(layout: Layout, seen: Expected, weight_N: Floats, sound_N: Floats) -> tuple[Floats, Floats]:
     panel, rows, together = layout.panel_J, [], []
     voted_VJ = layout.votes_ZVJ.sum(0)
     sat_V = voted_VJ[:, panel].any(1)
-    for truth, chance_N in enumerate((1 - seen.right_N, seen.right_N)):
+    for truth, chance_N in enumerate((1 - sound_N, sound_N)):
         weight_V = np.bincount(layout.votes_N, weights=weight_N * chance_N, minlength=len(voted_VJ))
         apart_V = weight_V * (1 - seen.together_ZV[truth])
         right_VJ = layout.votes_ZVJ[truth]
@@ -292,6 +253,7 @@ def start(ballots: Ballots, levels: int) -> Parameters:
         np.append(np.full(levels, 3.0), MISLED_CONCENTRATION),
         np.stack([trust, trust]),
         np.array([0.1, 0.1]),
+        FLAWED_PRIOR[0] / sum(FLAWED_PRIOR),
     )
 
 
@@ -305,14 +267,15 @@ def fit_levels(
         before, seen = seen, expectation(layout, parameters)
         if np.abs(seen.right_N - before.right_N).max(initial=0.0) < settled:
             break
-    return Fit(parameters, seen.right_N, float((weight_P * seen.fit_P).sum()))
+    score = float((weight_P * seen.fit_P).sum())
+    return Fit(parameters, seen.right_N, seen.flawed_V[layout.votes_N], score)
 
 
 def fit(layout: Layout, weight_P: Floats) -> Fit:
     """The fit with as many levels of difficulty as the problems speak for (Schwarz 1978); gold verdicts as they are."""
     ballots = layout.ballots
     if not len(ballots):
-        return Fit(start(ballots, 1), np.zeros(0), 0.0)
+        return Fit(start(ballots, 1), np.zeros(0), np.zeros(0), 0.0)
     best, lowest = None, np.inf
     for levels in range(1, MOST_LEVELS + 1):
         found = fit_levels(layout, weight_P, start(ballots, levels))

@@ -63,6 +63,24 @@ def estimates(problem: Problem, rationales: Sequence[Rationale], answers: Sequen
     return [0.0 if answer is None else shares.get(answer, shares[None]) for answer in answers]
 
 
+def answer_chances(
+    problem: Problem, rationales: Sequence[Rationale], answers: Sequence[int | None]
+) -> dict[int, float]:
+    """The probability of each answer that a vote gives, also where but one does. Arguments as of `estimates`."""
+    voters = [
+        (each, answer) for each, answer in zip(rationales, answers, strict=True) if _votes(each) and answer is not None
+    ]
+    shares = _posterior(problem, voters) if voters else {}
+    return {answer: chance for answer, chance in shares.items() if answer is not None}
+
+
+def wrong_answers(problem: Problem) -> int:
+    """How many wrong answers are likely."""
+    if problem.choices:
+        return max(1, len(problem.choices) - 1)
+    return 1 if problem.kind == "boolean" else WRONG_ANSWERS
+
+
 def agreed_answer(rationales: Sequence[Rationale]) -> str | None:
     """The answer of teachers held right, in the form in which most of them write it; None where none is."""
     forms = Counter(each.answer for each in _taught(rationales) if each.answer is not None)
@@ -114,12 +132,12 @@ def _is_evidence(voters: Sequence[Voter]) -> bool:
 
 def _posterior(problem: Problem, voters: Sequence[Voter]) -> dict[int | None, float]:
     """The probability of each answer that was given, and under None that of any one that was not."""
-    wrong = max(1, len(problem.choices) - 1) if problem.choices else 1 if problem.kind == "boolean" else WRONG_ANSWERS
-    written = Counter(_author(each) for each, _ in voters)
+    wrong = wrong_answers(problem)
+    written = Counter(author_of(each) for each, _ in voters)
     given, odds = 0.0, defaultdict[int, float](float)
     for each, answer in voters:
         rate = STUDENT_RIGHT if each.role == "student" else TEACHER_RIGHT
-        weight = _effective(written[_author(each)], SAME_AUTHOR)
+        weight = _effective(written[author_of(each)], SAME_AUTHOR)
         odds[answer] += weight * log(rate / ((1 - rate) / wrong)) + _of_scores(each) + _of_arithmetic(each)
         given = max(given, odds[answer])
     closed = bool(problem.choices) or problem.kind == "boolean"
@@ -129,7 +147,8 @@ def _posterior(problem: Problem, voters: Sequence[Voter]) -> dict[int | None, fl
     return {**{answer: weight / total for answer, weight in weights.items()}, None: exp(-given) / total}
 
 
-def _author(rationale: Rationale) -> str:
+def author_of(rationale: Rationale) -> str:
+    """Who has really written it."""
     return rationale.stand_in or rationale.author
 
 

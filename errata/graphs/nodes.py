@@ -48,7 +48,7 @@ async def grade_all(team: Team, state: State) -> State:
     """Every rationale that has no grade yet, graded; of a problem without a gold answer, all with their estimates."""
     problem = state["problem"]
     if problem.answer is None:
-        read = {each.id: _read(problem, each) for each in state.get("rationales", {}).values()}
+        read = {each.id: with_answer(problem, each) for each in state.get("rationales", {}).values()}
         return {"rationales": await estimated(team, problem, read)}
     fresh = [each for each in state.get("rationales", {}).values() if each.correct is None]
     graded = await together(_graded(team, problem, each) for each in fresh)
@@ -68,7 +68,7 @@ async def _graded(team: Team, problem: Problem, rationale: Rationale) -> Rationa
     )
 
 
-def _read(problem: Problem, rationale: Rationale) -> Rationale:
+def with_answer(problem: Problem, rationale: Rationale) -> Rationale:
     """The rationale with its answer read, which there is nothing to compare with."""
     if rationale.grade_rule is not None:
         return rationale

@@ -1,13 +1,12 @@
-"""When one more review is worth asking for: a policy learned once from the first problems, then the same for all.
+"""When one more vote is worth asking for: a policy learned once from the first problems, then the same for all.
 
     posterior of the problem's rationales (estimated.py)
-        --> of each review that may still be asked for: by how much it is expected to lower sum p (1 - p)
-        --> the one that lowers it most is asked for, as long as that is at least the policy's price
+        --> what each review or sample that may still be asked for is worth (vote_worth.py), per price
+        --> the one that is worth most is asked for, as long as that is at least the policy's price
 
-The sum is the expected Brier loss (Brier 1950) of the verdicts on the judged rationales, so that a review is worth
-nothing where all is decided, and most where one answer tips the scale. The price is the one at which the problems of
-the warm-up, on which the whole panel has spoken, would have taken as many reviews per rationale as the recipe wants.
-Of reviews that are worth the same, that of the reviewer is asked for whose scores told most in the warm-up.
+The price is the one at which the problems of the warm-up, on which every vote has been made, would have taken as many
+reviews per rationale as the recipe wants; a sample counts as so many as it costs. Of reviews that are worth the same,
+that of the reviewer is asked for whose scores told most in the warm-up; of samples, that of a teacher drawn by hash.
 """
 
 from __future__ import annotations
@@ -16,8 +15,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from errata.graphs.estimated import HIGH, SCORED_HIGH, estimates
-from errata.records import Problem, Rationale, Review
+from errata.graphs.estimated import HIGH, SCORED_HIGH
+from errata.graphs.vote_worth import Ask, Case, Sample, worth_of
+from errata.records import Rationale, Review, draw
 
 TAKEN_AS_SEEN = 10.0
 """Right, and wrong, rationales taken as scored by each reviewer at the stated rates (estimated.SCORED_HIGH)."""
@@ -30,109 +30,115 @@ class VotePolicy(NamedTuple):
     reviewers: tuple[str, ...]
 
 
-class Case(NamedTuple):
-    """One problem: all its rationales, their answers as numbers (equal for equivalent ones), and which are judged."""
-
-    problem: Problem
-    rationales: tuple[Rationale, ...]
-    answers: tuple[int | None, ...]
-    judged: frozenset[str]
-
-    def with_review(self, place: int, review: Review) -> Case:
-        """The case with one more review of the rationale at this place."""
-        each = self.rationales[place]
-        changed = each.model_copy(update={"reviews": (*each.reviews, review)})
-        return self._replace(rationales=(*self.rationales[:place], changed, *self.rationales[place + 1 :]))
-
-    def chances(self) -> list[float]:
-        """The probability that each rationale's answer is right; one half where nothing speaks for or against it."""
-        found = estimates(self.problem, self.rationales, self.answers)
-        return [0.5 if chance is None else chance for chance in found]
-
-
-class Ask(NamedTuple):
-    """A review that may be asked for: of the rationale at this place, by this reviewer."""
-
-    place: int
-    reviewer: str
-
-
 class Choice(NamedTuple):
-    """The review to ask for next, and what it is worth."""
+    """The vote to ask for next, and what it is worth per review that it costs."""
 
-    ask: Ask
+    vote: Ask | Sample
     worth: float
 
 
-def best(case: Case, asks: Sequence[Ask], reviewers: Sequence[str]) -> Choice | None:
-    """The review that is worth most; of equal ones that of the more telling reviewer, then of the earlier rationale.
+def best(
+    case: Case, votes: Sequence[Ask | Sample], reviewers: Sequence[str], sample_price: float = 1.0
+) -> Choice | None:
+    """The vote that is worth most per price; None where there is none to ask for.
 
-    None where there is none to ask for. `reviewers`: most telling first; one that is not among them comes last.
+    Of equal ones a review goes before a sample, the more telling reviewer's first, then that of the earlier rationale.
+
+    Args:
+        reviewers: most telling first; one that is not among them comes last.
+        sample_price: of a sample, in reviews.
     """
-    if not asks:
+    if not votes:
         return None
-    chances = case.chances()
-    worth = {place: _worth(case, place, chances) for place in {ask.place for ask in asks}}
+    chances, known = case.chances(), dict[int | str, float]()
     rank = {name: place for place, name in enumerate(reviewers)}
-    first = min(asks, key=lambda ask: (-worth[ask.place], rank.get(ask.reviewer, len(rank)), ask.place, ask.reviewer))
-    return Choice(first, worth[first.place])
 
+    def worth(vote: Ask | Sample) -> float:
+        about = vote.place if isinstance(vote, Ask) else vote.teacher
+        if about not in known:
+            cost = 1.0 if isinstance(vote, Ask) else sample_price
+            known[about] = round(worth_of(case, vote, chances) / cost, 9)
+        return known[about]
 
-def _worth(case: Case, place: int, chances: Sequence[float]) -> float:
-    """By how much a review of this rationale is expected to lower the loss; rounded, so that equal is equal."""
-    high = sum(SCORED_HIGH[truth] * chance for truth, chance in ((True, chances[place]), (False, 1 - chances[place])))
-    after = high * _loss(case.with_review(place, _imagined(5))) + (1 - high) * _loss(
-        case.with_review(place, _imagined(1))
-    )
-    return round(_loss(case, chances) - after, 9)
+    def order(vote: Ask | Sample) -> tuple[float, int, float, int, str]:
+        if isinstance(vote, Ask):
+            return -worth(vote), 0, rank.get(vote.reviewer, len(rank)), vote.place, vote.reviewer
+        return -worth(vote), 1, draw(case.problem.id, "sampled", vote.teacher), 0, vote.teacher
 
-
-def _loss(case: Case, chances: Sequence[float] | None = None) -> float:
-    chances = case.chances() if chances is None else chances
-    judged = (chance for each, chance in zip(case.rationales, chances, strict=True) if each.id in case.judged)
-    return sum(chance * (1 - chance) for chance in judged)
-
-
-def _imagined(score: int) -> Review:
-    return Review(id="imagined", reviewer="", score=score, valid=True, text="")
+    first = min(votes, key=order)
+    return Choice(first, worth(first))
 
 
 # ---- learning --------------------------------------------------------------------------------------------------------
 
 
-def learn(cases: Sequence[Case], reviews_per_rationale: float) -> VotePolicy:
+class Bought(NamedTuple):
+    """A vote that was made: the highest price at which a policy asks for it, and what it costs in reviews."""
+
+    worth: float
+    cost: float
+
+
+def learn(cases: Sequence[Case], reviews_per_rationale: float, sample_price: float = 1.0) -> VotePolicy:
     """The policy that would have asked for at most so many reviews per judged rationale on these cases.
 
     Args:
-        cases: problems that the whole panel has reviewed. Gold verdicts, where there are some, tell how good reviewers
-            are; the price goes by estimates alone, as on problems without.
+        cases: problems that the whole panel has reviewed, and of which every teacher has written what further samples
+            it may be asked for. Gold verdicts, where there are some, tell how good reviewers are; the price goes by
+            estimates alone, as on problems without.
+        sample_price: of a sample, in reviews.
     """
     reviewers = most_telling(cases)
-    worths = sorted((worth for case in cases for worth in _replayed(case, reviewers)), reverse=True)
-    number = int(reviews_per_rationale * sum(len(case.judged) for case in cases))
-    return VotePolicy(_price(worths, number), reviewers)
+    bought = [each for case in cases for each in _replayed(case, reviewers, sample_price)]
+    budget = reviews_per_rationale * sum(len(case.judged) for case in cases)
+    return VotePolicy(_price(bought, budget), reviewers)
 
 
-def _price(worths: Sequence[float], number: int) -> float:
-    """The lowest price at which at most so many of the reviews are bought; equal ones are all bought, or none."""
-    if number >= len(worths):
-        return min((each for each in worths if each > 0), default=0.0)
-    return next((each for each in reversed(worths[:number]) if each > worths[number]), 1.0)
+def _price(bought: Sequence[Bought], budget: float) -> float:
+    """The lowest price at which at most so much is spent; votes that are worth the same are all bought, or none."""
+    costs = defaultdict[float, float](float)
+    for worth, cost in bought:
+        costs[worth] += cost
+    price, spent = 1.0, 0.0
+    for worth in sorted(costs, reverse=True):
+        spent += costs[worth]
+        if spent > budget + 1e-9:
+            return price
+        price = worth if worth > 0 else price
+    return price if any(worth > 0 for worth in costs) else 0.0
 
 
-def _replayed(case: Case, reviewers: Sequence[str]) -> Iterator[float]:
-    """Of each review, in the order in which a policy asks for them, the highest price at which it would be."""
-    made = {Ask(place, review.reviewer): review for place, review in _reviews(case)}
-    case = case._replace(
-        rationales=tuple(
-            each.model_copy(update={"reviews": ()}) if each.id in case.judged else each for each in case.rationales
-        )
-    )
+def _replayed(case: Case, reviewers: Sequence[str], sample_price: float) -> Iterator[Bought]:
+    """Each vote in the order in which a policy asks for them."""
+    samples, case = _without_samples(case)
+    reviews = {Ask(place, review.reviewer): review for place, review in _reviews(case)}
+    judged = case.judged
+    bare = (each.model_copy(update={"reviews": ()}) if each.id in judged else each for each in case.rationales)
+    case = case._replace(rationales=tuple(bare))
     lowest = 1.0
-    while choice := best(case, list(made), reviewers):
+    while choice := best(case, [*reviews, *map(Sample, samples)], reviewers, sample_price):
         lowest = min(lowest, choice.worth)
-        yield lowest
-        case = case.with_review(choice.ask.place, made.pop(choice.ask))
+        if isinstance(choice.vote, Ask):
+            yield Bought(lowest, 1.0)
+            case = case.with_review(choice.vote.place, reviews.pop(choice.vote))
+            continue
+        yield Bought(lowest, sample_price)
+        waiting = samples[choice.vote.teacher]
+        case = case.with_sample(*waiting.pop(0))
+        if not waiting:
+            del samples[choice.vote.teacher]
+
+
+def _without_samples(case: Case) -> tuple[dict[str, list[tuple[Rationale, int | None]]], Case]:
+    """Every teacher's further samples with their answers, in order, and the case without them."""
+    samples = defaultdict[str, list[tuple[Rationale, int | None]]](list)
+    both = list(zip(case.rationales, case.answers, strict=True))
+    for each, answer in sorted(both, key=lambda one: one[0].sample):
+        if each.id in case.extra:
+            samples[each.author].append((each, answer))
+    kept = [one for one in both if one[0].id not in case.extra]
+    rationales, answers = tuple(each for each, _ in kept), tuple(answer for _, answer in kept)
+    return dict(samples), Case(case.problem, rationales, answers, case.judged)
 
 
 def _reviews(case: Case) -> Iterator[tuple[int, Review]]:

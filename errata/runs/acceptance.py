@@ -17,7 +17,8 @@ class Acceptance(Settings):
 
     mean, min, k_of_n, veto: the panel's, as of `settings.peer_review.accept`. agreement: another author reached the
     same answer. majority: its answer is that of more rationales than any other. reliability: the most probable ones by
-    the model of the voters, as many as keep the estimated precision at `precision` or above.
+    the model of the voters, as many as keep the estimated precision at `precision` or above, but for texts whose steps
+    are more probably flawed than not.
     """
 
     rule: RuleName

@@ -11,7 +11,7 @@ from errata.records import Call, Rationale, Transcript
 from errata.runs.estimate_counts import EstimateCounts
 from errata.runs.marks import marks_in, with_marks
 from errata.runs.ran_stages import JUDGED_ROLES, judged_roles
-from errata.runs.review_counts import ReviewCounts
+from errata.runs.review_counts import ReviewCounts, further_samples
 from errata.runs.run_dir import LogIndex, RunDir
 from errata.runs.transcripts import in_file_order, read_transcripts
 
@@ -50,6 +50,7 @@ class Funnel:
         self.estimates.add(transcript)
         for rationale in transcript.rationales:
             self._rationale(rationale)
+        self._votes(transcript)
         for pair in transcript.pairs:
             self.pairs[pair.origin].update(written=1, in_band=int(pair.in_band))
         for explanation in transcript.explanations:
@@ -75,14 +76,13 @@ class Funnel:
                 bool(rationale.is_right) and rationale.saw_answer and accepted is None and not rationale.reviews
             ),
         )
-        if (rationale.marked if rationale.correct is None else rationale.correct) is False:
-            _add(self.first_wrong_steps, wrong=1, located=int(rationale.wrong_step is not None))
+        if rationale.is_right is False:
+            known = rationale.correct is not None or rationale.marked is not None
+            self._wrong_step("" if known else "estimated_", located=rationale.wrong_step is not None)
         if rationale.dropped:
             self.dropped[rationale.dropped] += 1
-        read = bool(rationale.reviews or rationale.text.strip())  # a blank text is rejected unread
-        if rationale.role in self._judged_roles and read and accepted is not None:
+        if rationale.role in self._judged_roles and accepted is not None and _was_read(rationale):
             self.judged[accepted, rationale.correct, sound] += 1
-            self.reviews.add(rationale.author, (review.reviewer for review in rationale.reviews))
         scores = [review.score for review in rationale.reviews if review.valid]
         if len(scores) > 1:
             self.patterns[tuple(scores.count(score) for score in range(1, 6))] += 1
@@ -149,6 +149,17 @@ class Funnel:
             "disagreements": {"accepted_wrong": accepted - both, "rejected_right": right - both},
         }
 
+    def _votes(self, transcript: Transcript) -> None:
+        further = further_samples(transcript)
+        for each in transcript.rationales:
+            if each.id in further:
+                self.reviews.add_sample()
+            elif each.role in self._judged_roles and each.accepted is not None and _was_read(each):
+                self.reviews.add(each.author, (review.reviewer for review in each.reviews))
+
+    def _wrong_step(self, kind: str, *, located: bool) -> None:
+        _add(self.first_wrong_steps, **{f"{kind}wrong": 1, f"{kind}located": int(located)})
+
     def rationales(self) -> dict[str, int]:
         totals: Counter[str] = sum(self.authors.values(), Counter())
         return {key: totals[key] for key in ("written", "correct", "accepted")}
@@ -160,9 +171,11 @@ class Funnel:
 
     def located(self, stages: Collection[str]) -> dict[str, int] | None:
         """In how many wrong rationales the first wrong step is known; None where nobody looked for it."""
-        counted = self.first_wrong_steps
-        looked = "locate" in stages or counted["located"]
-        return {name: counted[name] for name in ("located", "wrong")} if looked else None
+        counted, estimated = self.first_wrong_steps, ("estimated_located", "estimated_wrong")
+        if "locate" not in stages and not counted["located"] + counted["estimated_located"]:
+            return None
+        names = ("located", "wrong", *(estimated if counted["estimated_wrong"] else ()))
+        return {name: counted[name] for name in names}
 
     def by_author(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
@@ -212,6 +225,11 @@ def _add(counter: Counter[str], **numbers: int) -> None:
     """As Counter.update, which takes three times as long."""
     for key, number in numbers.items():
         counter[key] += number
+
+
+def _was_read(rationale: Rationale) -> bool:
+    """Whether it has a text to judge: a blank one is rejected unread."""
+    return bool(rationale.reviews or rationale.text.strip())
 
 
 def share(part: float, whole: float) -> float | None:

@@ -17,7 +17,8 @@ The log is streamed; of several lines about one problem the last counts. What is
   mean estimate of the judged that were accepted; where a person marked some (`errata audit`), `marked` counts those
   `right` and `wrong`, and they count as neither estimated right nor open. Null where all problems have a gold answer.
 - first_wrong_step: of the rationales that are `wrong` by a gold answer or a person's mark, those in which the first
-  wrong step is `located`, by the stage `locate` or by a mark. Null where nobody looked for it.
+  wrong step is `located`, by the stage `locate` or by a mark. Where some have neither, `estimated_wrong` are those that
+  are estimated wrong, and `estimated_located` of them located. Null where nobody looked for it.
 - set_aside: what exports leave out unless they are asked for: `cut_off`, rationales that end at their length limit, and
   `unjudged`, right ones whose author saw the gold answer and that no panel judged.
 - agreement: Krippendorff's alpha (ordinal) over all reviewed rationales with two or more valid scores.

@@ -157,6 +157,8 @@ def _yield(status: dict[str, Any]) -> FittedTable:
         rows.append(("  in the band", counted["in_band"]))
     if located := status["first_wrong_step"]:
         rows.append((f"first wrong step located, of {located['wrong']:,} wrong rationales", located["located"]))
+        if number := located.get("estimated_wrong"):
+            rows.append((f"  of {number:,} estimated wrong", located["estimated_located"]))
     rows += [(f"rationales dropped: {reason}", number) for reason, number in status["dropped"].items()]
     rows += [(SET_ASIDE[reason], number) for reason, number in status["set_aside"].items() if number]
     rows += [(f"input {kind.replace('_', ' ')}", number) for kind, number in status["input"].items() if number]

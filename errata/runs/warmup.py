@@ -1,7 +1,7 @@
 """The warm-up of a run: the first problems run to their end first, and what they teach serves all others.
 
 dual_cot      their natural pairs are shown to the rewrites
-peer_review   with adaptive votes, the policy that says when one more review is worth its price
+peer_review   with adaptive votes, the policy that says when one more vote is worth its price
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from errata.grading.grader import Grades
 from errata.graphs.nodes import comparison_by
 from errata.graphs.stage import roles_of
 from errata.graphs.stages.dual_cot import DUAL_COT
+from errata.graphs.stages.more_samples import is_further
 from errata.graphs.stages.peer_review import PEER_REVIEW
+from errata.graphs.stages.rationales import RATIONALES
 from errata.graphs.state import Learned, natural_demonstrations
-from errata.graphs.vote_policy import Case, VotePolicy, learn
+from errata.graphs.vote_policy import VotePolicy, learn
+from errata.graphs.vote_worth import Case
 from errata.records import Transcript
 from errata.runs.recipe import SynthRecipe
 
@@ -73,10 +76,11 @@ async def learned_from(
 
 
 async def _policy(recipe: SynthRecipe, finished: Sequence[Transcript], grader: Grades) -> VotePolicy:
-    roles = roles_of(recipe.pipeline, "target")
-    cases = []
+    roles, usual = roles_of(recipe.pipeline, "target"), recipe.settings.of(RATIONALES)
+    review, cases = recipe.settings.of(PEER_REVIEW), []
     for each in finished:
         answers = await grouped([one.answer for one in each.rationales], comparison_by(grader, each.problem))
         judged = frozenset(one.id for one in each.rationales if one.role in roles and one.reviews)
-        cases.append(Case(each.problem, each.rationales, tuple(answers), judged))
-    return learn(cases, recipe.settings.of(PEER_REVIEW).reviews_per_rationale)
+        extra = frozenset(one.id for one in each.rationales if is_further(one, usual))
+        cases.append(Case(each.problem, each.rationales, tuple(answers), judged, extra))
+    return learn(cases, review.reviews_per_rationale, review.sample_price)

@@ -70,6 +70,9 @@ class DataArguments:
     system: str | None = option(
         None, "System text before every prompt; of a run directory, by default that of its student."
     )
+    max_rows: int | None = option(
+        None, "At most so many rows, drawn by --seed, so that trainings learn from equally many; None: all."
+    )
     too_long: Literal["refuse", "skip"] = option(
         "refuse", "Sequences over max_length or the student's context: refuse all with their count, or skip and count."
     )

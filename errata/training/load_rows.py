@@ -21,7 +21,7 @@ from errata.exports.format import Format
 from errata.exports.formats import check_columns
 from errata.exports.sequences import LabeledSequence, SourceRow
 from errata.exports.transcript_view import ALL, Options
-from errata.records import canonical, to_json
+from errata.records import canonical, draw, to_json
 from errata.runs.run_dir import is_run
 
 
@@ -61,6 +61,10 @@ class Where(NamedTuple):
     """Configuration of a hub data set."""
     split: str = "train"
     """Split of a hub data set."""
+    most: int | None = None
+    """So many rows at most, drawn by hash; None: all."""
+    seed: int = 0
+    """Of that draw."""
 
 
 def read(names: Sequence[str], where: Where) -> LoadedRows:
@@ -71,13 +75,28 @@ def read(names: Sequence[str], where: Where) -> LoadedRows:
     """
     if not names:
         raise UsageError("no --dataset_name", "there is nothing to learn from", "name a run directory or a data set")
-    rows = [row for name in names for row in _read(name, where)]
+    rows = drawn([row for name in names for row in _read(name, where)], where.most, where.seed)
     if not rows:
         raise UsageError(f"no row in {', '.join(names)}", "there is nothing to learn from", "name another data set")
     content = hashlib.sha256()
     for each in rows:
         content.update(canonical(each.row.data) + b"\n")
     return LoadedRows(rows, ", ".join(names), content.hexdigest())
+
+
+def drawn(rows: list[LoadedRow], most: int | None, seed: int) -> list[LoadedRow]:
+    """So many of the rows at most, in their order; those of the least hashes, so that fewer are a part of more.
+
+    Raises UsageError where there shall be none.
+    """
+    if most is None:
+        return rows
+    if most < 1:
+        raise UsageError(
+            f"--max_rows {most}", "there would be nothing to learn from", "write 1 or more, or leave it out"
+        )
+    places = sorted(range(len(rows)), key=lambda place: (draw(seed, "row", rows[place].row.data), place))
+    return [rows[place] for place in sorted(places[:most])]
 
 
 def _read(name: str, where: Where) -> Iterator[LoadedRow]:

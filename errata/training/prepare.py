@@ -191,9 +191,10 @@ class Split:
         self.loaded: list[LoadedRows] = []
         data = arguments.data
         self.groups = Groups(data.system, data.answer_sentence, by_problem)
-        options = options_of(arguments)
+        options, seed = options_of(arguments), arguments.training.seed
         for share in shares:
-            loaded = read(share.names, Where(share.form, share.stated, options, data.dataset_config, split))
+            where = Where(share.form, share.stated, options, data.dataset_config, split, data.max_rows, seed)
+            loaded = read(share.names, where)
             if (loaded.name, loaded.sha256) not in [(each.name, each.sha256) for each in self.loaded]:
                 self.loaded.append(loaded)
             self.groups.add(self._kept(loaded.rows), share.marked, share.change)
@@ -279,7 +280,8 @@ def _eval_rows(arguments: Arguments, source: Split, student: Student, objective:
     if not names:
         return None
     shares = [each._replace(names=names) for each in source.shares]
-    split = Split(arguments, shares, arguments.data.dataset_test_split, source.by_problem)
+    whole = replace(arguments, data=replace(arguments.data, max_rows=None))
+    split = Split(whole, shares, arguments.data.dataset_test_split, source.by_problem)
     key = _key(arguments, student, [split], [objective], fit)
     return cached_rows(key, lambda: (split.encoded(student, objective, fit, Counter()), {}))[0]
 

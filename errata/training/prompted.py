@@ -57,8 +57,10 @@ def prepare_prompts(arguments: Arguments, form: Format, asked: Callable[[SourceR
             "--eval_dataset_name", "these trainings hold no rows out", "see `errata eval`, or leave it out"
         )
     options = options_of(arguments)
-    split = data.dataset_train_split
-    loaded = read(data.dataset_name or [], Where(form, arguments.form, options, data.dataset_config, split))
+    where = Where(
+        form, arguments.form, options, data.dataset_config, data.dataset_train_split, data.max_rows, training.seed
+    )
+    loaded = read(data.dataset_name or [], where)
     sources = [each.row if data.system is None else replace(each.row, system=data.system) for each in loaded.rows]
     rows = [asked(source) for source in sources]
     texts = [message.content for row in rows for prompt in row.prompts for message in prompt]

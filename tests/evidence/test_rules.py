@@ -114,3 +114,28 @@ def test_nothing_gives_nothing() -> None:
     nothing = evidence(gather([]))
     for rule in RULES:
         assert rule.accepts(nothing, Acceptance(rule="mean")).tolist() == []
+
+
+def lucky_text(*, right: bool | None = None) -> Evidence:
+    """Fifty problems with three equal answers; the last one's third text is refused by its whole panel."""
+    made = [
+        [Ballot(f"{problem}.{place}", "abc"[place], 0, {BEN: True, CLEO: True}) for place in range(3)]
+        for problem in range(50)
+    ]
+    wrong = [[Ballot(f"w{problem}", "c", 1, {BEN: False, CLEO: False}), *one[:2]] for problem, one in enumerate(made)]
+    last = made[-1][2]._replace(votes={BEN: False, CLEO: False}, right=right)
+    return evidence(gather([*made[:-1], *wrong[:30], [*made[-1][:2], last]]))
+
+
+def test_reliability_leaves_out_a_text_that_its_panel_refuses_though_its_answer_is_right() -> None:
+    given = lucky_text()
+    accepted = rule_of("reliability").accepts(given, Acceptance(rule="reliability", precision=0.9))
+    assert given.right_N[-1] > 0.9
+    assert accepted[-3:].tolist() == [True, True, False]
+    assert given.right_N[accepted].mean() >= 0.9
+
+
+def test_a_text_that_a_person_marked_right_is_not_doubted() -> None:
+    marked = lucky_text().with_marks({lucky_text().ballots.ids[-1]: True})
+    accepted = rule_of("reliability").accepts(marked, Acceptance(rule="reliability", precision=0.9))
+    assert accepted[-3:].tolist() == [True, True, True]

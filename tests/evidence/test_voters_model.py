@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from errata.evidence.ballots import Ballot, Ballots, Bools, Floats, Voter, gather, patterns
+from errata.evidence.layout import Layout
 from errata.evidence.voters_model import (
     SLIP,
-    Layout,
     Parameters,
     expectation,
     fit,
@@ -44,6 +44,7 @@ PARAMETERS = Parameters(
     concentration_L=np.array([3.0, 1.5, 0.1]),
     right_ZJ=np.array([[0.3, 0.7, 0.8], [0.95, 0.9, 0.85]]),
     together_Z=np.array([0.2, 0.05]),
+    flawed=0.1,
 )
 
 
@@ -87,6 +88,12 @@ def density(ballots: Ballots, now: Parameters, rows: list[int], truth: tuple[int
 
 
 def votes(ballots: Ballots, now: Parameters, row: int, z: int) -> float:
+    """Of a right answer by sound steps, or by flawed ones."""
+    of_flawed = votes_on_text(ballots, now, row, 0)
+    return (1 - now.flawed) * votes_on_text(ballots, now, row, 1) + now.flawed * of_flawed if z else of_flawed
+
+
+def votes_on_text(ballots: Ballots, now: Parameters, row: int, z: int) -> float:
     apart, as_one, alone = 1 - now.together_Z[z], now.together_Z[z], 1.0
     for column, voter in enumerate(ballots.voters):
         vote = ballots.votes_NJ[row, column]
@@ -226,3 +233,41 @@ def test_a_problem_drawn_twice_counts_twice() -> None:
 def test_an_empty_log_fits() -> None:
     nothing = gather([])
     assert fit(Layout.of(nothing), np.zeros(0)).right_N.shape == (0,)
+
+
+def with_lucky(problems: int, rng: np.random.Generator, *, lucky: float) -> tuple[Ballots, Bools]:
+    """Ballots of three authors who mostly agree, and which texts are flawed though their answer is right."""
+    reviewers = [Voter(f"review:{name}", panel=True) for name in "abc"]
+    made, flawed = [], []
+    for problem in range(problems):
+        one = []
+        for author in range(3):
+            right, by_luck = rng.random() < 0.8, rng.random() < lucky
+            sees = [rng.random() < 0.85 for _ in range(3)]
+            verdicts = {
+                reviewers[other]: sees[other] if right and not by_luck else not sees[other]
+                for other in range(3)
+                if other != author
+            }
+            one.append(Ballot(f"{problem}.{author}", "abc"[author], 0 if right else 1 + author, verdicts))
+            flawed.append(right and by_luck)
+        numbers = {number: place for place, number in enumerate(dict.fromkeys(each.group for each in one))}
+        made.append([each._replace(group=numbers[each.group]) for each in one])
+    return gather(made), np.array(flawed)
+
+
+def test_flawed_texts_with_a_right_answer_are_told_from_sound_ones_of_the_same_answer() -> None:
+    ballots, flawed = with_lucky(500, np.random.default_rng(11), lucky=0.12)
+    found = fit(Layout.of(ballots), np.ones(ballots.problems))
+    right = found.right_N > 0.5
+    assert found.parameters.flawed == pytest.approx(flawed[right].mean(), abs=0.04)
+    doubted = right & (found.flawed_N > 0.5)
+    assert flawed[doubted].mean() > 0.7
+    assert flawed[right & ~doubted].mean() < 0.05
+
+
+def test_where_nobody_reaches_an_answer_by_flaws_hardly_any_text_is_doubted() -> None:
+    ballots, _ = with_lucky(500, np.random.default_rng(12), lucky=0.0)
+    found = fit(Layout.of(ballots), np.ones(ballots.problems))
+    assert found.parameters.flawed < 0.02
+    assert (found.flawed_N[found.right_N > 0.5] > 0.5).mean() < 0.03

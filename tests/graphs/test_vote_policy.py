@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from errata.graphs.vote_policy import Ask, Case, VotePolicy, best, learn, most_telling
+from errata.graphs.vote_policy import VotePolicy, best, learn, most_telling
+from errata.graphs.vote_worth import Ask, Case, Sample
 from errata.records import Rationale, Review
 from tests.helpers import apples
 
@@ -51,7 +52,7 @@ def taken(case: Case, policy: VotePolicy, scores: Sequence[dict[str, int]]) -> i
     """How many reviews the policy asks for, where reviewers would score so."""
     number = 0
     while (choice := best(case, open_asks(case), policy.reviewers)) and choice.worth >= policy.price:
-        place, name = choice.ask
+        place, name = choice.vote
         case, number = case.with_review(place, review(name, scores[place][name])), number + 1
     return number
 
@@ -71,10 +72,10 @@ def test_of_equal_reviews_the_more_telling_reviewer_is_asked_first() -> None:
     case = case_of([0, 1, 2])
     first = best(case, open_asks(case), ("cyd", "ada", "ben"))
     assert first is not None
-    assert first.ask == Ask(0, "cyd")
+    assert first.vote == Ask(0, "cyd")
     stranger = best(case, [Ask(0, "new"), Ask(0, "ben")], ("ben",))
     assert stranger is not None
-    assert stranger.ask.reviewer == "ben"
+    assert stranger.vote.reviewer == "ben"
 
 
 def test_reviewers_are_ranked_by_what_their_scores_tell() -> None:
@@ -125,3 +126,60 @@ def test_the_lowest_price_is_taken_that_keeps_to_the_number() -> None:
     assert taken(case_of([0, 1, 2]), few, scores) > 0
     assert taken(case_of([0, 0, 0]), few, scores) == 0
     assert learn(cases, 0.01).price == pytest.approx(1.0)
+
+
+def sampled(case: Case, *answers: int) -> Case:
+    """The case with a further sample of each author."""
+    for author, answer in zip(AUTHORS, answers, strict=True):
+        sample = Rationale(
+            id=f"{author}+", problem_id="p1", author=author, role="teacher", text="So.", sample=1, answer=str(answer)
+        )
+        case = case.with_sample(sample, answer)
+    return case
+
+
+def spent(case: Case, policy: VotePolicy, scores: Sequence[dict[str, int]], further: Case, price: float) -> float:
+    """What the policy spends where reviewers would score so and authors would write these further samples."""
+    waiting = {each.author: (each, further.answers[3 + place]) for place, each in enumerate(further.rationales[3:])}
+    total = 0.0
+    while choice := best(case, [*open_asks(case), *map(Sample, waiting)], policy.reviewers, price):
+        if choice.worth < policy.price:
+            break
+        if isinstance(choice.vote, Sample):
+            case, total = case.with_sample(*waiting.pop(choice.vote.teacher)), total + price
+        else:
+            place, name = choice.vote
+            case, total = case.with_review(place, review(name, scores[place][name])), total + 1
+    return total
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    drawn=st.lists(st.tuples(written, st.tuples(*[st.sampled_from([0, 1, 2])] * 3)), min_size=1, max_size=3),
+    wanted=st.sampled_from([0.0, 0.3, 1.0, 3.0]),
+    price=st.sampled_from([0.4, 1.0, 2.5]),
+)
+def test_with_further_samples_a_policy_keeps_to_the_budget(drawn: list[object], wanted: float, price: float) -> None:
+    cases, every = [], []
+    for (answers, scores), further in drawn:  # type: ignore[misc]
+        others = [
+            {name: score for name, score in each.items() if name != author}
+            for author, each in zip(AUTHORS, scores, strict=True)
+        ]
+        cases.append(sampled(case_of(answers, others), *further))
+        every.append(others)
+
+    policy = learn(cases, wanted, price)
+
+    total = sum(
+        spent(case_of(case.answers[:3]), policy, others, case, price) for case, others in zip(cases, every, strict=True)
+    )
+    assert total <= wanted * 3 * len(cases) + 1e-6
+
+
+def test_a_cheap_sample_goes_before_a_review_and_a_dear_one_behind() -> None:
+    case, votes = case_of([0, 1, 2]), [Ask(0, "ben"), Sample("ada")]
+    cheap, dear = best(case, votes, (), 0.01), best(case, votes, (), 100.0)
+    assert cheap is not None
+    assert dear is not None
+    assert (cheap.vote, dear.vote) == (Sample("ada"), Ask(0, "ben"))

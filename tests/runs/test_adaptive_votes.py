@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from errata.cli import cli
 from errata.errors import UsageError
+from errata.report.sections.verdicts import reviews_saved
 from errata.runs.plan.estimate import estimate
 from errata.runs.recipe import SynthRecipe, load_recipe
 from errata.runs.runner import synthesize
+from errata.runs.status import status
 from tests.small_runs import lines
 
 BASE = """
@@ -57,6 +59,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return summary.run
 
 
+SAMPLED = ("settings.peer_review.more_samples=1", "settings.peer_review.sample_price=0.5")
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    summary = asyncio.run(synthesize(recipe(tmp_path_factory.mktemp("sampled"), *SAMPLED)))
+    assert summary.exit_code == 0
+    return summary.run
+
+
 def test_the_whole_panel_reviews_the_warmup_and_few_reviews_are_made_of_the_others(whole: Path) -> None:
     assert reviewed(whole, warmup=True) == 2.0
     assert 0 < reviewed(whole, warmup=False) < 1.0
@@ -77,19 +89,59 @@ def test_the_number_of_workers_changes_no_line(whole: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("overrides", [(), SAMPLED], ids=["reviews", "reviews and samples"])
 @settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_from_any_cut_of_the_log_the_run_ends_the_same(
-    data: st.DataObject, whole: Path, tmp_path_factory: pytest.TempPathFactory
+    data: st.DataObject,
+    overrides: tuple[str, ...],
+    whole: Path,
+    sampled: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """As after a kill: also with a cut within the warm-up, by which all later reviews are asked for."""
-    log = (whole / "transcripts.jsonl").read_bytes()
+    """As after a kill: also with a cut within the warm-up, by which all later votes are asked for."""
+    expected = sampled if overrides else whole
+    log = (expected / "transcripts.jsonl").read_bytes()
     folder = tmp_path_factory.mktemp("cut")
-    made = recipe(folder, "limit=1")
-    run = asyncio.run(synthesize(made)).run
+    run = asyncio.run(synthesize(recipe(folder, "limit=1", *overrides))).run
     (run / "transcripts.jsonl").write_bytes(log[: data.draw(st.integers(0, len(log)))])
 
-    assert texts(asyncio.run(synthesize(recipe(folder))).run) == texts(whole)
+    assert texts(asyncio.run(synthesize(recipe(folder, *overrides))).run) == texts(expected)
+
+
+def further(run: Path, *, warmup: bool) -> list[dict[str, Any]]:
+    """Samples beyond the first, of the warm-up's problems or of the others."""
+    chosen = [line for line in lines(run) if (line["problem"]["position"] < 5) is warmup]
+    return [each for line in chosen for each in line["rationales"] if each["sample"] > 0]
+
+
+def test_further_samples_are_all_written_in_the_warmup_and_some_where_undecided(sampled: Path) -> None:
+    assert len(further(sampled, warmup=True)) == 5 * 3
+    assert 0 < len(further(sampled, warmup=False)) < 9 * 3
+    every = further(sampled, warmup=True) + further(sampled, warmup=False)
+    assert not any(each["reviews"] for each in every)
+    assert all(each["accepted"] is (each["estimated"] > 0.5) for each in every if each["dropped"] is None)
+    assert any(each["accepted"] for each in every)
+
+
+def test_order_and_number_of_workers_change_no_further_sample(sampled: Path, tmp_path: Path) -> None:
+    other = asyncio.run(synthesize(recipe(tmp_path, "concurrency=1", *SAMPLED))).run
+    assert texts(other) == texts(sampled)
+
+
+def test_further_samples_stand_in_plan_status_report_and_comparison(sampled: Path, tmp_path: Path) -> None:
+    number = len(further(sampled, warmup=True)) + len(further(sampled, warmup=False))
+    for shown in (["status", str(sampled)], ["accept", str(sampled), "--compare"]):
+        assert f"further samples asked for: {number}" in " ".join(CliRunner().invoke(cli, shown).output.split())
+        figures = json.loads(CliRunner().invoke(cli, [*shown, "--json"]).output)["reviews"]
+        assert figures["samples"] == number
+        assert figures["rationales"] == 14 * 3
+    figure = reviews_saved(status(sampled))
+    assert figure is not None
+    assert ["further samples", number] in figure.table.rows
+    rows = [row["calls"] for row in estimate(recipe(tmp_path, *SAMPLED))["rows"] if row["verb"] == "solve"]
+    counted = {name: sum(row[name] for row in rows) - 14 * 3 for name in ("least", "expected", "most")}
+    assert counted == pytest.approx({"least": 15, "expected": 15 + 9 * 3 * 0.4, "most": 14 * 3})
 
 
 def test_a_run_that_goes_on_to_a_larger_limit_ends_the_same(whole: Path, tmp_path: Path) -> None:
@@ -108,6 +160,8 @@ def test_what_has_no_meaning_is_refused(tmp_path: Path) -> None:
     assert "every problem has a gold answer" in refused(tmp_path, "problems.gold=all")
     assert "leave accept out" in refused(tmp_path, "settings.peer_review.accept={rule: min}")
     recipe(tmp_path, "problems.gold=some")
+    assert "beside votes: all" in refused(tmp_path, "settings.peer_review.votes=all", SAMPLED[0])
+    assert "would repeat the first" in refused(tmp_path, "settings.rationales.sampling.temperature=0", *SAMPLED)
 
 
 def scores(plan: dict[str, Any]) -> dict[str, float]:

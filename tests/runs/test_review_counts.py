@@ -17,6 +17,7 @@ def test_what_the_whole_panel_would_have_made_is_counted_by_author() -> None:
         "whole_panel": 6,
         "per_rationale": 0.75,
         "saved_per_rationale": 0.75,
+        "samples": 0,
     }
     assert (
         in_words(counts.figures()) == "0.75 reviews per rationale were made, 0.75 fewer than by the whole panel on each"
@@ -30,3 +31,12 @@ def test_where_all_were_reviewed_or_none_nothing_is_said() -> None:
     assert in_words(whole.figures()) == ""
     assert empty.figures()["per_rationale"] is None
     assert in_words(empty.figures()) == ""
+
+
+def test_further_samples_are_counted_apart() -> None:
+    counts = ReviewCounts()
+    counts.add("ada", ["ben"])
+    counts.add_sample()
+    assert counts.figures()["samples"] == 1
+    assert counts.figures()["rationales"] == 1
+    assert in_words(counts.figures()) == "further samples asked for: 1"

@@ -1,49 +1,103 @@
-"""The panel where reviews are asked for one after another, each only where it is worth its price."""
+"""The panel where votes are asked for one after another, each only where it is worth its price.
+
+A vote is a review, or one more sample of a teacher (more_samples.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from errata.agents.ask import Parsed
 from errata.agents.team import Team
 from errata.grading.equivalence import grouped
 from errata.graphs.nodes import calls_of, comparison, estimated
-from errata.graphs.stages.review_panel import panel_of
+from errata.graphs.stages.more_samples import MoreSamples, all_samples, filtered, is_further, one_sample, still_to_ask
+from errata.graphs.stages.review_panel import AcceptRule, panel_of, review_all
 from errata.graphs.state import State
-from errata.graphs.vote_policy import Ask, Case, VotePolicy, best
+from errata.graphs.vote_policy import VotePolicy, best
+from errata.graphs.vote_worth import Ask, Case, Sample
 from errata.llm.spec import Sampling
 from errata.records import Rationale, Review
 
 
-async def review_where_undecided(
-    team: Team, state: State, waiting: Sequence[Rationale], policy: VotePolicy, sampling: Sampling
+async def vote_where_undecided(
+    team: Team, state: State, waiting: Sequence[Rationale], policy: VotePolicy, sampling: Sampling, more: MoreSamples
 ) -> State:
-    """Those in `waiting` with the reviews that the policy asks for, and accepted where their answer is held right.
+    """Those in `waiting` with the votes that the policy asks for, and accepted where their answer is held right.
 
-    Of a problem with a gold answer none is asked for. A review that the provider lost ends the asking, and leaves the
-    verdict on its rationale open.
+    Of a problem with a gold answer none is asked for. A vote that the provider lost ends the asking; a lost review
+    leaves the verdict on its rationale open.
     """
-    case, replies = await case_of(team, state, waiting), list[Parsed[Review]]()
-    asks = [
+    case, replies = await case_of(team, state, waiting), list[Parsed[Any]]()
+    open_ = state["problem"].answer is None
+    reviews = [
         Ask(place, reviewer.name)
         for place, each in enumerate(case.rationales)
-        if each.id in case.judged and case.answers[place] is not None and state["problem"].answer is None
+        if each.id in case.judged and case.answers[place] is not None and open_
         for reviewer in panel_of(team, each)
     ]
-    while (choice := best(case, asks, policy.reviewers)) and choice.worth >= policy.price:
-        asks.remove(choice.ask)
-        reviewer = next(each for each in team.panel if each.name == choice.ask.reviewer)
-        reply = await reviewer.score(state["problem"], case.rationales[choice.ask.place], sampling, blind=True)
-        replies.append(reply)
-        if reply.value is not None:
-            case = case.with_review(choice.ask.place, reply.value)
-        if reply.failure is not None:
+    samples = still_to_ask(team, case.rationales, more) if open_ else {}
+    while choice := best(case, [*reviews, *map(Sample, samples)], policy.reviewers, more.price):
+        if choice.worth < policy.price:
+            break
+        if isinstance(choice.vote, Ask):
+            reviews.remove(choice.vote)
+            replies.append(await _review(team, case, choice.vote, sampling))
+            case = case if (review := replies[-1].value) is None else case.with_review(choice.vote.place, review)
+        else:
+            replies.append(await _next_sample(team, case, choice.vote, samples, more))
+            case = case if (sample := replies[-1].value) is None else await _with_sample(team, case, sample)
+        if replies[-1].failure is not None:
             break
     rationales = {each.id: each for each in case.rationales}
+    return {"rationales": await _judged(team, state, case, rationales, more), "calls": calls_of(replies)}
+
+
+async def vote_on_all(
+    team: Team, state: State, waiting: Sequence[Rationale], sampling: Sampling, more: MoreSamples, *, blind: bool
+) -> State:
+    """As `vote_where_undecided` with every vote that could be asked for: the whole panel, and all further samples."""
+    sampled = await all_samples(team, state, more) if state["problem"].answer is None else State()
+    written = {**state.get("rationales", {}), **sampled.get("rationales", {})}
+    seen = State(problem=state["problem"], rationales=written)
+    reviewed = await review_all(team, seen, waiting, AcceptRule(), sampling, blind=blind)
+    case = await case_of(team, seen, waiting)
+    judged = await _judged(team, state, case, written | reviewed["rationales"], more)
+    return {"rationales": judged, "calls": {**sampled.get("calls", {}), **reviewed["calls"]}}
+
+
+async def _review(team: Team, case: Case, ask: Ask, sampling: Sampling) -> Parsed[Review]:
+    reviewer = next(each for each in team.panel if each.name == ask.reviewer)
+    return await reviewer.score(case.problem, case.rationales[ask.place], sampling, blind=True)
+
+
+async def _next_sample(
+    team: Team, case: Case, sample: Sample, waiting: dict[str, list[int]], more: MoreSamples
+) -> Parsed[Rationale]:
+    """The teacher's next further sample, which is then no longer waiting."""
+    numbers = waiting[sample.teacher]
+    number = numbers.pop(0)
+    if not numbers:
+        del waiting[sample.teacher]
+    return await one_sample(team, case.problem, sample.teacher, number, more)
+
+
+async def _with_sample(team: Team, case: Case, sample: Rationale) -> Case:
+    written = [each.answer for each in (*case.rationales, sample)]
+    *answers, own = await grouped(written, comparison(team, case.problem))
+    return case._replace(answers=tuple(answers)).with_sample(sample, own)
+
+
+async def _judged(
+    team: Team, state: State, case: Case, rationales: dict[str, Rationale], more: MoreSamples
+) -> dict[str, Rationale]:
+    """All rationales with their estimates; the judged ones and the new further samples accepted where held right."""
     if state["problem"].answer is None:
-        rationales = await estimated(team, state["problem"], rationales)
-    judged = {name: accepted_where_right(each) for name, each in rationales.items() if name in case.judged}
-    return {"rationales": rationales | judged, "calls": calls_of(replies)}
+        rationales = filtered(state["problem"], await estimated(team, state["problem"], rationales), more.usual)
+    fresh = {name for name, each in rationales.items() if is_further(each, more.usual) and each.accepted is None}
+    judged = {name: accepted_where_right(rationales[name]) for name in case.judged | fresh}
+    return rationales | judged
 
 
 async def case_of(team: Team, state: State, waiting: Sequence[Rationale]) -> Case:

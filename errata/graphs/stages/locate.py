@@ -6,6 +6,9 @@ START -> locate -> END
     prefixes                  a teacher goes on from the first k steps; by bisection the first k from which it fails
     reviewers                 the panel names the step
                               --> step_model.py --> Rationale.wrong_step
+
+Without a gold answer what is estimated wrong is located: twins are those estimated right, completions are held against
+the agreed answer, and are none where there is none; reviewers are blind.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from errata.config.base import Settings
 from errata.errors import UsageError
 from errata.grading.steps import steps_of
 from errata.graphs.call_counts import NONE, CallEstimate, Rates
+from errata.graphs.estimated import as_agreed
 from errata.graphs.nodes import calls_of, together
 from errata.graphs.stage import Counts, Pipeline, PipelineSettings, Stage, Steps, chain
 from errata.graphs.stages.dual_cot import DUAL_COT
@@ -83,9 +87,12 @@ def build(team: Team, settings: LocateSettings, pipeline: Pipeline) -> Steps:
         votes = free_votes(state, wrong, arithmetic=settings.arithmetic, rewritten=settings.rewritten)
         calls: dict[str, Call] = {}
         if wrong.role in ASKED_ABOUT and len(steps_of(wrong.text)) > 1:
-            problem = state["problem"]
+            problem, written = state["problem"], list(state["rationales"].values())
             asked = await together(
-                [_by_prefixes(team, problem, wrong, settings), _by_panel(team, problem, wrong, settings)]
+                [
+                    _by_prefixes(team, as_agreed(problem, written), wrong, settings),
+                    _by_panel(team, problem, wrong, settings),
+                ]
             )
             for each in asked:
                 votes, calls = votes + each.votes, calls | each.calls
@@ -109,7 +116,7 @@ def to_locate(state: State) -> list[Rationale]:
     return [
         each
         for each in state.get("rationales", {}).values()
-        if each.correct is False
+        if each.is_right is False
         and each.dropped is None
         and each.answer is not None
         and not each.truncated
@@ -131,11 +138,11 @@ async def _by_panel(team: Team, problem: Problem, wrong: Rationale, settings: Lo
     return Votes([each.value for each in replies if each.value], calls_of(replies))
 
 
-async def _by_prefixes(team: Team, problem: Problem, wrong: Rationale, settings: LocateSettings) -> Votes:
+async def _by_prefixes(team: Team, problem: Problem | None, wrong: Rationale, settings: LocateSettings) -> Votes:
     """The first step after which most completions fail, by bisection: that nothing written is right, all of it wrong,
-    is known."""
+    is known. `problem` has the answer that completions are held against; without one they say nothing."""
     steps = steps_of(wrong.text)
-    if not settings.prefixes or len(steps) > MOST_STEPS:
+    if problem is None or not settings.prefixes or len(steps) > MOST_STEPS:
         return Votes([], {})
     teacher = _continuer(team, wrong)
     good, bad, calls = 0, len(steps), dict[str, Call]()

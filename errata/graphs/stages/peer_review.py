@@ -6,13 +6,13 @@ START -> review -> END          nothing to revise, or out of rounds
          |           |
          +-- grade <-+
 
-With `votes: adaptive` the whole panel reviews the problems of a warm-up; of the others each review is asked for only
-where it is worth its price (graphs/vote_policy.py).
+With `votes: adaptive` the whole panel reviews the problems of a warm-up; of the others each review, or further sample
+of a teacher, is asked for only where it is worth its price (graphs/vote_policy.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -23,8 +23,9 @@ from errata.errors import UsageError
 from errata.graphs.call_counts import NONE, CallEstimate, Range, Rates
 from errata.graphs.nodes import add_rationales, grade_all, together
 from errata.graphs.stage import END, Counts, Pipeline, PipelineSettings, Route, Stage, Steps
-from errata.graphs.stages.adaptive_votes import accepted_where_right, review_where_undecided
-from errata.graphs.stages.rationales import RATIONALES
+from errata.graphs.stages.adaptive_votes import vote_on_all, vote_where_undecided
+from errata.graphs.stages.more_samples import MoreSamples
+from errata.graphs.stages.rationales import RATIONALES, RationalesSettings
 from errata.graphs.stages.review_panel import AcceptRule, check_panel, review_all, unreviewed
 from errata.graphs.state import State, none_right, rationales_of
 from errata.llm.spec import Agents, AgentSpec, Sampling
@@ -44,8 +45,12 @@ class PeerReviewSettings(Settings):
     each where it tells most of what is undecided; accepted is what is then estimated right."""
     reviews_per_rationale: float = Field(default=0.3, gt=0)
     """Of adaptive votes: so many at most on the problems of the warm-up, by which the price of a review is set."""
+    more_samples: int = Field(default=0, ge=0, le=16)
+    """Of adaptive votes: so many further samples per teacher at most, each where it tells most for its price."""
+    sample_price: float = Field(default=1.0, gt=0)
+    """Of a further sample, in reviews."""
     warmup: int = Field(default=30, ge=2)
-    """Of adaptive votes: the first problems, in input order, which the whole panel reviews."""
+    """Of adaptive votes: the first problems, in input order, on which every vote is asked for."""
     revise_rounds: int = Field(default=0, ge=0, le=5)
     """How often a rejected rationale may be revised by its author from the critiques and reviewed again."""
     sampling: Sampling = Sampling()
@@ -53,11 +58,14 @@ class PeerReviewSettings(Settings):
 
 def build(team: Team, settings: PeerReviewSettings, pipeline: Pipeline) -> Steps:
     authors = {teacher.name: teacher for teacher in team.teachers}
+    more = MoreSamples(settings.more_samples, settings.sample_price, pipeline.of(RATIONALES))
 
     async def review(state: State) -> State:
         waiting = unreviewed(rationales_of(state, *pipeline.targets), only_correct=settings.only_correct)
+        if settings.votes == "adaptive" and (policy := state.get("policy")) is not None:
+            return await vote_where_undecided(team, state, waiting, policy, settings.sampling, more)
         if settings.votes == "adaptive":
-            return await review_adaptively(team, state, waiting, settings)
+            return await vote_on_all(team, state, waiting, settings.sampling, more, blind=settings.blind)
         return await review_all(team, state, waiting, settings.accept, settings.sampling, blind=settings.blind)
 
     def rejected(state: State) -> list[Rationale]:
@@ -79,18 +87,6 @@ def build(team: Team, settings: PeerReviewSettings, pipeline: Pipeline) -> Steps
         {"review": review, "revise": revise, "grade": grade},
         {"review": Route(after_review, ("revise", END)), "revise": "grade", "grade": "review"},
     )
-
-
-async def review_adaptively(
-    team: Team, state: State, waiting: Sequence[Rationale], settings: PeerReviewSettings
-) -> State:
-    """By the policy, or while the warm-up has yet to teach one by the whole panel; accepted is what is held right."""
-    policy = state.get("policy")
-    if policy is not None:
-        return await review_where_undecided(team, state, waiting, policy, settings.sampling)
-    reviewed = await review_all(team, state, waiting, settings.accept, settings.sampling, blind=settings.blind)
-    judged = {each.id: accepted_where_right(reviewed["rationales"][each.id]) for each in waiting}
-    return {**reviewed, "rationales": reviewed["rationales"] | judged}
 
 
 def revisable(state: State, rounds: int, authors: Collection[str]) -> list[Rationale]:
@@ -140,8 +136,16 @@ def expected(counts: Counts, settings: PeerReviewSettings, rates: Rates) -> Iter
         asked = _where_undecided(counts, settings, rates, author, number) if adaptive else number
         return counts.reviews(author, asked, inputs=inputs, by_policy=adaptive)
 
+    further = _further_samples(counts, settings, rates, written)
+    counts.right += further.times(0, rates.teacher_right * rates.kept, 1)
+    counts.wrong += further.times(0, 1 - rates.teacher_right, 1)
     for teacher in counts.agents.teachers:
         yield from reviews(teacher, reviewed)
+        if settings.more_samples:
+            avoid = "set settings.peer_review.more_samples=0"
+            yield CallEstimate(
+                "teacher/solve", teacher, further, inputs=written_by_each.examples, avoid=avoid, by_policy=True
+            )
         if settings.revise_rounds:
             avoid = "set settings.peer_review.revise_rounds=0"
             yield CallEstimate("teacher/revise", teacher, revisions, avoid=avoid)
@@ -153,11 +157,20 @@ def expected(counts: Counts, settings: PeerReviewSettings, rates: Rates) -> Iter
 def _where_undecided(
     counts: Counts, settings: PeerReviewSettings, rates: Rates, author: AgentSpec, number: Range
 ) -> Range:
-    """Reviews by each member of the panel: in the warm-up of all, else of as many as the recipe wants; of all at
-    most."""
+    """Reviews by each member of the panel: in the warm-up of all, else of as many as the recipe wants, of half as many
+    beside further samples; of all at most."""
     panel = sum(reviewer.name != author.name for reviewer in counts.agents.panel)
-    share = min(1.0, settings.reviews_per_rationale / max(1, panel))
+    wanted = settings.reviews_per_rationale * (0.5 if settings.more_samples else 1.0)
+    share = min(1.0, wanted / max(1, panel))
     return number.times(rates.in_warmup, rates.in_warmup + (1 - rates.in_warmup) * share, 1)
+
+
+def _further_samples(counts: Counts, settings: PeerReviewSettings, rates: Rates, written: Range) -> Range:
+    """Further samples per teacher: all in the warm-up, else for half of what the recipe wants to spend."""
+    affordable = settings.reviews_per_rationale / 2 * written.expected / settings.sample_price
+    share = min(1.0, affordable / max(1, settings.more_samples))
+    every = counts.attending.times(settings.more_samples)
+    return every.times(rates.in_warmup, rates.in_warmup + (1 - rates.in_warmup) * share, 1)
 
 
 def missing(state: State) -> str | None:
@@ -174,6 +187,24 @@ def check(agents: Agents, settings: PeerReviewSettings, pipeline: PipelineSettin
             "settings.peer_review.accept beside votes: adaptive",
             "a few scores make no panel: accepted is what all evidence together holds right",
             "leave accept out, or set settings.peer_review.votes=all",
+        )
+    if settings.more_samples:
+        _check_more_samples(settings, pipeline.of(RATIONALES))
+
+
+def _check_more_samples(settings: PeerReviewSettings, usual: RationalesSettings) -> None:
+    """Raises UsageError where no further sample could tell anything."""
+    if settings.votes != "adaptive":
+        raise UsageError(
+            "settings.peer_review.more_samples beside votes: all",
+            "further samples are votes, asked for where it is open which answer is right",
+            "set settings.peer_review.votes=adaptive, or settings.rationales.samples for more of all",
+        )
+    if usual.sampling.temperature == 0:
+        raise UsageError(
+            "settings.peer_review.more_samples, and settings.rationales.sampling.temperature is 0",
+            "a further sample would repeat the first",
+            "set a temperature above 0, or leave more_samples out",
         )
 
 

@@ -7,7 +7,7 @@ START -> solve -> grade -> filter -> END
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -22,7 +22,7 @@ from errata.graphs.stages.diversity_filter import DiversityFilter, set_aside
 from errata.graphs.stages.parroting import copied
 from errata.graphs.state import State, none_right, rationales_of
 from errata.llm.spec import Sampling
-from errata.records import Problem
+from errata.records import Problem, Rationale
 
 
 class RationalesSettings(Settings):
@@ -36,6 +36,10 @@ class RationalesSettings(Settings):
     """Set aside where question and rationale together are longer (NAT: 1600, NCE: 1200)."""
     diversity: DiversityFilter | None = None
     """Applied to the right rationales of a problem; None keeps all."""
+
+    def examples(self, problem: Problem) -> dict[str, Any]:
+        """What the prompt shows beside the problem."""
+        return {"demonstrations": others_than(problem, self.demonstrations)}
 
 
 def build(team: Team, settings: RationalesSettings, pipeline: Pipeline) -> Steps:
@@ -51,16 +55,18 @@ def build(team: Team, settings: RationalesSettings, pipeline: Pipeline) -> Steps
         return await grade_all(team, state)
 
     async def filter_(state: State) -> State:
-        problem, written = state["problem"], rationales_of(state, "teacher")
-        examples = others_than(problem, settings.demonstrations)
-        copies = [
-            each.model_copy(update={"dropped": why}) for each in written if (why := copied(problem, each, examples))
-        ]
-        own = [each for each in written if each.id not in {copy.id for copy in copies}]
-        dropped = copies + set_aside(problem, own, settings.max_chars, settings.diversity)
+        dropped = unkept(state["problem"], rationales_of(state, "teacher"), settings)
         return {"rationales": {each.id: each for each in dropped}}
 
     return chain(solve=solve, grade=grade, filter=filter_)
+
+
+def unkept(problem: Problem, written: Sequence[Rationale], settings: RationalesSettings) -> list[Rationale]:
+    """Those that the filter sets aside, with the reason: copies of a demonstration, too long ones, near-duplicates."""
+    examples = others_than(problem, settings.demonstrations)
+    copies = [each.model_copy(update={"dropped": why}) for each in written if (why := copied(problem, each, examples))]
+    own = [each for each in written if each.id not in {copy.id for copy in copies}]
+    return copies + set_aside(problem, own, settings.max_chars, settings.diversity)
 
 
 def expected(counts: Counts, settings: RationalesSettings, rates: Rates) -> Iterator[CallEstimate]:
@@ -68,11 +74,8 @@ def expected(counts: Counts, settings: RationalesSettings, rates: Rates) -> Iter
     counts.right = written.times(0, rates.teacher_right * rates.kept, 1)
     counts.wrong = written.times(0, 1 - rates.teacher_right, 1)
 
-    def examples(problem: Problem) -> dict[str, Any]:
-        return {"demonstrations": others_than(problem, settings.demonstrations)}
-
     for teacher in counts.agents.teachers:
-        yield CallEstimate("teacher/solve", teacher, written, inputs=examples)
+        yield CallEstimate("teacher/solve", teacher, written, inputs=settings.examples)
 
 
 def missing(state: State) -> str | None:

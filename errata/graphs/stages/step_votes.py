@@ -98,7 +98,7 @@ def right_twins(state: State, wrong: Rationale) -> Iterator[Rationale]:
     for each in rationales.values():
         rectified = each.role == "rectified" and each.parent_id == wrong.id
         source = wrong.role == "corrupted" and each.id == wrong.parent_id
-        if (rectified or source) and each.correct and each.dropped is None:
+        if (rectified or source) and each.is_right and each.dropped is None:
             yield each
 
 

@@ -30,8 +30,9 @@ def reviews_saved(status: dict[str, Any]) -> Figure | None:
     if not (saved := figures and in_words(figures)):
         return None
     rows: Lines = [["made", figures["reviews"]], ["by the whole panel", figures["whole_panel"]]]
+    rows += [["further samples", figures["samples"]]] if figures["samples"] else []
     note = f"Of {figures['rationales']:,} judged rationales; those without a review are accepted by the estimate alone."
-    return Figure(f"{saved}.", Table(("reviews", "number"), rows), (), note)
+    return Figure(f"{saved}.", Table(("votes", "number"), rows), (), note)
 
 
 def audit(status: dict[str, Any]) -> Figure | None:
@@ -52,12 +53,20 @@ def audit(status: dict[str, Any]) -> Figure | None:
 def first_wrong_steps(status: dict[str, Any]) -> Figure | None:
     """In how many wrong rationales the first wrong step is known; None where nobody looked."""
     known = status.get("first_wrong_step")
-    if not known or not known["wrong"]:
+    if not known:
         return None
-    title = f"The first wrong step is located in {known['located']:,} of {count(known['wrong'], 'wrong rationale')}."
-    rows: Lines = [["located", known["located"]], ["not located", known["wrong"] - known["located"]]]
-    note = "Wrong by a gold answer or a person's mark; located by the stage locate, with a probability, or by the mark."
-    return Figure(title, Table(("first wrong step", "rationales"), rows), (), note)
+    kinds = {"known wrong": "", "estimated wrong": "estimated_"}
+    counted = {words: (known.get(f"{kind}located", 0), known.get(f"{kind}wrong", 0)) for words, kind in kinds.items()}
+    located, wrong = (sum(numbers) for numbers in zip(*counted.values(), strict=True))
+    if not wrong:
+        return None
+    title = f"The first wrong step is located in {located:,} of {count(wrong, 'wrong rationale')}."
+    rows: Lines = [[words, found, of - found] for words, (found, of) in counted.items() if of]
+    note = (
+        "Known wrong by a gold answer or a person's mark; located by the stage locate, with a probability, or by the "
+        "mark."
+    )
+    return Figure(title, Table(("rationales", "located", "not located"), rows), (), note)
 
 
 FIGURES = (acceptance, reviews_saved, first_wrong_steps, audit)

@@ -32,10 +32,12 @@ def notes_of(recipe: SynthRecipe, rates: Rates, measured: Pilot | None) -> list[
 
 
 def _by_policy(recipe: SynthRecipe) -> str:
-    wanted = recipe.settings.of(PEER_REVIEW).reviews_per_rationale
+    review = recipe.settings.of(PEER_REVIEW)
     return (
-        f"votes are adaptive: the whole panel reviews the first {reviewed_first(recipe):,} problems, and {wanted:g} "
-        "reviews per rationale are expected on the others, at most all; a pilot does not measure it"
+        f"votes are adaptive: the whole panel reviews the first {reviewed_first(recipe):,} problems, and "
+        f"{review.reviews_per_rationale:g} reviews per rationale are expected on the others"
+        + (", half of them spent on further samples" if review.more_samples else "")
+        + ", at most all; a pilot does not measure it"
     )
 
 

@@ -229,7 +229,8 @@ def prepare_pairs(arguments: Arguments) -> Prepared:
     if arguments.entries:
         raise UsageError("terms for a ranker", "it has one loss of its own", "leave them out")
     where = Where(arguments.method.format, arguments.form, options_of(arguments), data.dataset_config)
-    loaded = [read(data.dataset_name or [], where._replace(split=data.dataset_train_split))]
+    learned = where._replace(split=data.dataset_train_split, most=data.max_rows, seed=training.seed)
+    loaded = [read(data.dataset_name or [], learned)]
     if data.eval_dataset_name:
         loaded.append(read(data.eval_dataset_name, where._replace(split=data.dataset_test_split)))
     student = open_student(arguments.model, lambda: _texts(loaded), training.seed)

@@ -13,10 +13,11 @@ from errata.graphs.stages.locate import LOCATE, LocateSettings
 from errata.graphs.stages.rationales import RATIONALES
 from errata.graphs.state import transcript_of
 from errata.llm.request import Request
-from errata.records import Rationale, Transcript
+from errata.records import Problem, Rationale, Transcript
 from tests.graphs.scripts import helpful
 from tests.helpers import Line, Lost, Script, agents_of, apples, pipeline_of
 
+OPEN = apples().model_copy(update={"answer": None})
 WRONG = "2 + 3 = 5\n5 * 1 = 5\n5 + 1 = 6\nThe answer is 6."
 RIGHT = "2 + 3 = 5\n5 * 1 = 5\nThe answer is 5."
 
@@ -34,11 +35,16 @@ def script(request: Request) -> Line:
     return helpful(request)
 
 
-async def run(script: Script, stages: tuple = (EXAM, RATIONALES, DUAL_COT, LOCATE), **settings: object) -> Transcript:  # type: ignore[type-arg]
+async def run(
+    script: Script,
+    stages: tuple = (EXAM, RATIONALES, DUAL_COT, LOCATE),  # type: ignore[type-arg]
+    problem: Problem | None = None,
+    **settings: object,
+) -> Transcript:
     own = {"locate": settings, "dual_cot": {"corrupt": False}}
     async with Grader() as grader:
         graph = pipeline_of(script, grader, settings=own, stages=stages)
-        return transcript_of("lesson", await graph.ainvoke({"problem": apples()}))
+        return transcript_of("lesson", await graph.ainvoke({"problem": problem or apples()}))
 
 
 def mistake(transcript: Transcript) -> Rationale:
@@ -97,6 +103,42 @@ async def test_blind_reviewers_do_not_see_the_answer() -> None:
     await run(asked := Script(script), reviewers=True, blind=True)
 
     assert all("Correct answer" not in each.messages[-1].content for each in asked.requests("first_wrong_step"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "vote"),
+    [
+        ({"arithmetic": True}, ("arithmetic", None)),
+        ({"rewritten": True}, ("rewritten", 2)),
+        ({"prefixes": 3}, ("prefixes", 2)),
+        ({"reviewers": True}, ("reviewer", 2)),
+    ],
+    ids=lambda each: str(each),
+)
+async def test_without_a_gold_answer_each_source_speaks_of_what_is_estimated_wrong(
+    settings: dict[str, object], vote: tuple[str, int | None]
+) -> None:
+    none = {"arithmetic": False, "rewritten": False}
+    told = await run(asked := Script(script), problem=OPEN, **none | settings)
+
+    wrong = mistake(told)
+    assert (wrong.correct, wrong.is_right) == (None, False)
+    assert wrong.wrong_step is not None
+    assert {(each.source, each.step) for each in wrong.wrong_step.votes} == {vote}
+    assert all(each.wrong_step is None for each in told.rationales if each.is_right)
+    assert all("Correct answer" not in each.messages[-1].content for each in asked.requests("first_wrong_step"))
+
+
+async def test_without_an_agreed_answer_no_completion_is_asked_for() -> None:
+    def at_odds(request: Request) -> Line:
+        number = 10 + ord(request.spec.name[0])
+        return f"1 + 1 = {number}\nThe answer is {number}." if request.verb == "solve" else script(request)
+
+    told = await run(asked := Script(at_odds), stages=(RATIONALES, LOCATE), problem=OPEN, prefixes=3, rewritten=False)
+
+    found = [each.wrong_step for each in told.rationales]
+    assert not asked.requests("continue")
+    assert [[vote.source for vote in each.votes] for each in found if each] == [["arithmetic"]] * 3
 
 
 async def test_a_lost_call_makes_the_problem_failed() -> None:
