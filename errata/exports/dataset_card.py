@@ -13,10 +13,11 @@ import yaml
 
 from errata.data.contamination import WORDS
 from errata.errors import escaped
-from errata.exports.compile import ExportCounts, Log, Selection
+from errata.exports.compile import ExportCounts, Selection
 from errata.exports.dedup import MAX_SIMILARITY, NGRAM
 from errata.exports.format import Format
 from errata.exports.formats import own_code
+from errata.exports.logs import Log
 from errata.exports.thinking import Reasoning
 from errata.exports.transcript_view import ALL, Options
 from errata.runs.acceptance import Acceptance

@@ -16,10 +16,11 @@ from errata.config.files import draft_of, write_whole
 from errata.data.contamination import load_eval_set
 from errata.data.source import ProblemSource
 from errata.errors import ErrataError, UsageError
-from errata.exports.compile import ExportCounts, Log, Selection, compile_rows, no_row, open_logs
+from errata.exports.compile import ExportCounts, Selection, compile_rows, no_row
 from errata.exports.dataset_card import card_text
 from errata.exports.format import Format
 from errata.exports.formats import format_of
+from errata.exports.logs import Log, open_logs
 from errata.exports.transcript_view import ALL, Options
 from errata.records import to_json
 from errata.runs.acceptance import Acceptance

@@ -16,9 +16,10 @@ import orjson
 from errata.config.hub_ids import is_hub_id
 from errata.data.readers import KNOWN
 from errata.errors import UsageError, did_you_mean
-from errata.exports.compile import ExportCounts, Selection, compile_rows, no_row, open_logs
+from errata.exports.compile import ExportCounts, Selection, compile_rows, no_row
 from errata.exports.format import Format
 from errata.exports.formats import check_columns
+from errata.exports.logs import open_logs
 from errata.exports.sequences import LabeledSequence, SourceRow
 from errata.exports.transcript_view import ALL, Options
 from errata.records import canonical, draw, to_json

@@ -355,7 +355,7 @@ def test_the_card_shows_a_row_how_to_load_it_and_the_command_that_wrote_it(
 
 
 def test_a_licence_of_its_own_is_no_hub_identifier(run: Path) -> None:
-    from errata.exports.compile import open_logs
+    from errata.exports.logs import open_logs
 
     def front(*licences: str | None) -> dict[str, Any]:
         logs = []

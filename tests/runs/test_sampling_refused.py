@@ -1,4 +1,4 @@
-"""A lesson whose teachers' provider refuses a temperature, over real HTTP, beside one in which none is set."""
+"""A lesson whose teachers' provider refuses a temperature, over real HTTP, asked one by one and in batches."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ import pytest
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.runs.runner import synthesize
 from errata.runs.status import status
-from tests.small_runs import lines, over_http, small
-
-WARM = "settings.rationales.sampling.temperature=0.8"
+from tests.small_runs import lines, small
 
 
+@pytest.mark.parametrize("batch", ["false", "{poll_s: 0.05, quiet_s: 0.1}"])
 async def test_a_run_goes_on_without_a_refused_temperature_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     async with serving(Faults(rate=1, kinds=("temperature",))) as url:
-        summary = await synthesize(small(tmp_path, *over_http(url), WARM, problems=3))
+        agents = [
+            f"agents.teachers.{place}={{name: {name}, model: openai/{name}, api_base: '{url}', batch: {batch}}}"
+            for place, name in enumerate(("ada", "ben", "cleo"))
+        ]
+        warm = "settings={rationales: {sampling: {temperature: 0.8}}}"
+        summary = await synthesize(small(tmp_path, "graph=rationales", warm, *agents, problems=3))
 
     assert (summary.exit_code, summary.spent["this_run"]["failed"]) == (0, 0)
-    warm = [call for line in lines(summary.run) for call in line["calls"] if call["stage"] == "rationales"]
-    assert warm
-    assert not any("temperature" in call["parameters"] for call in warm)
+    calls = [call for line in lines(summary.run) for call in line["calls"]]
+    assert len(calls) == 9
+    assert not any("temperature" in call["parameters"] for call in calls)
     for notes in (summary.notes, status(summary.run)["notes"]):
-        assert any("ada does not take the temperature" in note for note in notes)
+        assert sum("does not take the temperature" in note for note in notes) == 3

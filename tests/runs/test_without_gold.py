@@ -11,7 +11,7 @@ import pytest
 
 from errata.classroom import problems as classroom
 from errata.errors import UsageError
-from errata.exports.compile import open_logs
+from errata.exports.logs import open_logs
 from errata.exports.transcript_view import Options
 from errata.exports.write import export
 from errata.graphs.pipeline import STAGES

@@ -31,7 +31,7 @@ from errata.config.yaml_file import parse_yaml
 from errata.data.problems import Problems
 from errata.data.source import ProblemSource
 from errata.errors import UsageError
-from errata.exports.compile import Log, open_logs
+from errata.exports.logs import Log, open_logs
 from errata.grading.grader import Grader, read_answer
 from errata.grading.latex import alike, normal
 from errata.grading.normalize import canonical

@@ -199,7 +199,7 @@ class _Endpoint:
             await asyncio.sleep(self.faults.stall)
         if fault in _ERRORS:
             return self._error_of(fault)
-        if fault == "temperature":  # of single calls alone
+        if fault == "temperature":  # of calls, in a batch or alone
             fault = None
         answer = await handle(request)
         body = answer.body if isinstance(answer, web.Response) else None
@@ -208,8 +208,12 @@ class _Endpoint:
     def batched(self, api: _Api, body: bytes) -> dict[str, Any]:
         """The reply to one request of a batch. Raises BadItem."""
         content = digest(body.decode("utf-8", "replace"))
+        fault = self.faults.drawn(content, self.attempts[content])
         self.attempts[content] += 1
         self.requests += 1
+        if fault == "temperature" and sets_temperature(body):
+            self.fates[fault] += 1
+            raise BadItem(NO_TEMPERATURE)
         answer = api.read(body)
         self.unknown_prompts += answer.unknown_prompt
         self.fates["ok"] += 1
