@@ -60,9 +60,11 @@ def demo(problems: int, lesson_only: bool, in_rounds: bool, quiet: bool) -> None
 @click.argument("directory", type=click.Path(path_type=Path))
 def init(directory: Path) -> None:
     """Write a commented recipe, sample problems and prompts to start from into DIRECTORY."""
-    from errata.starter import write_starter
+    with loading():
+        from errata.starter import write_starter
 
-    for path in write_starter(directory):
+        written = write_starter(directory)
+    for path in written:
         click.echo(f"wrote   {path}")
     click.echo(f"next    cd {directory} && errata plan recipe.yaml && errata synth recipe.yaml")
 

@@ -16,20 +16,29 @@ PILOT = 5
 """Problems of a pilot where no number is given."""
 
 
-LOADING_AFTER_S = 0.8
-"""Seconds without a word before a verb says that it is loading."""
+LOADING_AFTER_S, STILL_EVERY_S = 0.8, 1.8
+"""Seconds without a word before a verb says that it is loading, and between two such words."""
 
 
 @contextmanager
 def loading(what: str = "errata's parts") -> Iterator[None]:
-    """Imports under it that take long say so on stderr; those that are quick say nothing."""
-    said = threading.Timer(LOADING_AFTER_S, lambda: to_stderr(f"loading {what} ..."))
-    said.daemon = True
-    said.start()
+    """What takes long under it says so on stderr, and again as long as it takes; what is quick says nothing."""
+    over = threading.Event()
+
+    def say() -> None:
+        began = time.monotonic()
+        if over.wait(LOADING_AFTER_S):
+            return
+        to_stderr(f"loading {what} ...")
+        while not over.wait(STILL_EVERY_S):
+            to_stderr(f"loading {what}, {time.monotonic() - began:.0f} s so far ...")
+
+    saying = threading.Thread(target=say, daemon=True)
+    saying.start()
     try:
         yield
     finally:
-        said.cancel()
+        over.set()
 
 
 class OptionalPilot(click.Command):

@@ -91,6 +91,18 @@ def test_imports_that_take_long_say_so_and_others_do_not(
     assert capsys.readouterr() == ("", "loading the trainer ...\n")
 
 
+def test_what_takes_longer_than_two_seconds_says_so_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli_helpers.STILL_EVERY_S < 2
+    monkeypatch.setattr(cli_helpers, "LOADING_AFTER_S", 0.01)
+    monkeypatch.setattr(cli_helpers, "STILL_EVERY_S", 0.01)
+    with cli_helpers.loading("the trainer"):
+        time.sleep(0.3)
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert (first, second) == ("loading the trainer ...", "loading the trainer, 0 s so far ...")
+
+
 @pytest.mark.parametrize(
     "words",
     [

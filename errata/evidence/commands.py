@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,29 +77,27 @@ def _voters(evidence: Evidence) -> dict[str, dict[str, float]]:
 
 
 def show_rules(result: dict[str, Any]) -> list[str]:
-    """The comparison as lines of text. Figures in percent, with 95 % intervals."""
+    """The comparison as lines of text for 80 columns. Figures in percent, with 95 % intervals."""
     lines = [
         f"{result['rationales']:,} rationales of {plain(result['run'])}; the model knows the gold verdict of "
         f"{result['gold_known']:,}" + (f", and {result['marked']:,} marked by a person" if result["marked"] else ""),
         "",
-        f"{'rule':<12}{'accepted':>9}{'reviews':>9}  {'':<10}" + "".join(f"{name:<22}" for name in NAMES),
+        (f"{'rule':<12}" + "".join(f"{name:<22}" for name in NAMES)).rstrip(),
     ]
     for name, each in result["rules"].items():
-        head = f"{name:<12}{each['accepted']:>9,}{each['review_calls_per_rationale']:>9.2f}  "
-        lines.append((head + f"{'estimated':<10}" + _cells(each["estimated"])).rstrip())
+        lines.append(f"{name}: {each['accepted']:,} accepted, {each['review_calls_per_rationale']:.2f} reviews of each")
+        lines.append(f"  {'estimated':<10}{_cells(each['estimated'])}".rstrip())
         if each["realised"] is not None:
-            lines.append((" " * len(head) + f"{'realised':<10}" + _cells(each["realised"])).rstrip())
-    lines += ["", "voter: said of a right one that it is right / of a wrong one that it is wrong, as estimated"]
+            lines.append(f"  {'realised':<10}{_cells(each['realised'])}".rstrip())
+    lines += ["", "voter: says of a right one that it is right, of a wrong one that it is wrong"]
     for name, each in result["voters"].items():
         lines.append(f"  {plain(name):<24}{100 * each['sensitivity']:5.1f} %{100 * each['specificity']:8.1f} %")
     worth = result["effective_votes"]
     if worth:
-        lines.append(
-            f"the panel: {worth['votes']:.2f} reviews of a rationale whose errors correlate by "
-            f"{worth['correlation']:.2f} are worth {worth['effective']:.2f} independent votes"
-        )
+        lines.append(f"the panel: {worth['votes']:.2f} reviews of a rationale, whose errors correlate by")
+        lines.append(f"  {worth['correlation']:.2f}, are worth {worth['effective']:.2f} independent votes")
     if saved := in_words(result["reviews"]):
-        lines.append(saved)
+        lines += textwrap.wrap(saved, 80)
     return lines
 
 

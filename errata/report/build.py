@@ -35,7 +35,7 @@ from errata.report.audit_link import audit_of
 from errata.report.embedded_data import Archive, Index, compact, packed
 from errata.report.embedded_items import embed
 from errata.report.eval_results import Results, read_results
-from errata.report.figures import Link, Section
+from errata.report.figures import Chart, Link, Section
 from errata.report.log_totals import LogTotals
 from errata.report.sections import accuracy, mistakes, reviewers, synthesis, teachers, training_curves
 from errata.report.sections.overview import RUN, About, overview
@@ -55,7 +55,7 @@ from errata.runs.transcripts import read_transcripts
 
 MOST_TRANSCRIPTS = 20_000
 """Transcripts in a page. Of a larger log so many are drawn by hash; the figures are of the whole log."""
-SAY_EVERY_S = 5.0
+SAY_EVERY_S = 1.8
 SCRIPTS = ("base.js", "blocks.js", "list.js", "texts.js", "transcripts.js", "pairs.js", "items.js", "page.js")
 Say = Callable[[str], None]
 
@@ -110,10 +110,10 @@ def write_report(
         view = _read(directory, index, archive, listing, say, target)
         answers = embed(results, items) if results else None
         sections = [*first, *_sections(view, results)]
-        say(f"drawing {sum(len(figure.charts) for section in sections for figure in section.figures)} charts")
+        drawing = _Drawing(sum(len(figure.charts) for section in sections for figure in section.figures), say)
         page = {
             "overview": overview(view, results, about),
-            "sections": [_drawn(section) for section in sections],
+            "sections": [_drawn(section, drawing) for section in sections],
             "provenance": _provenance(view, results),
             "browsable": archive.entries,
             "left_out": len(index) - archive.entries,
@@ -214,14 +214,30 @@ def _sections(view: RunView, results: Results | None) -> list[Section]:
     return [section for section in sections if section]
 
 
-def _drawn(section: Section) -> dict[str, Any]:
+class _Drawing:
+    """Draws charts, and says how far it is."""
+
+    def __init__(self, charts: int, say: Say) -> None:
+        self.charts, self.say = charts, say
+        self.done, self.last_notice = 0, time.monotonic()
+        say(f"drawing {charts} charts")
+
+    def __call__(self, chart: Chart, own: str) -> Markup:
+        if time.monotonic() > self.last_notice + SAY_EVERY_S:
+            self.last_notice = time.monotonic()
+            self.say(f"{self.done:,} of {self.charts:,} charts drawn")
+        self.done += 1
+        return draw(chart.spec, own)
+
+
+def _drawn(section: Section, drawing: _Drawing) -> dict[str, Any]:
     """The section with its charts as SVG."""
     drawn_figures = [
         {
             "figure": figure,
             "id": f"{section.id}-{place}",
             "charts": [
-                (chart, draw(chart.spec, f"{section.id}{place}{number}")) for number, chart in enumerate(figure.charts)
+                (chart, drawing(chart, f"{section.id}{place}{number}")) for number, chart in enumerate(figure.charts)
             ],
         }
         for place, figure in enumerate(section.figures, 1)

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from errata.cli import RULES as OFFERED
 from errata.cli import cli
+from errata.evidence.commands import show_rules
 from errata.evidence.rules import RULES
 from errata.runs.recipe import load_recipe
 from errata.runs.runner import synthesize
@@ -81,3 +82,23 @@ def test_the_released_committee_is_judged_without_gold_better_than_by_its_panel(
     worth = result["effective_votes"]
     assert isinstance(worth, dict)
     assert 1.4 < worth["effective"] < 1.7
+
+
+def test_rules_side_by_side_fit_80_columns() -> None:
+    sure = {"value": 1.0, "low": 0.999, "high": 1.0}
+    figures = dict.fromkeys(("precision", "recall", "accuracy"), sure)
+    rule = {"accepted": 12_345, "review_calls_per_rationale": 2.0, "estimated": figures, "realised": figures}
+    result = {
+        "run": "runs/mine",
+        "rationales": 12_345,
+        "gold_known": 12_345,
+        "marked": 0,
+        "rules": dict.fromkeys(OFFERED, rule),
+        "voters": {"arithmetic": {"sensitivity": 1.0, "specificity": 0.5}},
+        "effective_votes": {"votes": 2.0, "correlation": 0.25, "effective": 1.6},
+        "reviews": {"per_rationale": 1.5, "saved_per_rationale": 0.5},
+    }
+    lines = show_rules(result)
+    assert max(map(len, lines)) <= 80
+    assert "reliability: 12,345 accepted, 2.00 reviews of each" in lines
+    assert sum(line.startswith("  realised  100.0 [99.9, 100.0]   100.0") for line in lines) == len(OFFERED)

@@ -72,6 +72,17 @@ def test_a_run_with_evals_becomes_every_section(page: Page, log: list[Json]) -> 
     assert len(unpacked(page.texts["items-index"])["ids"]) == 120
 
 
+def test_drawing_that_takes_long_says_how_far_it_is(
+    lesson: Path, tmp_path: Path, undrawn: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    assert build.SAY_EVERY_S < 2
+    monkeypatch.setattr(build, "SAY_EVERY_S", -1.0)
+    write_report(lesson, out=tmp_path / "report.html", say=said.append)
+    charts = next(int(line.split()[1]) for line in said if line.startswith("drawing "))
+    assert said[-charts:] == [f"{number} of {charts} charts drawn" for number in range(charts)]
+
+
 def test_every_figure_has_a_sentence_and_a_table(page: Page) -> None:
     figures = sum(tag == "figure" for tag, _ in page.tags)
     titles = page.titles[:-2]  # the two browsers have names, not sentences
