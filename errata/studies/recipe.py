@@ -42,6 +42,11 @@ class BaseStudent(Settings):
             raise ValueError("a student has a model, or pretrain: {} for the embedded one")
         return self
 
+    @property
+    def prompt(self) -> dict[str, str]:
+        """`{"system": ...}` as the settings of an agent have it; empty where there is none."""
+        return {"system": self.system} if self.system else {}
+
 
 class Data(Settings):
     """What arms learn from: a lesson that is run for every seed, or runs and files that are there.

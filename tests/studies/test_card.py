@@ -30,6 +30,12 @@ SCHOOL = {
     "forgotten": 0.0123,
     "forgotten_most": None,
     "judged": [0.4, 0.5],
+    "ended": [
+        {"student": "tiny", "seed": 0, "rounds": 4, "stopped": "all 4 rounds are done"},
+        {"student": "tiny", "seed": 1, "rounds": 3, "stopped": "the gain of 2 rounds in a row could be noise"},
+        {"student": "tiny", "seed": 2, "rounds": 4, "stopped": "all 4 rounds are done"},
+        {"student": "tiny", "seed": 3, "rounds": 1, "stopped": None},
+    ],
 }
 
 
@@ -37,3 +43,15 @@ def test_schools_have_a_table_of_their_own(tmp_path: Path) -> None:
     card = write_card(tmp_path, RESULTS | {"schools": [SCHOOL]}).read_text()
     assert "| taught | 2 | 3.5 | 27 | 194,348 | 240,011 | 0.10 | +1.2 | - |" in card
     assert "| school |" not in write_card(tmp_path, RESULTS | {"schools": []}).read_text()
+
+
+def test_it_says_why_each_school_ended(tmp_path: Path) -> None:
+    card = write_card(tmp_path, RESULTS | {"schools": [SCHOOL]}).read_text()
+    line = (
+        "- taught: seed 0, seed 2 after round 4: all 4 rounds are done; seed 1 after round 3: the gain of 2 rounds in "
+        "a row could be noise; seed 3 after round 1: not ended\n"
+    )
+    assert line in card
+    two = [SCHOOL["ended"][0], SCHOOL["ended"][0] | {"student": "big"}]
+    card = write_card(tmp_path, RESULTS | {"schools": [SCHOOL | {"ended": two}]}).read_text()
+    assert "- taught: tiny seed 0, big seed 0 after round 4: all 4 rounds are done\n" in card
