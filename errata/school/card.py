@@ -12,7 +12,7 @@ from errata.runs.progress import money, worked
 from errata.school.figures import next_point
 from errata.school.history import History
 from errata.school.record import Round, School
-from errata.school.words import cost, interval, mistakes, points, sums
+from errata.school.words import cost, forgotten, interval, mastered, mistakes, points, sums, verdict
 
 FILE = "card.md"
 
@@ -71,9 +71,9 @@ def _row(done: Round) -> str:
         done.accuracy and interval(done.accuracy),
         gain and points(gain),
         gain and f"{gain.p:.2g}",
-        gain and f"**{gain.verdict}**" + (" (repeated at half the rate)" if done.repeated else ""),
-        None if done.mastered is None else f"{100 * done.mastered:.1f} %",
-        None if done.forgotten is None else f"{100 * done.forgotten:+.1f}",
+        gain and f"**{verdict(done)}**",
+        mastered(done),
+        forgotten(done),
         f"{done.teacher_tokens:,}",
         f"{done.own_tokens:,}",
         money(done.dollars),
@@ -87,8 +87,8 @@ def _remarks(history: History) -> Iterator[str]:
     yield sums(school)
     yield cost(next_point(school))
     for each in history.changed:
-        forgotten = history.forgotten.get(each.round)
-        of_mastered = "" if forgotten is None else f"; {count(len(forgotten), 'mastered problem')} forgotten"
+        lost = history.forgotten.get(each.round)
+        of_mastered = "" if lost is None else f"; {count(len(lost), 'mastered problem')} forgotten"
         yield (
             f"round {each.round}: {count(len(each.cured), 'item')} cured, {len(each.broken)} broken, "
             f"{len(each.never_learned)} never right so far{of_mastered}"

@@ -11,7 +11,7 @@ import click
 from errata.cli_helpers import print_json
 from errata.runs.progress import money
 from errata.school.recipe import load_school
-from errata.school.record import FILE, Accuracy, Round, School, placed
+from errata.school.record import FILE, Round, School, placed
 
 
 def school_command(
@@ -45,10 +45,11 @@ def school_command(
 
 def _show(school: School, home: Path) -> None:
     from errata.runs.tables import show, table
+    from errata.school.words import interval
 
     if school.start.accuracy is not None:
         headings = ("", "right % [95 %]", "gain", "verdict", "mastered", "forgot", "teacher tokens", "cost", "hours")
-        rows = [("start", _share(school.start.accuracy), *(None,) * 6, f"{school.start.hours:.2f}")]
+        rows = [("start", interval(school.start.accuracy), *(None,) * 6, f"{school.start.hours:.2f}")]
         show([table(f"School {school.name}", headings, [*rows, *(_row(each) for each in school.rounds)])])
     if school.student is not None:
         click.echo(f"student   {placed(home, Path(school.student))}")
@@ -56,22 +57,19 @@ def _show(school: School, home: Path) -> None:
 
 
 def _row(done: Round) -> tuple[Any, ...]:
-    gain = done.gain
+    from errata.school.words import forgotten, interval, mastered, points, verdict
+
     return (
         f"round {done.round}",
-        done.accuracy and _share(done.accuracy),
-        gain and f"{100 * gain.difference:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]",
-        gain and gain.verdict + (" (repeated)" if done.repeated else ""),
-        None if done.mastered is None else f"{100 * done.mastered:.1f} %",
-        None if done.forgotten is None else f"{100 * done.forgotten:+.1f}",
+        done.accuracy and interval(done.accuracy),
+        done.gain and points(done.gain),
+        verdict(done),
+        mastered(done),
+        forgotten(done),
         done.teacher_tokens,
         money(done.dollars),
         f"{done.hours:.2f}",
     )
-
-
-def _share(accuracy: Accuracy) -> str:
-    return f"{100 * accuracy.value:.1f} [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]"
 
 
 def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *, as_json: bool) -> None:

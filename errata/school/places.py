@@ -15,6 +15,7 @@ runs/SCHOOL/
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -25,6 +26,7 @@ from errata.school.recipe import SchoolRecipe
 Kind = Literal["start", "exam", "choose", "lesson", "train", "judge"]
 STUDENT = "student"
 """What the student is called in lessons and evals: one name, so that what it has answered once is stored."""
+LOGS = "logs"
 BEFORE, AFTER = "before", "after"
 EXAM, JUDGE, MASTERED = "exam", "judge", "mastered"
 """Names of decodings, which are parts of eval directories' names."""
@@ -138,4 +140,9 @@ def within(school: SchoolRecipe, path: Path | str) -> str:
 
 
 def log_of(school: SchoolRecipe, task: Task) -> Path:
-    return school.home / "logs" / f"{task.name.replace(' ', '-')}.log"
+    return school.home / LOGS / f"{task.name.replace(' ', '-')}.log"
+
+
+def node_of(log: str) -> str:
+    """The name of the node whose log is called so."""
+    return re.sub(r"^(round-\d+)-", r"\1 ", log).replace("-again", " again")

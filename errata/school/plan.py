@@ -15,7 +15,7 @@ from errata.school.places import STUDENT, Task, untouched
 from errata.school.preflight import parts_of
 from errata.school.recipe import SchoolRecipe
 from errata.school.record import Round
-from errata.school.run import known
+from errata.school.run import record_of
 
 RANGE = ("least", "expected", "most")
 
@@ -23,7 +23,7 @@ RANGE = ("least", "expected", "most")
 def plan_school(school: SchoolRecipe, assume: Sequence[str] = ()) -> dict[str, Any]:
     """The plan of a school as `errata plan` prints it. Raises UsageError. Makes no call."""
     parts = parts_of(school)
-    record = known(school)
+    record = record_of(school)
     done = [each for each in record.rounds if each.gain is not None]
     chosen = min(school.choose.count, len(parts.taught))
     lesson = _of_lesson(school, assume)
@@ -48,18 +48,17 @@ def _samples(school: SchoolRecipe) -> int:
 
 
 def _of_lesson(school: SchoolRecipe, assume: Sequence[str]) -> dict[str, Any]:
-    """What a lesson on as many problems as are chosen asks of others than the student, whose answers are stored."""
+    """What a lesson on as many problems as are chosen pays to others than the student.
+
+    The student's answers are stored, and recorded replies are no calls.
+    """
     recipe = recipe_in(*lesson_data(school, Task("lesson", 1, untouched(school))), school)
-    estimated = estimate(recipe, assume=assume)
-    own = estimated["agents"].get(STUDENT, {})
+    unpaid = {STUDENT} | {each.name for each in recipe.agents.everyone if each.recorded}
+    paid = [amounts for name, amounts in estimate(recipe, assume=assume)["agents"].items() if name not in unpaid]
     return {
-        name: {amount: _less(estimated[key][amount], own.get(key, {}).get(amount, 0)) for amount in RANGE}
+        name: {amount: _sum([each[key][amount] for each in paid]) for amount in RANGE}
         for name, key in (("teacher_calls", "calls"), ("teacher_tokens", "tokens"), ("cost_usd", "cost_usd"))
     }
-
-
-def _less(all_of_it: float | None, own: float | None) -> float | None:
-    return None if all_of_it is None or own is None else round(all_of_it - own, 6)
 
 
 def _sum(amounts: Sequence[float | None]) -> float | None:

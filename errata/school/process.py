@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ class Process:
     """
 
     def __init__(self, recipe: Sequence[str], say: Callable[[str], None]) -> None:
-        self.command, self.say = [sys.executable, "-m", "errata.school.worker", *recipe], say
+        self.command, self.say = [sys.executable, "-m", "errata.school.worker", str(os.getpid()), *recipe], say
         self.interrupted = False
         self._worker: subprocess.Popen[str] | None = None
 

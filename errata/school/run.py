@@ -14,7 +14,7 @@ from errata.school.preflight import check_lesson, parts_of
 from errata.school.recipe import SchoolRecipe
 from errata.school.record import FILE, School, read_school
 from errata.school.runner import Ended, Runner, Worker
-from errata.school.saved import as_kept, keep, refuse_another, unchangeable
+from errata.school.saved import plain_recipe, refuse_another, save, unchangeable
 from errata.school.steps import DIVERGED_TWICE, Steps
 
 Say = Callable[[str], None]
@@ -47,16 +47,16 @@ def run(school: SchoolRecipe, worker: Listening, say: Say, trusted: Sequence[str
             that another process is at.
     """
     parts = parts_of(school)
-    kept = as_kept(school, parts.code)
-    refuse_another(school, kept)
-    before = known(school)
+    plain = plain_recipe(school, parts.code)
+    refuse_another(school, plain)
+    before = record_of(school)
     if _has_lessons_ahead(before, school):
         check_lesson(parts, say, trusted)
     for note in parts.notes:
         say(f"note: {note}")
     with locked(school.home):
-        keep(school, kept)
-        runner = Runner(school, digest(unchangeable(kept), parts.hashes), worker, say)
+        save(school, plain)
+        runner = Runner(school, digest(unchangeable(plain), parts.hashes), worker, say)
         steps = Steps(school, runner, before.model_copy(update={"stopped": None}))
         say(f"school    {len(parts.taught):,} problems may be taught; logs in {school.home / 'logs'}")
         with worker.listening():
@@ -77,7 +77,7 @@ def _through(steps: Steps) -> Ended:
     return Ended(EXIT_SOME_FAILED if DIVERGED_TWICE in end["stopped"] else EXIT_DONE)
 
 
-def known(school: SchoolRecipe) -> School:
+def record_of(school: SchoolRecipe) -> School:
     """How the school stands by its record; a new one where there is none."""
     return read_school(school.home) if (school.home / FILE).exists() else School(name=school.name)
 

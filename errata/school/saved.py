@@ -24,10 +24,10 @@ CHANGEABLE = ("runs", "rounds", "budget", "stop", "concurrency")
 OF_LESSON = ("budget", "concurrency")
 """The same of its lesson."""
 FILES = "files"
-"""Under which the hashes of code of one's own and of the training's file are kept."""
+"""Under which the hashes of code of one's own and of the training's file are saved."""
 
 
-def as_kept(school: SchoolRecipe, code: Mapping[str, Code]) -> dict[str, Any]:
+def plain_recipe(school: SchoolRecipe, code: Mapping[str, Code]) -> dict[str, Any]:
     """The recipe as plain data, its lesson written out, with the hashes of the files that it names."""
     plain = school.model_dump(mode="json")
     if school.choose.like is None:
@@ -49,10 +49,10 @@ def _hash(school: SchoolRecipe) -> str:
         ) from error
 
 
-def unchangeable(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a kept recipe may not differ between the commands of one school."""
-    rest = {key: value for key, value in kept.items() if key not in CHANGEABLE}
-    lesson = {key: value for key, value in kept["lesson"].items() if key not in OF_LESSON}
+def unchangeable(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a saved recipe may not differ between the commands of one school."""
+    rest = {key: value for key, value in plain.items() if key not in CHANGEABLE}
+    lesson = {key: value for key, value in plain["lesson"].items() if key not in OF_LESSON}
     if isinstance(lesson.get("agents"), dict):
         agents = {who: asked for who, asked in lesson["agents"].items() if who != "standby"}
         lesson["agents"] = _without_manners(agents)
@@ -69,18 +69,18 @@ def _without_manners(agents: Any) -> Any:
     return {key: _without_manners(value) for key, value in agents.items() if key not in left_out}
 
 
-def keep(school: SchoolRecipe, kept: Mapping[str, Any]) -> None:
+def save(school: SchoolRecipe, plain: Mapping[str, Any]) -> None:
     """Writes the recipe into the school's folder."""
-    text = yaml.safe_dump(dict(kept), sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.safe_dump(dict(plain), sort_keys=False, allow_unicode=True, width=120)
     write_whole(school.home / FILE, text.encode())
 
 
-def refuse_another(school: SchoolRecipe, kept: Mapping[str, Any]) -> None:
+def refuse_another(school: SchoolRecipe, plain: Mapping[str, Any]) -> None:
     """Raises UsageError where the school in the folder is that of another recipe, with what has changed."""
     saved = school.home / FILE
     if not saved.exists():
         return
-    there, here = unchangeable(read_mapping(saved)), unchangeable(kept)
+    there, here = unchangeable(read_mapping(saved)), unchangeable(plain)
     files = there.pop(FILES, {}), here.pop(FILES)
     changes = [
         f"{path} is {short(at(there, path))} there, {short(at(here, path))} here" for path in differing(there, here)

@@ -11,7 +11,7 @@ from errata.school.card import standing
 from errata.school.figures import Changed, Standing, kinds_of_mistakes, next_point, standings
 from errata.school.history import History
 from errata.school.record import Round
-from errata.school.words import cost, interval, points, sums
+from errata.school.words import cost, forgotten, interval, mastered, points, sums
 
 MOST_ITEMS = 20
 """Items of a round that are listed as cured, as broken, as never learned and as forgotten; the counts are of all."""
@@ -114,8 +114,8 @@ def _round(done: Round) -> list[Cell]:
         done.chosen,
         None if done.accuracy is None else interval(done.accuracy),
         *((points(gain), chance(gain.p), gain.verdict) if gain is not None else (None, None, None)),
-        None if done.mastered is None else pct(done.mastered, 1),
-        None if done.forgotten is None else f"{100 * done.forgotten:+.1f}",
+        mastered(done),
+        forgotten(done),
         done.teacher_tokens,
         done.own_tokens,
         None if done.dollars is None else dollars(done.dollars),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from errata.report.figures import count
 from errata.runs.progress import money
 from errata.school.figures import Amount, Explained, NextPoint, kinds_of_mistakes
-from errata.school.record import Accuracy, Gain, School
+from errata.school.record import Accuracy, Gain, Round, School
 
 
 def interval(accuracy: Accuracy) -> str:
@@ -17,6 +17,22 @@ def interval(accuracy: Accuracy) -> str:
 
 def points(gain: Gain) -> str:
     return f"{100 * gain.difference:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+
+
+def verdict(done: Round) -> str | None:
+    """Of a judged round, and whether its training was repeated."""
+    if done.gain is None:
+        return None
+    return done.gain.verdict + (" (repeated at half the rate)" if done.repeated else "")
+
+
+def mastered(done: Round) -> str | None:
+    return None if done.mastered is None else f"{100 * done.mastered:.1f} %"
+
+
+def forgotten(done: Round) -> str | None:
+    """In points."""
+    return None if done.forgotten is None else f"{100 * done.forgotten:+.1f}"
 
 
 def sums(school: School) -> str:

@@ -1,7 +1,9 @@
-"""A process that does a school's nodes, one after the other: `python -m errata.school.worker RECIPE [key=value ...]`.
+"""A process that does a school's nodes, one after the other.
 
-What it is doing when the command that began it dies comes to an end as after Ctrl-C, and the worker of the next command
-waits for that.
+    python -m errata.school.worker COMMAND RECIPE [key=value ...]
+
+When COMMAND, the process that began it, dies, what it is doing comes to an end as after Ctrl-C, and the worker of the
+next command waits for that.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ LOOK_EVERY_S = 0.5
 
 
 def main(words: Sequence[str]) -> None:
-    school = load_school(words[0], words[1:])
-    end_with(os.getppid())
+    end_with(int(words[0]))
+    school = load_school(words[1], words[2:])
     with FileLock(school.home / ".worker.lock"):
         serve(lambda request: do(school, request))
 
@@ -57,7 +59,10 @@ def do(school: SchoolRecipe, request: Mapping[str, Any]) -> int:
 
 
 def end_with(parent: int) -> None:
-    """Interrupts this process when its parent is gone: a killed command leaves nobody who reads what it does."""
+    """Interrupts this process when the parent that began it is gone, also before this is called.
+
+    A killed command leaves nobody who reads what it does.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:

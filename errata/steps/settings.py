@@ -27,6 +27,11 @@ class BaseStudent(Settings):
             raise ValueError("a student has a model, or pretrain: {} for the embedded one")
         return self
 
+    @property
+    def prompt(self) -> dict[str, str]:
+        """`{"system": ...}` as the settings of an agent have it; empty where there is none."""
+        return {"system": self.system} if self.system else {}
+
 
 def _names_alone(tasks: Any) -> Any:
     if isinstance(tasks, list):

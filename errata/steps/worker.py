@@ -50,8 +50,9 @@ def attempt(
 
 @contextmanager
 def _output_to(log: Path) -> Iterator[None]:
-    """Everything written to stdout and stderr, by libraries too, goes to the end of a file."""
+    """Everything written to stdout and stderr, by libraries too, goes to the end of a file, whose time is the begin."""
     log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
     before = os.dup(1), os.dup(2)
     try:
         with log.open("ab") as file:

@@ -123,6 +123,20 @@ def _schools(schools: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             points(row["forgotten_most"]),
         )
         yield f"| {' | '.join(cells)} |"
+    if any(row.get("ended") for row in schools):
+        yield ""
+        yield from (_endings(row) for row in schools if row.get("ended"))
+
+
+def _endings(row: Mapping[str, Any]) -> str:
+    """Why each school of an arm ended; schools that ended for the same reason after as many rounds in one breath."""
+    several = len({each["student"] for each in row["ended"]}) > 1
+    alike: dict[tuple[int, str], list[str]] = {}
+    for each in row["ended"]:
+        name = f"{each['student']} seed {each['seed']}" if several else f"seed {each['seed']}"
+        alike.setdefault((each["rounds"], each["stopped"] or "not ended"), []).append(name)
+    told = [f"{', '.join(names)} after round {rounds}: {why}" for (rounds, why), names in alike.items()]
+    return f"- {_cell(row['arm'])}: {_cell('; '.join(told))}"
 
 
 def _size(value: float | None) -> str:

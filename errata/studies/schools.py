@@ -78,9 +78,8 @@ def school_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
     changes = study.arms[step.part].school or {}
     override(data, [f"{key}={json.dumps(value)}" for key, value in changes.items()])
     override(data, [f"{key}={value + (step.seed or 0)}" for key, value in spec.vary.items()])
-    system = {"system": student.system} if student.system else {}
     data |= {"name": step.part, "runs": str(step.out.parent)}
-    data["student"] = {"model": base_of(study, step.student)} | system
+    data["student"] = {"model": base_of(study, step.student)} | student.prompt
     return data, file
 
 
@@ -140,12 +139,23 @@ def plan_schools(study: StudyRecipe, steps: Mapping[str, Step]) -> Iterator[dict
 
 
 def schools_found(study: StudyRecipe) -> list[dict[str, Any]]:
-    """What the schools of each arm came to, over students and seeds; of those that have ended."""
-    found: dict[str, list[School]] = {arm: [] for arm, spec in study.arms.items() if spec.school is not None}
+    """What the schools of each arm came to, over students and seeds, and why each ended; of those that have begun."""
+    arms = [arm for arm, spec in study.arms.items() if spec.school is not None]
+    found: dict[str, list[tuple[Step, School]]] = {arm: [] for arm in arms}
     for step in steps_of(study).values():
         if step.kind == "school" and (record := _record_in(step.out)) is not None:
-            found[step.part].append(record)
-    return [{"arm": arm, **_summary(records)} for arm, records in found.items() if records]
+            found[step.part].append((step, record))
+    return [
+        {"arm": arm, **_summary([record for _, record in pairs]), "ended": [_ending(*pair) for pair in pairs]}
+        for arm, pairs in found.items()
+        if pairs
+    ]
+
+
+def _ending(step: Step, school: School) -> dict[str, Any]:
+    """After how many judged rounds one school ended, and why; `stopped` is null while it goes on."""
+    judged = sum(each.accuracy is not None for each in school.rounds)
+    return {"student": step.student, "seed": step.seed, "rounds": judged, "stopped": school.stopped}
 
 
 def _record_in(home: Path) -> School | None:

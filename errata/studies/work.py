@@ -54,8 +54,7 @@ def lesson_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
     data |= {"name": step.out.name, "runs": str(step.out.parent)}
     if spec.sits_exam:
         student = {"name": "student", "model": f"local/{base_of(study, step.student)}"}
-        system = study.students[step.student].system
-        data.setdefault("agents", {})["student"] = student | ({"system": system} if system else {})
+        data.setdefault("agents", {})["student"] = student | study.students[step.student].prompt
     return data, folder
 
 
@@ -87,8 +86,7 @@ def eval_data(study: StudyRecipe, step: Step, arms: Iterable[str] | None = None)
     """The recipe of a seed's evals as plain data: the untouched student and every arm, or those that are named."""
     assert step.seed is not None
     home, made = home_of(study, step.student, step.seed), partial(made_by, study, step.student, step.seed)
-    system = study.students[step.student].system
-    own: dict[str, Any] = {"replicate": step.seed} | ({"system": system} if system else {})
+    own: dict[str, Any] = {"replicate": step.seed, **study.students[step.student].prompt}
     evals = study.evals
     tasks: dict[str, Any] = {name: _varied(task, evals.vary, step.seed) for name, task in evals.tasks.items()}
     return {

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from errata.errors import UsageError
+from errata.runs.in_use import HOLDER, is_held
+from errata.school.places import LOGS, node_of
 from errata.school.record import FILE, Round, School, read_school
+from errata.steps.record import RECORD
 from errata.view.found_runs import folders_in
 
 MOST_CHARS = 300
@@ -36,6 +39,8 @@ class SchoolNow:
     name: str
     place: str
     stopped: str | None
+    at_work: str | None
+    """The node that a command is at, `round-2 train`; null where none is."""
     student: str | None
     rounds: tuple[RoundNow, ...]
     """The start first."""
@@ -71,16 +76,33 @@ def school_now(place: str, home: Path, folder: Path) -> SchoolNow:
         name=school.name,
         place=place,
         stopped=None if told is None else told[:MOST_CHARS],
+        at_work=at_work(home),
         student=school.student,
         rounds=(_start(school), *(_round(each, home, folder.resolve()) for each in school.rounds)),
         changed=changed(home),
     )
 
 
+def at_work(home: Path) -> str | None:
+    """The node that the command which holds the school has begun; None where no command does, or none is begun yet.
+
+    A node's log is made or written to as it begins, and its line in steps.jsonl when it ends.
+    """
+    if not is_held(home):
+        return None
+    logs = [(_written(each), each.stem) for each in (home / LOGS).glob("*.log")]
+    begun, newest = max(logs, default=(0.0, ""))
+    return node_of(newest) if begun > max(_written(home / HOLDER), _written(home / RECORD)) else None
+
+
 def changed(home: Path) -> float:
     """When the record was last written, in seconds since the epoch."""
+    return _written(home / FILE)
+
+
+def _written(path: Path) -> float:
     try:
-        return (home / FILE).stat().st_mtime
+        return path.lstat().st_mtime
     except OSError:
         return 0.0
 

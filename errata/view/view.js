@@ -28,7 +28,7 @@
   const share = (value) => (100 * value).toFixed(1);
   const signed = (value) => (value < 0 ? "-" : "+") + share(Math.abs(value));
   const within = (bounds, text) => bounds ? text(bounds[0]) + " [" + text(bounds[1]) + ", " + text(bounds[2]) + "]" : "";
-  const ended = (school) => school.stopped === null ? "not ended" : "ended: " + school.stopped;
+  const ended = (school) => school.at_work !== null ? "at work: " + school.at_work : school.stopped === null ? "not ended" : "ended: " + school.stopped;
   const figures = (round) => [cell(within(round.accuracy, share), "number"), cell(within(round.gain, signed), "number"),
     cell(round.verdict ?? ""), cell(number(round.teacher_tokens), "number"), cell(money(round.usd), "number")];
   const lesson = (round) => round.lesson ? link("lesson", "/run/" + path(round.lesson)) : "";

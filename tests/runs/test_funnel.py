@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from errata.records import Call, Outcome, Problem, Rationale, Review, Transcript
+from errata.graphs.stages.step_model import located
+from errata.records import Call, Outcome, Problem, Rationale, Review, Span, StepVote, Transcript
 from errata.runs.funnel import Funnel
 from errata.runs.tables import _verdicts
 
@@ -94,3 +95,13 @@ def test_agreement_over_no_rationale_is_no_figure() -> None:
     some, none = (_verdicts(acceptance, counted[each], graded=False).caption for each in (True, False))
     assert "alpha is undefined over 3 rationales" in str(some)
     assert str(none) == "no rationale has two scores to compare"
+
+
+def test_first_wrong_steps_of_what_is_estimated_wrong_are_counted_apart() -> None:
+    step = located((Span(0, 1),), [StepVote(source="arithmetic", step=0)])
+    graded = [rationale("a", correct=False, wrong_step=step), rationale("b", correct=True)]
+    assert funnel_of(*graded).located(()) == {"located": 1, "wrong": 1}
+    estimated = [rationale("c", estimated=0.1, wrong_step=step), rationale("d", estimated=0.2), rationale("e")]
+    both = funnel_of(*graded, *estimated, rationale("f", estimated=0.1, marked=False))
+    assert both.located(()) == {"located": 1, "wrong": 2, "estimated_located": 1, "estimated_wrong": 2}
+    assert funnel_of(rationale("a", correct=False)).located(()) is None

@@ -14,8 +14,7 @@ import orjson
 import pytest
 from rich.console import Console
 
-from errata.graphs.stages.step_model import located
-from errata.records import Call, Outcome, Problem, Rationale, Review, Span, StepVote, Transcript
+from errata.records import Call, Outcome, Problem, Rationale, Review, Transcript
 from errata.runs.counters import Snapshot, StopSignal
 from errata.runs.progress import watching
 from errata.runs.run_dir import Log
@@ -31,16 +30,6 @@ def judged(name: str, role: str, *, correct: bool) -> Rationale:
     given = (Review(id="r", reviewer="ben", score=3, valid=True, text=""),)
     about = {"problem_id": "p", "author": "ada", "text": "2"}
     return Rationale(id=name, role=role, accepted=True, correct=correct, reviews=given, **about)
-
-
-def test_first_wrong_steps_of_what_is_estimated_wrong_are_counted_apart() -> None:
-    step = located((Span(0, 1),), [StepVote(source="arithmetic", step=0)])
-    graded = [rationale("a", correct=False, wrong_step=step), rationale("b", correct=True)]
-    assert funnel_of(*graded).located(()) == {"located": 1, "wrong": 1}
-    estimated = [rationale("c", estimated=0.1, wrong_step=step), rationale("d", estimated=0.2), rationale("e")]
-    both = funnel_of(*graded, *estimated, rationale("f", estimated=0.1, marked=False))
-    assert both.located(()) == {"located": 1, "wrong": 2, "estimated_located": 1, "estimated_wrong": 2}
-    assert funnel_of(rationale("a", correct=False)).located(()) is None
 
 
 async def test_status_tells_what_is_set_aside(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from errata.school.nodes.train import DIVERGED
 from errata.school.places import AFTER, BEFORE, Task, places, start_judge, start_run
 from errata.school.recipe import SchoolRecipe
 from errata.school.record import School
-from errata.school.run import known
+from errata.school.run import record_of
 from errata.school.runner import Ended, Runner
 from errata.school.steps import Steps
 
@@ -86,7 +86,7 @@ def gone_through(school: SchoolRecipe, worker: Scripted, said: list[str] | None 
     """The school after one command, and how it ended before its last round, if it did."""
     school.home.mkdir(parents=True, exist_ok=True)
     runner = Runner(school, "the same", worker, (said if said is not None else []).append)
-    steps = Steps(school, runner, known(school).model_copy(update={"stopped": None}))
+    steps = Steps(school, runner, record_of(school).model_copy(update={"stopped": None}))
     try:
         build_school(steps.nodes).invoke({})
     except Ended as ended:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 from errata.school.process import Process
 
@@ -18,18 +17,28 @@ for line in sys.stdin:
         os._exit(9)
     print(json.dumps({"step": step, "code": 0, "error": None}), flush=True)
 """
-WORKER = "import os, time; from errata.school.worker import end_with; end_with(os.getppid()); time.sleep(60)"
-PARENT = f"""
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", {WORKER!r}], stderr=subprocess.DEVNULL)
-print(child.pid, flush=True)
-time.sleep(60)
+WORKER = """
+import signal, sys, time
+from errata.school.worker import end_with
+signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest may have been begun with it ignored
+try:
+    end_with(int(sys.argv[1]))
+    print("watching", flush=True)
+    time.sleep(120)
+    print("left alone", flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+COMMAND = f"""
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {WORKER!r}, str(os.getpid())])
+time.sleep(120)
 """
 
 
 def test_a_worker_that_died_is_begun_anew() -> None:
     process = Process(["recipe.yaml", "rounds=2"], print)
-    assert process.command[1:] == ["-m", "errata.school.worker", "recipe.yaml", "rounds=2"]
+    assert process.command[1:] == ["-m", "errata.school.worker", str(os.getpid()), "recipe.yaml", "rounds=2"]
     process.command = [sys.executable, "-c", ECHO]
     with process.listening():
         assert process.ask({"step": "one"}) == (0, None)
@@ -40,31 +49,15 @@ def test_a_worker_that_died_is_begun_anew() -> None:
 
 def test_a_worker_ends_when_the_command_that_began_it_is_gone() -> None:
     """A worker in the middle of a node whose command is killed gets what Ctrl-C gives it."""
-    command = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
-    assert command.stdout is not None
-    child = int(command.stdout.readline())
-    while not is_looking(child):
-        time.sleep(0.05)
-    command.kill()
-    command.wait()
-    command.stdout.close()
-    deadline = time.monotonic() + 20
-    while is_there(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_there(child)
+    with subprocess.Popen([sys.executable, "-c", COMMAND], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "watching\n"
+        command.kill()
+        assert command.stdout.read() == "interrupted\n", "read to its end, which is the worker's"
 
 
-def is_looking(child: int) -> bool:
-    """Whether its second thread has begun."""
-    try:
-        return len(os.listdir(f"/proc/{child}/task")) > 1
-    except OSError:
-        return False
-
-
-def is_there(child: int) -> bool:
-    try:
-        with open(f"/proc/{child}/stat") as file:
-            return file.read().split()[2] != "Z"
-    except OSError:
-        return False
+def test_a_worker_whose_command_was_gone_before_it_looked_ends_too() -> None:
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as gone:
+        gone.wait()
+    told = subprocess.run([sys.executable, "-c", WORKER, str(gone.pid)], capture_output=True, text=True).stdout
+    assert told.splitlines()[-1] == "interrupted"

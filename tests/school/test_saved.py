@@ -10,7 +10,7 @@ import pytest
 from errata.config.code import Code
 from errata.errors import UsageError
 from errata.school.recipe import load_school
-from errata.school.saved import as_kept, keep, refuse_another, unchangeable
+from errata.school.saved import plain_recipe, refuse_another, save, unchangeable
 from tests.school.school_data import LESSON, written
 
 CODE = {"mine.py:first": Code("mine.py", "aaaa")}
@@ -19,7 +19,7 @@ CODE = {"mine.py:first": Code("mine.py", "aaaa")}
 def kept(folder: Path, overrides: list[str] | None = None, **changes: Any) -> Any:
     school = load_school(written(folder, **changes), overrides or [])
     school.home.mkdir(parents=True, exist_ok=True)
-    return school, as_kept(school, CODE)
+    return school, plain_recipe(school, CODE)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def kept(folder: Path, overrides: list[str] | None = None, **changes: Any) -> An
 )
 def test_another_recipe_is_refused_with_what_has_changed(tmp_path: Path, override: str, words: str) -> None:
     school, plain = kept(tmp_path)
-    keep(school, plain)
+    save(school, plain)
     other, changed = kept(tmp_path, [override])
     with pytest.raises(UsageError, match="holds a school of another recipe") as refused:
         refuse_another(other, changed)
@@ -51,7 +51,7 @@ def test_another_recipe_is_refused_with_what_has_changed(tmp_path: Path, overrid
 def test_what_changes_no_outcome_may_change(tmp_path: Path, override: str) -> None:
     school, plain = kept(tmp_path)
     refuse_another(school, plain)
-    keep(school, plain)
+    save(school, plain)
     other, changed = kept(tmp_path, [override])
     refuse_another(other, changed)
     assert changed != plain
@@ -65,20 +65,20 @@ def test_a_lesson_in_a_file_and_code_of_ones_own_are_kept_by_what_stands_in_them
     file.write_text(yaml.safe_dump(LESSON))
     school, plain = kept(tmp_path, lesson="lesson.yaml")
     assert plain["lesson"] == LESSON
-    keep(school, plain)
+    save(school, plain)
     file.write_text(yaml.safe_dump({**LESSON, "stages": ["rationales"]}))
     with pytest.raises(UsageError, match=r"lesson\.stages is"):
         refuse_another(*kept(tmp_path, lesson="lesson.yaml"))
     file.write_text(yaml.safe_dump(LESSON))
     with pytest.raises(UsageError, match=r"mine\.py:first is another file than it was"):
-        refuse_another(school, as_kept(school, {"mine.py:first": Code("mine.py", "bbbb")}))
+        refuse_another(school, plain_recipe(school, {"mine.py:first": Code("mine.py", "bbbb")}))
 
 
 def test_the_file_of_a_training_is_kept_by_its_hash(tmp_path: Path) -> None:
     (tmp_path / "mix.yaml").write_text("learning_rate: 1e-4\n")
     changes = {"train": {"method": "sft", "config": "mix.yaml"}}
     school, plain = kept(tmp_path, **changes)
-    keep(school, plain)
+    save(school, plain)
     (tmp_path / "mix.yaml").write_text("learning_rate: 2e-4\n")
     with pytest.raises(UsageError, match=r"mix\.yaml is another file than it was"):
         refuse_another(*kept(tmp_path, **changes))

@@ -30,6 +30,12 @@ SCHOOL = {
     "forgotten": 0.0123,
     "forgotten_most": None,
     "judged": [0.4, 0.5],
+    "ended": [
+        {"student": "tiny", "seed": 0, "rounds": 4, "stopped": "all 4 rounds are done"},
+        {"student": "tiny", "seed": 1, "rounds": 3, "stopped": "the gain of 2 rounds in a row could be noise"},
+        {"student": "tiny", "seed": 2, "rounds": 4, "stopped": "all 4 rounds are done"},
+        {"student": "tiny", "seed": 3, "rounds": 1, "stopped": None},
+    ],
 }
 
 
@@ -43,3 +49,15 @@ def test_it_says_when_the_study_worked_and_how_long(tmp_path: Path) -> None:
     told = "2026-11-29 06:20 to 07:44 UTC, 1 h 23 min of work, Linux, errata 0: no claims"
     assert told in write_card(tmp_path, RESULTS | {"schools": []}).read_text()
     assert "\nLinux, errata 0: no claims" in write_card(tmp_path, RESULTS | {"schools": [], "times": None}).read_text()
+
+
+def test_it_says_why_each_school_ended(tmp_path: Path) -> None:
+    card = write_card(tmp_path, RESULTS | {"schools": [SCHOOL]}).read_text()
+    line = (
+        "- taught: seed 0, seed 2 after round 4: all 4 rounds are done; seed 1 after round 3: the gain of 2 rounds in "
+        "a row could be noise; seed 3 after round 1: not ended\n"
+    )
+    assert line in card
+    two = [SCHOOL["ended"][0], SCHOOL["ended"][0] | {"student": "big"}]
+    card = write_card(tmp_path, RESULTS | {"schools": [SCHOOL | {"ended": two}]}).read_text()
+    assert "- taught: tiny seed 0, big seed 0 after round 4: all 4 rounds are done\n" in card

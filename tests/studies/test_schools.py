@@ -150,7 +150,8 @@ def test_the_results_say_what_the_schools_came_to(tmp_path: Path) -> None:
         {"round": 2, "chosen": 6, "teacher_tokens": 30, "own_tokens": 5, "hours": 0.5, "forgotten": -0.01},
     ]
     rounds = [each | {"accuracy": {"value": 0.5 + each["round"] / 10, **accuracy}} for each in rounds]
-    record = {"name": "taught", "start": {"accuracy": {"value": 0.4, **accuracy}, "hours": 0.25}, "rounds": rounds}
+    start = {"accuracy": {"value": 0.4, **accuracy}, "hours": 0.25}
+    record = {"name": "taught", "start": start, "rounds": rounds, "stopped": "all 2 rounds are done"}
     home = steps_of(made)["school base seed-1 taught"].out
     home.mkdir(parents=True)
     (home / "school.json").write_text(json.dumps(record))
@@ -166,6 +167,7 @@ def test_the_results_say_what_the_schools_came_to(tmp_path: Path) -> None:
         "forgotten": pytest.approx(0.005),
         "forgotten_most": 0.02,
         "judged": [0.4, 0.6, 0.7],
+        "ended": [{"student": "base", "seed": 1, "rounds": 2, "stopped": "all 2 rounds are done"}],
     }
 
 

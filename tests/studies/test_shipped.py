@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from errata.cli import cli
 from errata.starter import STUDY
 from errata.studies.recipe import load_study
+from errata.studies.schools import plan_schools, school_of_step
 from errata.studies.steps import steps_of, training_words
+from tests.released_data import DATA
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes" / "study").glob("*/recipe.yaml"))
 SMALL = [
@@ -44,6 +46,36 @@ def test_each_arm_is_a_training_that_errata_takes(path: Path, tmp_path: Path) ->
             arguments = parse(study.arms[step.part].method, training_words(study, step))
             assert arguments.training.seed == step.seed
             assert arguments.training.output_dir == str(step.out)
+
+
+@pytest.mark.parametrize("name", ["school", "school_svamp"])
+def test_each_school_is_one_whose_trainings_errata_takes(name: str, tmp_path: Path) -> None:
+    from errata.school.nodes.train import method_of, words
+    from errata.school.places import Task
+    from errata.training.parse_args import parse
+
+    study = load_study(recipe_of(name), [f"runs={tmp_path}"])
+    steps = [step for step in steps_of(study).values() if step.kind == "school" and step.seed == study.seeds[-1]]
+    assert {step.part for step in steps} == set(study.arms)
+    for step in steps:
+        school = school_of_step(study, step)
+        assert school.seed == step.seed
+        arguments = parse(method_of(school), words(school, Task("train", 1, "students/now")))
+        assert arguments.training.max_steps == school.train.flags["max_steps"]
+
+
+@pytest.mark.skipif(not (DATA / "mcc_kd/SVAMP/train.json").is_file(), reason="no data in $ERRATA_DATA")
+def test_a_school_over_released_rationales_pays_no_teacher(tmp_path: Path) -> None:
+    study = load_study(recipe_of("school_svamp"), [f"runs={tmp_path}"])
+    planned = {each["name"]: each for each in plan_schools(study, steps_of(study))}
+    assert set(planned) == {"both", "own", "teachers"}
+    for each in planned.values():
+        assert (each["teacher_calls"], each["teacher_tokens"], each["cost_usd"]) == (0, 0, 0)
+        assert (each["runs"], each["rounds"], each["own_answers"]) == (3, 2, 3800)
+
+
+def recipe_of(name: str) -> Path:
+    return next(path for path in RECIPES if path.parent.name == name)
 
 
 def test_each_arm_of_the_demo_is_a_training_that_errata_takes(tmp_path: Path) -> None:

@@ -50,6 +50,28 @@ def test_a_school_is_told_round_by_round_as_its_record_has_it(folder: Path) -> N
     assert alone.rounds[1].lesson == "round-1/lesson", "as the runs of the folder are called"
 
 
+def test_it_tells_the_node_that_a_command_is_at(tmp_path: Path) -> None:
+    home = tmp_path / "small"
+    home.mkdir()
+    write_school(home, School(name="small"))
+
+    def at(seconds: float, *names: str) -> str | None:
+        """What is told once these files have been written."""
+        for name in names:
+            (home / name).parent.mkdir(exist_ok=True)
+            (home / name).write_text(str(os.getpid()))
+            os.utime(home / name, (seconds, seconds))
+        return school_now("small", home, tmp_path).at_work
+
+    assert at(10, "logs/start.log") is None, "nobody holds it"
+    assert at(20, ".holder") is None, "a command that has not begun a node"
+    assert at(30, "logs/round-2-train-again.log") == "round-2 train again"
+    assert at(40, "steps.jsonl") is None, "it has ended"
+    assert at(50, "logs/start.log") == "start"
+    (home / ".holder").write_text("999999999")
+    assert at(60, "logs/round-11-exam.log") is None, "its command is gone"
+
+
 def test_a_damaged_record_is_told(folder: Path) -> None:
     now = school_now("damaged", folder / "damaged", folder)
     assert now.stopped is not None

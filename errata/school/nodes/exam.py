@@ -82,8 +82,7 @@ def taught(school: SchoolRecipe, only: Path | None = None) -> dict[str, Any]:
 
 
 def _model(school: SchoolRecipe, name: str, path: str, label: str) -> dict[str, Any]:
-    system = {"system": school.student.system} if school.student.system else {}
-    return {"name": name, "label": label, "model": f"local/{path}", "replicate": school.seed} | system
+    return {"name": name, "label": label, "model": f"local/{path}", "replicate": school.seed} | school.student.prompt
 
 
 def _recipe(

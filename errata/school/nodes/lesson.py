@@ -90,8 +90,8 @@ def written_lesson(school: SchoolRecipe) -> tuple[dict[str, Any], Path]:
 
 def _student(school: SchoolRecipe, task: Task) -> dict[str, Any]:
     """The student, asked as in its exam, so that its answers are those that are stored."""
-    system = {"system": school.student.system} if school.student.system else {}
-    return {"name": STUDENT, "model": f"local/{task.student}", "extra": {"stop_at_answer": True}, "tries": 1} | system
+    agent = {"name": STUDENT, "model": f"local/{task.student}", "extra": {"stop_at_answer": True}, "tries": 1}
+    return agent | school.student.prompt
 
 
 def _exam(school: SchoolRecipe) -> dict[str, Any]:

@@ -31,12 +31,10 @@ def train(school: SchoolRecipe, task: Task) -> int:
     out = places(school, task.round).student(task.again)
     if (out / DIVERGED).exists():
         return EXIT_DONE
-    method = school.train.method
-    method = str(school.folder / method) if ".py:" in method else method
     code = EXIT_DONE
     if manifest_of(out).get("status") != "finished":
         try:
-            code = main(method, words(school, task), [Divergence(school.stop.divergence)])
+            code = main(method_of(school), words(school, task), [Divergence(school.stop.divergence)])
         except Diverged as error:
             print(error, flush=True)
             write_json(out / DIVERGED, {"found": error.found, "why": error.why})
@@ -44,6 +42,12 @@ def train(school: SchoolRecipe, task: Task) -> int:
     if code == EXIT_DONE:
         write_schooling(out, task.student)
     return code
+
+
+def method_of(school: SchoolRecipe) -> str:
+    """The method as `errata train` takes it; one's own is looked for beside the recipe."""
+    method = school.train.method
+    return str(school.folder / method) if ".py:" in method else method
 
 
 def has_diverged(here: Places, again: bool) -> bool:
@@ -86,8 +90,7 @@ def rate_of(school: SchoolRecipe, task: Task) -> float:
     """The learning rate of a training, by its flags, its file or the method's default."""
     from errata.training.parse_args import parse
 
-    method = school.train.method
-    arguments = parse(str(school.folder / method) if ".py:" in method else method, words(school, task))
+    arguments = parse(method_of(school), words(school, task))
     return float(arguments.training.learning_rate)
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from errata.errors import EXIT_SOME_FAILED
+from errata.errors import EXIT_DONE, EXIT_SOME_FAILED
+from errata.runs.run_dir import RunDir
 from errata.runs.runner import Summary
-from errata.school.nodes.lesson import LessonFailed, lesson_data, recipe_in, refuse_if_many
+from errata.runs.transcripts import read_transcripts
+from errata.school.nodes.lesson import LessonFailed, lesson, lesson_data, recipe_in, refuse_if_many
 from errata.school.places import Task, places
-from errata.school.recipe import load_school
+from errata.school.plan import plan_school
+from errata.school.preflight import parts_of
+from errata.school.recipe import SchoolRecipe, load_school
+from errata.school.results import Payments, paid_by_lesson
 from tests.school.school_data import LESSON, written
 
 TASK = Task("lesson", 2, "students/now", usd=0.5, tokens=900)
@@ -78,3 +84,53 @@ def test_more_than_a_tenth_lost_ends_the_lesson(failed: int, many: bool) -> None
     with pytest.raises(LessonFailed, match="2 of 10 problems of round-1/lesson were lost: provider: ada: 500") as lost:
         refuse_if_many(summary)
     assert lost.value.exit_code == EXIT_SOME_FAILED
+
+
+# ---- a lesson over released rationales -------------------------------------------------------------------------------
+
+
+def released(folder: Path) -> SchoolRecipe:
+    """A school of four questions, whose teacher is a file of two replies to each."""
+    rows = [
+        {
+            "question": f"What is {n} plus {n}?",
+            "answer": 2 * n,
+            "replies": [f"The answer is {2 * n}.", "I do not know."],
+        }
+        for n in range(1, 5)
+    ]
+    file = folder / "released.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    solve = {"file": str(file), "match": "question", "by": "question", "reply": "replies"}
+    teacher = {"name": "gpt", "model": "recorded/gpt", "recorded": {"solve": solve}}
+    taught = {"source": str(file), "mapping": {"question": "question", "answer": "answer", "kind": "number"}}
+    recipe = {
+        "stages": ["rationales"],
+        "agents": {"teachers": [teacher]},
+        "settings": {"rationales": {"samples": 2, "diversity": {"ngram": 3, "max_similarity": 1.0}}},
+    }
+    return load_school(written(folder, data=taught, lesson=recipe, choose={"by": "all", "count": 3, "rehearsal": 0}))
+
+
+def test_a_lesson_over_recorded_replies_costs_no_call(tmp_path: Path) -> None:
+    school = released(tmp_path)
+    here = places(school, 1)
+    here.folder.mkdir(parents=True)
+    ids = [problem.id for problem in parts_of(school).taught]
+    here.choices.write_text("".join(json.dumps({"id": name}) + "\n" for name in ids[:2]))
+    (tmp_path / "student.gguf").touch()  # it is looked for, and asked for nothing
+    assert lesson(school, Task("lesson", 1, str(tmp_path / "student.gguf"))) == EXIT_DONE
+    run = RunDir(here.lesson)
+    right = [
+        (each.problem.id, [rationale.correct for rationale in each.rationales])
+        for each in read_transcripts(run.log, run.index().in_input_order())
+    ]
+    assert right == [(name, [True, False]) for name in ids[:2]]
+    assert paid_by_lesson(here.lesson) == Payments(0, 0, 0.0)
+
+
+def test_a_plan_counts_no_recorded_reply(tmp_path: Path) -> None:
+    planned = plan_school(released(tmp_path))["round"]
+    assert planned["teacher_calls"] == planned["teacher_tokens"] == {"least": 0, "expected": 0, "most": 0}
+    assert planned["cost_usd"]["expected"] == 0
+    assert planned["own_answers"] == 4 * 2 + 8
