@@ -96,7 +96,7 @@ def test_rules_side_by_side_fit_80_columns() -> None:
         "rules": dict.fromkeys(OFFERED, rule),
         "voters": {"arithmetic": {"sensitivity": 1.0, "specificity": 0.5}},
         "effective_votes": {"votes": 2.0, "correlation": 0.25, "effective": 1.6},
-        "reviews": {"per_rationale": 1.5, "saved_per_rationale": 0.5},
+        "reviews": {"per_rationale": 1.5, "saved_per_rationale": 0.5, "samples": 0},
     }
     lines = show_rules(result)
     assert max(map(len, lines)) <= 80
