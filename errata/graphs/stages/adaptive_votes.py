@@ -51,7 +51,7 @@ async def vote_where_undecided(
         if replies[-1].failure is not None:
             break
     rationales = {each.id: each for each in case.rationales}
-    return {"rationales": await _judged(team, state, case, rationales, more), "calls": calls_of(replies)}
+    return {"rationales": await _judged(team, state, case.judged, rationales, more), "calls": calls_of(replies)}
 
 
 async def vote_on_all(
@@ -62,8 +62,8 @@ async def vote_on_all(
     written = {**state.get("rationales", {}), **sampled.get("rationales", {})}
     seen = State(problem=state["problem"], rationales=written)
     reviewed = await review_all(team, seen, waiting, AcceptRule(), sampling, blind=blind)
-    case = await case_of(team, seen, waiting)
-    judged = await _judged(team, state, case, written | reviewed["rationales"], more)
+    ids = frozenset(each.id for each in waiting)
+    judged = await _judged(team, state, ids, written | reviewed["rationales"], more)
     return {"rationales": judged, "calls": {**sampled.get("calls", {}), **reviewed["calls"]}}
 
 
@@ -90,13 +90,14 @@ async def _with_sample(team: Team, case: Case, sample: Rationale) -> Case:
 
 
 async def _judged(
-    team: Team, state: State, case: Case, rationales: dict[str, Rationale], more: MoreSamples
+    team: Team, state: State, ids: frozenset[str], rationales: dict[str, Rationale], more: MoreSamples
 ) -> dict[str, Rationale]:
-    """All rationales with their estimates; the judged ones and the new further samples accepted where held right."""
+    """All rationales with their estimates; those of these ids, and new further samples, accepted where held right."""
     if state["problem"].answer is None:
         rationales = filtered(state["problem"], await estimated(team, state["problem"], rationales), more.usual)
-    fresh = {name for name, each in rationales.items() if is_further(each, more.usual) and each.accepted is None}
-    judged = {name: accepted_where_right(rationales[name]) for name in case.judged | fresh}
+    further = (each for each in rationales.values() if is_further(each, more.usual) and each.dropped is None)
+    fresh = {each.id for each in further if each.accepted is None}
+    judged = {name: accepted_where_right(rationales[name]) for name in ids | fresh}
     return rationales | judged
 
 
