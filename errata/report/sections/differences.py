@@ -79,7 +79,9 @@ def _claims(results: Results) -> Figure | None:
         return None
     shown = [each for each in drawn if each.verdict != "not shown"]
     counted = f"{len(shown) or 'none'} is" if len(shown) < 2 else f"{len(shown)} are"
-    title = f"Of {count(len(drawn), 'claim')} {counted} shown: {_clearest(drawn, None)}"
+    worse = sum(each.verdict == "worse" for each in shown)
+    ways = f", {len(shown) - worse} as better and {worse} as worse" if worse else ""
+    title = f"Of {count(len(drawn), 'claim')} {counted} shown{ways}: {_clearest(drawn, None)}"
     note = "Named before, and corrected for one another by Holm: each interval is at the level at which it was decided."
     return _figure(title, drawn, f"{note} {_covers(drawn)}")
 
