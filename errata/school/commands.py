@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from errata.cli_helpers import print_json
+from errata.cli_helpers import loading, print_json
 from errata.runs.progress import money
 from errata.school.recipe import load_school
 from errata.school.record import FILE, Round, School, placed
@@ -76,7 +76,8 @@ def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *,
     """Prints a school's plan."""
     from errata.school.plan import plan_school
 
-    planned = plan_school(load_school(path, overrides), assume)
+    with loading("what the school needs"):
+        planned = plan_school(load_school(path, overrides), assume)
     if as_json:
         print_json(planned)
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from errata.cli_helpers import print_json
+from errata.cli_helpers import loading, print_json
 from errata.errors import EXIT_DONE, UsageError
 from errata.runs.progress import money
 from errata.studies.recipe import StudyRecipe, load_study
@@ -63,7 +63,8 @@ def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *,
     """Prints a study's plan."""
     from errata.studies.plan import plan_study
 
-    planned = plan_study(load_study(path, overrides), assume)
+    with loading("what the study needs"):
+        planned = plan_study(load_study(path, overrides), assume)
     if as_json:
         print_json(planned)
     else:

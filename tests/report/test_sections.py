@@ -52,6 +52,17 @@ def test_a_planted_null_is_told_with_what_could_have_been_shown(tmp_path: Path) 
     assert any(title.startswith("No difference is shown") and "could have been shown" in title for title in texts)
 
 
+def test_a_claim_shown_the_other_way_is_not_told_as_if_it_held(tmp_path: Path) -> None:
+    evals = [read_eval(path) for path in three_students(tmp_path, number=300)]
+    claims = (
+        Claim(name="it helps", arm="committee", control="untouched", task="classroom_id"),
+        Claim(name="it hurts", arm="untouched", control="committee", task="classroom_id"),
+    )
+    named = [replace(each, manifest=each.manifest.model_copy(update={"claims": claims})) for each in evals]
+    title = differences.figures(read_results(named))[0].title  # type: ignore[union-attr]
+    assert title.startswith("Of 2 claims 2 are shown, 1 as better and 1 as worse: ")
+
+
 def test_claims_stand_first_with_their_correction(tmp_path: Path) -> None:
     claims = [
         Claim(name="training helps", arm="committee", control="untouched", task="classroom_id"),

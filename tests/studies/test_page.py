@@ -69,7 +69,7 @@ def test_the_verb_reports_a_study_with_its_claims_wherever_its_folder_lies_now(h
     assert "points: more is better" in page
     assert "Steps ran 2026-11-28 22:10 to 2026-11-29 22:11 UTC, 3 min 00 s of work." in page
     assert "Report of the study" in page
-    assert "<dt>more</dt><dd>Trained by sft, beta 0, from sft on 48,000 target tokens, 2 seeds.</dd>" in page
+    assert "<dt>more</dt><dd>Trained by sft (beta 0, from sft) on 48,000 target tokens, 2 seeds.</dd>" in page
     assert "<dt>sft</dt><dd>Trained by sft on 48,000 target tokens, 2 seeds.</dd>" in page
     assert "more against sft on classroom_id, 2 seeds, on 40 items" in page
     assert page.count("<td>2026-11-28 22:11 UTC, 40 s of work</td>") == 6

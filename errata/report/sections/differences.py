@@ -79,7 +79,9 @@ def _claims(results: Results) -> Figure | None:
         return None
     clear = [each for each in drawn if each.verdict != "not shown"]
     counted = f"{len(clear) or 'none'} is" if len(clear) < 2 else f"{len(clear)} are"
-    title = f"Of {count(len(drawn), 'claim')} {counted} shown: {_clearest(drawn, None)}"
+    worse = sum(each.verdict == "worse" for each in clear)
+    ways = f", {len(clear) - worse} as better and {worse} as worse" if worse else ""
+    title = f"Of {count(len(drawn), 'claim')} {counted} shown{ways}: {_clearest(drawn, None)}"
     note = "Named before, and corrected for one another by Holm: each interval is at the level at which it was decided."
     return _figure(title, drawn, f"{note} {_covers(drawn)}")
 

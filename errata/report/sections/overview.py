@@ -159,8 +159,8 @@ def _student(arm: Arm, settings: str) -> str:
     if not trained.get("method"):
         return f"Asked as it is{seeds}: {manifest.model}."
     control = trained.get("control")
-    parts = [str(trained["method"]), *([f"control {control}"] if control not in (None, "none") else [])]
-    how = ", ".join([*parts, *([settings] if settings else [])])
+    parts = [*([f"control {control}"] if control not in (None, "none") else []), *([settings] if settings else [])]
+    how = f"{trained['method']} ({', '.join(parts)})" if parts else str(trained["method"])
     size = "" if arm.target_tokens is None else f" on {arm.target_tokens:,.0f} target tokens"
     return f"Trained by {how}{size}{seeds}."
 
