@@ -240,3 +240,19 @@ def test_smollm2_answers_in_llama_cpp_as_in_errata(tmp_path: Path) -> None:
 
     told = answers(server(shipped.out, 1024), asked, 24)
     assert whole(told) == whole(checkpoints_answers(load(student, device="cpu"), asked, 24))
+
+
+@pytest.mark.slow  # as above
+def test_smollm2_at_f16_answers_in_llama_cpp_as_its_checkpoint(tmp_path: Path) -> None:
+    student = os.environ.get("SMOLLM2_GGUF")
+    if not student:
+        pytest.skip("SMOLLM2_GGUF names no file")
+    asked = ["What is 17 + 25?", "Name the capital of France.", "Say `café` twice.", "Count from 1 to 12."]
+    asked += ["Leo has 4 bags with 6 cups each. How many cups?", "What colour is the sky?", "Is 7 a prime number?"]
+    asked += ["Write one sentence about cats.", "Translate 'good morning' into Spanish.", "List three fruits."]
+
+    shipped = ship(student, "gguf", tmp_path / "smollm2.gguf")
+
+    assert shipped.dtype == "f16"
+    told = answers(server(shipped.out, 512), asked, 20)
+    assert whole(told) == whole(checkpoints_answers(load(student, device="cpu"), asked, 20))
