@@ -10,7 +10,7 @@ from errata.report.build import Say, WrittenReport, write_report
 from errata.report.eval_results import read_results
 from errata.school.card import write_card
 from errata.school.history import History, read_history
-from errata.school.record import FILE
+from errata.school.record import holds_school
 from errata.school.section import section
 
 
@@ -21,7 +21,7 @@ def report_of(
 
     Raises UsageError: as there, and for evals beside a school, whose students are judged by itself.
     """
-    if not (run / FILE).is_file():
+    if not holds_school(run):
         return write_report(run, evals, out, say=say)
     if evals:
         raise UsageError(
