@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,10 +138,11 @@ def killed(recipe: Path, runs: Path, aim: str, rng: random.Random, lines: int) -
         process.communicate()
 
 
-def until(reached: Any, process: Any, *, pause: float) -> None:
+def until(reached: Any, process: Any, *, pause: float, deadline: float = DEADLINE_S) -> None:
+    """Waits for a moment, or the end of a process. Raises SystemExit after `deadline` seconds."""
     started = time.monotonic()
     while not reached() and process.poll() is None:
-        if time.monotonic() - started > DEADLINE_S:
+        if time.monotonic() - started > deadline:
             raise SystemExit("a run is stuck")
         if pause:
             time.sleep(pause)
@@ -159,11 +160,16 @@ def stamp(path: Path) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
-def committed(run: Path, folder: Path) -> int:
-    """Calls that the run's store holds as paid. Read from a copy: opening it would repair what the kill has left."""
+def committed(run: Path, folder: Path, calls: Path | None = None) -> int:
+    """Calls that the run's store holds as paid. Read from a copy: opening it would repair what the kill has left.
+
+    Args:
+        folder: where the copy is made, and removed.
+        calls: the store, where it is not the one beside the run.
+    """
     from errata.llm.store import Store
 
-    calls = run.parent / ".calls"
+    calls = calls or run.parent / ".calls"
     if not calls.is_dir():
         return 0
     copy = folder / "copy"
@@ -195,12 +201,12 @@ def kill_again_and_again(path: Path, folder: Path, kills: int, problems: int, se
 # ---- verdict ---------------------------------------------------------------------------------------------------------
 
 
-def exports(run: Path) -> dict[str, bytes]:
-    """Every format of the run with its card, by file name."""
+def exports(run: Path, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
+    """The run in each format with its card, by file name."""
     from errata.exports.write import export
 
     made = {}
-    for name in FORMATS:
+    for name in formats:
         done = export([run], name, run / "exports" / f"{name}.jsonl")
         made |= {path.name: path.read_bytes() for path in (done.out, done.card)}
     return made

@@ -76,7 +76,7 @@ def read_history(home: Path) -> History:
 
 
 def _add(found: History, done: Round) -> None:
-    number, here = done.round, Places(found.home / f"round-{done.round}")
+    number, here = done.round, Places(Path(f"round-{done.round}"))
     if judge := _finished(found.home, done.judge):
         found.judges[number] = judge
     if exam := _finished(found.home, done.exam):

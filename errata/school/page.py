@@ -11,7 +11,7 @@ from errata.report.eval_results import read_results
 from errata.report.sections.overview import About
 from errata.school.card import write_card
 from errata.school.history import History, read_history
-from errata.school.record import FILE
+from errata.school.record import holds_school
 from errata.school.section import section
 
 
@@ -23,7 +23,7 @@ def report_of(
     Raises UsageError: as there, for evals beside a school, whose students are judged by itself, and for a record that
     cannot be read.
     """
-    if not (run / FILE).is_file():
+    if not holds_school(run):
         return write_report(run, evals, out, say=say)
     if evals:
         raise UsageError(

@@ -16,6 +16,8 @@ from errata.evals.evidence import Verdict
 from errata.records import to_json
 
 FILE = "school.json"
+CHECKPOINT = "config.json"
+"""What no folder of a school holds, and every checkpoint."""
 
 
 class _Part(BaseModel):
@@ -125,6 +127,15 @@ def read_school(home: Path) -> School:
         raise UsageError(
             f"{file} cannot be read: {error}"[:300], "it says how a school stands", "run `errata school RECIPE`"
         ) from error
+
+
+def holds_school(folder: Path) -> bool:
+    """Whether the record of a school lies there, as a plain file: a pipe or a link is none.
+
+    Nor is the `school.json` of a pre-trained student, which lies in a checkpoint.
+    """
+    file = folder / FILE
+    return file.is_file() and not file.is_symlink() and not (folder / CHECKPOINT).exists()
 
 
 def placed(home: Path, student: Path) -> Path:

@@ -57,7 +57,8 @@ def run(school: SchoolRecipe, worker: Listening, say: Say, trusted: Sequence[str
     with locked(school.home):
         save(school, plain)
         runner = Runner(school, digest(unchangeable(plain), parts.hashes), worker, say)
-        steps = Steps(school, runner, before.model_copy(update={"stopped": None}))
+        steps = Steps(school, runner, before)
+        steps.begin()
         say(f"school    {len(parts.taught):,} problems may be taught; logs in {school.home / 'logs'}")
         with worker.listening():
             ended = _through(steps)

@@ -46,6 +46,10 @@ class Steps:
             "stop": self.stop,
         }
 
+    def begin(self) -> None:
+        """Writes that the school goes on."""
+        self._write(self.record.model_copy(update={"stopped": None}))
+
     def start(self, state: State) -> State:
         school, out = self.school, start_judge(self.school)
         self.runner.do(Task("start", 0), out)

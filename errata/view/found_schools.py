@@ -10,7 +10,7 @@ from typing import Any
 from errata.errors import UsageError
 from errata.runs.in_use import HOLDER, is_held
 from errata.school.places import LOGS, node_of
-from errata.school.record import FILE, Round, School, read_school
+from errata.school.record import FILE, Round, School, holds_school, read_school
 from errata.steps.record import RECORD
 from errata.view.found_runs import folders_in
 
@@ -56,13 +56,7 @@ def find_schools(folder: Path) -> dict[str, Path]:
 
     Links are not followed.
     """
-    return folders_in(folder, _is_school)
-
-
-def _is_school(path: Path) -> bool:
-    """Whether a plain file of a record lies there; a pipe or a link is none."""
-    file = path / FILE
-    return file.is_file() and not file.is_symlink()
+    return folders_in(folder, holds_school)
 
 
 def school_now(place: str, home: Path, folder: Path) -> SchoolNow:

@@ -86,7 +86,8 @@ def gone_through(school: SchoolRecipe, worker: Scripted, said: list[str] | None 
     """The school after one command, and how it ended before its last round, if it did."""
     school.home.mkdir(parents=True, exist_ok=True)
     runner = Runner(school, "the same", worker, (said if said is not None else []).append)
-    steps = Steps(school, runner, record_of(school).model_copy(update={"stopped": None}))
+    steps = Steps(school, runner, record_of(school))
+    steps.begin()
     try:
         build_school(steps.nodes).invoke({})
     except Ended as ended:

@@ -28,10 +28,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "linked").symlink_to(root / "small")
     (root / "pipe").mkdir()
     os.mkfifo(root / "pipe/school.json")
+    (root / "school/tiny-1").mkdir(parents=True)
+    for name in ("school.json", "config.json"):  # a pre-trained student, as `errata demo` keeps it
+        (root / "school/tiny-1" / name).write_text('{"solved": 0.9, "explained": 0.1}')
     return root
 
 
-def test_schools_are_found_by_their_place_and_neither_links_nor_pipes_are_followed(folder: Path) -> None:
+def test_schools_are_found_by_their_place_and_no_link_pipe_or_student_is_one(
+    folder: Path,
+) -> None:
     assert sorted(find_schools(folder)) == ["damaged", "small"]
     assert list(find_schools(folder / "small")) == ["small"]
     (folder / "deep/er").mkdir(parents=True, exist_ok=True)
