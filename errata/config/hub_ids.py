@@ -15,9 +15,9 @@ def is_repository(name: str, *, owner: bool = True) -> bool:
     Each part has at most 96 letters, digits, `_`, `-` and `.`, of which the last two neither begin nor end it and are
     not doubled, and the end is not `.git`, as huggingface_hub's `validate_repo_id` has it.
     """
-    found = _REPOSITORY.fullmatch(name)
+    match = _REPOSITORY.fullmatch(name)
     allowed = "--" not in name and ".." not in name and not name.endswith(".git")
-    return bool(found and (found["owner"] or not owner)) and allowed
+    return bool(match and (match["owner"] or not owner)) and allowed
 
 
 def is_hub_id(name: str, *, owner: bool = True, files: tuple[str, ...] = ()) -> bool:

@@ -16,7 +16,7 @@ from errata.evals.results import Eval, Item, Key
 from errata.evals.stats import Values
 from errata.records import canonical
 
-SHOWN = 3
+MOST_NAMES = 3
 """Missing ids named at once."""
 OWN = 0.05
 """Seeds of which at most this share of items stands in several have items of their own: chance meetings."""
@@ -287,7 +287,7 @@ def refuse_other_items(a: Eval, ours: dict[Key, Item], b: Eval, theirs: dict[Key
         missing = [key.id for key in mine if key not in others]
         if missing:
             task = next(iter(mine)).task
-            names = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+            names = ", ".join(missing[:MOST_NAMES]) + (", ..." if len(missing) > MOST_NAMES else "")
             raise UsageError(
                 f"{other.path} lacks {len(missing)} items of {one.path}"
                 + (f", task {task}" if task else "")

@@ -140,7 +140,7 @@ def drawn_truths(evidence: Evidence, number: int, rng: np.random.Generator) -> I
         yield _draw(evidence, expectation(drawn, parameters), rng)
 
 
-def _draw(evidence: Evidence, seen: Expected, rng: np.random.Generator) -> Floats:
+def _draw(evidence: Evidence, posterior: Expected, rng: np.random.Generator) -> Floats:
     """One answer, or none, is right in each problem."""
     ballots, kinds = evidence.ballots, evidence.kinds
     answered = ballots.group_N >= 0
@@ -148,7 +148,7 @@ def _draw(evidence: Evidence, seen: Expected, rng: np.random.Generator) -> Float
     kind_G, problem_G = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
     kind_G[ballots.group_N[answered]] = kinds.ballots.group_N[kinds.row_N][answered]
     problem_G[ballots.group_N[answered]] = ballots.problem_N[answered]
-    chance_G = seen.answer_LG.sum(0)[kind_G]
+    chance_G = posterior.answer_LG.sum(0)[kind_G]
     upto_G = np.cumsum(chance_G)
     first_P = np.searchsorted(problem_G, np.arange(ballots.problems))
     before_P = np.append(0.0, upto_G)[first_P]

@@ -124,8 +124,8 @@ async def evidence_of(
         further |= further_samples(transcript)
         reviews += [tuple(one.model_copy(update={"text": ""}) for one in each.reviews) for each in case.judged]
     gold = gather(problems)
-    seen = gold.without_gold() if hide_gold else gold
-    return Evidence(gold, seen, tuple(reviews), further=frozenset(further))
+    visible = gold.without_gold() if hide_gold else gold
+    return Evidence(gold, visible, tuple(reviews), further=frozenset(further))
 
 
 def ballots_of(case: Case, votes: Sequence[Vote]) -> list[Ballot]:

@@ -165,42 +165,42 @@ def _normalised(layout: Layout, score_LG: Floats, none_LP: Floats, together_ZV: 
 # ---- maximisation ----------------------------------------------------------------------------------------------------
 
 
-def maximisation(layout: Layout, seen: Expected, weight_P: Floats) -> Parameters:
+def maximisation(layout: Layout, posterior: Expected, weight_P: Floats) -> Parameters:
     """The parameters of highest posterior density given the expected truth; each problem counts `weight_P` times."""
     ballots = layout.ballots
     weight_N = weight_P[ballots.problem_N]
-    flawed_N = seen.flawed_V[layout.votes_N]
-    right_ZJ, together_Z = _voters(layout, seen, weight_N, seen.right_N * (1 - flawed_N))
-    flawed, right = weight_N @ (seen.right_N * flawed_N), weight_N @ seen.right_N
-    free = range(len(seen.level_LP) - 1)
+    flawed_N = posterior.flawed_V[layout.votes_N]
+    right_ZJ, together_Z = _voters(layout, posterior, weight_N, posterior.right_N * (1 - flawed_N))
+    flawed, right = weight_N @ (posterior.right_N * flawed_N), weight_N @ posterior.right_N
+    free = range(len(posterior.level_LP) - 1)
     return Parameters(
-        _levels(layout, seen, weight_P),
-        np.vstack([_accuracies(layout, seen, weight_N), np.full(len(ballots.authors), MISLED)]),
-        np.array([*(_concentration(layout, seen, weight_P, level) for level in free), MISLED_CONCENTRATION]),
+        _levels(layout, posterior, weight_P),
+        np.vstack([_accuracies(layout, posterior, weight_N), np.full(len(ballots.authors), MISLED)]),
+        np.array([*(_concentration(layout, posterior, weight_P, level) for level in free), MISLED_CONCENTRATION]),
         right_ZJ,
         together_Z,
         float((flawed + FLAWED_PRIOR[0]) / (right + sum(FLAWED_PRIOR))),
     )
 
 
-def _levels(layout: Layout, seen: Expected, weight_P: Floats) -> Floats:
+def _levels(layout: Layout, posterior: Expected, weight_P: Floats) -> Floats:
     """The weight of each level; the last is that of misconceptions."""
-    levels = (seen.level_LP * weight_P).sum(1)
+    levels = (posterior.level_LP * weight_P).sum(1)
     prior = np.array([LEVEL_PRIOR[0], *[LEVEL_PRIOR[1]] * (len(levels) - 2)])
     free = (levels[:-1] + prior) / (levels[:-1].sum() + prior.sum())
     known_P = np.zeros(len(weight_P), bool)
     known_P[layout.ballots.problem_N[~np.isnan(layout.ballots.gold_N)]] = True
     known = weight_P * known_P
-    misled = (seen.level_LP[-1] @ known + layout.misconceptions * PROBLEMS_SEEN) / (known.sum() + PROBLEMS_SEEN)
+    misled = (posterior.level_LP[-1] @ known + layout.misconceptions * PROBLEMS_SEEN) / (known.sum() + PROBLEMS_SEEN)
     weights: Floats = np.append(free * (1 - misled), misled)
     return weights
 
 
-def _accuracies(layout: Layout, seen: Expected, weight_N: Floats) -> Floats:
+def _accuracies(layout: Layout, posterior: Expected, weight_N: Floats) -> Floats:
     ballots, rows = layout.ballots, []
-    for level, right_N in enumerate(seen.right_LN[:-1]):
+    for level, right_N in enumerate(posterior.right_LN[:-1]):
         right_A = np.bincount(ballots.author_N, weights=weight_N * right_N, minlength=len(ballots.authors))
-        whole_N = weight_N * seen.level_LP[level][ballots.problem_N]
+        whole_N = weight_N * posterior.level_LP[level][ballots.problem_N]
         whole_A = np.bincount(ballots.author_N, weights=whole_N, minlength=len(ballots.authors))
         mean = (right_A.sum() + 1) / (whole_A.sum() + 2)
         rows.append((right_A + AUTHOR_PRIOR * mean) / (whole_A + AUTHOR_PRIOR))
@@ -208,26 +208,26 @@ def _accuracies(layout: Layout, seen: Expected, weight_N: Floats) -> Floats:
     return accuracies
 
 
-def _voters(layout: Layout, seen: Expected, weight_N: Floats, sound_N: Floats) -> tuple[Floats, Floats]:
+def _voters(layout: Layout, posterior: Expected, weight_N: Floats, sound_N: Floats) -> tuple[Floats, Floats]:
     panel, rows, together = layout.panel_J, [], []
     voted_VJ = layout.votes_ZVJ.sum(0)
     sat_V = voted_VJ[:, panel].any(1)
     for truth, chance_N in enumerate((1 - sound_N, sound_N)):
         weight_V = np.bincount(layout.votes_N, weights=weight_N * chance_N, minlength=len(voted_VJ))
-        apart_V = weight_V * (1 - seen.together_ZV[truth])
+        apart_V = weight_V * (1 - posterior.together_ZV[truth])
         right_VJ = layout.votes_ZVJ[truth]
         hits = np.where(panel, apart_V @ right_VJ, weight_V @ right_VJ) + layout.prior_J2[:, 0]
-        asked = np.where(panel, apart_V @ voted_VJ, weight_V @ voted_VJ) + layout.prior_J2.sum(1)
-        rows.append(hits / asked)
-        as_one = (weight_V * seen.together_ZV[truth])[sat_V].sum() + PANEL_PRIOR[0]
+        weights = np.where(panel, apart_V @ voted_VJ, weight_V @ voted_VJ) + layout.prior_J2.sum(1)
+        rows.append(hits / weights)
+        as_one = (weight_V * posterior.together_ZV[truth])[sat_V].sum() + PANEL_PRIOR[0]
         together.append(as_one / (weight_V[sat_V].sum() + sum(PANEL_PRIOR)))
     return np.array(rows), np.array(together)
 
 
-def _concentration(layout: Layout, seen: Expected, weight_P: Floats, level: int) -> float:
+def _concentration(layout: Layout, posterior: Expected, weight_P: Floats, level: int) -> float:
     """Where the expected number of different wrong answers equals the one seen."""
     of = layout.problem_G
-    none, other = weight_P * seen.none_LP[level], weight_P[of] * seen.answer_LG[level]
+    none, other = weight_P * posterior.none_LP[level], weight_P[of] * posterior.answer_LG[level]
     groups = (none * layout.groups_P).sum() + (other * (layout.groups_P[of] - 1)).sum() + 0.8 * COINCIDENCE_PRIOR
     answers = np.concatenate([layout.answers_P, layout.others_G])
     number = np.bincount(answers, weights=np.concatenate([none, other]))
@@ -261,14 +261,14 @@ def fit_levels(
     layout: Layout, weight_P: Floats, parameters: Parameters, steps: int = MOST_STEPS, settled: float = SETTLED
 ) -> Fit:
     """The fit from these parameters on, with as many levels as they have; each problem counts `weight_P` times."""
-    seen = expectation(layout, parameters)
+    posterior = expectation(layout, parameters)
     for _ in range(steps):
-        parameters = maximisation(layout, seen, weight_P)
-        before, seen = seen, expectation(layout, parameters)
-        if np.abs(seen.right_N - before.right_N).max(initial=0.0) < settled:
+        parameters = maximisation(layout, posterior, weight_P)
+        before, posterior = posterior, expectation(layout, parameters)
+        if np.abs(posterior.right_N - before.right_N).max(initial=0.0) < settled:
             break
-    score = float((weight_P * seen.fit_P).sum())
-    return Fit(parameters, seen.right_N, seen.flawed_V[layout.votes_N], score)
+    score = float((weight_P * posterior.fit_P).sum())
+    return Fit(parameters, posterior.right_N, posterior.flawed_V[layout.votes_N], score)
 
 
 def fit(layout: Layout, weight_P: Floats) -> Fit:
@@ -278,12 +278,12 @@ def fit(layout: Layout, weight_P: Floats) -> Fit:
         return Fit(start(ballots, 1), np.zeros(0), np.zeros(0), 0.0)
     best, lowest = None, np.inf
     for levels in range(1, MOST_LEVELS + 1):
-        found = fit_levels(layout, weight_P, start(ballots, levels))
+        candidate = fit_levels(layout, weight_P, start(ballots, levels))
         free = levels * (len(ballots.authors) + 2) - 1
-        criterion = free * np.log(max(weight_P.sum(), 1.0)) - 2 * found.score
+        criterion = free * np.log(max(weight_P.sum(), 1.0)) - 2 * candidate.score
         if criterion >= lowest:
             break
-        best, lowest = found, criterion
+        best, lowest = candidate, criterion
     assert best is not None
     known = ~np.isnan(ballots.gold_N)
     return replace(best, right_N=np.where(known, ballots.gold_N, best.right_N))

@@ -32,7 +32,7 @@ LICENCES = [
 ]
 """Identifiers the hub knows, those that data sets have; anything else is `other` with its name."""
 
-SHOWN = 300
+MOST_LETTERS = 300
 """Letters of a text in the example row."""
 
 _META = (
@@ -80,8 +80,8 @@ def card_text(file: str, logs: Sequence[Log], form: Format, selection: Selection
 
 def _use(file: str, logs: Sequence[Log], form: Format, selection: Selection, counts: ExportCounts) -> list[str]:
     """A row to look at, how the file is loaded, and what made it."""
-    shown = orjson.dumps(_shortened(counts.example), option=orjson.OPT_INDENT_2).decode() if counts.example else ""
-    example = ["The first row, long texts cut:", "", "```json", escaped(shown), "```", ""] if shown else []
+    row = orjson.dumps(_shortened(counts.example), option=orjson.OPT_INDENT_2).decode() if counts.example else ""
+    example = ["The first row, long texts cut:", "", "```json", escaped(row), "```", ""] if row else []
     load = f'rows = load_dataset("json", data_files="{file}", split="train")'
     return [
         *example,
@@ -103,9 +103,9 @@ def _use(file: str, logs: Sequence[Log], form: Format, selection: Selection, cou
 
 
 def _shortened(value: Any) -> Any:
-    """Texts of at most SHOWN letters, lists of at most two entries, and `meta` by its keys alone."""
+    """Texts of at most MOST_LETTERS letters, lists of at most two entries, and `meta` by its keys alone."""
     if isinstance(value, str):
-        return value if len(value) <= SHOWN else f"{value[:SHOWN]}…"
+        return value if len(value) <= MOST_LETTERS else f"{value[:MOST_LETTERS]}…"
     if isinstance(value, list):
         return [_shortened(each) for each in value[:2]]
     if isinstance(value, dict):
@@ -220,8 +220,8 @@ def _overlap(counts: ExportCounts, selection: Selection) -> list[str]:
 
 
 def _rule(acceptance: Acceptance) -> str:
-    kept = f", estimated precision {acceptance.precision:g} or more" if acceptance.rule == "reliability" else ""
-    return f"by the rule {acceptance.rule}{kept}, in place of the panel's verdicts"
+    precision = f", estimated precision {acceptance.precision:g} or more" if acceptance.rule == "reliability" else ""
+    return f"by the rule {acceptance.rule}{precision}, in place of the panel's verdicts"
 
 
 def _of_run(log: Log) -> list[str]:

@@ -74,8 +74,8 @@ def with_answer(problem: Problem, rationale: Rationale) -> Rationale:
         return rationale
     reading = read_answer(problem.kind, rationale.text, problem.choices)
     sound = _soundness(problem, rationale.text)
-    found = {"answer": reading.answer, "answer_span": reading.span, "grade_rule": reading.rule, "sound": sound}
-    return rationale.model_copy(update=found)
+    fields = {"answer": reading.answer, "answer_span": reading.span, "grade_rule": reading.rule, "sound": sound}
+    return rationale.model_copy(update=fields)
 
 
 async def estimated(team: Team, problem: Problem, rationales: Mapping[str, Rationale]) -> dict[str, Rationale]:

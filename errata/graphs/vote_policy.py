@@ -136,8 +136,8 @@ def _without_samples(case: Case) -> tuple[dict[str, list[tuple[Rationale, int | 
     for each, answer in sorted(both, key=lambda one: one[0].sample):
         if each.id in case.extra:
             samples[each.author].append((each, answer))
-    kept = [one for one in both if one[0].id not in case.extra]
-    rationales, answers = tuple(each for each, _ in kept), tuple(answer for _, answer in kept)
+    rest = [one for one in both if one[0].id not in case.extra]
+    rationales, answers = tuple(each for each, _ in rest), tuple(answer for _, answer in rest)
     return dict(samples), Case(case.problem, rationales, answers, case.judged)
 
 
@@ -150,7 +150,7 @@ def _reviews(case: Case) -> Iterator[tuple[int, Review]]:
 def most_telling(cases: Sequence[Case]) -> tuple[str, ...]:
     """The reviewers by how much more often they score right rationales high than wrong ones."""
     high = defaultdict[tuple[str, bool], float](float)
-    seen = defaultdict[tuple[str, bool], float](float)
+    totals = defaultdict[tuple[str, bool], float](float)
     for case in cases:
         chances = case.chances()
         for place, review in _reviews(case):
@@ -158,12 +158,12 @@ def most_telling(cases: Sequence[Case]) -> tuple[str, ...]:
                 known = case.rationales[place].correct
                 chance = chances[place] if known is None else float(known)
                 for truth, share in ((True, chance), (False, 1 - chance)):
-                    seen[review.reviewer, truth] += share
+                    totals[review.reviewer, truth] += share
                     high[review.reviewer, truth] += share * (review.score > HIGH)
 
     def rate(name: str, truth: bool) -> float:
         taken = SCORED_HIGH[truth] * TAKEN_AS_SEEN
-        return (high[name, truth] + taken) / (seen[name, truth] + TAKEN_AS_SEEN)
+        return (high[name, truth] + taken) / (totals[name, truth] + TAKEN_AS_SEEN)
 
-    tells = {name: round(rate(name, True) - rate(name, False), 9) for name, _ in seen}
+    tells = {name: round(rate(name, True) - rate(name, False), 9) for name, _ in totals}
     return tuple(sorted(tells, key=lambda name: (-tells[name], name)))

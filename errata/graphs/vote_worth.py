@@ -48,8 +48,8 @@ class Case(NamedTuple):
 
     def chances(self) -> list[float]:
         """The probability that each rationale's answer is right; one half where nothing speaks for or against it."""
-        found = estimates(self.problem, self.rationales, self.answers)
-        return [0.5 if chance is None else chance for chance in found]
+        chances = estimates(self.problem, self.rationales, self.answers)
+        return [0.5 if chance is None else chance for chance in chances]
 
 
 class Ask(NamedTuple):

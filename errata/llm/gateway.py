@@ -188,16 +188,16 @@ class Gateway:
         if not backend.paid:
             return call_of(request, await self._replay(backend, request), {})
         if request.spec.fallback is None:
-            request, result = await self._asked(request)
+            request, result = await self._first_reply(request)
         else:
-            request, result = await self._fallbacks.first_result(request, self._is_stored, self._asked)
+            request, result = await self._fallbacks.first_result(request, self._is_stored, self._first_reply)
         annotate_call(stored=result.stored)
         parameters = public(request.parameters) | logged_format(request)
         if "seed" not in request.spec.extra:
             parameters["seed"] = seed_of(self._seed, request)
         return call_of(request, result, parameters)
 
-    async def _asked(self, request: Request) -> tuple[Request, CallResult]:
+    async def _first_reply(self, request: Request) -> tuple[Request, CallResult]:
         """The request as it was made and its result: without what its provider does not take."""
         while True:
             settled = self._settled(request)
@@ -229,7 +229,7 @@ class Gateway:
                 in_flight.stored = True
                 self.spent.count(request, result)
                 return result
-            return await self._made(key, request, in_flight)
+            return await self._paid_call(key, request, in_flight)
         finally:
             if not in_flight.stored:
                 self._store.release(key)
@@ -248,7 +248,7 @@ class Gateway:
             wait = min(2 * wait, LONGEST_LOOK_S)
             await self.batches.load()  # it may have been left in a batch
 
-    async def _made(self, key: str, request: Request, in_flight: InFlightCall) -> CallResult:
+    async def _paid_call(self, key: str, request: Request, in_flight: InFlightCall) -> CallResult:
         self._check_open(request.spec)
         need = reservation_of(request, self._prices[request.spec.name])
         try:

@@ -34,8 +34,8 @@ class SamplingKeys:
         """The request as it is sent: as it is, or without sampling keys."""
         if request.spec.name not in self.refused or not KEYS & request.parameters.keys():
             return request
-        kept = {name: value for name, value in request.parameters.items() if name not in KEYS}
-        return replace(request, parameters=kept)
+        parameters = {name: value for name, value in request.parameters.items() if name not in KEYS}
+        return replace(request, parameters=parameters)
 
 
 def sampling_notes(refused: Mapping[str, str]) -> list[str]:

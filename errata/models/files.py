@@ -51,8 +51,8 @@ class Files:
         if self.kind == "gguf":
             return [self.path]
         folders = [self.path, *(self.path / name for name in NAT_ADAPTERS if self.kind == "nat")]
-        found = (each for folder in folders for each in folder.iterdir() if each.suffix in _SUFFIXES)
-        return sorted(each for each in found if each.is_file() and each.name not in _OF_TRAINING)
+        candidates = (each for folder in folders for each in folder.iterdir() if each.suffix in _SUFFIXES)
+        return sorted(each for each in candidates if each.is_file() and each.name not in _OF_TRAINING)
 
     def fingerprint(self) -> str:
         """sha256 over the names and contents of the relevant files, those of an adapter's base included."""

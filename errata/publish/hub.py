@@ -29,8 +29,8 @@ class Destination:
     public: bool = False
 
     def __str__(self) -> str:
-        seen = "public, anybody can read it" if self.public else "private"
-        return f"{self.endpoint} as {self.kind} {self.repo} ({seen}), with the key in {self.token_env}"
+        access = "public, anybody can read it" if self.public else "private"
+        return f"{self.endpoint} as {self.kind} {self.repo} ({access}), with the key in {self.token_env}"
 
 
 def destination(
@@ -60,10 +60,10 @@ def plan_lines(to: Destination, uploads: Sequence[Upload]) -> list[str]:
     """What would be sent, a line for the whole and one per file."""
     size = sum(each.bytes for each in uploads)
     files = f"{len(uploads)} file{'s' if len(uploads) != 1 else ''}"
-    return [f"sends {files}, {_shown(size)}, to {to}", *(f"  {each.name}  {_shown(each.bytes)}" for each in uploads)]
+    return [f"sends {files}, {_size(size)}, to {to}", *(f"  {each.name}  {_size(each.bytes)}" for each in uploads)]
 
 
-def _shown(size: int) -> str:
+def _size(size: int) -> str:
     return f"{size:,} bytes" if size < 2**20 else f"{size / 2**20:,.1f} MiB"
 
 
@@ -130,9 +130,9 @@ def _make_room(api: Any, to: Destination) -> None:
         )
 
 
-def _refused(to: Destination, said: str, token: str) -> ErrataError:
+def _refused(to: Destination, message: str, token: str) -> ErrataError:
     return ErrataError(
-        f"{to.endpoint}: {said.replace(token, '***')}"[:600],
+        f"{to.endpoint}: {message.replace(token, '***')}"[:600],
         f"nothing or not all was sent to {to.repo}",
         f"see that the key in {to.token_env} may write there, and send it again",
     )

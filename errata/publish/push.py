@@ -57,13 +57,13 @@ def prepare(
     base only this machine has; as `hub.destination`.
     """
     at = Path(path)
-    found = _evidence(at, evidence)
+    cards = _evidence(at, evidence)
     if at.suffix == ".jsonl" or (at.is_dir() and any(at.glob("*.jsonl")) and not any(at.glob("*.safetensors"))):
         if evals or base:
             raise UsageError("--eval or --base with a data set", "they are of students", "leave them out")
-        return Push(destination(repo, "dataset", **where), (*of_data_set(at), *found))
+        return Push(destination(repo, "dataset", **where), (*of_data_set(at), *cards))
     to = destination(repo, "model", **where)
-    return Push(to, (*_student(at, repo, evals, base), *found))
+    return Push(to, (*_student(at, repo, evals, base), *cards))
 
 
 def _student(at: Path, repo: str, evals: Sequence[str | Path], base: str | None) -> list[Upload]:

@@ -189,8 +189,8 @@ def _read(run: RunDir, index: LogIndex, archive: Archive, listing: Index, say: S
                 "restore the line, or run the problem again in a new run",
             ) from error
     name = str(manifest.get("name") or (recipe.name if recipe else run.path.resolve().name))
-    told = {**figures(run, index, funnel), "accepted_by": accepted_by(run), "audit": audit_of(run, target)}
-    return RunView(name, told, totals, recipe, manifest)
+    facts = {**figures(run, index, funnel), "accepted_by": accepted_by(run), "audit": audit_of(run, target)}
+    return RunView(name, facts, totals, recipe, manifest)
 
 
 def _recipe(run: RunDir) -> SynthRecipe | None:

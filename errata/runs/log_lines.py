@@ -20,7 +20,7 @@ from errata.records import Problem, Transcript, canonical
 BLOCK = 1 << 20
 DAMAGED = "transcripts.damaged.jsonl"
 """Beside the log: its lines that were no transcripts, as they were."""
-SHOWN = 10
+MOST_NUMBERS = 10
 """Line numbers that a message names."""
 
 
@@ -108,7 +108,7 @@ def split(lines: Iterable[bytes], damaged: Iterable[int]) -> Iterator[tuple[byte
 
 def in_words(log: Path, damaged: tuple[int, ...]) -> str:
     """Where the damaged lines are: `runs/demo/transcripts.jsonl, lines 3, 7`."""
-    numbers = ", ".join(map(str, damaged[:SHOWN])) + ", ..." * (len(damaged) > SHOWN)
+    numbers = ", ".join(map(str, damaged[:MOST_NUMBERS])) + ", ..." * (len(damaged) > MOST_NUMBERS)
     return f"{log}, line{'s' * (len(damaged) > 1)} {numbers}"
 
 

@@ -112,14 +112,14 @@ class Rate:
     """Calls per second over the last seconds."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque([(0.0, 0)])
+        self._samples: deque[tuple[float, int]] = deque([(0.0, 0)])
 
     def __call__(self, snapshot: Snapshot) -> float:
         spent = snapshot.spent["this_run"]
-        self._seen.append((snapshot.elapsed_s, spent["paid"] + spent["cached"] + spent["failed"]))
-        while len(self._seen) > 2 and self._seen[-1][0] - self._seen[0][0] > RATE_OVER_S:
-            self._seen.popleft()
-        (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
+        self._samples.append((snapshot.elapsed_s, spent["paid"] + spent["cached"] + spent["failed"]))
+        while len(self._samples) > 2 and self._samples[-1][0] - self._samples[0][0] > RATE_OVER_S:
+            self._samples.popleft()
+        (first_s, first), (last_s, last) = self._samples[0], self._samples[-1]
         return (last - first) / (last_s - first_s) if last_s > first_s else 0.0
 
 

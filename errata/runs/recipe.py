@@ -111,7 +111,7 @@ class SynthRecipe(Settings):
         return call_estimates(self.pipeline, self.agents, self.settings, rates or Rates())
 
     @property
-    def asked(self) -> tuple[AgentSpec, ...]:
+    def callees(self) -> tuple[AgentSpec, ...]:
         """The agents that the pipeline or a stage of one's own asks, and those that answer in their place."""
         named = {spec.name: spec for spec in self.agents.everyone}
         waiting = [estimate.agent.name for estimate in self.calls()]

@@ -12,8 +12,8 @@ ReviewFigures = dict[str, int | float | None]
 
 def further_samples(transcript: Transcript) -> frozenset[str]:
     """Ids of the rationales that the stage peer_review asked for, beside those that every teacher writes."""
-    asked = {call.id for call in transcript.calls if call.verb == "solve" and call.stage == "peer_review"}
-    return frozenset(each.id for each in transcript.rationales if asked.intersection(each.call_ids))
+    calls = {call.id for call in transcript.calls if call.verb == "solve" and call.stage == "peer_review"}
+    return frozenset(each.id for each in transcript.rationales if calls.intersection(each.call_ids))
 
 
 class ReviewCounts:
@@ -27,10 +27,10 @@ class ReviewCounts:
 
     def add(self, author: str, reviewers: Iterable[str]) -> None:
         """One judged rationale, and who reviewed it."""
-        asked = list(reviewers)
-        self._panel[author].update(asked)
+        names = list(reviewers)
+        self._panel[author].update(names)
         self._rationales[author] += 1
-        self._reviews += len(asked)
+        self._reviews += len(names)
 
     def add_sample(self) -> None:
         """One further sample, which no panel reviews."""
@@ -53,10 +53,12 @@ class ReviewCounts:
 
 def in_words(figures: ReviewFigures) -> str:
     """What adaptive votes saved and asked for beside reviews, as one sentence; nothing where they did neither."""
-    made, saved, samples = figures["per_rationale"], figures["saved_per_rationale"], figures["samples"]
+    reviews, saved, samples = figures["per_rationale"], figures["saved_per_rationale"], figures["samples"]
     parts = []
-    if made and saved:
-        parts.append(f"{made:.2f} reviews per rationale were made, {saved:.2f} fewer than by the whole panel on each")
+    if reviews and saved:
+        parts.append(
+            f"{reviews:.2f} reviews per rationale were made, {saved:.2f} fewer than by the whole panel on each"
+        )
     if samples:
         parts.append(f"further samples asked for: {samples:,}")
     return "; ".join(parts)

@@ -183,7 +183,7 @@ def _start(recipe: SynthRecipe, directory: RunDir) -> _Start:
     tally = survey(problems, index)
     settled = tally.logged - tally.failed.total()
     if settled < tally.total:
-        check_access(recipe.asked)
+        check_access(recipe.callees)
     return _Start(directory, prompts, problems, index, tally, torn, damage, resumed, settled)
 
 

@@ -27,10 +27,10 @@ from errata.runs.recipe import SynthRecipe
 
 def warmup_of(recipe: SynthRecipe) -> int:
     """How many problems run first so that the others can use what they teach."""
-    return max(_shown(recipe), reviewed_first(recipe))
+    return max(_examples_from(recipe), reviewed_first(recipe))
 
 
-def _shown(recipe: SynthRecipe) -> int:
+def _examples_from(recipe: SynthRecipe) -> int:
     dual = recipe.settings.of(DUAL_COT)
     used = DUAL_COT in recipe.pipeline
     return dual.warmup if used and dual.demonstrations is None else 0
@@ -69,8 +69,8 @@ async def learned_from(
         finished: their transcripts.
         grader: which says what answers are the same. Raises UsageError where it cannot.
     """
-    shown, reviewed = set(ids[: _shown(recipe)]), set(ids[: reviewed_first(recipe)])
-    pairs = [pair for each in finished if each.problem.id in shown for pair in natural_demonstrations(each)]
+    examples, reviewed = set(ids[: _examples_from(recipe)]), set(ids[: reviewed_first(recipe)])
+    pairs = [pair for each in finished if each.problem.id in examples for pair in natural_demonstrations(each)]
     panel = [each for each in finished if each.problem.id in reviewed and each.outcome.status != "failed"]
     return Learned(tuple(pairs), await _policy(recipe, panel, grader) if reviewed else None)
 

@@ -90,10 +90,10 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
     amounts = ("least", "expected", "most")
     named = (("teachers' calls", "teacher_calls"), ("teacher tokens", "teacher_tokens"), ("cost", "cost_usd"))
     rows = [(what, *(_amount(key, planned["round"][key][amount]) for amount in amounts)) for what, key in named]
-    done, asked = planned["rounds"], planned["round"]["own_answers"]
+    done, own_answers = planned["rounds"], planned["round"]["own_answers"]
     show([table(f"A round of {planned['problems']['chosen']:,} problems", ("", *amounts), rows)])
     click.echo(
-        f"rounds: {done['done']} of {done['all']} done; each asks the student {asked:,} times: "
+        f"rounds: {done['done']} of {done['all']} done; each asks the student {own_answers:,} times: "
         f"{planned['problems']['taught']:,} problems in the exam, {planned['problems']['judge']:,} by the judge"
     )
     for words in _ahead(planned):

@@ -69,23 +69,23 @@ def read_history(home: Path) -> History:
     """A school by its folder. Raises UsageError where there is no record, or an eval that cannot be read."""
     school = read_school(home)
     start = _finished(home, school.start.judge)
-    found = History(home, school, start, times=times_of(read_record(home)))
+    history = History(home, school, start, times=times_of(read_record(home)))
     for each in school.rounds:
-        _add(found, each)
-    return found
+        _add(history, each)
+    return history
 
 
-def _add(found: History, done: Round) -> None:
+def _add(history: History, done: Round) -> None:
     number, here = done.round, Places(Path(f"round-{done.round}"))
-    if judge := _finished(found.home, done.judge):
-        found.judges[number] = judge
-    if exam := _finished(found.home, done.exam):
-        found.exams[number] = rights_of(exam.items)
-    if after := _finished(found.home, str(here.mastered(AFTER))):
-        found.forgotten[number] = tuple(item for item, right in rights_of(after.items).items() if not right)
-    if done.lesson and is_run(found.home / done.lesson):
-        run = RunDir(found.home / done.lesson)
-        found.explained[number] = list(explanations(read_transcripts(run.log, run.index().in_input_order())))
+    if judge := _finished(history.home, done.judge):
+        history.judges[number] = judge
+    if exam := _finished(history.home, done.exam):
+        history.exams[number] = rights_of(exam.items)
+    if after := _finished(history.home, str(here.mastered(AFTER))):
+        history.forgotten[number] = tuple(item for item, right in rights_of(after.items).items() if not right)
+    if done.lesson and is_run(history.home / done.lesson):
+        run = RunDir(history.home / done.lesson)
+        history.explained[number] = list(explanations(read_transcripts(run.log, run.index().in_input_order())))
 
 
 def rights_of(items: Iterable[Item]) -> Rights:
@@ -106,5 +106,5 @@ def explanations(transcripts: Iterable[Transcript]) -> Iterator[Explained]:
 def _finished(home: Path, place: str | None) -> Eval | None:
     if place is None or not (home / place / ITEMS).is_file():
         return None
-    found = read_eval(home / place)
-    return found if found.manifest.status == "finished" and found.items else None
+    result = read_eval(home / place)
+    return result if result.manifest.status == "finished" and result.items else None

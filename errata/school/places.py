@@ -40,7 +40,7 @@ class Task(NamedTuple):
     """0 for the start."""
     student: str = ""
     """The student that the round starts from, as `local/` and `--model_name_or_path` take it."""
-    made: str = ""
+    result: str = ""
     """The student that the round made."""
     again: bool = False
     """The training is repeated, at half the rate."""
@@ -124,8 +124,8 @@ def untouched(school: SchoolRecipe) -> str:
     """The student before any lesson, as `local/` and `--model_name_or_path` take it."""
     if school.student.model is not None:
         return expand(school.student.model)
-    made = [path for path in pretrained(school).glob("tiny-*") if path.is_dir()]
-    return str(made[0]) if len(made) == 1 else str(pretrained(school))
+    folders = [path for path in pretrained(school).glob("tiny-*") if path.is_dir()]
+    return str(folders[0]) if len(folders) == 1 else str(pretrained(school))
 
 
 def store(school: SchoolRecipe) -> str:

@@ -83,13 +83,13 @@ def measured(done: Sequence[Round]) -> dict[str, Any] | None:
 
 def _left(lesson: Mapping[str, Any], following: Mapping[str, Any] | None, rounds: int) -> dict[str, Any]:
     """Over the rounds that are left: the estimate, what is expected by what is measured where something is."""
-    found: dict[str, Any] = {
+    left: dict[str, Any] = {
         name: {amount: _times(value, rounds) for amount, value in lesson[name].items()} for name in lesson
     }
     if following is not None:
-        found["teacher_tokens"]["expected"] = following["teacher_tokens"] * rounds
-        found["cost_usd"]["expected"] = _times(following["dollars"], rounds)
-    return found | {"hours": None if following is None else round(following["hours"] * rounds, 2)}
+        left["teacher_tokens"]["expected"] = following["teacher_tokens"] * rounds
+        left["cost_usd"]["expected"] = _times(following["dollars"], rounds)
+    return left | {"hours": None if following is None else round(following["hours"] * rounds, 2)}
 
 
 def _times(value: float | None, rounds: int) -> float | None:

@@ -19,7 +19,7 @@ from errata.school.nodes.lesson import lesson_data, recipe_in
 from errata.school.places import Task, start_run, untouched
 from errata.school.recipe import SchoolRecipe
 
-SHOWN = 3
+MOST_NAMES = 3
 """Problems named at once."""
 
 
@@ -65,7 +65,7 @@ def refuse_overlap(taught: Sequence[Problem], judge: Sequence[TaskProblems]) -> 
         if same:
             raise UsageError(
                 f"{len(same)} of {len(met)} problems of judge.tasks.{task.name} may be taught: "
-                f"{', '.join(same[:SHOWN])}{', ...' * (len(same) > SHOWN)}",
+                f"{', '.join(same[:MOST_NAMES])}{', ...' * (len(same) > MOST_NAMES)}",
                 "a student is judged on what it was never taught, or its accuracy says what it has by heart",
                 "judge on another split or file, or name the judge's source in data.exclude",
             )
@@ -101,4 +101,4 @@ def check_lesson(parts: Parts, say: Callable[[str], None], trusted: Sequence[str
         say(line)
     say_destinations(parts.lesson.agents.everyone, trusted, say, "lesson ")
     check(parts.lesson.agents, parts.lesson.budget)
-    check_access(parts.lesson.asked)
+    check_access(parts.lesson.callees)

@@ -54,7 +54,7 @@ def unchangeable(plain: Mapping[str, Any]) -> dict[str, Any]:
     rest = {key: value for key, value in plain.items() if key not in CHANGEABLE}
     lesson = {key: value for key, value in plain["lesson"].items() if key not in OF_LESSON}
     if isinstance(lesson.get("agents"), dict):
-        agents = {who: asked for who, asked in lesson["agents"].items() if who != "standby"}
+        agents = {who: agent for who, agent in lesson["agents"].items() if who != "standby"}
         lesson["agents"] = _without_manners(agents)
     return rest | {"lesson": lesson}
 

@@ -44,12 +44,12 @@ def _sentence(words: str) -> str:
 
 
 def _accuracy(history: History) -> Figure:
-    found = standings(history.school)
-    first, last = found[0], found[-1]
+    rows = standings(history.school)
+    first, last = rows[0], rows[-1]
     title = f"The untouched student is right on {pct(first.accuracy.value, 1)}."
     if last is not first:
         title = (
-            f"From {pct(first.accuracy.value, 1)} to {pct(last.accuracy.value, 1)} in {count(len(found) - 1, 'round')}."
+            f"From {pct(first.accuracy.value, 1)} to {pct(last.accuracy.value, 1)} in {count(len(rows) - 1, 'round')}."
         )
     table = [
         [
@@ -58,28 +58,28 @@ def _accuracy(history: History) -> Figure:
             each.teacher_tokens,
             None if each.dollars is None else dollars(each.dollars),
         ]
-        for each in found
+        for each in rows
     ]
     headings = ("student", "right in % [95 %]", "teacher tokens so far", "dollars so far")
-    charts = [_by_round(found)]
+    charts = [_by_round(rows)]
     if last.teacher_tokens > 0:
-        charts.append(_by_amount(found, [each.teacher_tokens for each in found], "teacher tokens"))
-    paid = [each.dollars for each in found if each.dollars is not None]
-    if len(paid) == len(found) and paid[-1] > 0:
-        charts.append(_by_amount(found, paid, "dollars"))
+        charts.append(_by_amount(rows, [each.teacher_tokens for each in rows], "teacher tokens"))
+    paid = [each.dollars for each in rows if each.dollars is not None]
+    if len(paid) == len(rows) and paid[-1] > 0:
+        charts.append(_by_amount(rows, paid, "dollars"))
     note = (
         "Lines show 95 % intervals of each student's accuracy; gains between two students are paired, and in the table."
     )
     return Figure(title, Table(headings, table), charts, note, wide=len(charts) > 2)
 
 
-def _by_round(found: Sequence[Standing]) -> Chart:
-    rows = [_drawn(each, each.name) for each in found]
+def _by_round(standings: Sequence[Standing]) -> Chart:
+    rows = [_drawn(each, each.name) for each in standings]
     return lines(rows, [""], x_title="round", points=True, ordinal=True).named("by round")
 
 
-def _by_amount(found: Sequence[Standing], amounts: Sequence[float], what: str) -> Chart:
-    rows = [_drawn(each, amount) for each, amount in zip(found, amounts, strict=True)]
+def _by_amount(standings: Sequence[Standing], amounts: Sequence[float], what: str) -> Chart:
+    rows = [_drawn(each, amount) for each, amount in zip(standings, amounts, strict=True)]
     return lines(rows, [""], x_title=what, points=True).named(f"by {what}")
 
 
@@ -94,12 +94,12 @@ def _rounds(history: History) -> Figure | None:
     rounds = history.school.rounds
     if not rounds:
         return None
-    shown = sum(each.gain is not None and each.gain.verdict == "better" for each in rounds)
+    gains = sum(each.gain is not None and each.gain.verdict == "better" for each in rounds)
     headings = (
         *("round", "chosen", "right in % [95 %]", "gain in points", "p", "verdict", "mastered", "forgot in points"),
         *("teacher tokens", "own tokens", "dollars", "hours", "learning rate"),
     )
-    title = f"{shown or 'None'} of {count(len(rounds), 'round')} {'is' if shown < 2 else 'are'} shown to be a gain."
+    title = f"{gains or 'None'} of {count(len(rounds), 'round')} {'is' if gains < 2 else 'are'} shown to be a gain."
     note = (
         "Gains are over the student that the round started from, paired on the same items, and not corrected for the "
         "number of rounds. Forgot: what accuracy fell by on the problems that the exam shows as mastered."
@@ -164,14 +164,14 @@ def _listed(history: History, changed: Changed) -> Lines:
     questions = {item.id: str(item.meta.get("question") or "") for item in history.judges[changed.round].items}
     forgotten = history.forgotten.get(changed.round, ())
     judged = (("cured", changed.cured), ("broken", changed.broken), ("never right so far", changed.never_learned))
-    found: Lines = []
+    lines: Lines = []
     for what, items in judged:
         for item in items[:MOST_ITEMS]:
             link = Link(item, f"#item={quote(item, safe='')}")
-            found.append([link, changed.round, what, questions[item] or None])
+            lines.append([link, changed.round, what, questions[item] or None])
     for item in forgotten[:MOST_ITEMS]:
-        found.append([item, changed.round, "mastered before, forgotten", None])
-    return found
+        lines.append([item, changed.round, "mastered before, forgotten", None])
+    return lines
 
 
 # ---- lessons ---------------------------------------------------------------------------------------------------------

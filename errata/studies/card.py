@@ -135,8 +135,8 @@ def _endings(row: Mapping[str, Any]) -> str:
     for each in row["ended"]:
         name = f"{each['student']} seed {each['seed']}" if several else f"seed {each['seed']}"
         alike.setdefault((each["rounds"], each["stopped"] or "not ended"), []).append(name)
-    told = [f"{', '.join(names)} after round {rounds}: {why}" for (rounds, why), names in alike.items()]
-    return f"- {_cell(row['arm'])}: {_cell('; '.join(told))}"
+    endings = [f"{', '.join(names)} after round {rounds}: {why}" for (rounds, why), names in alike.items()]
+    return f"- {_cell(row['arm'])}: {_cell('; '.join(endings))}"
 
 
 def _size(value: float | None) -> str:

@@ -56,10 +56,10 @@ def write_page(
 
 def settings_of(study: StudyRecipe) -> dict[str, str]:
     """By the arms' labels, what tells each from others of its method: its flags, its data, where it starts."""
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for name, arm in study.arms.items():
         words = [f"{flag} {value}" for flag, value in arm.flags.items() if flag != "control"]
         words += [f"data {arm.data}"] if arm.data and len(study.data) > 1 else []
         words += [f"from {arm.start}"] if arm.start else []
-        found |= {label_of(study, student, name): ", ".join(words) for student in study.students}
-    return found
+        settings |= {label_of(study, student, name): ", ".join(words) for student in study.students}
+    return settings

@@ -32,4 +32,4 @@ def check_lessons(
         recipe = lesson_of(study, step)
         say_destinations(recipe.agents.everyone, trusted, say, f"{step.part} ")
         check(recipe.agents, recipe.budget)
-        check_access(recipe.asked)
+        check_access(recipe.callees)

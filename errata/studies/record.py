@@ -17,20 +17,20 @@ def done(steps: Mapping[str, Step], record: list[Finish]) -> set[str]:
     describe. Evals are made again, since each of their directories knows what it is of.
     """
     ended = {finish.step: finish for finish in record if finish.code == EXIT_DONE}
-    found = set()
+    names = set()
     for name, step in steps.items():
         finish = ended.get(name)
         if finish is None or not step.out.exists():
             continue
         if finish.inputs == step.inputs:
-            found.add(name)
+            names.add(name)
         elif step.kind != "eval":
             raise UsageError(
                 f"{step.out} was made from other settings",
                 f"{name} has changed in the recipe since, or what it is made from has",
                 f"give it another name in the recipe, or remove {step.out} to have it made again",
             )
-    return found
+    return names
 
 
 def seconds_left(steps: Mapping[str, Step], pending: set[str], record: list[Finish], together: int) -> float | None:

@@ -29,11 +29,11 @@ ALIKE = 0.05
 
 def claims_of(study: StudyRecipe) -> dict[str, tuple[StudyClaim, Claim]]:
     """By name, each claim as the recipe has it and as it is compared, one per student."""
-    found = {}
+    claims = {}
     for student in study.students:
         for claim in study.claims:
             name = claim.name if len(study.students) == 1 else f"{claim.name}, {student}"
-            found[name] = (
+            claims[name] = (
                 claim,
                 Claim(
                     name=name,
@@ -43,7 +43,7 @@ def claims_of(study: StudyRecipe) -> dict[str, tuple[StudyClaim, Claim]]:
                     decoding=claim.decoding,
                 ),
             )
-    return found
+    return claims
 
 
 def compare_study(study: StudyRecipe) -> Comparison:
@@ -136,12 +136,12 @@ def _as_claimed(verdict: str, sign: str) -> bool | None:
 
 def sizes_of(arm: Arm) -> dict[str, float | None]:
     """What the arm's trainings took, the mean over seeds; None where some training does not say."""
-    found: dict[str, float | None] = {}
+    sizes: dict[str, float | None] = {}
     for name in QUANTITIES:
         values = [(each.manifest.training or {}).get(name) for each in arm.evals]
         known = [float(value) for value in values if isinstance(value, int | float)]
-        found[name] = sum(known) / len(known) if known and len(known) == len(values) else None
-    return found
+        sizes[name] = sum(known) / len(known) if known and len(known) == len(values) else None
+    return sizes
 
 
 def _alike(one: float | None, other: float | None) -> bool | None:
@@ -172,6 +172,6 @@ def interval(row: Mapping[str, Any]) -> str:
 
 def counts(rows: Sequence[Mapping[str, Any]]) -> str:
     """How many claims were shown, contradicted, and not shown."""
-    shown = sum(row["as_claimed"] is True for row in rows)
+    confirmed = sum(row["as_claimed"] is True for row in rows)
     contrary = sum(row["as_claimed"] is False for row in rows)
-    return f"{shown} shown as claimed, {contrary} shown the other way, {len(rows) - shown - contrary} not shown"
+    return f"{confirmed} shown as claimed, {contrary} shown the other way, {len(rows) - confirmed - contrary} not shown"

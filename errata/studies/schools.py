@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class SchoolEnded(ErrataError):
     """A school that ended before its last round, with the exit code of `errata school`."""
 
-    def __init__(self, found: str, code: int) -> None:
-        super().__init__(found, "an arm needs its school's student", "see its log; the same command goes on")
+    def __init__(self, fault: str, code: int) -> None:
+        super().__init__(fault, "an arm needs its school's student", "see its log; the same command goes on")
         self.exit_code = code
 
 
@@ -45,7 +45,7 @@ class InProcess:
         from errata.school.worker import do
         from errata.steps.worker import attempt
 
-        code, error = attempt(lambda asked: do(self.school, asked), request, Path(request["log"]))
+        code, error = attempt(lambda task: do(self.school, task), request, Path(request["log"]))
         self.interrupted = self.interrupted or code == EXIT_INTERRUPTED
         return code, error
 
@@ -141,13 +141,13 @@ def plan_schools(study: StudyRecipe, steps: Mapping[str, Step]) -> Iterator[dict
 def schools_found(study: StudyRecipe) -> list[dict[str, Any]]:
     """What the schools of each arm came to, over students and seeds, and why each ended; of those that have begun."""
     arms = [arm for arm, spec in study.arms.items() if spec.school is not None]
-    found: dict[str, list[tuple[Step, School]]] = {arm: [] for arm in arms}
+    schools: dict[str, list[tuple[Step, School]]] = {arm: [] for arm in arms}
     for step in steps_of(study).values():
         if step.kind == "school" and (record := _record_in(step.out)) is not None:
-            found[step.part].append((step, record))
+            schools[step.part].append((step, record))
     return [
         {"arm": arm, **_summary([record for _, record in pairs]), "ended": [_ending(*pair) for pair in pairs]}
-        for arm, pairs in found.items()
+        for arm, pairs in schools.items()
         if pairs
     ]
 

@@ -85,7 +85,7 @@ def _train(study: StudyRecipe, step: Step) -> int:
 def eval_data(study: StudyRecipe, step: Step, arms: Iterable[str] | None = None) -> dict[str, Any]:
     """The recipe of a seed's evals as plain data: the untouched student and every arm, or those that are named."""
     assert step.seed is not None
-    home, made = home_of(study, step.student, step.seed), partial(made_by, study, step.student, step.seed)
+    home, student_of = home_of(study, step.student, step.seed), partial(made_by, study, step.student, step.seed)
     own: dict[str, Any] = {"replicate": step.seed, **study.students[step.student].prompt}
     evals = study.evals
     tasks: dict[str, Any] = {name: _varied(task, evals.vary, step.seed) for name, task in evals.tasks.items()}
@@ -93,7 +93,9 @@ def eval_data(study: StudyRecipe, step: Step, arms: Iterable[str] | None = None)
         "name": study.name,
         "run": str(home),
         "baseline": _model(study, step, UNTOUCHED, base_of(study, step.student)) | own,
-        "models": [_model(study, step, arm, str(made(arm))) | own for arm in (study.arms if arms is None else arms)],
+        "models": [
+            _model(study, step, arm, str(student_of(arm))) | own for arm in (study.arms if arms is None else arms)
+        ],
         "tasks": tasks,
         "decodings": evals.decodings,
         "concurrency": evals.concurrency,

@@ -50,11 +50,11 @@ def card_text(
         "Seed": str(manifest["seed"]),
         "Versions": ", ".join(f"{package} {version}" for package, version in manifest["versions"].items()),
     }
-    told = [f"- {fact}: {text}" for fact, text in facts.items() if text]
+    lines = [f"- {fact}: {text}" for fact, text in facts.items() if text]
     head = [f"base_model: {named}"] if not here else []
     head += [f"library_name: {_LIBRARIES.get(kind, 'transformers')}", "tags:", "- errata", f"- {method}"]
     rest = how_to_load(name, kind) if published else ["", "`manifest.json` beside this file tells the rest."]
-    return "\n".join(["---", *head, "---", "", f"# {name}", "", *told, *evaluated, *rest, ""])
+    return "\n".join(["---", *head, "---", "", f"# {name}", "", *lines, *evaluated, *rest, ""])
 
 
 def _data(source: Mapping[str, Any]) -> str:

@@ -85,8 +85,10 @@ def parse(
     except UsageError:
         raise
     except ImportError as error:  # such as --deepspeed, whose package errata does not bring
-        found = str(error).removeprefix("No package metadata was found for ").strip()
-        raise UsageError(found[:800], "a setting needs what is not installed", "install it, or leave it out") from error
+        missing = str(error).removeprefix("No package metadata was found for ").strip()
+        raise UsageError(
+            missing[:800], "a setting needs what is not installed", "install it, or leave it out"
+        ) from error
     except (ValueError, TypeError) as error:  # what the dataclasses say of values that do not go together
         raise UsageError(f"{error}"[:800], "these settings cannot be trained with", f"see `{prog} --help`") from error
     if training.trust_remote_code:

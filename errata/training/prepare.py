@@ -197,23 +197,23 @@ class Split:
             loaded = read(share.names, where)
             if (loaded.name, loaded.sha256) not in [(each.name, each.sha256) for each in self.loaded]:
                 self.loaded.append(loaded)
-            self.groups.add(self._kept(loaded.rows), share.marked, share.change)
+            self.groups.add(self._fitting_rows(loaded.rows), share.marked, share.change)
 
-    def _kept(self, rows: Sequence[LoadedRow]) -> list[LoadedRow]:
+    def _fitting_rows(self, rows: Sequence[LoadedRow]) -> list[LoadedRow]:
         """Rows without a fault, the others counted. Raises UsageError where none is left."""
         if self.fault is None:
             return list(rows)
         faults = [self.fault(each.row) for each in rows]
         self.left_out.update(fault for fault in faults if fault)
-        kept = [each for each, fault in zip(rows, faults, strict=True) if not fault]
-        if not kept:
+        fitting = [each for each, fault in zip(rows, faults, strict=True) if not fault]
+        if not fitting:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
             raise UsageError(
                 f"no row is left of {len(rows)}: {reasons}",
                 f"a row of this training is of the problem {rows[0].row.problem_id}",
                 "name an eval of the same problems, or train on all of them",
             )
-        return kept
+        return fitting
 
     def encoded(self, student: Student, objective: Objective, fit: Fit, left_out: Counter[str]) -> list[Group]:
         """Groups that the objective reads something of; what is left out is counted in `left_out`."""

@@ -15,7 +15,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from errata.errors import plain
 from errata.runs.progress import LINE_EVERY_S, duration
 
-SHOWN = ("loss", "eval_loss", "grad_share", "logp", "reward", "mean_token_accuracy", "accuracy")
+VISIBLE = ("loss", "eval_loss", "grad_share", "logp", "reward", "mean_token_accuracy", "accuracy")
 """How the logged figures begin that are shown; a term's name follows behind a slash."""
 STOPPING = "stopping after this step; once more stops at once"
 
@@ -42,7 +42,7 @@ def describe(now: TrainingNow) -> list[tuple[str, str]]:
     left = now.left_s()
     pace = "" if left is None else f", {(now.step - now.first) / max(now.elapsed_s, 1e-9):.2g} steps/s"
     figures = {
-        name: value for name, value in now.figures.items() if name.partition("/")[0] in SHOWN and name.isprintable()
+        name: value for name, value in now.figures.items() if name.partition("/")[0] in VISIBLE and name.isprintable()
     }
     return [
         ("steps", f"{now.step:,}/{now.steps:,}"),
@@ -102,11 +102,11 @@ class ShowsProgress(TrainerCallback):
         self._open.close()
 
 
-def show_progress(trainer: Trainer, stopper: Any, *, shown: bool) -> ShowsProgress | None:
+def show_progress(trainer: Trainer, stopper: Any, *, visible: bool) -> ShowsProgress | None:
     """Gives a trainer errata's panel in place of transformers' bar; with `shown` false nothing is shown."""
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
-    if not shown:
+    if not visible:
         return None
     panel = ShowsProgress(stopper)
     trainer.add_callback(panel)

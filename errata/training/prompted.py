@@ -25,7 +25,7 @@ IDLE = {
 """TRL's settings that these trainings never read, and why."""
 
 
-class Asked(NamedTuple):
+class PromptRow(NamedTuple):
     """A row for TRL, and every prompt that is made of it; the student's own stands first."""
 
     row: dict[str, Any]
@@ -40,11 +40,11 @@ class Prompted:
     ids: list[list[int]]
 
 
-def prepare_prompts(arguments: Arguments, form: Format, asked: Callable[[SourceRow], Asked]) -> Prompted:
+def prepare_prompts(arguments: Arguments, form: Format, to_row: Callable[[SourceRow], PromptRow]) -> Prompted:
     """Reads the data and opens the student; writes nothing.
 
     Args:
-        asked: makes a row for TRL of one that was read.
+        to_row: makes a row for TRL of one that was read.
 
     Raises:
         UsageError: bad data, flags or student, or prompts that leave no room for an answer.
@@ -62,15 +62,15 @@ def prepare_prompts(arguments: Arguments, form: Format, asked: Callable[[SourceR
     )
     loaded = read(data.dataset_name or [], where)
     sources = [each.row if data.system is None else replace(each.row, system=data.system) for each in loaded.rows]
-    rows = [asked(source) for source in sources]
+    rows = [to_row(source) for source in sources]
     texts = [message.content for row in rows for prompt in row.prompts for message in prompt]
     student = open_student(arguments.model, lambda: (texts, texts), training.seed, training.device_map)
     ids = [[prompt_ids(student.tokenizer, prompt) for prompt in row.prompts] for row in rows]
     longest = [max(map(len, each)) for each in ids]
     fits = _fits(longest, student, training.max_completion_length, data.too_long)  # type: ignore[attr-defined]
-    kept = [row.row for row, fit in zip(rows, fits, strict=True) if fit]
+    fitting = [row.row for row, fit in zip(rows, fits, strict=True) if fit]
     first = [each[0] for each, fit in zip(ids, fits, strict=True) if fit]
-    return Prompted(_prepared(loaded, student, kept, fits.count(False)), first)
+    return Prompted(_prepared(loaded, student, fitting, fits.count(False)), first)
 
 
 def _refuse_idle(training: Any) -> None:

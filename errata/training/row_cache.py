@@ -29,11 +29,11 @@ from errata.records import digest
 from errata.training.encode import Group, fingerprint
 
 FACTS = "facts.json"
-Made = tuple[Sequence[Group], dict[str, Any]]
+Preparation = tuple[Sequence[Group], dict[str, Any]]
 """Groups, and what else is known of them."""
 
 
-def cached_rows(key: str, make: Callable[[], Made]) -> tuple[Dataset, dict[str, Any]]:
+def cached_rows(key: str, make: Callable[[], Preparation]) -> tuple[Dataset, dict[str, Any]]:
     """The rows of this key with their facts, made where they do not lie there yet. Raises what `make` raises.
 
     Of several processes on a machine one makes them and the others wait.

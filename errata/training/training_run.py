@@ -155,7 +155,7 @@ class TrainingRun(Generic[K]):
         trainer.add_callback(stopper)
         trainer.add_callback(Finite())
         trainer.add_callback(WritesCards(self.write_card))
-        panel = show_progress(trainer, stopper, shown=self.main and not self.args.disable_tqdm)
+        panel = show_progress(trainer, stopper, visible=self.main and not self.args.disable_tqdm)
         try:
             with stopper.listening(), explained(), threads_for(trainer.model):
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)

@@ -65,11 +65,11 @@ def school_now(place: str, home: Path, folder: Path) -> SchoolNow:
         school, stopped = read_school(home), None
     except UsageError as error:
         school, stopped = School(name=home.name), str(error)
-    told = stopped or school.stopped
+    reason = stopped or school.stopped
     return SchoolNow(
         name=school.name,
         place=place,
-        stopped=None if told is None else told[:MOST_CHARS],
+        stopped=None if reason is None else reason[:MOST_CHARS],
         at_work=at_work(home),
         student=school.student,
         rounds=(_start(school), *(_round(each, home, folder.resolve()) for each in school.rounds)),

@@ -60,7 +60,7 @@ def test_what_cannot_serve_is_refused(tmp_path: Path, changes: dict[str, Any], w
 def test_the_students_own_answers_take_the_exam_alone_and_no_teacher(tmp_path: Path) -> None:
     parts = parts_of(load_school(written(tmp_path, teach="self")))
     assert [stage.name for stage in parts.lesson.pipeline] == ["exam"]
-    assert [spec.name for spec in parts.lesson.asked] == ["student"]
+    assert [spec.name for spec in parts.lesson.callees] == ["student"]
     both = parts_of(load_school(written(tmp_path, teach="both", lesson={**LESSON, "stages": ["rationales"]})))
     assert [stage.name for stage in both.lesson.pipeline] == ["exam", "rationales"]
 

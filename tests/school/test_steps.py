@@ -117,7 +117,7 @@ def test_a_training_that_diverges_is_repeated_once_at_half_the_rate_and_said(tmp
     record, _ = gone_through(school, worker, said)
     assert worker.done[-3:] == ["round-2 train", "round-2 train again", "round-2 judge"]
     assert worker.asked[-2].student == str(school.home / "round-1/student"), "from the last good student"
-    assert worker.asked[-1].made == str(school.home / "round-2/student-again")
+    assert worker.asked[-1].result == str(school.home / "round-2/student-again")
     assert [each.repeated for each in record.rounds] == [False, True]
     assert (record.rounds[1].learning_rate, record.student) == (1e-4, "round-2/student-again")
     assert "round-2 train: diverged; once more from the last good student, at half the rate" in said

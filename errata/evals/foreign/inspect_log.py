@@ -126,4 +126,4 @@ def _content(value: Any) -> str:
 
 def _whole(text: str, attached: dict[str, Any]) -> str:
     """The text with what stands in the sample's attachments put back."""
-    return _ATTACHMENT.sub(lambda found: str(attached.get(found[1], found[0])), text)
+    return _ATTACHMENT.sub(lambda match: str(attached.get(match[1], match[0])), text)

@@ -12,7 +12,7 @@ from errata.evals.results import Item, Sample
 
 LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 """inspect_ai's grades: correct, incorrect, partly correct, no answer."""
-SHOWN = 8
+MOST_NAMES = 8
 """Names listed at once."""
 
 
@@ -108,7 +108,7 @@ def _chosen(source: Source, answers: Sequence[Answer], wanted: Sequence[str]) ->
     names = list(dict.fromkeys(name for each in answers for name in each.scores))
     usable = [name for name in names if _is_share(answers, name)]
     if not usable:
-        fault = f"its scores are {', '.join(names[:SHOWN])}" if names else "no answer is scored"
+        fault = f"its scores are {', '.join(names[:MOST_NAMES])}" if names else "no answer is scored"
         raise UsageError(
             f"{source.path}: {fault}" if answers else f"{source.path} holds no answer",
             "an item needs a score that is true, false or a share between 0 and 1",
@@ -122,7 +122,7 @@ def _chosen(source: Source, answers: Sequence[Answer], wanted: Sequence[str]) ->
         raise UsageError(
             f"{source.path} has no score {' or '.join(wanted)}",
             "it is read by one of its scores",
-            f"name one of {', '.join(usable[:SHOWN])}",
+            f"name one of {', '.join(usable[:MOST_NAMES])}",
         )
     return usable[0], tuple(usable[1:])
 

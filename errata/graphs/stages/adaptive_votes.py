@@ -60,8 +60,8 @@ async def vote_on_all(
     """As `vote_where_undecided` with every vote that could be asked for: the whole panel, and all further samples."""
     sampled = await all_samples(team, state, more) if state["problem"].answer is None else State()
     written = {**state.get("rationales", {}), **sampled.get("rationales", {})}
-    seen = State(problem=state["problem"], rationales=written)
-    reviewed = await review_all(team, seen, waiting, AcceptRule(), sampling, blind=blind)
+    drafts = State(problem=state["problem"], rationales=written)
+    reviewed = await review_all(team, drafts, waiting, AcceptRule(), sampling, blind=blind)
     ids = frozenset(each.id for each in waiting)
     judged = await _judged(team, state, ids, written | reviewed["rationales"], more)
     return {"rationales": judged, "calls": {**sampled.get("calls", {}), **reviewed["calls"]}}

@@ -88,13 +88,13 @@ def build(team: Team, settings: LocateSettings, pipeline: Pipeline) -> Steps:
         calls: dict[str, Call] = {}
         if wrong.role in ASKED_ABOUT and len(steps_of(wrong.text)) > 1:
             problem, written = state["problem"], list(state["rationales"].values())
-            asked = await together(
+            answers = await together(
                 [
                     _by_prefixes(team, as_agreed(problem, written), wrong, settings),
                     _by_panel(team, problem, wrong, settings),
                 ]
             )
-            for each in asked:
+            for each in answers:
                 votes, calls = votes + each.votes, calls | each.calls
         return Votes(votes, calls)
 
@@ -187,10 +187,10 @@ def expected(counts: Counts, settings: LocateSettings, rates: Rates) -> Iterator
     wrong += [(student, counts.mistakes)] if student is not None else []
     if settings.prefixes:
         rounds = 0, ceil(log2(USUAL_STEPS)), ceil(log2(MOST_STEPS))
-        asked = sum((each for _, each in wrong), NONE).times(settings.prefixes).times(*rounds)
+        calls = sum((each for _, each in wrong), NONE).times(settings.prefixes).times(*rounds)
         for teacher in teachers:
             avoid = "set settings.locate.prefixes=0"
-            yield CallEstimate("teacher/continue", teacher, asked.times(1, 1 / number, 1), True, avoid=avoid)
+            yield CallEstimate("teacher/continue", teacher, calls.times(1, 1 / number, 1), True, avoid=avoid)
     if settings.reviewers:
         for author, written in wrong:
             for reviewer in counts.agents.panel:

@@ -133,8 +133,8 @@ def expected(counts: Counts, settings: PeerReviewSettings, rates: Rates) -> Iter
 
     def reviews(author: AgentSpec, number: Range) -> Iterator[CallEstimate]:
         adaptive = settings.votes == "adaptive"
-        asked = _where_undecided(counts, settings, rates, author, number) if adaptive else number
-        return counts.reviews(author, asked, inputs=inputs, by_policy=adaptive)
+        reviewers = _where_undecided(counts, settings, rates, author, number) if adaptive else number
+        return counts.reviews(author, reviewers, inputs=inputs, by_policy=adaptive)
 
     further = _further_samples(counts, settings, rates, written)
     counts.right += further.times(0, rates.teacher_right * rates.kept, 1)

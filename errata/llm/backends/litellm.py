@@ -45,7 +45,7 @@ warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
 class Answer:
     """What a provider has answered to the call at hand; with a status below 400 it may charge for it."""
 
-    asked: bool = False
+    is_sent: bool = False
     charged: bool = False
     body: bytes = b""
     instead: bytes | None = None
@@ -64,7 +64,7 @@ async def _guarded(self: LiteLLMAiohttpTransport, request: httpx.Request) -> htt
     """The response with its whole body, as errata.llm.backends.responses allows: litellm would follow redirects."""
     request.headers["Accept-Encoding"] = ACCEPTED_ENCODINGS
     answer = _answer.get(None) or Answer()
-    answer.asked = True
+    answer.is_sent = True
     if answer.instead is not None:
         answer.sent = request
         head = {"Content-Type": "application/json"}
@@ -154,8 +154,8 @@ class LiteLLM:
                     **arguments,
                 )
         except TimeoutError as error:
-            asked = _answer.get().asked
-            raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True, billed=asked) from error
+            is_sent = _answer.get().is_sent
+            raise ProviderFailure(f"no reply within {spec.timeout:g} s", transient=True, billed=is_sent) from error
         except litellm.UnsupportedParamsError as error:
             if request.schema is not None and names_schema(error.message):
                 raise SchemaRefused(error.message) from error

@@ -55,7 +55,7 @@ def _flaws(totals: LogTotals) -> dict[str, Counter[str]]:
     return by_author
 
 
-_SAID = {
+_TEXTS = {
     "named": (
         "explained by",
         "Kinds as the explainers named them for the mistakes they explained; an explanation may name several.",
@@ -71,7 +71,7 @@ _SAID = {
 def _by(totals: LogTotals, what: str, by_name: dict[str, Counter[str]]) -> Figure | None:
     if not by_name:
         return None
-    heading, note = _SAID[what]
+    heading, note = _TEXTS[what]
     kinds = [kind for kind in KINDS if any(counted[kind] for counted in by_name.values())]
     rows: Rows = []
     table: Lines = []

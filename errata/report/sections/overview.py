@@ -106,12 +106,12 @@ def claim_keys(results: Results | None) -> list[Key]:
     return [_difference(View(each, each.arm, ""), str(name)) for name, each in list(claims.items())[:MOST_CLAIMS]]
 
 
-def _difference(seen: View, name: str, planned: str = "") -> Key:
+def _difference(view: View, name: str, planned: str = "") -> Key:
     """A difference with all that must be known to read it: interval, verdict, control, task and items."""
-    value, low, high = seen.points
-    one = seen.difference
-    where = f"{seen.student} against {seen.other} on {named(one.task)}, {_items(one)}"
-    return Key(f"{value:+.1f}", f"points: {name}", f"[{low:+.1f}, {high:+.1f}], {seen.verdict}{planned}: {where}")
+    value, low, high = view.points
+    one = view.difference
+    where = f"{view.student} against {view.other} on {named(one.task)}, {_items(one)}"
+    return Key(f"{value:+.1f}", f"points: {name}", f"[{low:+.1f}, {high:+.1f}], {view.verdict}{planned}: {where}")
 
 
 def _items(one: Difference) -> str:

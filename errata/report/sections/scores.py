@@ -11,7 +11,7 @@ from errata.report.proportion import Share
 from errata.report.sections.synthesis import RunView
 from errata.runs.agreement import alpha
 
-ASKED = ("asked", "valid", "lost")
+COUNTS = ("asked", "valid", "lost")
 
 
 def figures(view: RunView) -> list[Figure | None]:
@@ -79,7 +79,7 @@ def _leniency(view: RunView) -> Figure | None:
             {"label": name, "series": "", "value": value, "low": low, "high": high, "tooltip": f"{name}: {tooltip}"}
         )
         table.append(
-            [name, *(by_reviewer[name][key] for key in ASKED), n, f"{value:+.3f}", f"{low:+.3f} to {high:+.3f}"]
+            [name, *(by_reviewer[name][key] for key in COUNTS), n, f"{value:+.3f}", f"{low:+.3f} to {high:+.3f}"]
         )
     mild, strict = max(offsets, key=lambda name: offsets[name][0]), min(offsets, key=lambda name: offsets[name][0])
     highest, lowest = offsets[mild], offsets[strict]
@@ -88,7 +88,7 @@ def _leniency(view: RunView) -> Figure | None:
         title = "No reviewer is clearly more lenient than the others."
     return Figure(
         title,
-        Table(("reviewer", *ASKED, "with co-reviewers", "points above them", "95 % interval"), table),
+        Table(("reviewer", *COUNTS, "with co-reviewers", "points above them", "95 % interval"), table),
         [dots(rows, [""], form="+.2~f", rule=0, title="points above the mean of the co-reviewers")],
         "Difference to the mean of the other reviewers of the same rationale, with a normal 95 % interval.",
     )

@@ -61,7 +61,7 @@ def first_wrong_steps(status: dict[str, Any]) -> Figure | None:
     if not wrong:
         return None
     title = f"The first wrong step is located in {located:,} of {count(wrong, 'wrong rationale')}."
-    rows: Lines = [[words, found, of - found] for words, (found, of) in counted.items() if of]
+    rows: Lines = [[words, located, of - located] for words, (located, of) in counted.items() if of]
     note = (
         "Known wrong by a gold answer or a person's mark; located by the stage locate, with a probability, or by the "
         "mark."

@@ -17,7 +17,7 @@ def notes_of(recipe: SynthRecipe, rates: Rates, measured: Pilot | None) -> list[
     """Notes on prices, rates, and replies that cannot be read."""
     unknown = sorted({spec.name for spec in recipe.agents.everyone if price_of(spec) is None})
     notes = [f"the price of {', '.join(unknown)} is unknown: give the agent a price: in the recipe"] if unknown else []
-    notes += [*model_notes(recipe.asked), *_access(recipe)]
+    notes += [*model_notes(recipe.callees), *_access(recipe)]
     if batched := [spec.name for spec in recipe.agents.batched]:
         waves = "stage after stage, a day each at most"
         notes.append(f"the calls of {', '.join(batched)} go out in batches, and are counted at their price: {waves}")
@@ -43,7 +43,7 @@ def _by_policy(recipe: SynthRecipe) -> str:
 
 def _access(recipe: SynthRecipe) -> list[str]:
     try:
-        check_access(recipe.asked)
+        check_access(recipe.callees)
     except UsageError as error:
         return [f"`errata synth` would refuse this: {error.found}"]
     return []
@@ -51,12 +51,12 @@ def _access(recipe: SynthRecipe) -> list[str]:
 
 def _measured(pilot: Pilot) -> list[str]:
     sum_ = total(pilot.replies.values())
-    found = (
+    note = (
         f"of {sum_.replies:,} replies of the pilot {sum_.unreadable:,} could not be read, {sum_.cut_off:,} were cut off"
     )
     if sum_.unreadable:
         took = f"{sum_.fresh_tries:,} fresh tries took {sum_.fresh_tokens:,} tokens"
-        found += f"; {took}, and the estimate counts as many per {pilot.problems:,} problems"
+        note += f"; {took}, and the estimate counts as many per {pilot.problems:,} problems"
     else:
-        found += "; fresh tries come on top (fresh_tries_at_most)"
-    return [found, *too_short({(agent, stage, verb): n for (stage, verb, agent), n in pilot.replies.items()}).values()]
+        note += "; fresh tries come on top (fresh_tries_at_most)"
+    return [note, *too_short({(agent, stage, verb): n for (stage, verb, agent), n in pilot.replies.items()}).values()]

@@ -58,16 +58,18 @@ def exam(school: SchoolRecipe, task: Task) -> int:
 def judge(school: SchoolRecipe, task: Task) -> int:
     """The student that the round made on what is never taught, and it and the one before on what that one mastered."""
     here = places(school, task.round)
-    code = evaluate_all(judge_recipe(school, here.judge_run, task.made, f"round-{task.round}"), untouched=False)
+    code = evaluate_all(judge_recipe(school, here.judge_run, task.result, f"round-{task.round}"), untouched=False)
     if code != EXIT_DONE or not here.mastered_ids.read_bytes():
         return code
     both = [
         _model(school, BEFORE, task.student, f"before round-{task.round}"),
-        _model(school, AFTER, task.made, f"round-{task.round}"),
+        _model(school, AFTER, task.result, f"round-{task.round}"),
     ]
     decoding = {"max_tokens": school.exam.max_tokens}
-    kept = {TAUGHT: taught(school, only=here.mastered_ids)}
-    return evaluate_all(_recipe(school, here.mastered_run, both, kept, {MASTERED: decoding}), untouched=task.round == 1)
+    mastered = {TAUGHT: taught(school, only=here.mastered_ids)}
+    return evaluate_all(
+        _recipe(school, here.mastered_run, both, mastered, {MASTERED: decoding}), untouched=task.round == 1
+    )
 
 
 def judge_recipe(school: SchoolRecipe, run: Path, student: str, label: str) -> EvalRecipe:

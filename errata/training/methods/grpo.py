@@ -21,7 +21,7 @@ from errata.records import Problem
 from errata.training.method import Knobs, Method
 from errata.training.method_arguments import Arguments
 from errata.training.prepare import Prepared
-from errata.training.prompted import Asked, Prompted, prepare_prompts
+from errata.training.prompted import Prompted, PromptRow, prepare_prompts
 from errata.training.terms import Term
 from errata.training.training_run import TrainingRun
 from errata.training.trl_methods import TrlFlags, fit_trl
@@ -72,12 +72,12 @@ class ExamTrainer(GRPOTrainer):
 
 def prepare_exam(arguments: Arguments) -> Prompted:
     """The exam's prompts. Raises UsageError, also where they leave no room for an answer; writes nothing."""
-    return prepare_prompts(arguments, FORMAT, _asked)
+    return prepare_prompts(arguments, FORMAT, _prompt_row)
 
 
-def _asked(row: SourceRow) -> Asked:
+def _prompt_row(row: SourceRow) -> PromptRow:
     prompt = "\n".join(message.content for message in row.prompt)
-    return Asked({"prompt": prompt, "problem": row.text("problem")}, (row.prompt,))
+    return PromptRow({"prompt": prompt, "problem": row.text("problem")}, (row.prompt,))
 
 
 def run(training: TrainingRun[Knobs]) -> int:

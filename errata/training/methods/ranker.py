@@ -289,10 +289,10 @@ def run(training: TrainingRun[RankerKnobs]) -> int:
     start = arguments.knobs.from_ranker
 
     def ranker() -> Ranker:
-        made = new_ranker(student.model, settings, lora)
+        ranker = new_ranker(student.model, settings, lora)
         if start is not None:
-            made.restore(start)
-        return made
+            ranker.restore(start)
+        return ranker
 
     trainer = training.built(
         student,

@@ -19,7 +19,7 @@ from errata.records import Message
 from errata.training.arguments import option
 from errata.training.method import Knobs, Method
 from errata.training.method_arguments import Arguments
-from errata.training.prompted import Asked, Prompted, prepare_prompts
+from errata.training.prompted import Prompted, PromptRow, prepare_prompts
 from errata.training.terms import Term
 from errata.training.training_run import TrainingRun
 from errata.training.trl_experimental import SDFTConfig, SDFTTrainer, SyncTeacherModelCallback
@@ -61,18 +61,18 @@ def prepare_privileged(arguments: Arguments) -> Prompted:
     """Prompts with what is known of them. Raises UsageError, also where they leave no room; writes nothing."""
     template = arguments.training.teacher_prompt_template  # type: ignore[attr-defined]
 
-    def asked(row: SourceRow) -> Asked:
+    def to_row(row: SourceRow) -> PromptRow:
         *before, question = row.prompt
         if question.role != "user":
             raise row.error(f"a prompt that ends with a message of the role {question.role}", "it is no question")
         context = row.text("privileged_context")
-        told = template.format(prompt=question.content, privileged_context=context)
-        return Asked(
+        content = template.format(prompt=question.content, privileged_context=context)
+        return PromptRow(
             {"prompt": [turn.model_dump() for turn in row.prompt], "privileged_context": context},
-            (row.prompt, (*before, Message(role="user", content=told))),
+            (row.prompt, (*before, Message(role="user", content=content))),
         )
 
-    return prepare_prompts(arguments, FORMAT, asked)
+    return prepare_prompts(arguments, FORMAT, to_row)
 
 
 def _refuse(args: SdftTraining, training: TrainingRun[Knobs]) -> None:
@@ -86,14 +86,14 @@ def _refuse(args: SdftTraining, training: TrainingRun[Knobs]) -> None:
         )
 
 
-def sdft_trainer(asked: Prompted, args: SdftTraining, lora: Any, callbacks: Any = None) -> PrivilegedTrainer:
-    """TRL's trainer over `asked`. `lora`: the adapter to train, or None."""
-    frozen = None if args.teacher_model_kind == "live" else frozen_copy(asked.prepared, lora)
+def sdft_trainer(data: Prompted, args: SdftTraining, lora: Any, callbacks: Any = None) -> PrivilegedTrainer:
+    """TRL's trainer over `data`. `lora`: the adapter to train, or None."""
+    frozen = None if args.teacher_model_kind == "live" else frozen_copy(data.prepared, lora)
     return PrivilegedTrainer(
-        asked.prepared.student.model,
+        data.prepared.student.model,
         args,
-        asked.prepared.rows,
-        processing_class=asked.prepared.student.tokenizer,
+        data.prepared.rows,
+        processing_class=data.prepared.student.tokenizer,
         peft_config=lora,
         callbacks=callbacks,
         frozen=frozen if frozen is None else frozen.requires_grad_(False),
@@ -105,9 +105,9 @@ def run(training: TrainingRun[Knobs]) -> int:
     args = training.args
     assert isinstance(args, SdftTraining)
     _refuse(args, training)
-    asked = prepare_privileged(training.arguments)
+    data = prepare_privileged(training.arguments)
     return fit_trl(
-        training, asked.prepared, lambda training, _, lora: sdft_trainer(asked, args, lora, training.callbacks)
+        training, data.prepared, lambda training, _, lora: sdft_trainer(data, args, lora, training.callbacks)
     )
 
 

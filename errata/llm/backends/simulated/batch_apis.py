@@ -59,16 +59,16 @@ class OpenAIBatches:
         return error_answer(404, "no such file", "not_found") if content is None else web.Response(body=content)
 
     async def create(self, request: web.Request) -> web.Response:
-        asked = orjson.loads(await request.read())
-        content = self._files.get(asked.get("input_file_id", ""))
-        if content is None or asked.get("endpoint") != "/v1/chat/completions":
+        body = orjson.loads(await request.read())
+        content = self._files.get(body.get("input_file_id", ""))
+        if content is None or body.get("endpoint") != "/v1/chat/completions":
             return error_answer(400, "input_file_id and endpoint are needed", "invalid_request")
         lines = [orjson.loads(line) for line in content.splitlines()]
         items = [Item(line["custom_id"], to_json(line["body"])) for line in lines]
         if len({item.custom_id for item in items}) < len(items):
             return error_answer(400, "a custom_id comes twice", "duplicate_custom_id")
-        about = {"metadata": asked.get("metadata"), "input_file_id": asked["input_file_id"]}
-        batch = self._desk.create("batch", items, about | {"completion_window": asked.get("completion_window", "24h")})
+        about = {"metadata": body.get("metadata"), "input_file_id": body["input_file_id"]}
+        batch = self._desk.create("batch", items, about | {"completion_window": body.get("completion_window", "24h")})
         return json_answer(self._as_object(batch))
 
     async def listed(self, request: web.Request) -> web.Response:
@@ -155,8 +155,8 @@ class AnthropicBatches:
         ]
 
     async def create(self, request: web.Request) -> web.Response:
-        asked = orjson.loads(await request.read())
-        items = [Item(each["custom_id"], to_json(each["params"])) for each in asked["requests"]]
+        body = orjson.loads(await request.read())
+        items = [Item(each["custom_id"], to_json(each["params"])) for each in body["requests"]]
         if len({item.custom_id for item in items}) < len(items):
             return error_answer(400, "a custom_id comes twice", "invalid_request_error")
         return json_answer(self._as_object(self._desk.create("msgbatch", items, {}), request))
@@ -202,7 +202,7 @@ def _anthropic_line(result: Result) -> bytes:
             value: dict[str, Any] = {"type": "succeeded", "message": result.value}
         case "error":
             name = "api_error" if result.value["status"] >= 500 else "invalid_request_error"
-            value = {"type": "errored", "error": {"type": "error", "error": {"type": name, **_said(result)}}}
+            value = {"type": "errored", "error": {"type": "error", "error": {"type": name, **_error_body(result)}}}
         case "expired":
             value = {"type": "expired"}
         case _:
@@ -210,5 +210,5 @@ def _anthropic_line(result: Result) -> bytes:
     return to_json({"custom_id": result.custom_id, "result": value})
 
 
-def _said(result: Result) -> dict[str, str]:
+def _error_body(result: Result) -> dict[str, str]:
     return {"message": str(result.value["message"])}

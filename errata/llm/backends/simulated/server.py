@@ -298,10 +298,10 @@ class _Window:
 def sets_temperature(body: bytes) -> bool:
     """Whether a request sets a temperature other than 1."""
     try:
-        asked = orjson.loads(body)
+        request = orjson.loads(body)
     except orjson.JSONDecodeError:
         return False
-    return isinstance(asked, dict) and asked.get("temperature") not in (None, 1)
+    return isinstance(request, dict) and request.get("temperature") not in (None, 1)
 
 
 NO_TEMPERATURE = "Unsupported value: 'temperature' is not supported with this model. Only the default (1) is."
