@@ -33,7 +33,7 @@ from errata.training.load_student import Student, Texts, open_student
 from errata.training.method_arguments import Arguments
 from errata.training.mistaken import Fault
 from errata.training.objective import Objective
-from errata.training.row_cache import Made, cached_rows, key_of
+from errata.training.row_cache import Preparation, cached_rows, key_of
 from errata.training.terms import Likelihood, Term
 
 UNLIMITED = 1 << 30
@@ -97,7 +97,7 @@ def prepare(arguments: Arguments) -> Prepared:
     limit = limit_length(arguments, student)
     fit = Fit(data.too_long, limit, _alignment(arguments), training.seed, data.max_reasoning_tokens)
 
-    def make() -> Made:
+    def make() -> Preparation:
         left_out = Counter[str]()
         if plain is not None:
             pattern = source.encoded(student, Objective(own), fit, Counter())
