@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,13 @@ import pytest
 from click.testing import CliRunner
 
 from errata.cli import cli
+from errata.school.places import Task
+from errata.school.recipe import load_school
 from errata.school.record import School, read_school
+from errata.school.run import run
 from errata.steps.record import read_record
 from tests.school.school_data import LESSON, written
+from tests.school.scripted import Scripted
 
 ROOT = Path(__file__).parents[2]
 FLAGS = {
@@ -35,6 +41,7 @@ FLAGS = {
     "disable_tqdm": True,
 }
 STUDENT: dict[str, Any] = {"problems": 64, "batch": 16, "examined": 4, "admitted": 0}
+PATIENT = {"forgetting": 100, "patience": 9}
 NODES = ("start", "round-1-exam", "round-1-choose", "round-1-lesson", "round-1-train", "round-1-judge")
 
 
@@ -92,6 +99,28 @@ def killed_in(folder: Path, node: str) -> bool:
 def step_of(node: str) -> str:
     """The name of a node by that of its log."""
     return node if node == "start" else " ".join(node.rsplit("-", 1))
+
+
+class Alone(Scripted):
+    """A worker of plain files that is never interrupted."""
+
+    def listening(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def test_its_record_is_there_from_the_first_node_on_and_says_that_it_goes_on(tmp_path: Path) -> None:
+    school = load_school(written(tmp_path, rounds=1))
+    seen: list[str | None] = []
+
+    def look(task: Task) -> None:
+        seen.append(read_school(school.home).stopped)
+
+    done = run(school, Alone(school, fate=look), print)
+    assert (done.code, done.school.stopped) == (0, "all 1 rounds are done")
+    more = load_school(written(tmp_path, rounds=2))
+    run(more, Alone(more, fate=look), print)
+    assert seen == [None] * 11
+    assert read_school(school.home).stopped == "all 2 rounds are done"
 
 
 @pytest.mark.slow
@@ -152,17 +181,44 @@ def test_every_verb_works_on_a_round_and_another_recipe_is_refused(tmp_path: Pat
 @pytest.mark.slow
 def test_ctrl_c_stops_within_a_node_and_a_second_command_at_work_is_refused(tmp_path: Path, student: Path) -> None:
     path, home = real(tmp_path, student), tmp_path / "runs/small"
-    child = subprocess.Popen(command(path), env=environment(), stderr=subprocess.PIPE, text=True)
-    while not (home / "logs/start.log").exists() and child.poll() is None:
-        time.sleep(0.01)
-    second = errata("school", str(path))
-    assert second.exit_code == 2
-    assert f"is in use by process {child.pid}" in second.output
-    child.send_signal(signal.SIGINT)
-    _, told = child.communicate()
+    with begun_until(path, home / "logs/start.log") as child:
+        second = errata("school", str(path))
+        assert second.exit_code == 2
+        assert f"is in use by process {child.pid}" in second.output
+        child.send_signal(signal.SIGINT)
+        _, told = child.communicate()
     assert child.returncode == 130
     assert "stopping: the node at work ends where it can go on from" in told
     assert read_record(home)[-1].code == 130
+
+
+@pytest.mark.slow
+def test_after_ctrl_c_in_a_lesson_and_in_a_later_training_the_same_command_goes_on(
+    tmp_path: Path, student: Path
+) -> None:
+    path, home = real(tmp_path, student), tmp_path / "runs/small"
+    for node in ("round-1-lesson", "round-2-train"):
+        with begun_until(path, home / f"logs/{node}.log") as child:
+            child.send_signal(signal.SIGINT)
+            child.communicate()
+        assert child.returncode == 130
+        ended = read_record(home)[-1]
+        assert ended.step == step_of(node)
+        assert ended.code != 0
+        assert read_school(home).stopped is None
+    again = errata("school", str(path))
+    assert again.exit_code == 0, again.output
+    finished = [each.step for each in read_record(home) if each.code == 0]
+    assert len(finished) == len(set(finished)) == 11, "no node was done twice"
+
+
+@contextmanager
+def begun_until(path: Path, log: Path) -> Iterator[subprocess.Popen[str]]:
+    """A school's command that has begun the node with this log."""
+    with subprocess.Popen(command(path), env=environment(), stderr=subprocess.PIPE, text=True) as child:
+        while not log.exists() and child.poll() is None:
+            time.sleep(0.01)
+        yield child
 
 
 @pytest.mark.slow
@@ -196,7 +252,7 @@ def test_a_training_that_diverges_is_repeated_at_half_the_rate_and_then_given_up
 
 
 @pytest.mark.slow
-def test_a_teacher_that_dies_leaves_the_rounds_that_are_done_and_the_school_goes_on_when_it_is_back(
+def test_teachers_that_die_in_round_3_leave_the_rounds_that_are_done_and_the_school_goes_on_when_they_are_back(
     tmp_path: Path,
     student: Path,
 ) -> None:
@@ -208,20 +264,21 @@ def test_a_teacher_that_dies_leaves_the_rounds_that_are_done_and_the_school_goes
         for name in ("ada", "ben")
     ]
     lesson = {**LESSON, "agents": {"teachers": teachers}}
-    path, home = real(tmp_path, student, lesson=lesson, choose={"by": "random", "count": 4}), tmp_path / "runs/small"
-    asked = 12  # of a lesson: four problems, two teachers, each asked once; the second lesson dies half way
+    path = real(tmp_path, student, lesson=lesson, choose={"by": "random", "count": 4}, rounds=3, stop=PATIENT)
+    home = tmp_path / "runs/small"
+    asked = 20  # of a lesson: four problems, two teachers, each asked once; the third lesson dies half way
     with serving(port, "--refuse-after", str(asked)):
         ended = subprocess.run(command(path), env=environment(), capture_output=True, text=True)
     assert ended.returncode == 1, ended.stderr
-    assert "round-2 lesson failed" in ended.stderr
+    assert "round-3 lesson failed" in ended.stderr
     record = read_school(home)
-    assert record.rounds[0].gain is not None
-    assert (record.rounds[1].gain, record.stopped, record.student) == (None, None, "round-1/student")
+    assert [each.gain is not None for each in record.rounds] == [True, True, False]
+    assert (record.stopped, record.student) == (None, "round-2/student")
     with serving(port):
         again = subprocess.run(command(path), env=environment(), capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
-    assert read_school(home).rounds[0] == record.rounds[0]
-    assert read_school(home).rounds[1].gain is not None
+    assert read_school(home).rounds[:2] == record.rounds[:2]
+    assert read_school(home).rounds[2].gain is not None
 
 
 class serving:
