@@ -28,11 +28,12 @@ from errata.records import Call, Outcome, Problem, Transcript
 from errata.runs.counters import Snapshot, StopSignal, Watch
 from errata.runs.drive import TICK_S
 from errata.runs.packed_recipe import PackedRecipe, pack, unpack
-from errata.runs.ray_cluster import options_of_cluster
+from errata.runs.ray_cluster import check_reach, options_of_cluster, stay_on_this_machine
 from errata.runs.recipe import SynthRecipe
 from errata.runs.run_problem import RunProblem, problem_runner
 from errata.runs.runner import Summary, synthesize
 
+stay_on_this_machine(os.environ)
 try:
     import ray
     from ray.exceptions import RayError
@@ -163,12 +164,15 @@ def _in_turn(workers: list[Any], graph: str) -> RunProblem:
 def synthesize_on(workers: int, recipe: SynthRecipe, *, stop: StopSignal, watch: Watch | None = None) -> Summary:
     """`synthesize` with the graphs in `workers` processes of the cluster at RAY_ADDRESS, else of one started here.
 
-    Ctrl-C and SIGTERM request the stop. Raises what `synthesize` raises; UsageError where the cluster is too small.
+    Ctrl-C and SIGTERM request the stop. Raises what `synthesize` raises; UsageError where the cluster is too small, or
+    open to others.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = options_of_cluster(os.environ.get("RAY_ADDRESS"), workers, os.cpu_count() or 1)
+    address = os.environ.get("RAY_ADDRESS")
+    cluster = options_of_cluster(address, workers, os.cpu_count() or 1)
     ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level="warning", configure_logging=False, **cluster)
     try:
+        check_reach(address, ray.util.get_node_ip_address())
         there = int(ray.cluster_resources().get("CPU", 0))
         if there < workers:
             raise UsageError(
