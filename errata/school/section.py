@@ -142,7 +142,8 @@ def _changed(history: History) -> Figure | None:
         table.append([name, len(each.cured), len(each.broken), len(each.never_learned), lost])
     cured, broken = sum(len(each.cured) for each in changed), sum(len(each.broken) for each in changed)
     never = len(changed[-1].never_learned)
-    title = f"The rounds cured {count(cured, 'answer')} and broke {broken:,}; {never:,} were never right."
+    were = "was" if never == 1 else "were"
+    title = f"The rounds cured {count(cured, 'answer')} and broke {broken:,}; {never:,} {were} never right."
     chart = stacked(rows, ["cured", "broken"], tones=[RIGHT, WRONG], percent=False, title="judged items")
     headings = ("round", "cured", "broken", "never right so far", "forgotten of the mastered")
     note = (

@@ -40,7 +40,9 @@ def why_stop(rounds: Sequence[Round], stop: Stop, most: int) -> str | None:
         return f"round {last.round} is shown to be worse than the student before it, which stands"
     if _noise(rounds) >= stop.patience:
         return f"the gain of {_noise(rounds)} round{'s' * (stop.patience > 1)} in a row could be noise"
-    return f"all {most} rounds are done" if last.round >= most else None
+    if last.round < most:
+        return None
+    return f"all {most} rounds are done" if most > 1 else "its one round is done"
 
 
 def _fell(done: Round, stop: Stop) -> bool:

@@ -69,7 +69,7 @@ def test_a_school_has_its_own_section_and_those_of_its_judged_students(home: Pat
     for words in (
         "From 25.0\N{NO-BREAK SPACE}% to 97.5\N{NO-BREAK SPACE}% in 2 rounds.",
         "2 of 2 rounds are shown to be a gain.",
-        "The rounds cured 29 answers and broke 0; 1 were never right.",
+        "The rounds cured 29 answers and broke 0; 1 was never right.",
         "Teachers named the kind of a mistake 3 times in the student&#39;s answers.",
         "1 explanation preceded a cure, of 1 problem.",
         "Ended: all 2 rounds are done.",

@@ -116,7 +116,7 @@ def test_its_record_is_there_from_the_first_node_on_and_says_that_it_goes_on(tmp
         seen.append(read_school(school.home).stopped)
 
     done = run(school, Alone(school, fate=look), print)
-    assert (done.code, done.school.stopped) == (0, "all 1 rounds are done")
+    assert (done.code, done.school.stopped) == (0, "its one round is done")
     more = load_school(written(tmp_path, rounds=2))
     run(more, Alone(more, fate=look), print)
     assert seen == [None] * 11

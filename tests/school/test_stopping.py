@@ -18,6 +18,7 @@ def test_rounds_that_gain_go_on_to_the_last() -> None:
     rounds = [judged(1), judged(2)]
     assert why_stop(rounds, STOP, 3) is None
     assert why_stop([*rounds, judged(3)], STOP, 3) == "all 3 rounds are done"
+    assert why_stop([judged(1)], STOP, 1) == "its one round is done"
 
 
 def test_two_rounds_of_noise_in_a_row_end_it_and_one_does_not() -> None:
