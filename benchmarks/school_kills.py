@@ -32,7 +32,7 @@ from benchmarks.school_life import NAME, Node, home_of, killed, moments, nodes_d
 from errata.demo import SCHOOL
 from errata.errors import EXIT_DONE
 from errata.school.record import Round, School, read_school
-from errata.studies.record import read_record
+from errata.steps.record import read_record
 
 ROUNDS = 3
 CONCURRENCY = 16

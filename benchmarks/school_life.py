@@ -17,7 +17,7 @@ from benchmarks.batch import stats
 from benchmarks.pay_once import KEYS, committed, stamp, until
 from benchmarks.school_fork import Life
 from errata.errors import EXIT_DONE
-from errata.studies.record import read_record
+from errata.steps.record import read_record
 
 NAME = "killed-school"
 KINDS = ("lesson", "node", "start", "lesson", "node")

@@ -1,4 +1,3 @@
-# ruff: noqa: F401  the names are re-exported, see _HOME
 """errata turns large models' reasoning, right and wrong, into small models that reason.
 
 What users write against stands here, imported when it is first used:
@@ -124,46 +123,85 @@ def __dir__() -> list[str]:
     return [*globals(), *_HOME]
 
 
-if TYPE_CHECKING:  # for type checkers and editors; the list above is what counts
-    from errata.agents.ask import Parsed, PromptCall, PromptedModel, to_rationale
-    from errata.agents.parse_reply import Unreadable, read_prose, read_solution
-    from errata.agents.reviewer import Reviewer
-    from errata.agents.student import Student
-    from errata.agents.teacher import Teacher
-    from errata.agents.team import Team
-    from errata.api import compare, evaluate, export, status, synthesize, train
-    from errata.config.base import Settings
-    from errata.errors import ErrataError, UsageError
-    from errata.evals.claims import Claim
-    from errata.evals.results import Sample
-    from errata.exports.format import Format, likeness
-    from errata.exports.formats import FORMATS
-    from errata.exports.sequences import LabeledSequence, SourceRow
-    from errata.exports.transcript_view import LeftOut, TranscriptView, row_meta, unfit_to_teach
-    from errata.grading.extract import read_answer
-    from errata.grading.grader import Grade, Grader
-    from errata.graphs.call_counts import CallEstimate, Range, Rates
-    from errata.graphs.nodes import add_explanations, add_rationales, grade_all, together
-    from errata.graphs.pipeline import STAGES
-    from errata.graphs.stage import END, Counts, Pipeline, Route, Stage, Steps, chain
-    from errata.graphs.state import State, mistakes_of, rationales_of
-    from errata.llm.request import Backend, ProviderFailure, Reply, Request
-    from errata.llm.spec import Agents, AgentSpec, Sampling
-    from errata.records import (
-        Call,
-        Explanation,
-        Message,
-        Outcome,
-        Pair,
-        Problem,
-        Rationale,
-        Review,
-        Span,
-        Transcript,
-    )
-    from errata.runs.recipe import load_recipe
-    from errata.runs.traces import traced
-    from errata.training.arguments import Training, option
-    from errata.training.method import Control, Knobs, Method
-    from errata.training.methods.shipped import METHODS
-    from errata.training.terms import Likelihood, Part, Term, reading
+if TYPE_CHECKING:  # for type checkers, to which `as` itself is a re-export
+    from errata.agents.ask import Parsed as Parsed
+    from errata.agents.ask import PromptCall as PromptCall
+    from errata.agents.ask import PromptedModel as PromptedModel
+    from errata.agents.ask import to_rationale as to_rationale
+    from errata.agents.parse_reply import Unreadable as Unreadable
+    from errata.agents.parse_reply import read_prose as read_prose
+    from errata.agents.parse_reply import read_solution as read_solution
+    from errata.agents.reviewer import Reviewer as Reviewer
+    from errata.agents.student import Student as Student
+    from errata.agents.teacher import Teacher as Teacher
+    from errata.agents.team import Team as Team
+    from errata.api import compare as compare
+    from errata.api import evaluate as evaluate
+    from errata.api import export as export
+    from errata.api import status as status
+    from errata.api import synthesize as synthesize
+    from errata.api import train as train
+    from errata.config.base import Settings as Settings
+    from errata.errors import ErrataError as ErrataError
+    from errata.errors import UsageError as UsageError
+    from errata.evals.claims import Claim as Claim
+    from errata.evals.results import Sample as Sample
+    from errata.exports.format import Format as Format
+    from errata.exports.format import likeness as likeness
+    from errata.exports.formats import FORMATS as FORMATS
+    from errata.exports.sequences import LabeledSequence as LabeledSequence
+    from errata.exports.sequences import SourceRow as SourceRow
+    from errata.exports.transcript_view import LeftOut as LeftOut
+    from errata.exports.transcript_view import TranscriptView as TranscriptView
+    from errata.exports.transcript_view import row_meta as row_meta
+    from errata.exports.transcript_view import unfit_to_teach as unfit_to_teach
+    from errata.grading.extract import read_answer as read_answer
+    from errata.grading.grader import Grade as Grade
+    from errata.grading.grader import Grader as Grader
+    from errata.graphs.call_counts import CallEstimate as CallEstimate
+    from errata.graphs.call_counts import Range as Range
+    from errata.graphs.call_counts import Rates as Rates
+    from errata.graphs.nodes import add_explanations as add_explanations
+    from errata.graphs.nodes import add_rationales as add_rationales
+    from errata.graphs.nodes import grade_all as grade_all
+    from errata.graphs.nodes import together as together
+    from errata.graphs.pipeline import STAGES as STAGES
+    from errata.graphs.stage import END as END
+    from errata.graphs.stage import Counts as Counts
+    from errata.graphs.stage import Pipeline as Pipeline
+    from errata.graphs.stage import Route as Route
+    from errata.graphs.stage import Stage as Stage
+    from errata.graphs.stage import Steps as Steps
+    from errata.graphs.stage import chain as chain
+    from errata.graphs.state import State as State
+    from errata.graphs.state import mistakes_of as mistakes_of
+    from errata.graphs.state import rationales_of as rationales_of
+    from errata.llm.request import Backend as Backend
+    from errata.llm.request import ProviderFailure as ProviderFailure
+    from errata.llm.request import Reply as Reply
+    from errata.llm.request import Request as Request
+    from errata.llm.spec import Agents as Agents
+    from errata.llm.spec import AgentSpec as AgentSpec
+    from errata.llm.spec import Sampling as Sampling
+    from errata.records import Call as Call
+    from errata.records import Explanation as Explanation
+    from errata.records import Message as Message
+    from errata.records import Outcome as Outcome
+    from errata.records import Pair as Pair
+    from errata.records import Problem as Problem
+    from errata.records import Rationale as Rationale
+    from errata.records import Review as Review
+    from errata.records import Span as Span
+    from errata.records import Transcript as Transcript
+    from errata.runs.recipe import load_recipe as load_recipe
+    from errata.runs.traces import traced as traced
+    from errata.training.arguments import Training as Training
+    from errata.training.arguments import option as option
+    from errata.training.method import Control as Control
+    from errata.training.method import Knobs as Knobs
+    from errata.training.method import Method as Method
+    from errata.training.methods.shipped import METHODS as METHODS
+    from errata.training.terms import Likelihood as Likelihood
+    from errata.training.terms import Part as Part
+    from errata.training.terms import Term as Term
+    from errata.training.terms import reading as reading

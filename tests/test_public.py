@@ -36,9 +36,11 @@ def test_nothing_else_is_public() -> None:
 
 def test_type_checkers_see_the_same_names() -> None:
     block = next(each for each in ast.parse(SOURCE).body if isinstance(each, ast.If))
-    seen = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    seen = {
+        alias.asname: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
 
-    assert seen == errata._HOME
+    assert seen == errata._HOME, "a name that is not imported `as` itself is no re-export to a strict checker"
 
 
 def test_import_errata_imports_nothing_else() -> None:

@@ -36,7 +36,7 @@ def times_now(earlier: Times | None, begun: datetime, seconds: float, *, worked:
     now = begun.timestamp() + seconds
     first = earlier.begun if earlier else iso(begun)
     before = earlier.seconds if earlier else 0.0
-    return Times(first, iso(datetime.fromtimestamp(now, UTC)), round(before + seconds, 1))
+    return Times(first, iso(datetime.fromtimestamp(now, UTC)), round(before + seconds, 3))
 
 
 def when(times: Times) -> str:

@@ -41,7 +41,14 @@ def test_where_nothing_is_written_nothing_is_offered() -> None:
 
 
 def test_saved_reviews_are_a_figure() -> None:
-    reviews = {"rationales": 4, "reviews": 3, "whole_panel": 6, "per_rationale": 0.75, "saved_per_rationale": 0.75}
+    reviews = {
+        "rationales": 4,
+        "reviews": 3,
+        "whole_panel": 6,
+        "per_rationale": 0.75,
+        "saved_per_rationale": 0.75,
+        "samples": 0,
+    }
     figure = reviews_saved({"reviews": reviews})
     assert figure is not None
     assert figure.table.rows == [["made", 3], ["by the whole panel", 6]]

@@ -22,7 +22,7 @@ def test_a_second_process_adds_its_work_and_what_lies_between_does_not_count() -
     second = times_now(first, datetime(2026, 11, 29, 7, 0, tzinfo=UTC), 30.04, worked=True)
 
     assert first == Times("2026-11-28T22:10:05+00:00", "2026-11-28T22:11:35+00:00", 90.0)
-    assert second == Times(first.begun, "2026-11-29T07:00:30+00:00", 120.0)
+    assert second == Times(first.begun, "2026-11-29T07:00:30+00:00", 120.04)
 
 
 def test_a_process_that_settles_nothing_changes_nothing() -> None:
