@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from errata.config.env import expand
 from errata.school.recipe import SchoolRecipe
 
 Kind = Literal["start", "exam", "choose", "lesson", "train", "judge"]
@@ -122,10 +121,7 @@ def pretrained(school: SchoolRecipe) -> Path:
 
 def untouched(school: SchoolRecipe) -> str:
     """The student before any lesson, as `local/` and `--model_name_or_path` take it."""
-    if school.student.model is not None:
-        return expand(school.student.model)
-    folders = [path for path in pretrained(school).glob("tiny-*") if path.is_dir()]
-    return str(folders[0]) if len(folders) == 1 else str(pretrained(school))
+    return school.student.untouched(pretrained(school))
 
 
 def store(school: SchoolRecipe) -> str:

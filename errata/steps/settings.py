@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, model_validator
 
 from errata.config.base import Settings
+from errata.config.env import expand
 
 Flag = bool | int | float | str | list[Any] | dict[str, Any]
 """The value of a training's flag, as YAML gives it."""
+
+
+def method_beside(folder: Path, method: str) -> str:
+    """The method as `errata train` takes it; one's own, a file and a name, is looked for in the recipe's folder."""
+    return str(folder / method) if ".py:" in method else method
 
 
 class BaseStudent(Settings):
@@ -31,6 +38,17 @@ class BaseStudent(Settings):
     def prompt(self) -> dict[str, str]:
         """`{"system": ...}` as the settings of an agent have it; empty where there is none."""
         return {"system": self.system} if self.system else {}
+
+    def untouched(self, home: Path) -> str:
+        """The student before any training, as `local/` and `--model_name_or_path` take it.
+
+        Args:
+            home: where the embedded student is pre-trained; its checkpoint lies in a folder there.
+        """
+        if self.model is not None:
+            return expand(self.model)
+        folders = [path for path in home.glob("tiny-*") if path.is_dir()]
+        return str(folders[0]) if len(folders) == 1 else str(home)
 
 
 def _names_alone(tasks: Any) -> Any:

@@ -138,11 +138,7 @@ def label_of(study: StudyRecipe, student: str, arm: str) -> str:
 
 def base_of(study: StudyRecipe, student: str) -> str:
     """The untouched student as `--model_name_or_path` takes it."""
-    spec = study.students[student]
-    if spec.model is not None:
-        return expand(spec.model)
-    folders = [path for path in _home_of_base(study, student).glob("tiny-*") if path.is_dir()]
-    return str(folders[0]) if len(folders) == 1 else str(_home_of_base(study, student))
+    return study.students[student].untouched(_home_of_base(study, student))
 
 
 def _in_order(study: StudyRecipe) -> list[str]:

@@ -13,6 +13,8 @@ from errata.config.overrides import override
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_SOME_FAILED
 from errata.steps.evals import evaluate_all
+from errata.steps.pretraining import pretrain_student
+from errata.steps.settings import method_beside
 from errata.studies.recipe import UNTOUCHED, StudyRecipe
 from errata.studies.schools import do_school
 from errata.studies.steps import Step, base_of, home_of, label_of, made_by, training_words
@@ -34,10 +36,7 @@ def do(study: StudyRecipe, step: Step) -> int:
 
 
 def _pretrain(study: StudyRecipe, step: Step) -> int:
-    from errata.training.classroom_student.pretrain import Pretraining, pretrain
-
-    settings = Pretraining.model_validate(study.students[step.student].pretrain or {})
-    pretrain(step.out, settings, lambda line: print(line, flush=True))
+    pretrain_student(step.out, study.students[step.student].pretrain or {})
     return EXIT_DONE
 
 
@@ -79,7 +78,7 @@ def _train(study: StudyRecipe, step: Step) -> int:
         return EXIT_DONE
     method = study.arms[step.part].method
     assert method is not None
-    return main(str(study.folder / method) if ".py:" in method else method, training_words(study, step))
+    return main(method_beside(study.folder, method), training_words(study, step))
 
 
 def eval_data(study: StudyRecipe, step: Step, arms: Iterable[str] | None = None) -> dict[str, Any]:

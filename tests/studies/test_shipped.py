@@ -50,8 +50,9 @@ def test_each_arm_is_a_training_that_errata_takes(path: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["school", "school_svamp"])
 def test_each_school_is_one_whose_trainings_errata_takes(name: str, tmp_path: Path) -> None:
-    from errata.school.nodes.train import method_of, words
+    from errata.school.nodes.train import words
     from errata.school.places import Task
+    from errata.steps.settings import method_beside
     from errata.training.parse_args import parse
 
     study = load_study(recipe_of(name), [f"runs={tmp_path}"])
@@ -60,7 +61,8 @@ def test_each_school_is_one_whose_trainings_errata_takes(name: str, tmp_path: Pa
     for step in steps:
         school = school_of_step(study, step)
         assert school.seed == step.seed
-        arguments = parse(method_of(school), words(school, Task("train", 1, "students/now")))
+        method = method_beside(school.folder, school.train.method)
+        arguments = parse(method, words(school, Task("train", 1, "students/now")))
         assert arguments.training.max_steps == school.train.flags["max_steps"]
 
 

@@ -25,6 +25,7 @@ from errata.school.places import (
 )
 from errata.school.recipe import SchoolRecipe
 from errata.steps.evals import evaluate_all
+from errata.steps.pretraining import pretrain_student
 
 TAUGHT = "taught"
 """What the problems that may be taught are called as a task."""
@@ -33,10 +34,7 @@ TAUGHT = "taught"
 def start(school: SchoolRecipe, task: Task) -> int:
     """The untouched student: the embedded one is pre-trained first, then it is judged."""
     if school.student.pretrain is not None:
-        from errata.training.classroom_student.pretrain import Pretraining, pretrain
-
-        settings = Pretraining.model_validate(school.student.pretrain)
-        pretrain(pretrained(school), settings, lambda line: print(line, flush=True))
+        pretrain_student(pretrained(school), school.student.pretrain)
     return evaluate_all(judge_recipe(school, start_run(school), untouched(school), "untouched"))
 
 

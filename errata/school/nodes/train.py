@@ -13,6 +13,7 @@ from errata.runs.recipe import SynthRecipe
 from errata.school.nodes.lesson import lesson_data, recipe_in
 from errata.school.places import Places, Task, places
 from errata.school.recipe import SchoolRecipe
+from errata.steps.settings import method_beside
 
 DIVERGED = "diverged.json"
 SELF = "self"
@@ -34,7 +35,11 @@ def train(school: SchoolRecipe, task: Task) -> int:
     code = EXIT_DONE
     if manifest_of(out).get("status") != "finished":
         try:
-            code = main(method_of(school), words(school, task), [Divergence(school.stop.divergence)])
+            code = main(
+                method_beside(school.folder, school.train.method),
+                words(school, task),
+                [Divergence(school.stop.divergence)],
+            )
         except Diverged as error:
             print(error, flush=True)
             write_json(out / DIVERGED, {"found": error.found, "why": error.why})
@@ -42,12 +47,6 @@ def train(school: SchoolRecipe, task: Task) -> int:
     if code == EXIT_DONE:
         write_schooling(out, task.student)
     return code
-
-
-def method_of(school: SchoolRecipe) -> str:
-    """The method as `errata train` takes it; one's own is looked for beside the recipe."""
-    method = school.train.method
-    return str(school.folder / method) if ".py:" in method else method
 
 
 def has_diverged(here: Places, again: bool) -> bool:
@@ -90,7 +89,7 @@ def rate_of(school: SchoolRecipe, task: Task) -> float:
     """The learning rate of a training, by its flags, its file or the method's default."""
     from errata.training.parse_args import parse
 
-    arguments = parse(method_of(school), words(school, task))
+    arguments = parse(method_beside(school.folder, school.train.method), words(school, task))
     return float(arguments.training.learning_rate)
 
 
