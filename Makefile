@@ -1,7 +1,7 @@
 # Everything runs in .venv/, which the first target that needs it creates.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/pip install --disable-pip-version-check -c constraints.txt
 DATA := $(if $(ERRATA_DATA),$(ERRATA_DATA),$(if $(wildcard ../shared/data),$(abspath ../shared/data),data))
 
 .PHONY: demo students test test-slow check docs bench mutants audit clean

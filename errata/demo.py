@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from errata.cli_helpers import run_recipe, show_exported, show_run, write_export
+from errata.cli_helpers import loading, run_recipe, show_exported, show_run, write_export
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from errata.exports.formats import FORMATS
@@ -40,6 +40,7 @@ def play(problems: int, *, lesson_only: bool, quiet: bool) -> int:
         if not quiet:
             click.echo(line, err=True)
 
+    tell("demo: a student is schooled, three teachers give it a lesson, and four arms show what each part of it bought")
     student = None if lesson_only else _student_if_installed(tell)
     pupil = [f"agents.student.model=local/{student}"] if student else []
     recipe = load_recipe(DEMO, [f"limit={problems}", *pupil])
@@ -78,7 +79,8 @@ def _student_if_installed(tell: Tell) -> Path | None:
 def schooled_student(tell: Tell) -> Path:
     """The checkpoint of the embedded student: schooled now, or before and kept in SCHOOL by the hash of its recipe."""
     need_torch()
-    from errata.training.classroom_student.pretrain import Pretraining, pretrain
+    with loading("PyTorch"):
+        from errata.training.classroom_student.pretrain import Pretraining, pretrain
 
     done = pretrain(SCHOOL, Pretraining(), tell)
     tell(f"student   {done.path}: solves {done.solved:.0%} of held-out problems made of the words it was taught")

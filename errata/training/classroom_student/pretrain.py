@@ -47,7 +47,8 @@ RECORD = "school.json"
 SPOKEN = "as many than away every before it are and so steps should lead right"
 """Words that a lesson's problems and teachers use and a short school may not."""
 WORDS = (*NAMES, *OBJECTS, *CONTAINERS, *UNITS, *VERBS, *sorted(WITHHELD), *SPOKEN.split())
-_TOLD_EVERY = 100
+_SILENT_S = 1.8
+"""Seconds at most between two lines of progress, as far as one step or row is no longer than that."""
 
 
 class Pretraining(Settings):
@@ -93,8 +94,8 @@ class Example(NamedTuple):
 def pretrain(folder: Path, school: Pretraining, tell: Callable[[str], None]) -> PretrainedStudent:
     """The student of this school: from `folder` if it is there, else schooled and put there.
 
-    Not to be called from a running event loop. `tell` gets a line of progress now and then. Raises ErrataError where
-    the student fails its exam; then, or if killed, nothing stays that would be taken for a checkpoint.
+    Not to be called from a running event loop. `tell` gets a line of progress every two seconds. Raises ErrataError
+    where the student fails its exam; then, or if killed, nothing stays that would be taken for a checkpoint.
     """
     name = f"tiny-{recipe_hash(school)}"
     path, part = folder / name, folder / f".{name}.part"
@@ -138,8 +139,10 @@ def _recorded(path: Path) -> PretrainedStudent:
 def _train(part: Path, school: Pretraining, tell: Callable[[str], None]) -> None:
     """Schools a student and saves it to `part` with its record. Raises ErrataError where it is not admitted."""
     started = time.monotonic()
+    tell_often = _no_oftener(tell)
     prompts = load_prompts()
-    taught = rows(school, prompts)
+    tell(f"school: makes {school.problems:,} rows")
+    taught = rows(school, prompts, lambda done: tell_often(f"school: {done:,} of {school.problems:,} rows"))
     model, tokenizer = tiny.make(
         [row.messages[-1].content for row in taught],
         [row.completion for row in taught],
@@ -147,7 +150,10 @@ def _train(part: Path, school: Pretraining, tell: Callable[[str], None]) -> None
         seed=school.seed,
         context=CONTEXT,
     )
-    examples = [example_ids(tokenizer, row.messages, row.completion) for row in taught]
+    examples = []
+    for row in taught:
+        examples.append(example_ids(tokenizer, row.messages, row.completion))
+        tell_often(f"school: {len(examples):,} rows in tokens")
     tell(f"school: {len(examples):,} rows, {model.num_parameters():,} weights, {school.steps} steps")
     steps = schooling.train(
         model,
@@ -158,8 +164,9 @@ def _train(part: Path, school: Pretraining, tell: Callable[[str], None]) -> None
         seed=school.seed,
     )
     for step, loss in steps:
-        if step % _TOLD_EVERY == 0 or step == school.steps:
-            tell(f"school: step {step}/{school.steps}, loss {loss:.3f}, {time.monotonic() - started:.0f} s")
+        line = f"school: step {step}/{school.steps}, loss {loss:.3f}, {time.monotonic() - started:.0f} s"
+        (tell if step == school.steps else tell_often)(line)
+    tell(f"school: sits its exam, {school.examined} problems")
     tiny.save(part, model, tokenizer)
     try:
         solved, explained = exam(part, school, prompts, {row.signature for row in taught})
@@ -175,6 +182,19 @@ def _train(part: Path, school: Pretraining, tell: Callable[[str], None]) -> None
         raise
 
 
+def _no_oftener(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """A `tell` that leaves out what comes within two seconds of the line before it."""
+    last = time.monotonic()
+
+    def seldom(line: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _SILENT_S:
+            last = time.monotonic()
+            tell(line)
+
+    return seldom
+
+
 def _check_solved(solved: float, school: Pretraining) -> None:
     if solved < school.admitted:
         raise ErrataError(
@@ -187,13 +207,14 @@ def _check_solved(solved: float, school: Pretraining) -> None:
 # ---- what is taught --------------------------------------------------------------------------------------------------
 
 
-def rows(school: Pretraining, prompts: Prompts) -> list[Example]:
-    """A row for every problem of the school."""
-    source = problems({"split": "school", "count": school.problems, "seed": school.seed})
-    return [
-        _mistake_row(problem, prompts) if _is_explained(problem, school) else _solve_row(problem, prompts)
-        for problem in source
-    ]
+def rows(school: Pretraining, prompts: Prompts, progress: Callable[[int], None] = lambda done: None) -> list[Example]:
+    """A row for every problem of the school; `progress` gets how many there are after each."""
+    examples = []
+    for problem in problems({"split": "school", "count": school.problems, "seed": school.seed}):
+        explained = _is_explained(problem, school)
+        examples.append(_mistake_row(problem, prompts) if explained else _solve_row(problem, prompts))
+        progress(len(examples))
+    return examples
 
 
 def _is_explained(problem: Problem, school: Pretraining) -> bool:

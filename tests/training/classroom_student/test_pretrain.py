@@ -140,9 +140,14 @@ def test_a_step_is_the_gradient_of_the_mean_over_completion_tokens() -> None:
     assert not torch.equal(model.lm_head.weight, untouched.lm_head.weight)
 
 
-def test_the_same_settings_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    again = pretrain(tmp_path, BRIEF, quiet)
+def test_the_same_settings_give_the_same_bytes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(school, "_SILENT_S", 0)
+    again = pretrain(tmp_path, BRIEF, told.append)
 
+    kinds = ("makes 64 rows", "64 of 64 rows", "64 rows in tokens", "step 1/4", "step 4/4", "sits its exam", "solves")
+    places = [next(at for at, line in enumerate(told) if kind in line) for kind in kinds]
+    assert places == sorted(places)  # no part of it is silent
     (first,) = folder.glob("tiny-*")
     assert again.path.name == first.name
     assert find(str(again.path)).fingerprint() == find(str(first)).fingerprint()
