@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import GetCoreSchemaHandler, ValidationInfo
@@ -119,11 +120,18 @@ class Loader:
         return self._modules[path]
 
 
+class _SourceAlone(importlib.machinery.SourceFileLoader):
+    """A loader that compiles a file as it stands: bytecode beside it, which may be of another text, is not read."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _import(path: Path, reference: str) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"{reference}: there is no file {path}", "a part of one's own is read from it", "check it")
     name = f"errata_own_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_SourceAlone(name, str(path)))
     if spec is None or spec.loader is None:
         raise UsageError(f"{reference}: {path} cannot be imported", "it is no Python file", "check it")
     module = importlib.util.module_from_spec(spec)
