@@ -48,16 +48,16 @@ def train(school: SchoolRecipe, task: Task) -> int:
                 [Divergence(school.stop.divergence)],
             )
         except Diverged as error:
-            return _told(error, out / DIVERGED)
+            return _leave(error, out / DIVERGED)
         except NothingToLearn as error:
-            return _told(error, out / NOTHING)
+            return _leave(error, out / NOTHING)
     if code == EXIT_DONE:
         write_schooling(out, task.student)
     return code
 
 
-def _told(error: ErrataError, file: Path) -> int:
-    """Leaves what ended a training for the school, which knows what to do; the exit code."""
+def _leave(error: ErrataError, file: Path) -> int:
+    """Writes what ended a training for the school, which knows what to do; the exit code."""
     print(error, flush=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json(file, {"found": error.found, "why": error.why})
