@@ -1,6 +1,6 @@
 """Calls paid twice or lost when a run in batches is killed twenty times, counted by the server that was asked.
 
-    errata serve (a process of its own, fixed port) offers OpenAI's and Anthropic's batches, and counts every request
+    errata serve (a process of its own, one free port) offers OpenAI's and Anthropic's batches, and counts every request
     live     one run whose calls are asked one by one, at half the price, never interrupted
     killed   the same recipe in batches, `kill -9` at 20 moments drawn from a seed, the same command after each
 

@@ -1,6 +1,6 @@
 """Calls paid twice when `errata synth` is killed twenty times, counted by the server that was asked.
 
-    errata serve (a process of its own, fixed port) counts every request by the hash of its body
+    errata serve (a process of its own, one free port) counts every request by the hash of its body
     whole    one run, never interrupted
     killed   the same recipe, `kill -9` at 20 moments drawn from a seed, the same command after each; then to its end
 
@@ -17,6 +17,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,6 @@ from typing import Any
 
 from errata.cli import FORMATS
 
-PORT = 8917
 LATENCY_S = 0.05
 CONCURRENCY = 32
 KEYS = {"OPENAI_API_KEY": "none", "ANTHROPIC_API_KEY": "none"}
@@ -38,6 +38,17 @@ KINDS = ("start", "log", "store", "anywhere", "log", "store")
 """What the kills aim at, in turn."""
 DEADLINE_S = 300.0
 """Seconds after which a run that was to be killed counts as stuck."""
+
+
+def free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+        return port
+
+
+PORT = free_port()
+"""Of every server of this process, one after the other: recipes name it."""
 
 
 @dataclass
@@ -51,7 +62,7 @@ class Kills:
 
 @contextmanager
 def server(*options: str) -> Iterator[None]:
-    """`errata serve` on the fixed port, with fresh counts."""
+    """`errata serve` on PORT, with fresh counts."""
     command = [sys.executable, "-m", "errata", "serve", "--port", str(PORT), "--latency", str(LATENCY_S), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout

@@ -16,7 +16,7 @@ import asyncio
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from errata.evidence.ballots import Bools, Floats
 from errata.evidence.read_log import read_evidence
 from errata.evidence.rules import rule_of
 from errata.runs.acceptance import Acceptance
-from errata.runs.recipe import SynthRecipe, recipe_of
+from errata.runs.recipe import recipe_of
 from errata.runs.run_dir import RunDir
 from errata.runs.runner import synthesize
 from errata.runs.transcripts import read_transcripts
@@ -47,11 +47,11 @@ class Seed(NamedTuple):
     rule_recall: float
 
 
-def recipe(seed: int, problems: int, folder: Path) -> SynthRecipe:
-    """The lesson of a seed."""
+def lesson(seed: int, problems: int, folder: Path) -> dict[str, Any]:
+    """The recipe of a seed's lesson as plain data."""
     models = [f"simulated/{name}?seed={FACULTY + seed}&shared={SHARED}" for name in ("ada", "ben", "cleo")]
     models[0] += "&misconceptions=5"
-    data = {
+    return {
         "name": f"seed-{seed}",
         "runs": str(folder),
         "graph": "lesson",
@@ -64,11 +64,11 @@ def recipe(seed: int, problems: int, folder: Path) -> SynthRecipe:
         },
         "seed": seed,
     }
-    return recipe_of(data, Path(), "benchmarks.soundness")
 
 
 def measured(seed: int, problems: int, folder: Path) -> Seed:
-    run = RunDir(asyncio.run(synthesize(recipe(seed, problems, folder))).run)
+    recipe = recipe_of(lesson(seed, problems, folder), Path(), "benchmarks.soundness")
+    run = RunDir(asyncio.run(synthesize(recipe)).run)
     evidence = read_evidence(run, hide_gold=True)
     known = {
         each.id: each.sound is True

@@ -149,8 +149,15 @@ def synth(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--watch", is_flag=True, help="Show it anew until the run ends; Ctrl-C ends the watching, not the run.")
 def status(run: Path, as_json: bool, watch: bool) -> None:
-    """Show what became of RUN's problems, rationales, calls and dollars."""
-    if watch:
+    """Show what became of RUN's problems, rationales, calls and dollars; of a school's folder, its rounds."""
+    with loading():
+        from errata.school.record import holds_school
+
+    if holds_school(run):
+        from errata.school.commands import school_status
+
+        school_status(run, as_json=as_json, watch=watch)
+    elif watch:
         watch_run(run, as_json=as_json)
     else:
         show_run(run, as_json=as_json)

@@ -2,6 +2,7 @@
 
     ErrataError          exit 1, anything else
     +-- UsageError       exit 2, wrong use, recipe or input (also a ValueError)
+    |   +-- NothingToLearn   data that hold nothing which a training could learn from
     +-- BudgetExhausted  exit 4, a budget would be exceeded
     +-- AgentRefused     exit 1, every call of one agent would be refused (401, 403, unknown model)
     +-- Diverged         exit 1, a training's loss or gradient is no finite number, or has grown past all bounds
@@ -66,6 +67,10 @@ class UsageError(ErrataError, ValueError):
     """Wrong use: a bad command line, recipe or input file."""
 
     exit_code = EXIT_USAGE
+
+
+class NothingToLearn(UsageError):
+    """Data without a row that a training could learn from, or without anything that a term of its objective reads."""
 
 
 class BudgetExhausted(ErrataError):

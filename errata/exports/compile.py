@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from errata.data.contamination import EvalSet
-from errata.errors import UsageError
+from errata.errors import NothingToLearn, UsageError
 from errata.exports.dedup import Duplicates
 from errata.exports.format import Format
 from errata.exports.logs import Log
@@ -157,7 +157,7 @@ def _count(row: Row, form: Format, counts: ExportCounts) -> None:
         counts.kinds[kind] += 1
 
 
-def no_row(logs: Sequence[Log], form: Format, counts: ExportCounts) -> UsageError:
+def no_row(logs: Sequence[Log], form: Format, counts: ExportCounts) -> NothingToLearn:
     """What to say of logs that have given no row."""
     rationales: Counter[str] = Counter()
     for log in logs:
@@ -168,7 +168,7 @@ def no_row(logs: Sequence[Log], form: Format, counts: ExportCounts) -> UsageErro
     if counts.excluded:
         why = f"{counts.excluded} problems left out for overlap{', ' * bool(why)}{why}"
     flags = [flag for reason, flag in TAKEN_WITH.items() if counts.left_out[reason] and _takes(form, flag)]
-    return UsageError(
+    return NothingToLearn(
         f"no row: of {rationales['written']} rationales {rationales['correct']} are right, "
         + (f"{rationales['estimated']} estimated right, " if any(log.source.estimates for log in logs) else "")
         + f"{rationales['accepted']} accepted",

@@ -73,10 +73,12 @@ def best(
 
 
 class Bought(NamedTuple):
-    """A vote that was made: the highest price at which a policy asks for it, and what it costs in reviews."""
+    """A vote that was made: the highest price at which a policy asks for it, what it costs in reviews, and the case
+    with it."""
 
     worth: float
     cost: float
+    case: Case
 
 
 def learn(cases: Sequence[Case], reviews_per_rationale: float, sample_price: float = 1.0) -> VotePolicy:
@@ -89,7 +91,7 @@ def learn(cases: Sequence[Case], reviews_per_rationale: float, sample_price: flo
         sample_price: of a sample, in reviews.
     """
     reviewers = most_telling(cases)
-    bought = [each for case in cases for each in _replayed(case, reviewers, sample_price)]
+    bought = [each for case in cases for each in replayed(case, reviewers, sample_price)]
     budget = reviews_per_rationale * sum(len(case.judged) for case in cases)
     return VotePolicy(_price(bought, budget), reviewers)
 
@@ -97,8 +99,8 @@ def learn(cases: Sequence[Case], reviews_per_rationale: float, sample_price: flo
 def _price(bought: Sequence[Bought], budget: float) -> float:
     """The lowest price at which at most so much is spent; votes that are worth the same are all bought, or none."""
     costs = defaultdict[float, float](float)
-    for worth, cost in bought:
-        costs[worth] += cost
+    for each in bought:
+        costs[each.worth] += each.cost
     price, spent = 1.0, 0.0
     for worth in sorted(costs, reverse=True):
         spent += costs[worth]
@@ -108,25 +110,30 @@ def _price(bought: Sequence[Bought], budget: float) -> float:
     return price if any(worth > 0 for worth in costs) else 0.0
 
 
-def _replayed(case: Case, reviewers: Sequence[str], sample_price: float) -> Iterator[Bought]:
-    """Each vote in the order in which a policy asks for them."""
-    samples, case = _without_samples(case)
-    reviews = {Ask(place, review.reviewer): review for place, review in _reviews(case)}
+def without_votes(case: Case) -> Case:
+    """The case before any review of what is judged and any further sample."""
+    _, case = _without_samples(case)
     judged = case.judged
     bare = (each.model_copy(update={"reviews": ()}) if each.id in judged else each for each in case.rationales)
-    case = case._replace(rationales=tuple(bare))
-    lowest = 1.0
+    return case._replace(rationales=tuple(bare))
+
+
+def replayed(case: Case, reviewers: Sequence[str], sample_price: float = 1.0) -> Iterator[Bought]:
+    """Each vote that a case holds, in the order in which a policy asks for them."""
+    samples, written = _without_samples(case)
+    reviews = {Ask(place, review.reviewer): review for place, review in _reviews(written)}
+    case, lowest = without_votes(case), 1.0
     while choice := best(case, [*reviews, *map(Sample, samples)], reviewers, sample_price):
         lowest = min(lowest, choice.worth)
         if isinstance(choice.vote, Ask):
-            yield Bought(lowest, 1.0)
             case = case.with_review(choice.vote.place, reviews.pop(choice.vote))
+            yield Bought(lowest, 1.0, case)
             continue
-        yield Bought(lowest, sample_price)
         waiting = samples[choice.vote.teacher]
         case = case.with_sample(*waiting.pop(0))
         if not waiting:
             del samples[choice.vote.teacher]
+        yield Bought(lowest, sample_price, case)
 
 
 def _without_samples(case: Case) -> tuple[dict[str, list[tuple[Rationale, int | None]]], Case]:

@@ -1,6 +1,6 @@
 """Decoding by vLLM in this process, where it is installed (extra `vllm`), there is a GPU and it can serve the model.
 
-vLLM holds the weights and batches requests as they come and go; what ends a completion is ours (models.generate), so
+vLLM holds the weights and batches requests as they come and go; what ends a completion is ours (models.row), so
 that greedy texts are those of the other ways up to rounding. Sampled ones have a seed each, and vLLM's own dice.
 """
 

@@ -6,7 +6,7 @@ peer_review   with adaptive votes, the policy that says when one more vote is wo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -76,11 +76,17 @@ async def learned_from(
 
 
 async def _policy(recipe: SynthRecipe, finished: Sequence[Transcript], grader: Grades) -> VotePolicy:
-    roles, usual = roles_of(recipe.pipeline, "target"), recipe.settings.of(RATIONALES)
-    review, cases = recipe.settings.of(PEER_REVIEW), []
+    review = recipe.settings.of(PEER_REVIEW)
+    cases = await cases_in(recipe, finished, grader)
+    return learn(cases, review.reviews_per_rationale, review.sample_price)
+
+
+async def cases_in(recipe: SynthRecipe, finished: Iterable[Transcript], grader: Grades) -> list[Case]:
+    """Finished problems as a policy sees them, with all votes that were made. Raises UsageError as `learned_from`."""
+    roles, usual, cases = roles_of(recipe.pipeline, "target"), recipe.settings.of(RATIONALES), []
     for each in finished:
         answers = await grouped([one.answer for one in each.rationales], comparison_by(grader, each.problem))
         judged = frozenset(one.id for one in each.rationales if one.role in roles and one.reviews)
         extra = frozenset(one.id for one in each.rationales if is_further(one, usual))
         cases.append(Case(each.problem, each.rationales, tuple(answers), judged, extra))
-    return learn(cases, review.reviews_per_rationale, review.sample_price)
+    return cases

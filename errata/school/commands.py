@@ -1,4 +1,4 @@
-"""What `errata school` and `errata plan SCHOOL` do: run or plan, then tables on stdout and all else on stderr."""
+"""What `errata school`, `plan` and `status` of a school do: tables on stdout and all else on stderr."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from errata.cli_helpers import loading, print_json
+from errata.errors import UsageError
 from errata.runs.progress import money
 from errata.school.recipe import load_school
-from errata.school.record import FILE, Round, School, placed
+from errata.school.record import FILE, Round, School, placed, read_school
 
 
 def school_command(
@@ -41,6 +42,23 @@ def school_command(
         if card is not None:
             click.echo(str(card))
     return done.code
+
+
+def school_status(home: Path, *, as_json: bool, watch: bool = False) -> None:
+    """Shows how the school in a folder stands by its record.
+
+    Raises UsageError for a record that cannot be read, or where it shall be watched.
+    """
+    from errata.school.card import standing
+
+    if watch:
+        raise UsageError(f"--watch {home}", "only runs are watched, and this is a school", "see `errata view`")
+    school = read_school(home)
+    if as_json:
+        print_json(school.model_dump())
+        return
+    _show(school, home)
+    click.echo(standing(school).replace("`", ""))
 
 
 def _show(school: School, home: Path) -> None:
@@ -96,6 +114,8 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
         f"rounds: {done['done']} of {done['all']} done; each asks the student {own_answers:,} times: "
         f"{planned['problems']['taught']:,} problems in the exam, {planned['problems']['judge']:,} by the judge"
     )
+    if done["stopped"]:
+        click.echo(f"stopped: {done['stopped']}" + "; the same command would do no more" * (not done["left"]))
     for words in _ahead(planned):
         click.echo(words)
     for note in planned["notes"]:

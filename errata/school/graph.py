@@ -1,11 +1,11 @@
 """The school as a LangGraph state machine.
 
     start -> exam -> choose -> lesson -> train -> judge -> stop
-               ^       |                  | ^       | |
-               |       +-> stop           +-+       | +-> stop
-               |      no problem left    once, at   |
-               +-------------------------half the---+
-                                           rate
+               ^       |                | | ^       | |
+               |       +-> stop  stop <-+ +-+       | +-> stop
+               |     no problem  nothing  once, at  |
+               |       is left   to learn half the  |
+               +--------------------------rate------+
 
 A node does its work through a Runner, which knows what is done already; state is what the next nodes need.
 """

@@ -16,6 +16,7 @@ from errata.school.preflight import parts_of
 from errata.school.recipe import SchoolRecipe
 from errata.school.record import Round
 from errata.school.run import record_of
+from errata.school.stopping import goes_on
 
 RANGE = ("least", "expected", "most")
 
@@ -29,11 +30,11 @@ def plan_school(school: SchoolRecipe, assume: Sequence[str] = ()) -> dict[str, A
     lesson = _of_lesson(school, assume)
     judged = sum(len(task.problems) for task in parts.judge)
     following = measured(done)
-    left = max(0, school.rounds - len(done))
+    left = max(0, school.rounds - len(done)) if goes_on(record, school.stop, school.rounds) else 0
     return {
         "school": school.name,
         "problems": {"taught": len(parts.taught), "chosen": chosen, "judge": judged},
-        "rounds": {"all": school.rounds, "done": len(done)},
+        "rounds": {"all": school.rounds, "done": len(done), "left": left, "stopped": record.stopped},
         "round": {**lesson, "own_answers": len(parts.taught) * school.exam.samples + judged * _samples(school)},
         "left": _left(lesson, following, left),
         "next": following if left else None,

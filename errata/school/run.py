@@ -15,7 +15,8 @@ from errata.school.recipe import SchoolRecipe
 from errata.school.record import FILE, School, read_school
 from errata.school.runner import Ended, Runner, Worker
 from errata.school.saved import plain_recipe, refuse_another, save, unchangeable
-from errata.school.steps import DIVERGED_TWICE, Steps
+from errata.school.steps import Steps
+from errata.school.stopping import DIVERGED_TWICE
 
 Say = Callable[[str], None]
 

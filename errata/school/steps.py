@@ -8,7 +8,7 @@ from typing import Any
 
 from errata.school.choosing import REHEARSAL
 from errata.school.graph import Node, State
-from errata.school.nodes.train import has_diverged
+from errata.school.nodes.train import has_diverged, nothing_learned
 from errata.school.places import Places, Task, places, start_judge, start_run, untouched, within
 from errata.school.recipe import SchoolRecipe
 from errata.school.record import Round, School, Start, write_school
@@ -22,9 +22,7 @@ from errata.school.results import (
     paid_in,
 )
 from errata.school.runner import Runner
-from errata.school.stopping import NO_PROBLEM, last_good, why_stop
-
-DIVERGED_TWICE = "its training diverged, and at half the rate again"
+from errata.school.stopping import DIVERGED_TWICE, NO_PROBLEM, NOTHING_TO_LEARN, last_good, why_stop
 
 
 class Steps:
@@ -97,6 +95,8 @@ class Steps:
         here, again, number = self._here(state), state["again"], state["round"]
         out = here.student(again)
         self.runner.do(Task("train", number, state["student"], again=again), out)
+        if nothing := nothing_learned(here, again):
+            return {"next": "stop", "stopped": f"round {number}: {NOTHING_TO_LEARN}: {nothing}"}
         if not has_diverged(here, again):
             rate = learning_rate_of(out)
             self._settle(state, student=within(self.school, out), learning_rate=rate, repeated=again)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from errata.school.recipe import Stop
-from errata.school.record import Round
+from errata.school.record import Round, School
 
 NO_PROBLEM = "no problem is left that the chooser would teach"
+NOTHING_TO_LEARN = "its lesson leaves nothing to learn from"
+DIVERGED_TWICE = "its training diverged, and at half the rate again"
+FINAL = (NO_PROBLEM, NOTHING_TO_LEARN, DIVERGED_TWICE)
+"""Within a round, what the same command ends by again, whatever may be changed of its recipe."""
 
 
 def is_good(done: Round, stop: Stop) -> bool:
@@ -43,6 +47,12 @@ def why_stop(rounds: Sequence[Round], stop: Stop, most: int) -> str | None:
     if last.round < most:
         return None
     return f"all {most} rounds are done" if most > 1 else "its one round is done"
+
+
+def goes_on(school: School, stop: Stop, most: int) -> bool:
+    """Whether the same command would do more than it has done."""
+    judged = [each for each in school.rounds if each.gain is not None]
+    return not any(end in (school.stopped or "") for end in FINAL) and why_stop(judged, stop, most) is None
 
 
 def _fell(done: Round, stop: Stop) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from errata.errors import UsageError
+from errata.errors import NothingToLearn
 from errata.exports.sequences import Kind
 from errata.training.encode import Group, Member
 from errata.training.group_rows import keeping
@@ -28,13 +28,13 @@ def comparable(groups: Sequence[Group], kinds: Collection[Kind], left_out: Count
         left_out: counts the rationales of these kinds that cannot be compared, by the reason.
         keep: they stay in their groups, for other terms; else they are left out, and groups that have no more.
 
-    Raises UsageError where no two rationales can be compared.
+    Raises NothingToLearn where no two rationales can be compared.
     """
     likeness = [_alike(group, kinds, left_out) for group in groups]
     if not any(likeness):
         counts = ((reason, left_out[reason]) for reason in (NO_ANSWER, OTHER_TOKENS, ALONE))
         reasons = "; ".join(f"{count} {reason}" for reason, count in counts if count)
-        raise UsageError(
+        raise NothingToLearn(
             f"no two rationales of a problem end in the same tokens: {reasons or 'there is none'}",
             "the consistency term compares the tokens of the answers",
             "set --answer_sentence 'The answer is {answer}.', which closes every rationale alike",

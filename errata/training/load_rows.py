@@ -15,7 +15,7 @@ import orjson
 
 from errata.config.hub_ids import is_hub_id
 from errata.data.readers import KNOWN
-from errata.errors import UsageError, did_you_mean
+from errata.errors import NothingToLearn, UsageError, did_you_mean
 from errata.exports.compile import ExportCounts, Selection, compile_rows, no_row
 from errata.exports.format import Format
 from errata.exports.formats import check_columns
@@ -78,7 +78,7 @@ def read(names: Sequence[str], where: Where) -> LoadedRows:
         raise UsageError("no --dataset_name", "there is nothing to learn from", "name a run directory or a data set")
     rows = drawn([row for name in names for row in _read(name, where)], where.most, where.seed)
     if not rows:
-        raise UsageError(f"no row in {', '.join(names)}", "there is nothing to learn from", "name another data set")
+        raise NothingToLearn(f"no row in {', '.join(names)}", "there is nothing to learn from", "name another data set")
     content = hashlib.sha256()
     for each in rows:
         content.update(canonical(each.row.data) + b"\n")

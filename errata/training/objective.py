@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from errata.errors import UsageError
+from errata.errors import NothingToLearn, UsageError
 from errata.training.collate import Batch, Reading
 from errata.training.encode import Group
 from errata.training.terms import ForwardPass, Likelihood, Term
@@ -100,7 +100,7 @@ class Objective:
         return bool(self.reading().members(group))
 
     def check(self, groups: Iterable[Group]) -> None:
-        """Raises UsageError if a row cannot be trained on so, or if a term would find nothing in any row."""
+        """Raises UsageError if a row cannot be trained on so, NothingToLearn if no row holds anything for a term."""
         amounts = dict.fromkeys((term.parts()[0].name for term in self.terms), 0)
         total = idle = 0
         for group in groups:
@@ -115,7 +115,7 @@ class Objective:
             )
         unfed = [name for name, count in amounts.items() if not count]
         if unfed:
-            raise UsageError(
+            raise NothingToLearn(
                 f"no row among {total} holds anything for {', '.join(unfed)}",
                 "there is nothing to train on" if len(unfed) == len(amounts) else "the term would do nothing",
                 "see what the export or its filters left out, or drop the term",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from datasets import Dataset
 
-from errata.errors import UsageError
+from errata.errors import NothingToLearn, UsageError
 from errata.exports.correct_rows import SFT
 from errata.exports.format import Format
 from errata.exports.transcript_view import ALL, Options
@@ -208,7 +208,7 @@ class Split:
         fitting = [each for each, fault in zip(rows, faults, strict=True) if not fault]
         if not fitting:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
-            raise UsageError(
+            raise NothingToLearn(
                 f"no row is left of {len(rows)}: {reasons}",
                 f"a row of this training is of the problem {rows[0].row.problem_id}",
                 "name an eval of the same problems, or train on all of them",
@@ -247,7 +247,9 @@ def _counting(
     left = [short for group in groups if (short := shortened(group)) is not None]
     left_out[reason] = before - sum(len(group["members"]) for group in left)
     if groups and not left:
-        raise UsageError(f"all {before} sequences are {reason}", "there is nothing to learn from", f"raise --{flag}")
+        raise NothingToLearn(
+            f"all {before} sequences are {reason}", "there is nothing to learn from", f"raise --{flag}"
+        )
     return left
 
 

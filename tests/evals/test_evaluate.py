@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import subprocess
@@ -23,29 +22,15 @@ from errata.cli import cli
 from errata.errors import BudgetExhausted, UsageError
 from errata.evals.compare import compare
 from errata.evals.evaluate import Evaluation, evaluate, evaluate_async
-from errata.evals.recipe import EvalRecipe, load_eval_recipe
+from errata.evals.recipe import load_eval_recipe
 from errata.evals.results import Eval, read_eval
 from errata.llm.backends.simulated.server import Faults, serving
 from errata.runs.counters import Snapshot, StopSignal
 from errata.runs.times import times_in
+from tests.evals.small_evals import ALONE, RECIPE, over_http, recipe
 
 ROOT = Path(__file__).parents[2]
-RECIPE: dict[str, Any] = {
-    "baseline": {"name": "pupil", "model": "simulated/pupil"},
-    "models": [{"name": "ada", "model": "simulated/ada"}],
-    "decodings": {"greedy": {}, "maj3": {"samples": 3, "temperature": 0.7, "vote": "majority"}},
-    "tasks": {"classroom_id": {"limit": 12}, "classroom_ood4": {"limit": 6}},
-}
-ALONE: dict[str, Any] = {"models": [], "tasks": {"classroom_id": {"limit": 8}}}
 FILES = ("items.jsonl", "summary.json", "manifest.json")
-
-
-def recipe(folder: Path, **changes: Any) -> EvalRecipe:
-    return EvalRecipe.model_validate({"name": "trial", "run": str(folder / "run"), **RECIPE, **changes})
-
-
-def over_http(url: str, **more: Any) -> dict[str, Any]:
-    return {"name": "pupil", "model": "openai/pupil", "api_base": url, "retries": 0, "timeout": 30, **more}
 
 
 def files(done: Evaluation) -> dict[str, bytes]:
@@ -235,59 +220,7 @@ async def test_a_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
     assert rest.spent["all_runs"]["paid"] == 4 * 18 * 2
 
 
-async def test_a_model_that_is_refused_leaves_the_others(tmp_path: Path) -> None:
-    async with serving(Faults(refuse_after=0)) as url:
-        models = [over_http(url, name="nobody"), {"name": "ada", "model": "simulated/ada"}]
-        done = await evaluate_async(recipe(tmp_path, models=models, decodings={"greedy": {}}))
-
-    assert done.exit_code == 1
-    assert "nobody" in str(done.error)
-    assert [len(each.items) for each in done.evals] == [18, 0, 18]
-
-
 # ---- refusals --------------------------------------------------------------------------------------------------------
-
-
-async def test_another_eval_in_the_directory_is_refused(tmp_path: Path) -> None:
-    await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}))
-
-    for changes in ({"seed": 18}, {"decodings": {"greedy": {"max_tokens": 9}}}):
-        with pytest.raises(UsageError, match="holds an eval with another"):
-            await evaluate_async(recipe(tmp_path, **{"decodings": {"greedy": {}}, **changes}))
-    other = {"name": "pupil", "model": "simulated/pupil?skill=0.1"}
-    with pytest.raises(UsageError, match="another model"):
-        await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}, baseline=other))
-
-
-async def test_only_the_prompt_of_the_exam_must_be_the_same(tmp_path: Path) -> None:
-    (done,) = (await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}))).evals[:1]
-    path = done.path / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    hashes = manifest["prompts"]
-    exam = next(name for name in hashes if name.startswith("student/solve@"))
-
-    path.write_text(json.dumps(manifest | {"prompts": {exam: hashes[exam]}}), encoding="utf-8")
-    assert (await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}))).exit_code == 0
-    path.write_text(json.dumps(manifest | {"prompts": hashes | {exam: "0" * 16}}), encoding="utf-8")
-    with pytest.raises(UsageError, match="another prompt"):
-        await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}))
-
-
-async def test_what_would_fail_later_is_refused_before_the_first_call(tmp_path: Path) -> None:
-    await evaluate_async(recipe(tmp_path / "other", decodings={"greedy": {}}))
-    hot = {"samples": 2, "temperature": 1.0, "vote": "s", "ranker": str(tmp_path)}
-    for changes, message in (
-        ({"models": [{"name": "gone", "model": f"local/{tmp_path}/gone"}]}, "gone"),
-        ({"decodings": {"asc": hot}}, "holds no ranker_config.json"),
-        (
-            {"models": [{"name": "ada", "model": "simulated/ben"}], "run": str(tmp_path / "other" / "run")},
-            "another model",
-        ),
-    ):
-        with pytest.raises(UsageError, match=message):
-            await evaluate_async(recipe(tmp_path, **changes))
-
-    assert not (tmp_path / "run" / "evals").exists()
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ async def test_an_answer_ends_before_the_model_asks_itself_the_next_question(
 ) -> None:
     replies = "3 + 4 = 7.\nThe answer is 7.\nQuestion: What is 2 + 2?\nThe answer is 4."
     ids = tiny.tokenizer(chat=True)(replies, add_special_tokens=False).input_ids
-    monkeypatch.setattr("errata.models.generate.pick", lambda logits_BV, draws: [ids[draw.step] for draw in draws])
+    monkeypatch.setattr("errata.models.batch.pick", lambda logits_BV, draws: [ids[draw.step] for draw in draws])
     length = {"max_tokens": len(ids)}
 
     settings = recipe(tmp_path, plain, decodings={"stops": length, "runs_on": {**length, "stop_at_answer": False}})

@@ -17,7 +17,7 @@ from datasets import load_dataset
 from errata.cli import cli
 from errata.data.contamination import parse_against
 from errata.data.source import ProblemSource
-from errata.errors import ErrataError, UsageError
+from errata.errors import ErrataError, NothingToLearn, UsageError
 from errata.exports.compile import ExportCounts, Selection
 from errata.exports.correct_rows import SFT
 from errata.exports.dataset_card import card_text, cell
@@ -173,7 +173,7 @@ async def test_no_row_is_an_error_and_leaves_what_was_there(tmp_path: Path) -> N
     recipe = small(tmp_path, "settings.peer_review.accept.threshold=5", "settings.dual_cot.rectify=false", problems=2)
     run = (await synthesize(recipe)).run
     (tmp_path / "x.jsonl").write_text("before", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"no row: of \d+ rationales \d+ are right, 0 accepted") as raised:
+    with pytest.raises(NothingToLearn, match=r"no row: of \d+ rationales \d+ are right, 0 accepted") as raised:
         export([run], "sft", tmp_path / "x.jsonl")
     assert "rejected_by_panel" in raised.value.why
     assert (tmp_path / "x.jsonl").read_text(encoding="utf-8") == "before"

@@ -13,6 +13,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from errata.models.gate import GateSettings, NatModel
+from errata.models.load import Checkpoint
+from errata.models.sampling import Decoding, Job
 
 torch.set_num_threads(1)  # a second one only waits on models this small
 
@@ -24,6 +26,7 @@ CONTEXT = 256
 SPECIAL = ["<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>"]
 VOCABULARY = len(SPECIAL) + 256 + 1
 HEADS, KV_HEADS = 4, 2
+TEXTS = ["a", "the quick brown fox", "7 * 8 =", "x" * 90, "How many apples are left?", "zz top", "ha " * 20]
 
 
 def tokenizer(chat: bool, *, closes: bool = False) -> PreTrainedTokenizerFast:
@@ -127,3 +130,8 @@ def _interleaved(weight: torch.Tensor, heads: int) -> torch.Tensor:
     """Query and key rows in llama.cpp's order: the two halves of a rotated head alternate."""
     rows, columns = weight.shape
     return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
+
+
+def jobs(checkpoint: Checkpoint, decoding: Decoding) -> list[Job]:
+    """One of each text, by seeds of their own."""
+    return [Job(checkpoint.tokenizer(text).input_ids, decoding, seed) for seed, text in enumerate(TEXTS)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ from hypothesis import strategies as st
 
 from errata.cli import cli
 from errata.errors import UsageError
+from errata.grading.grader import Grader
+from errata.graphs.vote_policy import replayed, without_votes
 from errata.report.sections.verdicts import reviews_saved
 from errata.runs.plan.estimate import estimate
 from errata.runs.recipe import SynthRecipe, load_recipe
+from errata.runs.run_dir import RunDir
 from errata.runs.runner import synthesize
 from errata.runs.status import status
+from errata.runs.warmup import cases_in, read_warmup
 from tests.small_runs import lines
 
 BASE = """
@@ -127,6 +132,27 @@ def test_further_samples_are_all_written_in_the_warmup_and_some_where_undecided(
 def test_order_and_number_of_workers_change_no_further_sample(sampled: Path, tmp_path: Path) -> None:
     other = asyncio.run(synthesize(recipe(tmp_path, "concurrency=1", *SAMPLED))).run
     assert texts(other) == texts(sampled)
+
+
+async def test_a_run_asks_for_what_a_replay_over_all_votes_asks_for(sampled: Path, tmp_path: Path) -> None:
+    """As benchmarks/further_votes.py has it."""
+    every = recipe(tmp_path, "settings.peer_review.warmup=14", *SAMPLED)
+    log = RunDir((await synthesize(every)).run).log
+    async with Grader() as grader:
+        cases = await cases_in(every, read_warmup(log, {line["problem"]["id"] for line in lines(sampled)}), grader)
+    price, reviewers = json.loads((sampled / "manifest.json").read_text())["votes"].values()
+    asked = {line["problem"]["id"]: votes_in(line["rationales"]) for line in lines(sampled)}
+    later = [case for case in cases if case.problem.position >= 5]
+    assert len(later) == 9
+    for case in later:
+        *_, last = without_votes(case), *(vote.case for vote in replayed(case, reviewers, 0.5) if vote.worth >= price)
+        assert asked[case.problem.id] == votes_in([each.model_dump() for each in last.rationales])
+
+
+def votes_in(rationales: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """The samples, and by whom each is reviewed."""
+    samples = {(each["id"], "") for each in rationales}
+    return samples | {(each["id"], review["reviewer"]) for each in rationales for review in each["reviews"]}
 
 
 def test_further_samples_stand_in_plan_status_report_and_comparison(sampled: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from errata.evals.results import ITEMS, MANIFEST, Item, Manifest, Sample, write_items, write_json
 from errata.runs.run_dir import RunDir
 from errata.school.graph import build_school
-from errata.school.nodes.train import DIVERGED
+from errata.school.nodes.train import DIVERGED, NOTHING
 from errata.school.places import AFTER, BEFORE, Task, places, start_judge, start_run
 from errata.school.recipe import SchoolRecipe
 from errata.school.record import School
@@ -28,7 +28,8 @@ class Scripted:
 
     right: of 40 judge items those that are right after each round, the start first. mastered, kept: problems that each
     exam shows as mastered, and how many of them the round's student keeps. diverges: (round, again) of trainings that
-    diverge. chosen: by whom each round's problems are chosen. tokens: what each lesson pays.
+    diverge. empty: rounds whose lesson leaves nothing to learn from. chosen: by whom each round's problems are chosen.
+    tokens: what each lesson pays.
     """
 
     school: SchoolRecipe
@@ -36,6 +37,7 @@ class Scripted:
     mastered: int = 4
     kept: int = 4
     diverges: tuple[tuple[int, bool], ...] = ()
+    empty: tuple[int, ...] = ()
     chosen: tuple[str, ...] = ("wrong", "rehearsal")
     tokens: int = 500
     usd: float = 0.25
@@ -66,6 +68,9 @@ class Scripted:
                 write_lesson(here.lesson, self.tokens, self.usd)
             case "train":
                 out = here.student(task.again)
+                if task.round in self.empty:
+                    write_json_in(out, NOTHING, {"found": "no row: of 12 rationales 0 are right, 0 accepted"})
+                    return 0, None
                 config = {"training": {"learning_rate": 1e-4 if task.again else 2e-4}}
                 write_json_in(out, "manifest.json", {"kind": "training", "status": "finished", "config": config})
                 if (task.round, task.again) in self.diverges:

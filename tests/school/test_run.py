@@ -169,7 +169,7 @@ def test_every_verb_works_on_a_round_and_another_recipe_is_refused(tmp_path: Pat
     assert [arm["name"] for arm in compared["arms"]] == ["untouched", "round-1", "round-2"]
     assert [arm["baseline"] for arm in compared["arms"]] == [True, False, False]
     planned = json.loads(errata("plan", str(path), "rounds=5", "--json").stdout)
-    assert planned["rounds"] == {"all": 5, "done": 2}
+    assert planned["rounds"] == {"all": 5, "done": 2, "left": 3, "stopped": "all 2 rounds are done"}
     assert planned["next"]["teacher_tokens"] > 0
     assert planned["left"]["hours"] > 0
 
@@ -249,6 +249,42 @@ def test_a_training_that_diverges_is_repeated_at_half_the_rate_and_then_given_up
     assert record.student == record.start.student
     manifest = json.loads((home / "round-1/student-again/manifest.json").read_bytes())
     assert manifest["config"]["training"]["learning_rate"] == 5e3
+
+
+@pytest.mark.slow
+def test_a_lesson_without_a_right_rationale_ends_it_each_time_and_every_verb_says_why(
+    tmp_path: Path, student: Path
+) -> None:
+    lesson = {**LESSON, "agents": {"teachers": [{"name": "eve", "model": "simulated/eve?slips=1&lucky=0"}]}}
+    path, home = real(tmp_path, student, lesson=lesson), tmp_path / "runs/small"
+    why = "round 2: its lesson leaves nothing to learn from: no row: of 18 rationales 0 are right, 0 accepted"
+    for _ in range(2):
+        result = errata("school", str(path))
+        assert result.exit_code == 0, result.output
+        assert f"stopped: {why}" in result.output
+    record = read_school(home)
+    assert (record.stopped, record.student) == (why, "round-1/student")
+    finished = [each.step for each in read_record(home)]
+    assert (finished[-1], len(finished)) == ("round-2 train", 10), "no node was done twice"
+    planned = errata("plan", str(path)).output
+    assert f"stopped: {why}; the same command would do no more" in planned
+    assert "left: 0 teacher tokens" in planned
+    assert f"Ended: {why}" in errata("status", str(home)).output
+    assert errata("report", str(home)).exit_code == 0
+    assert why in (home / "report.html").read_text()
+    assert why in (home / "card.md").read_text()
+
+
+@pytest.mark.slow
+def test_where_nothing_is_reachable_it_ends_before_a_lesson(tmp_path: Path, student: Path) -> None:
+    choose = {"by": "reachable", "count": 4, "rehearsal": 0}
+    path, home = real(tmp_path, student, choose=choose), tmp_path / "runs/small"
+    for _ in range(2):
+        result = errata("school", str(path))
+        assert result.exit_code == 0, result.output
+        assert "stopped: no problem is left that the chooser would teach" in result.output
+    assert (home / "round-1/choices.jsonl").read_bytes() == b""
+    assert [each.step for each in read_record(home)] == ["start", "round-1 exam", "round-1 choose"]
 
 
 @pytest.mark.slow

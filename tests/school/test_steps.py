@@ -10,7 +10,7 @@ from errata.errors import EXIT_BUDGET, EXIT_INTERRUPTED, EXIT_OTHER, UsageError
 from errata.school.places import Task
 from errata.school.recipe import load_school
 from errata.school.record import read_school
-from errata.school.stopping import NO_PROBLEM
+from errata.school.stopping import NO_PROBLEM, NOTHING_TO_LEARN, goes_on
 from tests.school.school_data import written
 from tests.school.scripted import Scripted, gone_through, write_lesson
 
@@ -101,6 +101,23 @@ def test_no_problem_left_to_teach_ends_it(tmp_path: Path) -> None:
         assert worker.done[-1] == "round-1 choose"
         assert record.student == "somewhere/student"
         (school.home / "round-1/choices.jsonl").unlink()
+
+
+def test_a_lesson_that_leaves_nothing_to_learn_from_ends_it_each_time_with_the_last_good_student(
+    tmp_path: Path,
+) -> None:
+    school = load_school(written(tmp_path, rounds=3))
+    worker = Scripted(school, empty=(2,))
+    record, ended = gone_through(school, worker)
+    assert ended is None
+    assert worker.done[-1] == "round-2 train"
+    assert record.stopped == f"round 2: {NOTHING_TO_LEARN}: no row: of 12 rationales 0 are right, 0 accepted"
+    assert record.student == "round-1/student"
+    assert record.rounds[1].student is None
+    assert not goes_on(record, school.stop, school.rounds)
+    again = Scripted(school, empty=(2,))
+    assert gone_through(school, again) == (record, None)
+    assert again.done == []
 
 
 def test_a_round_that_forgets_leaves_the_student_before_it(tmp_path: Path) -> None:

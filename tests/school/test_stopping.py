@@ -7,8 +7,17 @@ import math
 import pytest
 
 from errata.school.recipe import Stop
-from errata.school.record import Round
-from errata.school.stopping import has_grown, is_good, last_good, why_stop
+from errata.school.record import Round, School
+from errata.school.stopping import (
+    DIVERGED_TWICE,
+    NO_PROBLEM,
+    NOTHING_TO_LEARN,
+    goes_on,
+    has_grown,
+    is_good,
+    last_good,
+    why_stop,
+)
 from tests.school.school_data import judged
 
 STOP = Stop()
@@ -64,6 +73,23 @@ def test_noise_is_no_harm_and_a_round_that_is_not_judged_is_no_student_yet() -> 
     assert last_good([judged(1), half], STOP) == "round-1/student"
     assert why_stop([judged(1), half], STOP, 2) is None
     assert why_stop([], STOP, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("stopped", "rounds", "more"),
+    [
+        (None, 3, True),
+        ("the budget of 5 dollars is used up", 3, True),
+        ("all 2 rounds are done", 3, True),
+        ("all 2 rounds are done", 2, False),
+        (NO_PROBLEM, 3, False),
+        (f"round 3: {NOTHING_TO_LEARN}: no row", 3, False),
+        (f"round 3: {DIVERGED_TWICE}", 3, False),
+    ],
+)
+def test_whether_the_same_command_would_do_more(stopped: str | None, rounds: int, more: bool) -> None:
+    school = School(name="small", rounds=(judged(1), judged(2), Round(round=3)), stopped=stopped)
+    assert goes_on(school, STOP, rounds) is more
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errata.errors import UsageError
+from errata.errors import NothingToLearn, UsageError
 from errata.records import Span
 from errata.training.comparable import ALONE, NO_ANSWER, OTHER_TOKENS, comparable
 from errata.training.encode import Encoder, Group, Written, make_group
@@ -62,7 +62,7 @@ def test_one_alone_has_nothing_to_be_compared_with() -> None:
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_set_without_two_to_compare_is_refused_with_the_reasons(keep: bool) -> None:
-    with pytest.raises(UsageError, match=r"no two rationales.*1 not comparable, no answer.*2 .*alone") as error:
+    with pytest.raises(NothingToLearn, match=r"no two rationales.*1 not comparable, no answer.*2 .*alone") as error:
         counted([group("a", "7", ""), group("b", "7")], keep)
 
     assert "--answer_sentence" in error.value.do

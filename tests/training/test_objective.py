@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from errata.errors import UsageError
+from errata.errors import NothingToLearn, UsageError
 from errata.training.encode import Group
 from errata.training.objective import Objective
 from errata.training.terms import Consistency, KeySteps, Likelihood
@@ -71,7 +71,7 @@ def test_a_term_that_would_do_nothing_is_refused() -> None:
     for terms, name in ((mapd(), "nll/mistake"), (mcc_kd(), "consistency"), (edit(), "key/right")):
         with pytest.raises(UsageError, match=name):
             Objective(terms).check(right)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="no row among 0"):
+    with pytest.raises(NothingToLearn, match="no row among 0"):
         Objective(sft()).check([])
 
 

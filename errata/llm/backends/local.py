@@ -17,10 +17,11 @@ from errata.grading.extract import settled
 from errata.llm.request import ProviderFailure, Reply, Request
 from errata.llm.spec import AgentSpec, Sampling
 from errata.models.files import find
-from errata.models.generate import ContextOverflow, Generated, check_length, stream
+from errata.models.generate import ContextOverflow, check_length, stream
 from errata.models.load import Checkpoint, load_to_decode, need_torch
 from errata.models.load_options import LoadOptions
 from errata.models.prompting import prompt_ids
+from errata.models.row import Generated
 from errata.models.sampling import Decoding, Job
 from errata.records import digest
 

@@ -1,13 +1,18 @@
 """The training of a round: a method of `errata train` on the lesson, on from the student that the round starts from.
 
 A training that diverges leaves `diverged.json` beside what it has written, and the school repeats it at half the rate.
+A lesson that it can learn nothing from leaves `nothing.json` alone, and the school ends.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from errata.errors import EXIT_DONE
+import orjson
+
+from errata.errors import EXIT_DONE, Diverged, ErrataError, NothingToLearn
+from errata.evals.results import write_json
 from errata.graphs.stage import roles_of
 from errata.runs.recipe import SynthRecipe
 from errata.school.nodes.lesson import lesson_data, recipe_in
@@ -16,21 +21,23 @@ from errata.school.recipe import SchoolRecipe
 from errata.steps.settings import method_beside
 
 DIVERGED = "diverged.json"
+NOTHING = "nothing.json"
 SELF = "self"
 """The role of the student's own right answers."""
 
 
 def train(school: SchoolRecipe, task: Task) -> int:
-    """Trains, or goes on with a training; the exit code. Raises ErrataError where it fails but for divergence."""
-    from errata.errors import Diverged
-    from errata.evals.results import write_json
+    """Trains, or goes on with a training; the exit code.
+
+    Raises ErrataError where it fails, but for divergence and a lesson that leaves nothing to learn from.
+    """
     from errata.school.divergence import Divergence
     from errata.school.schooling import write_schooling
     from errata.training.checkpoints import manifest_of
     from errata.training.job import main
 
     out = places(school, task.round).student(task.again)
-    if (out / DIVERGED).exists():
+    if (out / DIVERGED).exists() or (out / NOTHING).exists():
         return EXIT_DONE
     code = EXIT_DONE
     if manifest_of(out).get("status") != "finished":
@@ -41,16 +48,30 @@ def train(school: SchoolRecipe, task: Task) -> int:
                 [Divergence(school.stop.divergence)],
             )
         except Diverged as error:
-            print(error, flush=True)
-            write_json(out / DIVERGED, {"found": error.found, "why": error.why})
-            return EXIT_DONE
+            return _leave(error, out / DIVERGED)
+        except NothingToLearn as error:
+            return _leave(error, out / NOTHING)
     if code == EXIT_DONE:
         write_schooling(out, task.student)
     return code
 
 
+def _leave(error: ErrataError, file: Path) -> int:
+    """Writes what ended a training for the school, which knows what to do; the exit code."""
+    print(error, flush=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, {"found": error.found, "why": error.why})
+    return EXIT_DONE
+
+
 def has_diverged(here: Places, again: bool) -> bool:
     return (here.student(again) / DIVERGED).exists()
+
+
+def nothing_learned(here: Places, again: bool) -> str | None:
+    """Why the lesson leaves nothing to learn from; None where it leaves something."""
+    file = here.student(again) / NOTHING
+    return str(orjson.loads(file.read_bytes())["found"]) if file.exists() else None
 
 
 def words(school: SchoolRecipe, task: Task) -> list[str]:

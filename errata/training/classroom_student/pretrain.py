@@ -34,9 +34,10 @@ from errata.errors import ErrataError, UsageError
 from errata.grading.grader import Grader
 from errata.llm.backends.simulated.feedback import explain
 from errata.llm.backends.simulated.persona import persona
-from errata.models.generate import Generated, generate
+from errata.models.generate import generate
 from errata.models.load import load
 from errata.models.prompting import example_ids, prompt_ids
+from errata.models.row import Generated
 from errata.models.sampling import Decoding, Job
 from errata.records import Message, Problem, digest, draw
 from errata.training.classroom_student import loop as schooling

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from errata.school.nodes.train import flags, has_diverged, words
+from errata.errors import EXIT_DONE, Diverged, ErrataError, NothingToLearn
+from errata.school.nodes.train import flags, has_diverged, nothing_learned, train, words
 from errata.school.places import Task, places
 from errata.school.recipe import load_school
 from tests.school.school_data import written
@@ -61,3 +62,25 @@ def test_divergence_is_what_its_file_says(tmp_path: Path) -> None:
     (here.student(again=True) / "diverged.json").write_text("{}")
     assert has_diverged(here, again=True)
     assert not has_diverged(here, again=False)
+
+
+@pytest.mark.parametrize("error", [NothingToLearn, Diverged])
+def test_a_training_that_cannot_be_done_leaves_why_once_and_is_not_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[ErrataError]
+) -> None:
+    begun: list[str] = []
+
+    def main(*_: object) -> int:
+        begun.append("training")
+        raise error("what was found", "why", "what to do")
+
+    monkeypatch.setattr("errata.training.job.main", main)
+    school = load_school(written(tmp_path))
+    here = places(school, 2)
+    assert nothing_learned(here, again=False) is None
+    for _ in range(2):
+        assert train(school, TASK) == EXIT_DONE
+    assert begun == ["training"]
+    empty = error is NothingToLearn
+    assert nothing_learned(here, again=False) == ("what was found" if empty else None)
+    assert has_diverged(here, again=False) is not empty

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from errata.errors import UsageError
+from errata.errors import NothingToLearn, UsageError
 from errata.exports.transcript_view import Options
 from errata.exports.write import export
 from errata.models.ranker import load_ranker
@@ -38,7 +38,7 @@ def test_mapd_takes_the_problems_that_the_student_got_wrong(run: Path, tmp_path:
 def test_an_eval_of_other_problems_is_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text('{"id": "gsm8k:1", "correct": false}\n')
 
-    with pytest.raises(UsageError, match="no row is left") as error:
+    with pytest.raises(NothingToLearn, match="no row is left") as error:
         go("mapd", run, tmp_path / "out", *ONE, "--mistaken_by", str(tmp_path))
 
     assert "classroom-" in error.value.why

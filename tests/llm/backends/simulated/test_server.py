@@ -36,6 +36,15 @@ async def stats(url: str) -> dict[str, Any]:
         return found
 
 
+async def counting(url: str, what: str) -> dict[str, Any]:
+    """The server's counts as soon as it has counted one of these. Raises TimeoutError where it does not."""
+    for _ in range(2000):
+        if (found := await stats(url))[what]:
+            return found
+        await asyncio.sleep(0.01)
+    raise TimeoutError(what)
+
+
 async def test_in_process_and_over_http_the_reply_is_the_same() -> None:
     async with client_of() as client:
         for number, problem in enumerate(lesson(12)):
@@ -197,24 +206,22 @@ async def test_latency_and_a_prompt_end_of_a_stalled_server() -> None:
         start = time.perf_counter()
         calls = (client.chat.completions.create(model="ada", messages=[{"role": "user", "content": "x"}]),) * 1
         await asyncio.gather(*calls)
-        assert 0.1 <= time.perf_counter() - start < 1
-    start = time.perf_counter()
+        assert time.perf_counter() - start >= 0.1
     async with serving(Faults(rate=1, kinds=("stall",))) as url, aiohttp.ClientSession() as session:
         hanging = asyncio.ensure_future(session.post(f"{url}/chat/completions", data=b"{}"))
-        await asyncio.sleep(0.1)
+        await counting(url, "fates")
+        start = time.perf_counter()
     with pytest.raises((aiohttp.ClientError, asyncio.CancelledError)):
         await hanging
-    assert time.perf_counter() - start < 3
+    assert time.perf_counter() - start < 10
 
 
 async def test_a_request_that_its_client_gave_up_is_counted() -> None:
     async with serving(latency=30) as url, aiohttp.ClientSession() as session:
         hanging = asyncio.ensure_future(session.post(f"{url}/chat/completions", data=b"{}"))
-        await asyncio.sleep(0.1)
+        await counting(url, "requests")
         hanging.cancel()
-        await asyncio.sleep(0.1)
-
-        counted = await stats(url)
+        counted = await counting(url, "abandoned")
 
     assert (counted["requests"], counted["abandoned"], counted["fates"]) == (1, 1, {})
 
