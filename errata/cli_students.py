@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from errata.cli_group import TRACE, TRACE_TEXTS, TRUST_HOSTS, debug_option
-from errata.cli_helpers import loading, print_json, tracing
+from errata.cli_helpers import print_json, tracing
+from errata.waiting import loading
 
 METHODS = {
     "sft": "Plain distillation of right rationales.",
@@ -39,6 +40,9 @@ class Methods(click.Group):
         @click.pass_context
         def run(ctx: click.Context) -> None:
             with loading("PyTorch"):
+                from errata.training.method_names import refuse_unknown
+
+                refuse_unknown(cmd_name, METHODS)
                 from errata.models.load import need_torch
 
                 need_torch()

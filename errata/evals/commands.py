@@ -20,6 +20,7 @@ from errata.evals.recipe import load_eval_recipe
 from errata.evals.results import Eval
 from errata.evals.tables import show_comparison, show_evals
 from errata.runs.progress import money, watching
+from errata.waiting import waiting
 
 
 def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool, trust_hosts: tuple[str, ...] = ()) -> Evaluation:
@@ -57,7 +58,9 @@ def _show_differences(evals: Sequence[Eval]) -> None:
         alike = [each for each in evals if each.manifest.decoding.get("name") == decoding]
         if len(alike) > 1:
             click.echo(f"decoding  {decoding}\n")
-            show_comparison(compare(alike))
+            with waiting("comparing the models"):
+                comparison = compare(alike)
+            show_comparison(comparison)
 
 
 def compare_command(
@@ -76,9 +79,10 @@ def compare_command(
         raise UsageError("one eval", "a comparison needs two", "name another directory or JSONL file")
     narrowed = dict(text.partition("=")[::2] for text in where)
     named = None if claims is None else read_claims(claims)
-    comparison = compare(
-        evals, against=against, claims=named, tasks=tasks or None, where=narrowed, equal=equal, metrics=metrics
-    )
+    with waiting(f"comparing {len(evals)} evals"):
+        comparison = compare(
+            evals, against=against, claims=named, tasks=tasks or None, where=narrowed, equal=equal, metrics=metrics
+        )
     if as_json:
         print_json(as_data(comparison))
     else:

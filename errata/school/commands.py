@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from errata.cli_helpers import loading, print_json
+from errata.cli_helpers import print_json
 from errata.runs.progress import money
 from errata.school.recipe import load_school
 from errata.school.record import FILE, Round, School, placed
+from errata.waiting import loading
 
 
 def school_command(

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from errata.cli_helpers import loading, print_json
+from errata.cli_helpers import print_json
 from errata.errors import EXIT_DONE, UsageError
 from errata.runs.progress import money
 from errata.studies.recipe import StudyRecipe, load_study
+from errata.waiting import loading, waiting
 
 
 def study_command(
@@ -31,7 +32,8 @@ def study_command(
     from errata.studies.card import write_card
     from errata.studies.results import FILE, compare_study, write_results
 
-    comparison = compare_study(study)
+    with waiting("comparing the arms"):
+        comparison = compare_study(study)
     results = write_results(study, comparison)
     card = write_card(study.home, results)
     page = _write_page(study, comparison, say)
