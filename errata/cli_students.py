@@ -10,7 +10,7 @@ import click
 
 from errata.cli_group import TRACE, TRACE_TEXTS, TRUST_HOSTS, debug_option
 from errata.cli_helpers import print_json, tracing
-from errata.waiting import loading
+from errata.waiting import loading, speaking
 
 METHODS = {
     "sft": "Plain distillation of right rationales.",
@@ -199,7 +199,8 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None, as_json: bool, q
     with loading():
         from errata.studies.page import report_of
 
-    done = report_of(run, evals, out, say=lambda text: None if quiet else click.echo(text, err=True))
+    with speaking(quiet=quiet) as say:
+        done = report_of(run, evals, out, say=say)
     if as_json:
         print_json(done.figures())
         return

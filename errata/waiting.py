@@ -54,6 +54,36 @@ def loading(what: str = "errata's parts") -> Iterator[None]:
         yield
 
 
+@contextmanager
+def speaking(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """What says lines on stderr; on a terminal a last line tells how long ago that was while nothing more is said."""
+    if quiet or not _is_terminal():
+        yield (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+        return
+    over, lock, last = threading.Event(), threading.RLock(), time.monotonic()
+
+    def say(line: str) -> None:
+        nonlocal last
+        with lock:  # a handler of Ctrl-C may speak while this does
+            _in_place("")
+            click.echo(line, err=True)
+            last = time.monotonic()
+
+    def go_on() -> None:
+        while not over.wait(EVERY_S):
+            with lock:
+                _in_place(f"at work, {time.monotonic() - last:.0f} s since then ...")
+        _in_place("")
+
+    going = threading.Thread(target=go_on, daemon=True)
+    going.start()
+    try:
+        yield say
+    finally:
+        over.set()
+        going.join()
+
+
 def _speak(doing: str, show: Callable[[str], None], over: threading.Event) -> None:
     began = time.monotonic()
     if over.wait(AFTER_S):
@@ -64,8 +94,12 @@ def _speak(doing: str, show: Callable[[str], None], over: threading.Event) -> No
     show("")
 
 
+def _is_terminal() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def _on_stderr() -> Callable[[str], None]:
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    if _is_terminal():
         return _in_place
     return lambda words: click.echo(words, err=True) if words else None
 

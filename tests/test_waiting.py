@@ -8,7 +8,7 @@ import time
 import pytest
 
 from errata import waiting as module
-from errata.waiting import loading, waiting
+from errata.waiting import loading, speaking, waiting
 
 
 class Terminal(io.StringIO):
@@ -76,3 +76,30 @@ def test_an_error_under_it_is_raised_and_ends_it() -> None:
     said = list(words)
     time.sleep(0.05)
     assert words == said
+
+
+@pytest.mark.usefixtures("soon")
+def test_on_a_terminal_a_last_line_tells_that_work_goes_on_and_lines_stand_above_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = Terminal()
+    monkeypatch.setattr("sys.stderr", out)
+    monkeypatch.setenv("TERM", "xterm")
+    with speaking() as say:
+        say("[0/2] train begun")
+        time.sleep(0.1)
+        say("[1/2] train done")
+    lines = [line.split("\r\x1b[K")[-1] for line in out.getvalue().split("\n")]
+    assert lines == ["[0/2] train begun", "[1/2] train done", ""]
+    assert "at work, 0 s since then ..." in out.getvalue()
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize(("quiet", "words"), [(False, "done\n"), (True, "")])
+def test_elsewhere_lines_are_lines_and_quiet_is_quiet(
+    quiet: bool, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with speaking(quiet=quiet) as say:
+        say("done")
+        time.sleep(0.05)
+    assert capsys.readouterr() == ("", words)
