@@ -22,7 +22,6 @@ from errata.training.method import AnyMethod, control_flag, method_of, with_cont
 from errata.training.method import own_code as own_method_code
 from errata.training.method_arguments import Arguments
 from errata.training.methods.shipped import KINDS_OF_TERMS, METHODS
-from errata.waiting import waiting
 
 
 class Parser(TrlParser):
@@ -77,8 +76,7 @@ def parse(
     code = {} if isinstance(choice, str) else own_method_code(method, methods)
     prog = f"errata train {choice if isinstance(choice, str) else method.name}"
     try:
-        with waiting("reading the flags"):
-            parser = _parser(method, prog)
+        parser = _parser(method, prog)
         file, rest = _config_file(words)
         _check_flags(rest, parser)
         of_file = _from_file(file, parser.flags) if file is not None else {}
