@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from errata.evals.recipe import load_eval_recipe
 from errata.evals.results import Eval
 from errata.evals.tables import show_comparison, show_evals
 from errata.runs.progress import money, watching
-from errata.waiting import waiting
+from errata.waiting import loading, waiting
+
+LATE_IMPORTS = ("langchain_core.callbacks.manager", "langsmith.run_helpers", "scipy.stats")
+"""Imported by the first call and by the figures: seconds, that would hold up the progress of items."""
 
 
 def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool, trust_hosts: tuple[str, ...] = ()) -> Evaluation:
@@ -28,6 +32,9 @@ def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool, trust_hosts
     loaded = load_eval_recipe(recipe, overrides)
     say_code(loaded.code)
     say_destinations([model.agent for model in loaded.everyone], trust_hosts)
+    with loading("what calls and intervals need"):
+        for name in LATE_IMPORTS:
+            import_module(name)
     with watching(quiet=quiet, verb="eval") as watch:
         done = asyncio.run(evaluate_async(loaded, stop=ready_to_stop(), signals=True, watch=watch))
     for line in _lines(done):

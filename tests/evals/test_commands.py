@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import orjson
+import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
@@ -17,6 +20,7 @@ from errata.evals.results import read_eval
 from errata.evals.tables import show_evals
 from tests.evals.eval_dirs import eval_dir, rights
 
+HEAVY = {"langchain_core.callbacks.manager", "langsmith.run_helpers", "scipy.stats"}
 CLAIM = "claims: [{name: it helps, arm: after, control: before}]\n"
 
 
@@ -94,3 +98,23 @@ def test_mistakes_are_told_in_the_words_of_the_explanations(tmp_path: Path) -> N
     show_evals([replace(read_eval(before), summary={"tasks": {"t": figures}})], console)
     told = console.file.getvalue().partition("mistakes by kind")[2]
     assert re.findall(r"^(\w+) +(\d+)", told, re.MULTILINE) == [("logical", "3"), ("other", "4"), ("none", "9")]
+
+
+@pytest.mark.slow
+def test_what_takes_seconds_to_import_is_there_before_the_first_item_is_answered(tmp_path: Path) -> None:
+    recipe = tmp_path / "eval.yaml"
+    recipe.write_text("baseline: {name: untouched, model: simulated/pupil}\ntasks: {classroom_id: {limit: 2}}\n")
+    code = f"""
+import sys
+from pathlib import Path
+from errata.evals import commands
+
+async def evaluate(*words, **more):
+    print(*sorted({HEAVY!r} - sys.modules.keys()))
+    sys.exit()
+
+commands.evaluate_async = evaluate
+commands.run_eval(Path({str(recipe)!r}), [], quiet=True)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout == "\n"
