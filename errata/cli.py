@@ -13,7 +13,6 @@ from errata.cli_group import TRACE, TRACE_TEXTS, TRUST_HOSTS, Verbs, debug_optio
 from errata.cli_helpers import (
     OptionalPilot,
     load_and_say,
-    loading,
     print_json,
     run_recipe,
     show_exported,
@@ -23,6 +22,7 @@ from errata.cli_helpers import (
     write_export,
 )
 from errata.errors import UsageError
+from errata.waiting import loading, waiting
 
 FORMATS = ("dpo", "edit", "grpo", "kto", "mapd", "mcc-kd", "messages", "nat", "privileged", "ranker", "sft", "stepwise")
 RULES = ("mean", "min", "k_of_n", "veto", "agreement", "majority", "reliability")
@@ -110,7 +110,9 @@ def plan(
 
         plan_school(Path(recipe), overrides, assume, as_json=as_json)
         return
-    result = estimate(load_and_say(recipe, overrides, trust_hosts), assume=assume, pilot=pilot)
+    loaded = load_and_say(recipe, overrides, trust_hosts)
+    with waiting(f"estimating {recipe}" if pilot is None else f"estimating {recipe} by a pilot of {pilot} problems"):
+        result = estimate(loaded, assume=assume, pilot=pilot)
     if as_json:
         print_json(result)
     else:
@@ -181,7 +183,8 @@ def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **op
     with loading():
         from errata.evidence.commands import compare_rules, show_rules
 
-    result = compare_rules(run, rules=rules or (() if compare else ("reliability",)), **options)
+    with waiting(f"weighing the votes of {run}"):
+        result = compare_rules(run, rules=rules or (() if compare else ("reliability",)), **options)
     if as_json:
         print_json(result)
     else:
@@ -204,9 +207,12 @@ def audit(run: Path, marks: Path | None, number: int, out: Path | None, hide_gol
         from errata.evidence.audit import add_marks, show_added, write_audit
 
     if marks is not None:
-        click.echo("\n".join(show_added(add_marks(run, marks))))
+        with waiting(f"reading {run}"):
+            added = add_marks(run, marks)
+        click.echo("\n".join(show_added(added)))
         return
-    page = write_audit(run, number, out, hide_gold=hide_gold)
+    with waiting(f"reading {run}"):
+        page = write_audit(run, number, out, hide_gold=hide_gold)
     click.echo(f"{page.items} rationales to mark, {page.marked} marked before", err=True)
     click.echo(str(page.out))
 

@@ -18,6 +18,10 @@ TRACE_TEXTS = click.option("--trace-texts", is_flag=True, help="Spans hold messa
 """Options of several verbs."""
 
 
+LONGEST = 1_000
+"""Letters of a verb's first sentence: none has as many."""
+
+
 class Verbs(click.Group):
     """Turns errors into found / why / do on stderr and the exit codes of errata; every verb takes --debug and has
     examples below its options."""
@@ -30,6 +34,11 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of the work, as they were added."""
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs, each with its whole first sentence: what does not fit is wrapped, where click would cut it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.get_short_help_str(LONGEST)) for name, verb in self.commands.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

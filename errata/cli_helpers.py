@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
+from errata.waiting import loading, waiting
+
 PILOT = 5
 """Problems of a pilot where no number is given."""
-
-
-LOADING_AFTER_S, STILL_EVERY_S = 0.8, 1.8
-"""Seconds without a word before a verb says that it is loading, and between two such words."""
-
-
-@contextmanager
-def loading(what: str = "errata's parts") -> Iterator[None]:
-    """What takes long under it says so on stderr, and again as long as it takes; what is quick says nothing."""
-    over = threading.Event()
-
-    def say() -> None:
-        began = time.monotonic()
-        if over.wait(LOADING_AFTER_S):
-            return
-        to_stderr(f"loading {what} ...")
-        while not over.wait(STILL_EVERY_S):
-            to_stderr(f"loading {what}, {time.monotonic() - began:.0f} s so far ...")
-
-    saying = threading.Thread(target=say, daemon=True)
-    saying.start()
-    try:
-        yield
-    finally:
-        over.set()
 
 
 class OptionalPilot(click.Command):
@@ -142,7 +118,8 @@ def show_run(run: Path, *, as_json: bool = False) -> None:
         from errata.evidence.in_force import sentence, status_with_rule
         from errata.runs.tables import show_status
 
-    figures = status_with_rule(run)
+    with waiting(f"reading {run}"):
+        figures = status_with_rule(run)
     if as_json:
         print_json(figures)
     else:
@@ -194,16 +171,17 @@ def write_export(
     say_code(own_code(form))
     chosen = Options(**options)
     check_options(form, chosen)
-    return write(
-        runs,
-        form,
-        out,
-        chosen,
-        against=[parse_against(each) for each in against],
-        exclude_overlap=exclude_overlap,
-        keep_duplicates=keep_duplicates,
-        acceptance=acceptance_of(accept, precision),
-    )
+    with waiting(f"reading {', '.join(runs)}"):
+        return write(
+            runs,
+            form,
+            out,
+            chosen,
+            against=[parse_against(each) for each in against],
+            exclude_overlap=exclude_overlap,
+            keep_duplicates=keep_duplicates,
+            acceptance=acceptance_of(accept, precision),
+        )
 
 
 def show_exported(exported: Any) -> None:

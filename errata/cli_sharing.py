@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from errata.cli_helpers import loading, print_json, to_stderr
+from errata.cli_helpers import print_json, to_stderr
+from errata.waiting import loading, waiting
 
 
 @click.command()
@@ -24,7 +25,8 @@ def ship(student: str, to: Any, out: Path | None, dtype: str | None) -> None:
     with loading():
         from errata.shipping.ship import ship as write
 
-    shipped = write(student, to, out, dtype)
+    with waiting(f"writing {student} as {to}"):
+        shipped = write(student, to, out, dtype)
     click.echo(f"{shipped.form}, {shipped.dtype}, {shipped.bytes / 2**20:,.1f} MiB", err=True)
     click.echo(str(shipped.out))
 
@@ -47,7 +49,8 @@ def push(path: Path, repo: str, dry_run: bool, **options: Any) -> None:
     with loading():
         from errata.publish.push import prepare
 
-    ready = prepare(path, repo, **options)
+    with waiting(f"reading {path}"):
+        ready = prepare(path, repo, **options)
     if dry_run:
         click.echo("\n".join(ready.lines()))
     else:
@@ -64,8 +67,9 @@ def data() -> None:
 @click.option("--into", type=click.Path(path_type=Path), help="By default ERRATA_DATA, or `data`, as in recipes.")
 def fetch(name: str, into: Path | None) -> None:
     """Download the public data set NAME: gsm8k, svamp, mcc_kd or bbh, each file held against its hash."""
-    from errata.data.fetch import fetch as download
-    from errata.data.fetch import set_named
+    with loading():
+        from errata.data.fetch import fetch as download
+        from errata.data.fetch import set_named
 
     for place in download(set_named(name), into or Path(os.environ.get("ERRATA_DATA") or "data"), to_stderr):
         click.echo(str(place))
@@ -94,11 +98,9 @@ def graph(name: Any) -> None:
         from errata.runs.studio import mermaid
         from errata.school.graph import mermaid as school_mermaid
 
-    if name == "school":
-        click.echo(school_mermaid())
-        return
-
-    click.echo(mermaid(name))
+    with waiting("drawing the graph"):
+        drawn = school_mermaid() if name == "school" else mermaid(name)
+    click.echo(drawn)
 
 
 @click.command()
@@ -108,7 +110,8 @@ def schema(kind: str) -> None:
     with loading():
         from errata.schema import json_schema
 
-    print_json(json_schema(kind))
+        result = json_schema(kind)
+    print_json(result)
 
 
 @click.command()

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from errata.cli_group import TRACE, TRACE_TEXTS, TRUST_HOSTS, debug_option
-from errata.cli_helpers import loading, print_json, tracing
+from errata.cli_helpers import print_json, tracing
+from errata.waiting import loading, speaking
 
 METHODS = {
     "sft": "Plain distillation of right rationales.",
@@ -39,6 +40,9 @@ class Methods(click.Group):
         @click.pass_context
         def run(ctx: click.Context) -> None:
             with loading("PyTorch"):
+                from errata.training.method_names import refuse_unknown
+
+                refuse_unknown(cmd_name, METHODS)
                 from errata.models.load import need_torch
 
                 need_torch()
@@ -195,7 +199,8 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None, as_json: bool, q
     with loading():
         from errata.studies.page import report_of
 
-    done = report_of(run, evals, out, say=lambda text: None if quiet else click.echo(text, err=True))
+    with speaking(quiet=quiet) as say:
+        done = report_of(run, evals, out, say=say)
     if as_json:
         print_json(done.figures())
         return

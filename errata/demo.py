@@ -14,13 +14,14 @@ from pathlib import Path
 
 import click
 
-from errata.cli_helpers import loading, run_recipe, show_exported, show_run, write_export
+from errata.cli_helpers import run_recipe, show_exported, show_run, write_export
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from errata.exports.formats import FORMATS
 from errata.models.load import MissingLibrary, need_torch
 from errata.runs.recipe import load_recipe
 from errata.starter import DEMO, ROUNDS, STUDY
+from errata.waiting import loading
 
 SCHOOL = Path("runs/school")
 OF_A_LESSON = ("students", "embedded", "logs", "steps.jsonl", "study.json", "card.md")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +12,6 @@ import pytest
 from click.shell_completion import BashComplete
 from click.testing import CliRunner
 
-from errata import cli_helpers
 from errata.cli import cli
 from errata.cli_examples import EXAMPLES
 
@@ -41,6 +39,16 @@ def test_verbs_stand_in_the_order_of_the_work() -> None:
     )
     assert listed[: len(WORKFLOW)] == WORKFLOW
     assert set(listed) == cli.commands.keys()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_first_sentence_is_cut(width: int) -> None:
+    listed = CliRunner().invoke(cli, ["--help"], terminal_width=width, max_content_width=width).output
+    assert "..." not in listed.partition("Commands:")[2]
+    words = " ".join(listed.split())
+    for verb in cli.commands.values():
+        assert verb.help
+        assert " ".join(re.split(r"\.(?:\s|$)", verb.help)[0].split()) in words
 
 
 @pytest.mark.parametrize(
@@ -78,29 +86,6 @@ def test_the_shell_completes_verbs_and_options() -> None:
 
 
 # ---- silence ---------------------------------------------------------------------------------------------------------
-
-
-def test_imports_that_take_long_say_so_and_others_do_not(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with cli_helpers.loading():
-        pass
-    monkeypatch.setattr(cli_helpers, "LOADING_AFTER_S", 0.01)
-    with cli_helpers.loading("the trainer"):
-        time.sleep(0.2)
-    assert capsys.readouterr() == ("", "loading the trainer ...\n")
-
-
-def test_what_takes_longer_than_two_seconds_says_so_again(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli_helpers.STILL_EVERY_S < 2
-    monkeypatch.setattr(cli_helpers, "LOADING_AFTER_S", 0.01)
-    monkeypatch.setattr(cli_helpers, "STILL_EVERY_S", 0.01)
-    with cli_helpers.loading("the trainer"):
-        time.sleep(0.3)
-    first, second, *_ = capsys.readouterr().err.splitlines()
-    assert (first, second) == ("loading the trainer ...", "loading the trainer, 0 s so far ...")
 
 
 @pytest.mark.parametrize(

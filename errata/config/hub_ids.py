@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
@@ -23,9 +24,20 @@ def is_repository(name: str, *, owner: bool = True) -> bool:
 def is_hub_id(name: str, *, owner: bool = True, files: tuple[str, ...] = ()) -> bool:
     """Whether a name that is no path here means a repository of the hub.
 
-    Not where its owner is a folder here, for then a file is missing and nobody meant the hub; nor where it ends like
-    one of `files` (suffixes with their dot).
+    Not where its owner is a folder here, for then a file is missing and nobody meant the hub; nor where it is nearly
+    the path of something here; nor where it ends like one of `files` (suffixes with their dot).
     """
     if not is_repository(name, owner=owner) or Path(name).suffix.lower() in files:
         return False
-    return "/" not in name or not Path(name).parent.is_dir()
+    return "/" not in name or not (Path(name).parent.is_dir() or nearly_here(name))
+
+
+def nearly_here(name: str) -> str | None:
+    """The path that a name may be a slip of: `runs/recipe` of `rnus/recipe`, where that is here; else None."""
+    folder, _, rest = name.partition("/")
+    try:
+        folders = [each.name for each in Path().iterdir() if each.is_dir()]
+    except OSError:
+        return None
+    paths = (Path(near) / rest for near in get_close_matches(folder, folders))
+    return next((str(path) for path in paths if rest and path.exists()), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ from errata.evals.recipe import load_eval_recipe
 from errata.evals.results import Eval
 from errata.evals.tables import show_comparison, show_evals
 from errata.runs.progress import money, watching
+from errata.waiting import loading, waiting
+
+LATE_IMPORTS = ("langchain_core.callbacks.manager", "langsmith.run_helpers", "scipy.stats")
+"""Imported by the first call and by the figures: seconds, that would hold up the progress of items."""
 
 
 def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool, trust_hosts: tuple[str, ...] = ()) -> Evaluation:
@@ -27,6 +32,9 @@ def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool, trust_hosts
     loaded = load_eval_recipe(recipe, overrides)
     say_code(loaded.code)
     say_destinations([model.agent for model in loaded.everyone], trust_hosts)
+    with loading("what calls and intervals need"):
+        for name in LATE_IMPORTS:
+            import_module(name)
     with watching(quiet=quiet, verb="eval") as watch:
         done = asyncio.run(evaluate_async(loaded, stop=ready_to_stop(), signals=True, watch=watch))
     for line in _lines(done):
@@ -57,7 +65,9 @@ def _show_differences(evals: Sequence[Eval]) -> None:
         alike = [each for each in evals if each.manifest.decoding.get("name") == decoding]
         if len(alike) > 1:
             click.echo(f"decoding  {decoding}\n")
-            show_comparison(compare(alike))
+            with waiting("comparing the models"):
+                comparison = compare(alike)
+            show_comparison(comparison)
 
 
 def compare_command(
@@ -76,9 +86,10 @@ def compare_command(
         raise UsageError("one eval", "a comparison needs two", "name another directory or JSONL file")
     narrowed = dict(text.partition("=")[::2] for text in where)
     named = None if claims is None else read_claims(claims)
-    comparison = compare(
-        evals, against=against, claims=named, tasks=tasks or None, where=narrowed, equal=equal, metrics=metrics
-    )
+    with waiting(f"comparing {len(evals)} evals"):
+        comparison = compare(
+            evals, against=against, claims=named, tasks=tasks or None, where=narrowed, equal=equal, metrics=metrics
+        )
     if as_json:
         print_json(as_data(comparison))
     else:

@@ -20,6 +20,7 @@ from errata.evals.pairing import Arm, seed_by_seed
 from errata.evals.results import Eval, Item
 from errata.evals.stats import mean
 from errata.graphs.stages.diversity_filter import jaccard, ngrams
+from errata.llm.backends.simulated.feedback import KINDS
 from errata.records import Problem
 
 NGRAM = 3
@@ -31,6 +32,11 @@ class Checked(NamedTuple):
 
     sound: bool | None
     mistake: str | None
+
+
+def kind_of(flaw: str) -> str:
+    """The kind of mistake that a first flaw is, in the words of the explanations of mistakes."""
+    return KINDS.get(flaw, flaw)
 
 
 def check(problem: Problem, text: str) -> Checked:

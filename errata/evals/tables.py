@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from errata.errors import plain
 from errata.evals.comparison import Comparison, Difference, Interval
+from errata.evals.reasoning import kind_of
 from errata.evals.results import Eval
 from errata.runs.progress import money
 from errata.runs.tables import show, table
@@ -62,8 +64,11 @@ def _samples(task: str, evals: Sequence[tuple[str, dict[str, Any]]]) -> Renderab
 
 
 def _mistakes(task: str, evals: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
-    kinds = list(dict.fromkeys(kind for _, figures in evals for kind in figures["mistakes"]))
-    rows = [(kind, *(figures["mistakes"].get(kind, 0) for _, figures in evals)) for kind in kinds]
+    counts = [Counter[str]() for _ in evals]
+    for count, (_, figures) in zip(counts, evals, strict=True):
+        for flaw, number in figures["mistakes"].items():
+            count[kind_of(flaw)] += number
+    rows = [(kind, *(count[kind] for count in counts)) for kind in sum(counts, Counter())]
     return table(f"{task}, mistakes by kind", ("first flaw", *(name for name, _ in evals)), rows)
 
 
@@ -112,10 +117,14 @@ def show_comparison(comparison: Comparison, console: Console | None = None) -> N
 
 
 def _mistake_changes(task: str, mistakes: Sequence[dict[str, Any]]) -> RenderableType:
-    kinds = list(dict.fromkeys(each["kind"] for each in mistakes))
-    cells = {(each["arm"], each["kind"]): f"{each['cured']}:{each['introduced']}" for each in mistakes}
+    kinds = list(dict.fromkeys(kind_of(each["kind"]) for each in mistakes))
+    cured, introduced = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for each in mistakes:
+        cured[each["arm"], kind_of(each["kind"])] += each["cured"]
+        introduced[each["arm"], kind_of(each["kind"])] += each["introduced"]
     rows = [
-        (arm, *(cells.get((arm, kind)) for kind in kinds)) for arm in dict.fromkeys(each["arm"] for each in mistakes)
+        (arm, *(f"{cured[arm, kind]}:{introduced[arm, kind]}" for kind in kinds))
+        for arm in dict.fromkeys(each["arm"] for each in mistakes)
     ]
     return table(f"{task}, mistakes cured:introduced against the untouched student", ("arm", *kinds), rows)
 

@@ -24,7 +24,7 @@ from errata.config.env import expand
 from errata.data.contamination import EvalSet
 from errata.data.problems import Problems
 from errata.data.source import ProblemSource
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
 from errata.records import Problem, canonical
 
 _DATA = "${ERRATA_DATA:-data}"
@@ -103,7 +103,7 @@ def task_data(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(
             f"tasks.{name} has no source, and no ready task is called {name}",
             "a task says where its problems come from",
-            f"give it a source and a mapping, or name one of {', '.join(READY)}",
+            did_you_mean(name, READY, f"give it a source and a mapping, or name one of {', '.join(READY)}"),
         )
     ready = READY[name]
     return {**ready.model_dump(), **changes, "options": {**ready.options, **changes.get("options", {})}}

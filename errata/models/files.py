@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from errata.config.hub_ids import is_hub_id
+from errata.config.hub_ids import is_hub_id, nearly_here
 from errata.errors import UsageError
 from errata.records import digest
 
@@ -138,7 +138,8 @@ def names_code(folders: Iterable[Path]) -> Path | None:
 
 def _from_hub(path: str) -> Path:
     if not is_hub_id(path, owner=False):
-        raise UsageError(f"no file or folder {path}", "there is no checkpoint to load", "check the path")
+        do = f"did you mean {near}?" if (near := nearly_here(path)) else "check the path"
+        raise UsageError(f"no file or folder {path}", "there is no checkpoint to load", do)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

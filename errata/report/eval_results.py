@@ -9,15 +9,14 @@ from functools import cached_property
 from errata.evals.compare import compare
 from errata.evals.comparison import Comparison, Difference
 from errata.evals.pairing import Arm
-from errata.evals.reasoning import Changes, changes
+from errata.evals.reasoning import Changes, changes, kind_of
 from errata.evals.results import Eval, Item, Key
-from errata.llm.backends.simulated.feedback import KINDS
 
 
 def mistake_of(item: Item) -> str | None:
     """The kind of a wrong answer's first flaw, where it is known: in the words of the explanations of mistakes."""
     kind = item.meta.get("mistake")
-    return None if kind is None or float(item.correct) > 0.5 else str(KINDS.get(kind, kind))
+    return None if kind is None or float(item.correct) > 0.5 else kind_of(str(kind))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TextIO
 
 from errata.errors import plain
@@ -18,9 +19,11 @@ from errata.llm.budget import Amounts
 from errata.runs.counters import Snapshot, Watch
 from errata.runs.runner import Summary
 from errata.runs.times import Times, when
+from errata.waiting import waiting
 
 LINE_EVERY_S = 5.0
 RATE_OVER_S = 10.0
+PREPARING = "preparing the run"
 
 
 def money(usd: float | None) -> str:
@@ -167,7 +170,8 @@ def watching(
 ) -> Iterator[Watch | None]:
     """Something to show snapshots with: nothing, a live panel or lines, as the stream is.
 
-    `once_begun` is a line shown with the first snapshot of a run that has something to do.
+    `once_begun` is a line shown with the first snapshot of a run that has something to do. Until the first snapshot a
+    word says, every other second, that the run is prepared.
     """
     out = stream or sys.stderr
     if quiet:
@@ -176,7 +180,23 @@ def watching(
         with _panel(out, verb, once_begun) as show:
             yield show
     else:
-        yield _lines(out, once_begun)
+        with waiting(PREPARING, partial(_line, out)) as end:
+            yield _after(end, _lines(out, once_begun))
+
+
+def _line(out: TextIO, words: str) -> None:
+    if words:
+        print(words, file=out, flush=True)
+
+
+def _after(end: Callable[[], None], show: Watch) -> Watch:
+    """Shows snapshots, the first one once what was said before it has ended."""
+
+    def end_and_show(snapshot: Snapshot) -> None:
+        end()
+        show(snapshot)
+
+    return end_and_show
 
 
 def interrupted(requests: int) -> str:
@@ -260,7 +280,8 @@ def _panel(out: TextIO, verb: str, once_begun: str | None) -> Iterator[Watch]:
                 once_begun = None
             live.update(_drawn(snapshot, rate(snapshot), verb), refresh=True)
 
-        yield show
+        with waiting(PREPARING, lambda words: live.update(Text(words), refresh=True)) as end:
+            yield _after(end, show)
 
 
 def _drawn(snapshot: Snapshot, rate: float, verb: str) -> Any:

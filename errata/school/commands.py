@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from errata.cli_helpers import loading, print_json
+from errata.cli_helpers import print_json
 from errata.errors import UsageError
 from errata.runs.progress import money
 from errata.school.recipe import load_school
 from errata.school.record import FILE, Round, School, placed, read_school
+from errata.waiting import loading, speaking
 
 
 def school_command(
@@ -24,12 +25,9 @@ def school_command(
     from errata.school.process import Process
     from errata.school.run import run
 
-    def say(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
     school = load_school(path, overrides)
-    done = run(school, Process([str(path), *overrides], say), say, trust_hosts)
+    with speaking(quiet=quiet) as say:
+        done = run(school, Process([str(path), *overrides], say), say, trust_hosts)
     if done.error:
         click.echo(done.error, err=True)
     if done.school.stopped:

@@ -59,6 +59,7 @@ class Runner:
         if self.is_done(task, out):
             return
         self._refuse_to_begin(task)
+        self.say(f"{task.name}: begun")
         started = time.monotonic()
         request = {"step": task.name, "log": str(log_of(self.school, task)), "task": task._asdict()}
         code, error = self.worker.ask(request)

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from errata.cli_helpers import loading, print_json
+from errata.cli_helpers import print_json
 from errata.errors import EXIT_DONE, UsageError
 from errata.runs.progress import money
 from errata.studies.recipe import StudyRecipe, load_study
+from errata.waiting import loading, speaking, waiting
 
 
 def study_command(
@@ -20,21 +21,20 @@ def study_command(
     """Runs a study, then compares; the exit code. `trust_hosts`: to which a provider's key may go."""
     from errata.studies.run import run
 
-    def say(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
-
     study = load_study(path, overrides)
-    code = run(study, path, overrides, say, trust_hosts)
+    with speaking(quiet=quiet) as say:
+        code = run(study, path, overrides, say, trust_hosts)
     if code != EXIT_DONE:
         return code
     from errata.studies.card import write_card
     from errata.studies.results import FILE, compare_study, write_results
 
-    comparison = compare_study(study)
+    with waiting("comparing the arms"):
+        comparison = compare_study(study)
     results = write_results(study, comparison)
     card = write_card(study.home, results)
-    page = _write_page(study, comparison, say)
+    with speaking(quiet=quiet) as say:
+        page = _write_page(study, comparison, say)
     if as_json:
         print_json(results)
     else:

@@ -9,6 +9,14 @@ from errata.errors import EXIT_DONE, UsageError
 from errata.steps.record import Finish
 from errata.studies.steps import Step
 
+LOGS = "logs"
+"""The folder of a study that holds a log per step."""
+
+
+def log_name(step: str) -> str:
+    """What a step's log is called, without its ending."""
+    return step.replace(" ", "_")
+
 
 def done(steps: Mapping[str, Step], record: list[Finish]) -> set[str]:
     """The steps that need not be done again.

@@ -24,7 +24,7 @@ from errata.steps.process import done_by, end_worker, start_worker
 from errata.steps.record import Finish, append, hours, read_record
 from errata.studies.preflight import check_lessons
 from errata.studies.recipe import StudyRecipe
-from errata.studies.record import done, seconds_left
+from errata.studies.record import LOGS, done, log_name, seconds_left
 from errata.studies.schools import check_schools
 from errata.studies.steps import Step, steps_of
 
@@ -76,7 +76,7 @@ def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say, trus
         pending = [steps[name] for name in sorted(progress.pending)]
         check_lessons(study, pending, say, trusted)
         check_schools(study, pending, say, trusted)
-        say(f"{len(progress.done)} of {len(steps)} steps are done; {together} at a time, logs in {study.home / 'logs'}")
+        say(f"{len(progress.done)} of {len(steps)} steps are done; {together} at a time, logs in {study.home / LOGS}")
         _Pool(study, path, overrides, say, progress, record, together).work()
     for name, error in progress.failed.items():
         say(f"failed: {name}, see {log_of(study, name)}\n{error}")
@@ -104,7 +104,7 @@ def accelerators() -> list[str]:
 
 
 def log_of(study: StudyRecipe, step: str) -> Path:
-    return study.home / "logs" / f"{step.replace(' ', '_')}.log"
+    return study.home / LOGS / f"{log_name(step)}.log"
 
 
 class _Pool:
@@ -190,6 +190,7 @@ class _Pool:
                 step = self.progress.next()
                 if step is not None:
                     self.progress.taken.add(step.name)
+                    self.say(f"[{len(self.progress.done)}/{len(self.progress.steps)}] {step.name} begun")
                     return step
                 if self.progress.exhausted:
                     self.changed.notify_all()

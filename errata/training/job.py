@@ -25,6 +25,7 @@ from errata.training.methods.shipped import METHODS
 from errata.training.parse_args import parse
 from errata.training.plain import run_plain
 from errata.training.training_run import TrainingRun
+from errata.waiting import waiting
 
 
 def main(method: str | AnyMethod, words: Sequence[str], callbacks: Sequence[TrainerCallback] = ()) -> int:
@@ -65,7 +66,9 @@ def train(
         say_code(arguments.code)
     training: TrainingRun[Any] = TrainingRun(arguments, callbacks)
     set_seed(arguments.training.seed)
+    silent = None if training.main else lambda words: None
     try:
-        return (arguments.method.run or run_plain)(training)
+        with waiting("reading rows and student", silent) as training.before_a_line:
+            return (arguments.method.run or run_plain)(training)
     except ValidationError as error:
         raise settings_error(error) from error

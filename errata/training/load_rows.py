@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from errata.config.hub_ids import is_hub_id
+from errata.config.hub_ids import is_hub_id, nearly_here
 from errata.data.readers import KNOWN
 from errata.errors import NothingToLearn, UsageError, did_you_mean
 from errata.exports.compile import ExportCounts, Selection, compile_rows, no_row
@@ -139,7 +139,8 @@ def _data_of(name: str, where: Where) -> Iterator[tuple[str, dict[str, Any]]]:
     if path.is_file():
         return rows_of_file(path)
     if path.suffix in (".jsonl", ".json") or ("/" in name and not path.is_dir() and not is_hub_id(name, files=KNOWN)):
-        beside = [str(each) for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        slip = nearly_here(name)
+        beside = [slip] if slip else [str(each) for each in path.parent.iterdir()] if path.parent.is_dir() else []
         raise UsageError(
             f"no run and no file {name}", "rows are read from it", did_you_mean(str(path), beside, "check the path")
         )

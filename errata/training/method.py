@@ -14,12 +14,13 @@ from typing import Any, Generic, Literal, TypeVar
 
 from trl import ModelConfig
 
-from errata.config.code import Code, Loader, code_of, is_reference
-from errata.errors import UsageError, did_you_mean
+from errata.config.code import Code, Loader, code_of
+from errata.errors import UsageError
 from errata.exports.format import Format
 from errata.exports.transcript_view import ALL, Options
 from errata.training.align import AlignMode
 from errata.training.arguments import Training
+from errata.training.method_names import refuse_unknown
 from errata.training.mistaken import Fault
 from errata.training.terms import Term
 
@@ -146,13 +147,7 @@ def method_of(choice: str | AnyMethod, loader: Loader, methods: Sequence[AnyMeth
     for each in methods:
         if each.name == name:
             return each
-    if not is_reference(choice):
-        names = [each.name for each in methods]
-        raise UsageError(
-            f"no {what} is called {choice}",
-            f"known are {', '.join(names)}; one's own is written my_method.py:METHOD",
-            did_you_mean(name, names, "name one of them"),
-        )
+    refuse_unknown(choice, [each.name for each in methods], what)
     return loader.load_value(choice, Method, "METHOD = Method(name=..., format=..., terms=..., ...)")
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,12 +60,25 @@ def code_hash() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Without the bars of `datasets`, which saves in a moment what took long to make."""
+    enabled = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if enabled:
+            datasets.enable_progress_bars()
+
+
 def _write(folder: Path, groups: Sequence[Group], facts: dict[str, Any]) -> None:
     """Whole or not at all: in a folder beside it, which is then renamed."""
     beside = folder.with_name(f"{folder.name}.{os.getpid()}")
     try:
         shutil.rmtree(folder, ignore_errors=True)  # without facts it is half of one
-        Dataset.from_list([dict(group) for group in groups]).save_to_disk(str(beside))
+        with _no_bars():
+            Dataset.from_list([dict(group) for group in groups]).save_to_disk(str(beside))
         (beside / FACTS).write_bytes(orjson.dumps(facts))
         beside.rename(folder)
     except OSError as error:

@@ -51,6 +51,8 @@ class TrainingRun(Generic[K]):
         self.resume = self.resume_point(self.output)
         """The checkpoint that it goes on from."""
         self.manifest: dict[str, Any] = {}
+        self.before_a_line: Callable[[], None] = lambda: None
+        """Ends what is said while rows and student are read."""
 
     @property
     def main(self) -> bool:
@@ -59,6 +61,7 @@ class TrainingRun(Generic[K]):
 
     def say(self, line: str) -> None:
         if self.main:
+            self.before_a_line()
             click.echo(line, err=True)
 
     def resume_point(self, output: Path) -> Path | None:
@@ -175,10 +178,8 @@ class TrainingRun(Generic[K]):
             return EXIT_INTERRUPTED
         last: dict[str, Any] = next((entry for entry in reversed(trainer.state.log_history) if "loss" in entry), {})
         self.write(where, "finished", step=trainer.state.global_step, last=last)
-        terms = ", ".join(
-            f"{name} {value:.4g}" for name, value in last.items() if name.startswith(("loss", "accuracy"))
-        )
-        self.say(f"steps     {trainer.state.global_step}; {terms}")
+        terms = [f"{name} {value:.4g}" for name, value in last.items() if name.startswith(("loss", "accuracy"))]
+        self.say(f"steps     {trainer.state.global_step}" + (f"; {', '.join(terms)}" if terms else ""))
         if self.main:
             click.echo(str(where))
         if where == self.output:

@@ -17,6 +17,7 @@ from errata.records import to_json
 from errata.view.folder import View
 from errata.view.found_runs import find_runs, newest, run_now
 from errata.view.found_schools import find_schools, school_now
+from errata.view.found_studies import find_studies, study_now
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -66,6 +67,13 @@ class Answers:
 
         return _json(await asyncio.to_thread(read))
 
+    async def studies(self, request: web.Request) -> web.StreamResponse:
+        def read() -> list[dict[str, object]]:
+            studies = [study_now(place, home) for place, home in find_studies(self._view.folder).items()]
+            return [each.to_json() for each in sorted(studies, key=lambda each: -each.changed)]
+
+        return _json(await asyncio.to_thread(read))
+
     async def run(self, request: web.Request) -> web.StreamResponse:
         place, run = await self._view.run(request)
         latest = await asyncio.to_thread(newest, run)
@@ -80,6 +88,9 @@ class Answers:
 
     async def school_report(self, request: web.Request) -> web.StreamResponse:
         return await _report(self._view.school_report(*await self._view.school(request)))
+
+    async def study_report(self, request: web.Request) -> web.StreamResponse:
+        return await _report(self._view.study_report(*await self._view.study(request)))
 
     async def style(self, request: web.Request) -> web.StreamResponse:
         return web.Response(text=_text("view.css"), content_type="text/css", headers=HEADERS)

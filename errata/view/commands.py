@@ -27,5 +27,6 @@ async def _serve(folder: Path, host: str, port: int) -> None:
         click.echo(address)
         if host not in LOOPBACK:
             click.echo(f"whoever reaches {host} can read these runs", err=True)
-        click.echo("Ctrl-C ends it; from another machine: ssh -L PORT:127.0.0.1:PORT", err=True)
+        there = address.rstrip("/").rpartition(":")[2]
+        click.echo(f"Ctrl-C ends it; from another machine: ssh -L {there}:127.0.0.1:{there} MACHINE", err=True)
         await stop.wait()

@@ -15,8 +15,10 @@ from errata.report.build import write_report
 from errata.runs.run_dir import RunDir
 from errata.school.history import read_history
 from errata.school.page import write_page
+from errata.studies.page import report_of_study
 from errata.view.found_runs import find_runs, version_of
 from errata.view.found_schools import changed, find_schools
+from errata.view.found_studies import find_studies, study_now
 
 T = TypeVar("T")
 
@@ -42,6 +44,10 @@ class View:
         """The school that a request names. Raises HTTPNotFound where none lies there."""
         return await self._find(request, find_schools, "school")
 
+    async def study(self, request: web.Request) -> tuple[str, Path]:
+        """The study that a request names. Raises HTTPNotFound where none lies there."""
+        return await self._find(request, find_studies, "study")
+
     async def _find(self, request: web.Request, find: Callable[[Path], dict[str, T]], what: str) -> tuple[str, T]:
         place = request.match_info["place"]
         there = (await asyncio.to_thread(find, self.folder)).get(place)
@@ -57,6 +63,11 @@ class View:
         """The report of a school as it is now. Raises ErrataError."""
         version = str(changed(home))
         return await self._page(f"school {place}", version, lambda path: write_page(read_history(home), path))
+
+    async def study_report(self, place: str, home: Path) -> Path:
+        """The report of a study as it was judged last. Raises ErrataError where it was not."""
+        version = str(study_now(place, home).changed)
+        return await self._page(f"study {place}", version, lambda path: report_of_study(home, path))
 
     async def _page(self, name: str, version: str, draw: Callable[[Path], object]) -> Path:
         """A report's file; drawn anew where what it is of has changed."""

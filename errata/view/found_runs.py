@@ -108,6 +108,13 @@ def _below(folder: Path, depth: int, is_one: Callable[[Path], bool]) -> Iterator
             yield from _below(path, depth + 1, is_one)
 
 
+def written(path: Path) -> float:
+    """When a file was last written, in seconds since the epoch; 0 where there is none."""
+    with suppress(OSError):
+        return path.lstat().st_mtime
+    return 0.0
+
+
 def _has_manifest(path: Path) -> bool:
     """Whether it is the folder of a run; evals have a manifest too, and no stages."""
     return "stages" in RunDir(path).manifest()
@@ -130,7 +137,7 @@ def run_now(place: str, run: RunDir) -> RunNow:
         cached=_count(spent.get("cached")),
         lost=_count(spent.get("lost")),
         usd=float(usd) if isinstance(usd, int | float) else None,
-        changed=max((_mtime(path) for path in (run.log, run.manifest_file)), default=0.0),
+        changed=max((written(path) for path in (run.log, run.manifest_file)), default=0.0),
         version=version_of(run),
     )
 
@@ -139,7 +146,7 @@ def version_of(run: RunDir) -> str:
     """Changes with log, manifest and evals; reads none of them."""
     evals = run.path / "evals"
     files = [run.log, run.manifest_file, *sorted(evals.glob("*/manifest.json") if evals.is_dir() else ())]
-    return "-".join(f"{_mtime(path):.3f}.{_size(path)}" for path in files)
+    return "-".join(f"{written(path):.3f}.{_size(path)}" for path in files)
 
 
 def newest(run: RunDir, most: int = NEWEST) -> list[Newest]:
@@ -188,12 +195,6 @@ def _count(value: Any) -> int:
     if isinstance(value, dict):  # rejected and failed are told by their reasons
         return sum(_count(each) for each in value.values())
     return value if isinstance(value, int) else 0
-
-
-def _mtime(path: Path) -> float:
-    with suppress(OSError):
-        return path.stat().st_mtime
-    return 0.0
 
 
 def _size(path: Path) -> int:

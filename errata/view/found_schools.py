@@ -12,7 +12,7 @@ from errata.runs.in_use import HOLDER, is_held
 from errata.school.places import LOGS, node_of
 from errata.school.record import FILE, Round, School, holds_school, read_school
 from errata.steps.record import RECORD
-from errata.view.found_runs import folders_in
+from errata.view.found_runs import folders_in, written
 
 MOST_CHARS = 300
 """Of a reason."""
@@ -84,21 +84,14 @@ def at_work(home: Path) -> str | None:
     """
     if not is_held(home):
         return None
-    logs = [(_written(each), each.stem) for each in (home / LOGS).glob("*.log")]
+    logs = [(written(each), each.stem) for each in (home / LOGS).glob("*.log")]
     begun, newest = max(logs, default=(0.0, ""))
-    return node_of(newest) if begun > max(_written(home / HOLDER), _written(home / RECORD)) else None
+    return node_of(newest) if begun > max(written(home / HOLDER), written(home / RECORD)) else None
 
 
 def changed(home: Path) -> float:
     """When the record was last written, in seconds since the epoch."""
-    return _written(home / FILE)
-
-
-def _written(path: Path) -> float:
-    try:
-        return path.lstat().st_mtime
-    except OSError:
-        return 0.0
+    return written(home / FILE)
 
 
 def _start(school: School) -> RoundNow:

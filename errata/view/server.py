@@ -1,10 +1,10 @@
 """`errata view`: the pages over loopback HTTP, read only.
 
-    GET /                 the runs of a folder          GET /api/runs, /api/schools
+    GET /                 the runs of a folder          GET /api/runs, /api/schools, /api/studies
     GET /run/PLACE        one run while it goes on      GET /api/run/PLACE
     GET /report/PLACE     its report, of the log as it is now
     GET /school/PLACE     one school, round by round    GET /api/school/PLACE
-    GET /school-report/PLACE
+    GET /school-report/PLACE, /study-report/PLACE
 
 A place is looked up among the runs that lie in the folder and never joined to a path. A page of another site reads
 nothing here: requests must name a host that this server is known by (so a foreign name that resolves to this machine
@@ -33,12 +33,14 @@ def application(view: View) -> web.Application:
         "/": answers.runs_page,
         "/api/runs": answers.runs,
         "/api/schools": answers.schools,
+        "/api/studies": answers.studies,
         "/run/{place:.+}": answers.run_page,
         "/api/run/{place:.+}": answers.run,
         "/report/{place:.+}": answers.report,
         "/school/{place:.+}": answers.school_page,
         "/api/school/{place:.+}": answers.school,
         "/school-report/{place:.+}": answers.school_report,
+        "/study-report/{place:.+}": answers.study_report,
         "/view.css": answers.style,
         "/view.js": answers.script,
     }

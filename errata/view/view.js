@@ -30,17 +30,55 @@
   const within = (bounds, text) => bounds ? text(bounds[0]) + " [" + text(bounds[1]) + ", " + text(bounds[2]) + "]" : "";
   const ended = (school) => school.at_work !== null ? "at work: " + school.at_work : school.stopped === null ? "not ended" : "ended: " + school.stopped;
   const figures = (round) => [cell(within(round.accuracy, share), "number"), cell(within(round.gain, signed), "number"),
-    cell(round.verdict ?? ""), cell(number(round.teacher_tokens), "number"), cell(money(round.usd), "number")];
+    cell(round.verdict ?? "", "verdict"), cell(number(round.teacher_tokens), "number"), cell(money(round.usd), "number")];
   const lesson = (round) => round.lesson ? link("lesson", "/run/" + path(round.lesson)) : "";
   const rowOf = (cells, name) => { const row = make("tr", null, name); row.append(...cells); return row; };
 
+  // A table's rows anew; each cell knows its heading, which stands beside it where the window is narrow.
+  function fill(table, rows) {
+    const headings = [...table.tHead.rows[0].cells].map((each) => each.textContent);
+    for (const row of rows) {
+      let column = 0;
+      for (const each of row.cells) {
+        each.dataset.heading ??= headings[column];
+        column += each.colSpan;
+      }
+    }
+    table.tBodies[0].replaceChildren(...rows);
+  }
+
   function schools(found) {
     document.getElementById("schools").hidden = !found.length;
-    document.querySelector("#schools tbody").replaceChildren(...found.flatMap((each) => {
+    fill(document.querySelector("#schools table"), found.flatMap((each) => {
       const report = link("report", "/school-report/" + path(each.place));
-      const head = [cell(link(each.place, "/school/" + path(each.place))), cell(ended(each)), ...["", "", "", "", ""].map((text) => cell(text)), cell(ago(each.changed)), cell(report)];
-      const rounds = each.rounds.map((round) => rowOf([cell(round.name, "below"), cell(lesson(round)), ...figures(round), cell(""), cell("")]));
+      const state = cell(ended(each));
+      state.colSpan = 6;
+      const head = [cell(link(each.place, "/school/" + path(each.place))), state, cell(ago(each.changed)), cell(report)];
+      const rounds = each.rounds.map((round) => {
+        const [name, taught] = [cell(round.name, "below"), cell(lesson(round))];
+        [name.dataset.heading, taught.dataset.heading] = ["round", "lesson"];
+        return rowOf([name, taught, ...figures(round), cell(""), cell("")]);
+      });
       return [rowOf(head), ...rounds];
+    }));
+  }
+
+  const steps = (names) => names.slice(0, 4).join(", ") + (names.length > 4 ? " and " + (names.length - 4) + " more" : "");
+  const stands = (study) => number(study.done) + " steps done" + (study.judged ? ", claims judged" : "") +
+    (study.begun.length ? "; begun: " + steps(study.begun) : "") + (study.failed.length ? "; failed or stopped: " + steps(study.failed) : "");
+
+  function studies(found) {
+    document.getElementById("studies").hidden = !found.length;
+    fill(document.querySelector("#studies table"), found.flatMap((each) => {
+      const state = cell(stands(each), each.failed.length ? "failed" : "");
+      state.colSpan = 4;
+      const report = each.claims.length ? link("report", "/study-report/" + path(each.place)) : "";
+      const claims = each.claims.map((claim) => {
+        const name = cell(claim.name, "below claim");
+        [name.colSpan, name.dataset.heading] = [2, "claim"];
+        return rowOf([name, cell(claim.task), cell(within(claim.difference, signed), "number"), cell(claim.verdict, "verdict"), cell(""), cell("")]);
+      });
+      return [rowOf([cell(each.place), state, cell(ago(each.changed)), cell(report)]), ...claims];
     }));
   }
 
@@ -51,16 +89,18 @@
       group.append(make("dt", name), make("dd", value));
       return group;
     }));
-    document.querySelector("#rounds tbody").replaceChildren(...found.rounds.map((round) => rowOf([cell(round.name), ...figures(round), cell(lesson(round))])));
+    fill(document.getElementById("rounds"), found.rounds.map((round) => rowOf([cell(round.name), ...figures(round), cell(lesson(round))])));
   }
 
-  function list(every, found) {
+  function list(every, found, tried) {
     schools(found);
+    studies(tried);
     const taught = new Set(found.flatMap((each) => each.rounds.map((round) => round.lesson)));
     const runs = every.filter((run) => !taught.has(run.place));
-    document.getElementById("nothing").hidden = runs.length + found.length > 0;
-    document.getElementById("runs").hidden = document.getElementById("others").hidden = !runs.length && found.length > 0;
-    document.querySelector("#runs tbody").replaceChildren(...runs.map((run) => {
+    document.getElementById("nothing").hidden = runs.length + found.length + tried.length > 0;
+    document.getElementById("runs").hidden = !runs.length;
+    document.getElementById("others").hidden = !runs.length || !(found.length + tried.length);
+    fill(document.getElementById("runs"), runs.map((run) => {
       const row = make("tr");
       row.append(cell(link(run.place, "/run/" + path(run.place))), cell(run.running ? "running" : run.pending ? "stopped" : "ended"),
         cell(run.stages.join(", ")), cell(number(run.done) + " of " + number(run.total), "number"), cell(number(run.rejected), "number"),
@@ -86,7 +126,7 @@
     bar.firstElementChild.style.width = share + "%";
     const failures = newest.flatMap((each) => [...each.failures, ...(each.status === "failed" ? [each.reason] : [])].map((text) => each.id + ": " + text));
     document.getElementById("failures").replaceChildren(...(failures.length ? failures.map((text) => make("li", text, "failed")) : [make("li", "none among the newest transcripts")]));
-    document.querySelector("#newest tbody").replaceChildren(...newest.map((each) => {
+    fill(document.getElementById("newest"), newest.map((each) => {
       const row = make("tr");
       row.append(cell(each.id, "mono"), cell(each.question), cell(each.reason ? each.status + ": " + each.reason : each.status, each.status === "failed" ? "failed" : ""),
         cell(number(each.written), "number"), cell(number(each.right), "number"));
@@ -102,7 +142,7 @@
 
   async function follow() {
     try {
-      if (page === "list") list(...await Promise.all([read("/api/runs"), read("/api/schools")]));
+      if (page === "list") list(...await Promise.all([read("/api/runs"), read("/api/schools"), read("/api/studies")]));
       else if (page === "school") school(await read("/api/school/" + path(place)));
       else one(await read("/api/run/" + path(place)));
       state.textContent = "";

@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from errata.config.hub_ids import is_hub_id, is_repository
+from errata.config.hub_ids import is_hub_id, is_repository, nearly_here
 from errata.data.readers import KNOWN
 from errata.errors import UsageError
 from errata.models.files import find
@@ -47,3 +47,17 @@ def test_a_missing_file_is_no_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not is_hub_id("students/untouched")
     with pytest.raises(UsageError, match="no file or folder students/untouched\n"):
         find("students/untouched")  # asks no hub
+
+
+def test_a_slip_in_the_name_of_a_folder_that_is_here_is_no_hub_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "students/untouched").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert not is_hub_id("studnets/untouched")
+    assert nearly_here("studnets/untouched") == "students/untouched"
+    for name in ("studnets/other", "openai/untouched", "students", "studnets/"):
+        assert nearly_here(name) is None
+    assert is_hub_id("studnets/other")
+    with pytest.raises(UsageError, match="did you mean students/untouched"):
+        find("studnets/untouched")  # asks no hub

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from errata.classroom.problems import problems
+from errata.cli import cli
 from errata.config.env import expand
 from errata.data.problems import Problems
 from errata.data.source import Mapping, ProblemSource
@@ -115,6 +117,17 @@ def test_a_task_of_ones_own_is_a_source_and_a_mapping(tmp_path: Path) -> None:
 
     assert [each.answer for each in task.problems] == ["2", "4"]
     assert meta_of(task, task.problems[0]) == {"gold": "2", "question": "1 + 1?", "split": "ood"}
+
+
+def test_a_slip_in_a_tasks_name_is_one_error_with_the_nearest_name(tmp_path: Path) -> None:
+    """It stood once as found, why and do inside the found of the recipe."""
+    recipe = tmp_path / "eval.yaml"
+    recipe.write_text("baseline: {name: untouched, model: simulated/pupil}\ntasks: {clasroom_id: {limit: 2}}\n")
+    refused = CliRunner().invoke(cli, ["eval", str(recipe)])
+    assert refused.exit_code == 2
+    assert [line.split()[0] for line in refused.stderr.splitlines()] == ["found:", "why:", "do:"]
+    assert "no ready task is called clasroom_id" in refused.stderr
+    assert "did you mean classroom_id?" in refused.stderr
 
 
 def test_a_ready_task_may_be_changed_in_part() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,25 @@ def test_where_to_watch_a_run_is_said_once_and_only_if_it_has_something_to_do(st
         watch(snapshot(settled=0))
         watch(snapshot())
     assert on.getvalue().count("watch it") == 1
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_before_the_first_snapshot_it_says_that_the_run_is_prepared_and_no_longer(
+    stream: type[io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("errata.waiting.AFTER_S", 0.01)
+    monkeypatch.setattr("errata.waiting.EVERY_S", 0.01)
+    out = stream()
+    with watching(quiet=False, stream=out) as watch:
+        assert watch
+        time.sleep(0.2)
+        watch(snapshot())
+        before, _, after = out.getvalue().partition("5/20")
+        time.sleep(0.05)
+        assert out.getvalue() == f"{before}5/20{after}"
+    assert "preparing the run ..." in before
+    assert "preparing the run, 0 s so far ..." in before
+    assert "preparing" not in after
 
 
 def test_quiet_is_quiet() -> None:

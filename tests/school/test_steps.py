@@ -17,6 +17,13 @@ from tests.school.scripted import Scripted, gone_through, write_lesson
 NODES = ["exam", "choose", "lesson", "train", "judge"]
 
 
+def test_a_node_is_named_when_it_begins_and_when_it_has_ended(tmp_path: Path) -> None:
+    school = load_school(written(tmp_path))
+    said: list[str] = []
+    gone_through(school, Scripted(school, fate=lambda task: (5, "gone") if task.kind == "exam" else None), said)
+    assert said == ["start: begun", "start: done in 0 s", "round-1 exam: begun"]
+
+
 def test_rounds_go_on_from_the_last_student_and_stand_in_the_record(tmp_path: Path) -> None:
     school = load_school(written(tmp_path))
     worker = Scripted(school)

@@ -30,13 +30,13 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("name", ["runs/recipee", "./runs/recipee", "nowhere/runs/x", "rows.jsonl"])
+@pytest.mark.parametrize("name", ["runs/recipee", "./runs/recipee", "rnus/recipe", "nowhere/runs/x", "rows.jsonl"])
 def test_a_run_or_file_that_is_not_there_is_said_before_a_hub_is_asked(name: str, asked: list[str]) -> None:
     with pytest.raises(UsageError, match=f"no run and no file {name}") as refused:
         read([name], WHERE)
 
     assert asked == []
-    assert ("did you mean runs/recipe?" in str(refused.value)) == ("recipee" in name)
+    assert ("did you mean runs/recipe?" in str(refused.value)) == ("recipe" in name)
 
 
 def test_an_owner_that_is_no_folder_here_is_the_hubs(asked: list[str]) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from errata.training.progress import STOPPING, ShowsProgress, TrainingNow, describe
+from tests.training.trainings import go
 
 LOGS = {"loss": 1.5, "loss/right": 1.25, "grad_share/wrong": 0.125, "learning_rate": 1e-4, "text": "no number"}
 
@@ -47,3 +51,16 @@ def test_elsewhere_a_line_now_and_then() -> None:
     trained(out)
     assert out.getvalue().count("\n") == 1
     assert out.getvalue().startswith("steps 1/4 | loss 1.5 | loss right 1.25 | grad share wrong 0.125 | time ")
+
+
+def test_rows_and_student_are_said_to_be_read_until_a_line_tells_what_they_are(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("errata.waiting.AFTER_S", 0.0)
+    assert go("sft", run, tmp_path / "out", "--max_steps", "1", "--logging_steps", "100") == 0
+    first, *rest = capsys.readouterr().err.splitlines()
+    told = [line for line in rest if not line.startswith("reading rows and student, ")]
+    assert first == "reading rows and student ..."
+    assert told[0].startswith("student   tiny, ")
+    assert "steps     1" in told, "no figure was logged, and none is told"
+    assert not any("Saving the dataset" in line for line in (first, *rest))

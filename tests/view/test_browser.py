@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from asyncio import Event, new_event_loop
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +25,10 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 PLANTED = "<img src=x onerror='window.planted = 1'><script>window.planted = 2</script>"
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The address, and a run directory whose questions hold a script."""
-    folder = tmp_path_factory.mktemp("runs")
+@contextmanager
+def served_from(folder: Path) -> Iterator[str]:
+    """The address of a server in a thread of its own."""
     loop, stop, address = new_event_loop(), Event(), []
-    run = loop.run_until_complete(synthesize(small(folder, problems=4))).run
-    log = lines(run)
-    for line in log:
-        line["problem"]["question"] = f"{line['problem']['question']} {PLANTED}"
-    (run / "transcripts.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in log))
     ready = threading.Event()
 
     async def serve() -> None:
@@ -44,9 +40,22 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
     ready.wait()
-    yield address[0], run
+    yield address[0]
     loop.call_soon_threadsafe(stop.set)
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address, and a run directory whose questions hold a script."""
+    folder = tmp_path_factory.mktemp("runs")
+    run = asyncio.run(synthesize(small(folder, problems=4))).run
+    log = lines(run)
+    for line in log:
+        line["problem"]["question"] = f"{line['problem']['question']} {PLANTED}"
+    (run / "transcripts.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in log))
+    with served_from(folder) as address:
+        yield address, run
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +88,36 @@ def test_a_run_is_opened_from_the_list_and_followed(served: tuple[str, Path], br
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing is wider than the page"
     assert not complaints
     page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_no_figure_is_out_of_sight_and_each_has_its_heading(
+    served: tuple[str, Path], browser: Any, width: int, scheme: Any
+) -> None:
+    address, run = served
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    for where in ("", f"run/{run.name}"):
+        page.goto(address + where)
+        playwright.expect(page.locator("td:visible").first).to_be_visible()
+        edges = page.locator("td:visible").evaluate_all("all => all.map(each => each.getBoundingClientRect().right)")
+        assert max(edges) <= width
+        headings = page.locator("td:visible").evaluate_all("all => all.map(each => each.dataset.heading)")
+        assert {"state", "cost", "changed"} <= set(headings) if not where else {"question", "ended"} <= set(headings)
+        shown = page.locator("td:visible").first.evaluate("each => getComputedStyle(each, '::before').content")
+        assert (shown != "none") == (width < 960), "beside the figure where the window is narrow, else above it"
+        heights = page.locator("tbody tr:visible").evaluate_all("all => all.map(each => each.clientHeight)")
+        assert max(heights) < 600, "no column is a word wide"
+    page.close()
+
+
+def test_an_empty_folder_says_what_writes_a_run_and_shows_no_table(browser: Any, tmp_path: Path) -> None:
+    with served_from(tmp_path) as address:
+        page = browser.new_page()
+        page.goto(address)
+        playwright.expect(page.get_by_text("No run directory lies in this folder yet")).to_be_visible()
+        assert not page.locator("table").filter(visible=True).count()
+        page.close()
 
 
 def test_a_report_opens_under_its_own_policy(served: tuple[str, Path], browser: Any) -> None:

@@ -1,0 +1,109 @@
+"""A word for whoever waits: what takes long says so on stderr, and again as long as it takes.
+
+On a terminal each word takes the place of the one before, and the last one vanishes; elsewhere each is a line.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from errata.errors import plain
+
+AFTER_S, EVERY_S = 0.8, 1.8
+"""Seconds without a word before the first one, and between two of them."""
+
+
+@contextmanager
+def waiting(doing: str, show: Callable[[str], None] | None = None) -> Iterator[Callable[[], None]]:
+    """Says what is done under it, as `reading runs/demo, 4 s so far ...`; what is quick says nothing.
+
+    Args:
+        doing: in words.
+        show: takes each word in place of stderr, and an empty one when none is to be seen any more.
+
+    Yields:
+        what ends it before the end of the block, for work that speaks for itself from then on: no word comes after
+        that has returned.
+    """
+    over = threading.Event()
+    speaking = threading.Thread(target=_speak, args=(doing, show or _on_stderr(), over), daemon=True)
+    speaking.start()
+
+    def end() -> None:
+        over.set()
+        speaking.join()
+
+    try:
+        yield end
+    finally:
+        end()
+
+
+@contextmanager
+def loading(what: str = "errata's parts") -> Iterator[None]:
+    """`waiting` for imports."""
+    with waiting(f"loading {what}"):
+        yield
+
+
+@contextmanager
+def speaking(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """What says lines on stderr; on a terminal a last line tells how long ago that was while nothing more is said."""
+    if quiet or not _is_terminal():
+        yield (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+        return
+    over, lock, last = threading.Event(), threading.RLock(), time.monotonic()
+
+    def say(line: str) -> None:
+        nonlocal last
+        with lock:  # a handler of Ctrl-C may speak while this does
+            _in_place("")
+            click.echo(line, err=True)
+            last = time.monotonic()
+
+    def go_on() -> None:
+        while not over.wait(EVERY_S):
+            with lock:
+                _in_place(f"at work, {time.monotonic() - last:.0f} s since then ...")
+        _in_place("")
+
+    going = threading.Thread(target=go_on, daemon=True)
+    going.start()
+    try:
+        yield say
+    finally:
+        over.set()
+        going.join()
+
+
+def _speak(doing: str, show: Callable[[str], None], over: threading.Event) -> None:
+    began = time.monotonic()
+    if over.wait(AFTER_S):
+        return
+    show(f"{doing} ...")
+    while not over.wait(EVERY_S):
+        show(f"{doing}, {time.monotonic() - began:.0f} s so far ...")
+    show("")
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _on_stderr() -> Callable[[str], None]:
+    if _is_terminal():
+        return _in_place
+    return lambda words: click.echo(words, err=True) if words else None
+
+
+def _in_place(words: str) -> None:
+    room = shutil.get_terminal_size().columns - 1
+    click.echo(f"\r\x1b[K{plain(words)[:room]}", nl=False, err=True)

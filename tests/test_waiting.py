@@ -1,0 +1,105 @@
+"""What takes long says so, and again; what is quick says nothing."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+
+from errata import waiting as module
+from errata.waiting import loading, speaking, waiting
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words come after a hundredth of a second."""
+    monkeypatch.setattr(module, "AFTER_S", 0.01)
+    monkeypatch.setattr(module, "EVERY_S", 0.01)
+
+
+def test_nobody_waits_two_seconds_for_a_word() -> None:
+    assert max(module.AFTER_S, module.EVERY_S) < 2
+
+
+def test_what_is_quick_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with loading():
+        pass
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("soon")
+def test_what_takes_long_says_so_and_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with loading("the trainer"):
+        time.sleep(0.3)
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert (first, second) == ("loading the trainer ...", "loading the trainer, 0 s so far ...")
+
+
+@pytest.mark.usefixtures("soon")
+def test_no_word_comes_once_it_is_ended() -> None:
+    words: list[str] = []
+    with waiting("preparing the run", words.append) as end:
+        time.sleep(0.1)
+        end()
+        said = list(words)
+        time.sleep(0.1)
+    assert said == words
+    assert words[0] == "preparing the run ..."
+    assert words[-1] == ""
+
+
+@pytest.mark.usefixtures("soon")
+def test_on_a_terminal_one_line_is_written_over_and_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Terminal()
+    monkeypatch.setattr("sys.stderr", out)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "30")
+    with waiting("reading runs/a-name-that-is-longer-than-the-window"):
+        time.sleep(0.2)
+    words = out.getvalue().split("\r\x1b[K")
+    assert words[1] == "reading runs/a-name-that-is-l"
+    assert words[-1] == ""
+    assert "\n" not in out.getvalue()
+
+
+@pytest.mark.usefixtures("soon")
+def test_an_error_under_it_is_raised_and_ends_it() -> None:
+    words: list[str] = []
+    with pytest.raises(ZeroDivisionError), waiting("dividing", words.append):
+        raise ZeroDivisionError
+    said = list(words)
+    time.sleep(0.05)
+    assert words == said
+
+
+@pytest.mark.usefixtures("soon")
+def test_on_a_terminal_a_last_line_tells_that_work_goes_on_and_lines_stand_above_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = Terminal()
+    monkeypatch.setattr("sys.stderr", out)
+    monkeypatch.setenv("TERM", "xterm")
+    with speaking() as say:
+        say("[0/2] train begun")
+        time.sleep(0.1)
+        say("[1/2] train done")
+    lines = [line.split("\r\x1b[K")[-1] for line in out.getvalue().split("\n")]
+    assert lines == ["[0/2] train begun", "[1/2] train done", ""]
+    assert "at work, 0 s since then ..." in out.getvalue()
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize(("quiet", "words"), [(False, "done\n"), (True, "")])
+def test_elsewhere_lines_are_lines_and_quiet_is_quiet(
+    quiet: bool, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with speaking(quiet=quiet) as say:
+        say("done")
+        time.sleep(0.05)
+    assert capsys.readouterr() == ("", words)
