@@ -1,14 +1,15 @@
 """Calls paid twice, and what became of the students, when a school of three rounds is killed twenty times.
 
-    errata serve (a process of its own, fixed port) answers for the teachers, and counts every request
+    errata serve (a process of its own, one free port) answers for the teachers, and counts every request
     whole    one school, never interrupted
     killed   the same recipe, `kill -9` at 20 moments drawn from a seed, the same command after each; then to its end
 
 Two fifths of the kills meet a lesson while its calls are made, two fifths any other node at work, a fifth the command
-on its start. In turn they hit the command alone, whose worker then ends by itself; the command and its worker at once,
-as a lost machine does; or the worker alone, as the kernel does where memory ends. A call is in flight at a kill where
-the server was asked and the store does not hold the reply. A life that is killed at work is forked (school_fork.py);
-those killed on their start, the undisturbed school and the last life are commands.
+on its start. In turn they hit the command and its worker at once, as a lost machine does; the command alone, whose
+worker then ends by itself; or the worker alone, as the kernel does where memory ends. A call is in flight at a kill
+where the server was asked and the store does not hold the reply. A life that is killed at work is forked
+(school_fork.py); those killed on their start, the undisturbed school and the last life are commands, or with --forked
+the first alone.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from errata.steps.record import read_record
 
 ROUNDS = 3
 CONCURRENCY = 16
-VICTIMS = ("command", "both", "worker")
+VICTIMS = ("both", "command", "worker")
 EXPORTS = ("sft", "dpo", "kto", "mcc-kd", "messages", "nat", "mapd", "ranker")
 """Formats that the lesson has rows of."""
 
@@ -100,7 +101,7 @@ def stored(home: Path, folder: Path) -> int:
 
 
 def kill_again_and_again(path: Path, folder: Path, nodes: Sequence[Node], kills: int, seed: int) -> Kills:
-    """Kills the school at its moments, and brings it to its end."""
+    """Kills the school at its moments."""
     rng, seen, before = random.Random(seed), Kills(), 0
     for number, moment in enumerate(moments(nodes, kills, rng)):
         victim = VICTIMS[number % len(VICTIMS)]
@@ -111,7 +112,6 @@ def kill_again_and_again(path: Path, folder: Path, nodes: Sequence[Node], kills:
         where = "on its start" if moment.aim == "start" else f"in {nodes[moment.node].name}"
         print(f"kill {number + 1:>2} ({victim}, {where}): {nodes_done(path)} nodes done, {seen.lost[-1]} in flight")
         sys.stdout.flush()
-    to_its_end(path)
     return seen
 
 
@@ -167,22 +167,23 @@ def main(arguments: list[str] | None = None) -> bool:
     parser.add_argument("--rounds", type=int, default=ROUNDS, choices=range(1, ROUNDS + 1))
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--schooling", type=int, help="problems of a student's pre-training in place of the demo's")
+    parser.add_argument("--forked", action="store_true", help="Fork also what is not killed, which saves imports.")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args(arguments)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        import_all()
         student = pretrained(folder, asked.schooling)
         paths = [recipe(folder / which, student, asked.problems, asked.rounds) for which in ("whole", "killed")]
         with server():
-            whole = to_its_end(paths[0])
+            whole = to_its_end(paths[0], forked=asked.forked)
             first = counted()
         nodes = nodes_of(whole, folder)
-        import_all()
         with server():
             seen = kill_again_and_again(paths[1], folder, nodes, asked.kills, asked.seed)
+            again = to_its_end(paths[1], forked=asked.forked)
             second = counted()
-        again = home_of(paths[1])
         broken = verdict(whole, again, first, second, seen, stored(again, folder))
         rounds = len(read_school(again).rounds)
     for what in broken:

@@ -55,13 +55,25 @@ def begun(path: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def to_its_end(path: Path) -> Path:
-    """Runs the school until it ends by itself; gives its folder."""
+def to_its_end(path: Path, *, forked: bool = False) -> Path:
+    """Runs the school until it ends by itself, as a command of its own or forked; gives its folder."""
+    code, errors = _forked_to_its_end(path) if forked else _begun_to_its_end(path)
+    if code:
+        raise SystemExit(f"the school ended with {code}:\n{errors}")
+    return home_of(path)
+
+
+def _begun_to_its_end(path: Path) -> tuple[int, str]:
     process = begun(path)
     _, errors = process.communicate()
-    if process.returncode:
-        raise SystemExit(f"the school ended with {process.returncode}:\n{errors.decode()}")
-    return home_of(path)
+    return process.returncode, errors.decode()
+
+
+def _forked_to_its_end(path: Path) -> tuple[int | None, str]:
+    life = Life(path)
+    life.start()
+    life.join()
+    return life.exitcode, f"see {home_of(path) / 'logs'}"
 
 
 def home_of(path: Path) -> Path:

@@ -183,7 +183,7 @@ def lines(
     used, dashes = _tones(series, None), _around(DASHES, len(series))
     scale: Spec = {"zero": False, "nice": True} if domain is None else {"domain": list(domain), "nice": False}
     y: Spec = {"field": "value", "type": "quantitative", "scale": scale, "title": None, "axis": _axis(form, None)}
-    axis = {"grid": False, "title": x_title, "labelAngle": 0, "tickCount": 5, "format": "~r"}
+    axis = {"grid": False, "title": x_title, "labelAngle": 0, "tickCount": 5, "format": ",~r"}
     x: Spec = {"field": "x", "type": "quantitative", "scale": {"zero": False, "nice": False}, "axis": axis}
     if ordinal:
         axis.pop("format")

@@ -113,7 +113,11 @@ def _round(done: Round) -> list[Cell]:
         f"round {done.round}" + (", repeated at half the rate" if done.repeated else ""),
         done.chosen,
         None if done.accuracy is None else interval(done.accuracy),
-        *((points(gain), chance(gain.p), gain.verdict) if gain is not None else (None, None, None)),
+        *(
+            (points(gain), chance(gain.p).removeprefix("p = "), gain.verdict)
+            if gain is not None
+            else (None, None, None)
+        ),
         mastered(done),
         forgotten(done),
         done.teacher_tokens,

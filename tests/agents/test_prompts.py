@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
+from benchmarks import cacheable
 from errata.agents.demonstration import Demonstration
 from errata.agents.prompts import load_prompts
 from errata.agents.student import student_messages
@@ -63,6 +64,11 @@ def test_first_lines_are_distinct_so_that_a_verb_can_be_told_from_its_prompt() -
     first = [prompt.messages(None, INPUTS)[0].content.partition("\n")[0] for prompt in load_prompts().values()]
 
     assert len(set(first)) == len(NAMES)
+
+
+def test_what_is_the_same_for_every_problem_stands_first() -> None:
+    """So that a provider's cache can keep it; the student's prompt is the question alone."""
+    assert cacheable.main()
 
 
 def test_optional_parts_leave_no_gap() -> None:

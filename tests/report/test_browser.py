@@ -223,6 +223,26 @@ def test_nothing_spills_over_at_any_width(open_page: Any, scheme: str, width: in
     assert dark == (scheme == "dark")
 
 
+def test_a_table_shows_a_shadow_where_columns_lie_behind_its_edge(open_page: Any) -> None:
+    """The pixel at the middle of the right edge is the paper's where the table has been scrolled to its end."""
+    page = open_page(viewport={"width": 390, "height": 800}).page
+    page.locator("details.numbers summary").first.click()
+    table = page.locator("details.numbers[open] .table").first
+    table.evaluate("each => each.querySelector('table').style.width = '900px'")
+
+    def edge() -> bytes:
+        box = table.bounding_box()
+        return page.screenshot(
+            clip={"x": box["x"] + box["width"] - 4, "y": box["y"] + box["height"] / 2, "width": 2, "height": 2}
+        )
+
+    table.scroll_into_view_if_needed()
+    before = edge()
+    table.evaluate("each => each.scrollTo(each.scrollWidth, 0)")
+    page.wait_for_timeout(200)
+    assert edge() != before
+
+
 # ---- links -----------------------------------------------------------------------------------------------------------
 
 

@@ -49,6 +49,22 @@ def test_without_claims_each_student_is_told_against_the_untouched_one_with_inte
         assert key.note.endswith(f"not planned: {arm} against untouched on {task}, {difference.n} items")
 
 
+def test_comparisons_that_are_no_large_figures_are_named_below_them(
+    lesson: Path, lesson_page: str, tmp_path: Path, undrawn: None
+) -> None:
+    asked = {"classroom_id": questions("id", 20)}
+    names = ["untouched", *(f"student-{number}" for number in range(6))]
+    evals = [
+        plant_eval(tmp_path, name, right_at((0.5,), name), tasks=asked, baseline=name == "untouched") for name in names
+    ]
+    page = write_report(lesson, evals, tmp_path / "page.html").out.read_text(encoding="utf-8")
+    more = "2 more figures under Accuracy: student-4 on classroom_id; student-5 on classroom_id."
+    head = page.partition('<main id="main">')[0]
+    assert f'<p class="note">{more}</p>' in head
+    assert head.count('<span class="value">') == 6
+    assert "under Accuracy:" not in lesson_page.partition('<main id="main">')[0]
+
+
 def test_every_student_and_task_is_explained_in_a_sentence(three: Results) -> None:
     assert [name for name, _ in students(three, {})] == [arm.name for arm in three.arms]
     assert dict(students(three, {}))["untouched"] == "The student before any training."

@@ -16,7 +16,7 @@ from errata.runs.progress import worked
 from errata.runs.times import Times, times_in
 
 MOST_CLAIMS = 4
-"""Of a study's claims; all of them stand in the section of differences."""
+"""Differences that the head shows as large figures; it names the others, which stand under Accuracy."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,13 @@ class Overview:
     """Problems that the run has still to settle."""
     students: Sequence[tuple[str, str]] = ()
     tasks: Sequence[tuple[str, str]] = ()
+    more: str = ""
+    """Which comparisons stand below alone; empty where all are among the keys."""
 
 
 def overview(view: RunView, results: Results | None, about: About) -> Overview:
-    keys = [*(claim_keys(results) or accuracy_keys(results)), *_synthesis(view)]
+    compared = claim_keys(results) or accuracy_keys(results)
+    keys = [*compared[:MOST_CLAIMS], *_synthesis(view)]
     return Overview(
         about.subject,
         view.name,
@@ -67,7 +70,13 @@ def overview(view: RunView, results: Results | None, about: About) -> Overview:
         view.status["problems"]["pending"],
         students(results, about.settings) if results else (),
         tasks(results) if results else (),
+        _more(compared[MOST_CLAIMS:]),
     )
+
+
+def _more(keys: Sequence[Key]) -> str:
+    names = [key.name.partition(": ")[2] for key in keys]
+    return f"{count(len(names), 'more figure')} under Accuracy: {'; '.join(names)}." if names else ""
 
 
 def _when(manifest: Mapping[str, Any], steps: Times | None) -> str:
@@ -103,7 +112,7 @@ def _lede(view: RunView, results: Results | None) -> str:
 def claim_keys(results: Results | None) -> list[Key]:
     """The planned comparisons, in their order: what was found, between which bounds, and the verdict."""
     claims = {each.claim: each for each in results.comparison.claims} if results else {}
-    return [_difference(View(each, each.arm, ""), str(name)) for name, each in list(claims.items())[:MOST_CLAIMS]]
+    return [_difference(View(each, each.arm, ""), str(name)) for name, each in claims.items()]
 
 
 def _difference(view: View, name: str, planned: str = "") -> Key:
@@ -134,14 +143,14 @@ def accuracy_keys(results: Results | None) -> list[Key]:
         if (each := results.difference(arm, base, task)) is not None
     ]
     if keys:
-        return keys[:MOST_CLAIMS]
+        return keys
     return [
         Key(
             pct(each.accuracy.value, 1),
             f"accuracy: {each.arm} on {named(each.task)}",
             f"{100 * each.accuracy.low:.1f} to {100 * each.accuracy.high:.1f}\N{NO-BREAK SPACE}%, {each.n:,} items",
         )
-        for each in results.comparison.figures[:MOST_CLAIMS]
+        for each in results.comparison.figures
     ]
 
 
