@@ -119,10 +119,10 @@ def solved(student: str, seed: int) -> float:
     from errata.agents.prompts import load_prompts
     from errata.agents.student import student_messages
     from errata.classroom.problems import problems
-    from errata.models.generate import Job, generate
+    from errata.models.generate import generate
     from errata.models.load import load
     from errata.models.prompting import prompt_ids
-    from errata.models.sampling import Decoding
+    from errata.models.sampling import Decoding, Job
 
     checkpoint, prompts = load(student, "cpu"), load_prompts()
     asked = list(problems({"split": "id", "count": TEST, "seed": 200 + seed}))

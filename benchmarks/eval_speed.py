@@ -25,9 +25,8 @@ def jobs_of(checkpoint: Any) -> list[Any]:
     from errata.agents.prompts import load_prompts
     from errata.agents.student import student_messages
     from errata.classroom.problems import problems
-    from errata.models.generate import Job
     from errata.models.prompting import prompt_ids
-    from errata.models.sampling import Decoding
+    from errata.models.sampling import Decoding, Job
 
     prompts = load_prompts()
     return [
