@@ -26,12 +26,15 @@ students: .venv/train
 	$(BIN)/python -m errata train sdft --config recipes/train/sdft.yaml
 	$(BIN)/python -m errata train grpo --config recipes/train/grpo.yaml
 
+# Tests start many interpreters: without kept bytecode each of them would compile the package anew.
+TESTS := PYTHONDONTWRITEBYTECODE= ERRATA_DATA=$(DATA) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
 test: .venv/all
-	ERRATA_DATA=$(DATA) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	$(TESTS)
 
 # What takes more than a few seconds: long forms of the tests, several processes, whole recipes.
 test-slow: .venv/all
-	ERRATA_DATA=$(DATA) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m 'slow and not gpu and not network'
+	$(TESTS) -m 'slow and not gpu and not network'
 
 check: .venv/all
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The command line as a person or a script meets it: in processes of their own."""
+"""The command line as a person or a script meets it; in a process of its own where that is what matters."""
 
 from __future__ import annotations
 
@@ -86,10 +86,12 @@ def test_names_offered_are_those_that_exist() -> None:
 # ---- a project from start to end -------------------------------------------------------------------------------------
 
 
-def test_demo_runs_and_says_where_things_are(tmp_path: Path) -> None:
-    done = errata("demo", "--problems", "12", "--lesson-only", "--quiet", cwd=tmp_path)
+def test_demo_runs_and_says_where_things_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(cli, ["demo", "--problems", "12", "--lesson-only", "--quiet"])
+
+    assert done.exit_code == 0, done.stderr
     for path in ("transcripts.jsonl", "exports/sft.jsonl", "exports/sft.md", "exports/messages.jsonl"):
         assert f"runs/demo/{path}" in done.stdout
         assert (tmp_path / "runs/demo" / path).stat().st_size

@@ -7,6 +7,7 @@ import glob
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from errata.config.processes import is_running
@@ -48,5 +49,7 @@ def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
             os.fsync(out.fileno())
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise ErrataError(f"{path} cannot be written: {error.strerror or error}", do="free space or rights") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)

@@ -150,6 +150,14 @@ def test_answers_tell_copies_from_grades_that_agree() -> None:
     assert arm_of(answered(0, "two and two"), answered(1, "2 + 2"), answered(2, "two and two")).copies == ((2, 0),)
 
 
+def test_answers_without_their_texts_tell_copies_too() -> None:
+    def answered(seed: int, answer: str) -> Eval:
+        items = (Item(id="1", task="t", correct=False, answer=answer),)
+        return Eval(Path(str(seed)), items, manifest(str(seed), "a", seed))
+
+    assert arm_of(answered(0, "4"), answered(1, "5"), answered(2, "4")).copies == ((2, 0),)
+
+
 def test_two_results_of_one_seed_are_refused() -> None:
     twice = [in_memory("one", "a", 0, {"t": rights(3, 1)}), in_memory("two", "a", 0, {"t": rights(3, 2)})]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from errata.evals import stats
 from tests.evals import twins
@@ -14,6 +15,22 @@ def test_wilson_agrees_with_a_published_interval() -> None:
     # Newcombe, Stat. Med. 17 (1998) 857-872, table I: 81 of 263, and 0 of 20
     assert stats.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert stats.wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+@given(st.integers(1, 5_000), st.data())
+def test_wilson_agrees_with_scipys(n: int, data: st.DataObject) -> None:
+    successes = data.draw(st.integers(0, n))
+
+    interval = binomtest(successes, n).proportion_ci(stats.LEVEL, method="wilson")
+
+    assert stats.wilson(successes, n) == pytest.approx((interval.low, interval.high), abs=1e-12)
+    assert 0 <= stats.wilson(successes, n).low <= successes / n <= stats.wilson(successes, n).high <= 1
+
+
+def test_more_successes_than_tries_are_refused() -> None:
+    for successes, n in ((6, 5), (-1, 5), (0, 0)):
+        with pytest.raises(ValueError, match=f"{successes} successes of {n}"):
+            stats.wilson(successes, n)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=7), st.data())

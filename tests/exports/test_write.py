@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +179,35 @@ async def test_no_row_is_an_error_and_leaves_what_was_there(tmp_path: Path) -> N
         export([run], "sft", tmp_path / "x.jsonl")
     assert "rejected_by_panel" in raised.value.why
     assert (tmp_path / "x.jsonl").read_text(encoding="utf-8") == "before"
+
+
+def test_a_killed_export_leaves_nothing_once_it_is_made_again(run: Path, tmp_path: Path) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    for name in ("x.jsonl", "x.md"):
+        (tmp_path / f".{name}.{killed.pid}.tmp").write_text("half")
+
+    export([run], "sft", tmp_path / "x.jsonl")
+
+    assert {path.name for path in tmp_path.iterdir()} == {"x.jsonl", "x.md"}
+
+
+@pytest.mark.parametrize(("synced", "left"), [(1, set()), (2, {"x.jsonl"})], ids=["in the rows", "in the card"])
+def test_an_export_that_is_broken_off_leaves_no_draft(
+    synced: int, left: set[str], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = iter(range(1, 9))
+
+    def ctrl_c(_: int) -> None:
+        if next(calls) == synced:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", ctrl_c)
+
+    with pytest.raises(KeyboardInterrupt):
+        export([run], "sft", tmp_path / "x.jsonl")
+
+    assert {path.name for path in tmp_path.iterdir()} == left
 
 
 def test_bad_targets(run: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ async def signalled(here: Place, signals: list[signal.Signals], latency: float) 
         return child.returncode, stderr, time.monotonic() - started
 
 
-@pytest.mark.parametrize("first", [INT, TERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize("first", [INT, pytest.param(TERM, marks=pytest.mark.slow)], ids=["ctrl-c", "sigterm"])
 async def test_once_it_drains(first: signal.Signals, unharmed: Came, tmp_path: Path) -> None:
     here = place(tmp_path)
 
@@ -48,7 +48,7 @@ async def test_once_it_drains(first: signal.Signals, unharmed: Came, tmp_path: P
 async def test_twice_it_stops_and_stores_what_is_on_its_way(unharmed: Came, tmp_path: Path) -> None:
     here = place(tmp_path)
 
-    code, message, seconds = await signalled(here, [INT, TERM], latency=0.7)
+    code, message, seconds = await signalled(here, [TERM, INT], latency=0.7)
 
     assert code == 130, message
     assert message.index("draining") < message.index("stopping")

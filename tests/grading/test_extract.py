@@ -293,7 +293,7 @@ RUN_ON = st.lists(
 
 
 @given(KINDS, RUN_ON, RUN_ON)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=750, deadline=None)
 def test_nothing_after_a_settled_place_changes_the_answer(kind: AnswerKind, text: str, more: str) -> None:
     end = settled(kind, text, OPTIONS)
     if end is not None:

@@ -139,12 +139,12 @@ async def test_ten_megabytes_in_every_reply_pass_through_a_whole_lesson(tmp_path
 
 
 async def test_long_rewrites_are_not_aligned_for_minutes(tmp_path: Path) -> None:
-    """Right and wrong rationales of 200,000 words that have nothing in common: such texts make no pair."""
+    """Right and wrong rationales of 100,000 words that have nothing in common: such texts make no pair."""
     replies = iter(range(1_000))
 
     def answer(request: Any) -> Any:
         number = next(replies)
-        words = " ".join(str(number * 1_000_000 + word) for word in range(200_000))
+        words = " ".join(str(number * 1_000_000 + word) for word in range(100_000))
         return ok(f"The answer is {5 if number % 2 else 6}.\n{words}\n[4]")(request)
 
     started = time.process_time()
@@ -154,7 +154,7 @@ async def test_long_rewrites_are_not_aligned_for_minutes(tmp_path: Path) -> None
     (line,) = whole(summary.run)
     assert {rationale["correct"] for rationale in line["rationales"]} == {True, False}
     assert line["pairs"] == []
-    assert time.process_time() - started < 30  # without the bound 17 s a pair, and there are dozens
+    assert time.process_time() - started < 30  # without the bound 4 s a pair, and there are dozens
 
 
 TOWERS = [
@@ -172,7 +172,7 @@ async def test_power_towers_and_factorials_are_wrong_answers(kind: Any) -> None:
     asked = Problem(id="p", task="t", question="How many?", answer="5", kind=kind)
     started = time.monotonic()
     async with Grader() as grader:
-        for tower in TOWERS if kind != "latex" else TOWERS[:3]:  # two seconds of processor time for each at most
+        for tower in TOWERS if kind != "latex" else TOWERS[:3:2]:  # two seconds of processor time for each at most
             grade = await grader.grade(asked, f"The answer is ${tower}$.")
             assert not grade.correct, (tower, grade)
     assert time.monotonic() - started < 60

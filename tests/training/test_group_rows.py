@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from errata.errors import UsageError
 from errata.exports.correct_rows import MCC_KD
+from errata.exports.format import Format
+from errata.exports.pair_rows import EDIT
 from errata.exports.sequences import SourceRow
 from errata.training.encode import Encoder, completion_ids, make_group
 from errata.training.group_rows import Groups, closing, fitting
-from errata.training.load_rows import LoadedRow
+from errata.training.load_rows import LoadedRow, Where, read
 from tests.training.lab import byte_tokenizer, written
 
 TOKENIZER = byte_tokenizer()
@@ -92,3 +98,30 @@ def test_pairs_go_on_naming_their_members_after_a_longer_one_is_left_out() -> No
     assert sides == ["3 + 4 = 7<eos>", "3 + 4 = 8<eos>"]
     assert pair["right_keys"] == group["pairs"][1]["right_keys"]
     assert fitting(group, 5) is None
+
+
+# ---- draws -----------------------------------------------------------------------------------------------------------
+
+GROUP = {"prompt": "3 and 4?", "completions": ["3 + 4 = 7", "4 + 3 = 7", "so 7"], "answer": "7"}
+PAIR = {"prompt": "3 and 4?", "chosen": "3 + 4 = 7 . 7 - 2 = 5 .", "rejected": "3 + 4 = 8 . 8 - 2 = 6 ."}
+
+
+@pytest.mark.parametrize(("form", "row"), [(MCC_KD, GROUP), (EDIT, PAIR)], ids=["groups", "pairs"])
+@pytest.mark.parametrize("by_problem", [True, False])
+def test_the_same_rows_elsewhere_give_the_same_ids_and_draws(
+    form: Format, row: dict[str, Any], by_problem: bool, tmp_path: Path
+) -> None:
+    """A row's id fixes what is drawn of it in every epoch: neither the data's folder nor the file's name is in it."""
+    found = []
+    for name in ("here/rows.jsonl", "far/away/others.jsonl"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True)
+        file.write_text(
+            "".join(json.dumps(row | {"prompt": f"{number} {row['prompt']}"}) + "\n" for number in range(9))
+        )
+        groups = Groups(by_problem=by_problem)
+        groups.add(read([str(file)], Where(form)).rows)
+        found.append((groups.content_hash(), list(groups.encoded(TOKENIZER, "random", seed=3))))
+
+    assert found[0] == found[1]
+    assert len({group["id"] for group in found[0][1]}) == 9

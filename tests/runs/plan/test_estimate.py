@@ -91,15 +91,15 @@ def true_rates(log: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def test_a_pilot_measures_and_its_replies_are_not_paid_again(tmp_path: Path) -> None:
-    whole = asyncio.run(synthesize(small(tmp_path / "whole", problems=60)))
-    recipe = small(tmp_path, problems=60)
+    whole = asyncio.run(synthesize(small(tmp_path / "whole", problems=36)))
+    recipe = small(tmp_path, problems=36)
 
-    told = estimate(recipe, pilot=20)
+    told = estimate(recipe, pilot=12)
 
     assert not (tmp_path / "demo" / "transcripts.jsonl").exists()
     summary = asyncio.run(synthesize(recipe))
     paid, spent = whole.spent["all_runs"], summary.spent
-    assert told["pilot"]["problems"] == 20
+    assert told["pilot"]["problems"] == 12
     assert told["calls"]["expected"] == pytest.approx(paid["paid"], rel=0.15)
     assert told["tokens"]["expected"] == pytest.approx(paid["prompt_tokens"] + paid["completion_tokens"], rel=0.15)
     # the pilot's payments are the run's: none is made twice, and none is missing from its figures

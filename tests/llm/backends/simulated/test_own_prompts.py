@@ -110,7 +110,7 @@ def solutions(problem: Problem) -> list[str]:
 
 @pytest.mark.parametrize("voice", VOICES)
 def test_an_unknown_prompt_retells_the_rationale_as_right_or_wrong_as_it_was(voice: str) -> None:
-    for problem in lesson()[:40]:
+    for problem in lesson()[:20]:
         for before in solutions(problem):
             after = shortened(problem, before, f"ed?voice={voice}")
             puzzle = parse(problem.question)
@@ -121,10 +121,12 @@ def test_an_unknown_prompt_retells_the_rationale_as_right_or_wrong_as_it_was(voi
             assert shortened(problem, before, f"ed?voice={voice}") == after
 
 
+SHORTEN = load_prompt(OWN / "shorten.md", "editor/shorten")
+
+
 def shortened(problem: Problem, text: str, name: str) -> str:
-    prompt = load_prompt(OWN / "shorten.md", "editor/shorten")
     inputs = {"question": problem.question, "rationale": text}
-    sent = [(each.role, each.content) for each in prompt.messages(None, inputs)]
+    sent = [(each.role, each.content) for each in SHORTEN.messages(None, inputs)]
     answer = reply(name, sent, {}, 1, NamedPrompt("editor/shorten", inputs))
     assert answer.unknown_prompt
     return answer.text
