@@ -29,4 +29,4 @@ def test_kills_come_in_the_order_of_the_nodes_and_meet_every_lesson() -> None:
 
 @pytest.mark.slow
 def test_a_few_kills_of_a_small_school() -> None:
-    assert school_kills.main(["--problems", "12", "--rounds", "1", "--kills", "3", "--schooling", "64"])
+    assert school_kills.main(["--problems", "12", "--rounds", "1", "--kills", "3", "--schooling", "32", "--forked"])
