@@ -109,19 +109,13 @@ async def evaluate_async(
     total = sum(len(task.problems) for task in tasks) * len(recipe.everyone) * len(recipe.decodings)
     pairs = pairs_of(expand(recipe.pairs)) if recipe.pairs else []
     progress = Progress(ProblemCounts(total), stop)
-    run = AllModels(recipe, _home(recipe), prompts, tasks, overlap, pairs, progress, untouched)
+    run = AllModels(recipe, Path(expand(recipe.run)), prompts, tasks, overlap, pairs, progress, untouched)
     run.refuse_what_would_fail_later()
+    run.home.mkdir(parents=True, exist_ok=True)  # what is refused leaves no directory
     with stop.on_signals() if signals else nullcontext():
         async with ticking(watch, run.progress.snapshot):
             await run.answer()
     return _evaluation(run, notes)
-
-
-def _home(recipe: EvalRecipe) -> Path:
-    """The run directory, created where it is missing."""
-    home = Path(expand(recipe.run))
-    home.mkdir(parents=True, exist_ok=True)
-    return home
 
 
 def _as_run(spec: Task, recipe: EvalRecipe) -> Task:

@@ -33,8 +33,9 @@ def errata(*arguments: str) -> Result:
     return CliRunner().invoke(cli, arguments)
 
 
-def nothing_paid(folder: Path) -> bool:
-    return not list(folder.rglob("cache.db")) and not list(folder.rglob("transcripts.jsonl"))
+def nothing_left(folder: Path, *files: str) -> bool:
+    """Whether a refused command has left no directory: no store, no log, no run."""
+    return sorted(each.name for each in folder.iterdir()) == sorted(files)
 
 
 @pytest.mark.parametrize(("change", "found"), [(KEYLESS, NO_KEY), (UNKNOWN, NO_SETTING)])
@@ -43,7 +44,7 @@ def test_synth_and_a_pilot_refuse_it(tmp_path: Path, change: str, found: str) ->
         done = errata(*verb, str(DEMO), "limit=2", change)
         assert done.exit_code == 2
         assert found in done.stderr
-        assert nothing_paid(tmp_path)
+        assert nothing_left(tmp_path)
 
 
 def test_plan_refuses_an_unknown_setting_and_says_that_a_key_is_missing() -> None:
@@ -93,7 +94,7 @@ def test_eval_refuses_it_before_the_baseline_answers(tmp_path: Path, model: str,
     done = errata("eval", "eval.yaml")
     assert done.exit_code == 2
     assert found in done.stderr
-    assert nothing_paid(tmp_path)
+    assert nothing_left(tmp_path, "eval.yaml")
 
 
 def study_of(folder: Path, **teacher: str) -> str:
@@ -119,7 +120,7 @@ def test_a_study_refuses_it_before_its_first_step(tmp_path: Path, model: str, fo
     done = errata("study", study_of(tmp_path, model=model))
     assert done.exit_code == 2
     assert found in done.stderr
-    assert not list((tmp_path / "runs").rglob("*.log"))
+    assert nothing_left(tmp_path, "study.yaml")
 
 
 def test_a_study_sends_a_providers_key_to_no_other_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,4 +133,4 @@ def test_a_study_sends_a_providers_key_to_no_other_host(tmp_path: Path, monkeypa
     assert done.exit_code == 2
     assert "lesson asks elsewhere.example" in done.stderr
     assert "--trust-hosts elsewhere.example" in done.stderr
-    assert not list((tmp_path / "runs").rglob("*.log"))
+    assert nothing_left(tmp_path, "study.yaml")
