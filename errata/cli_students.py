@@ -10,24 +10,8 @@ import click
 
 from errata.cli_group import TRACE, TRACE_TEXTS, TRUST_HOSTS, debug_option
 from errata.cli_helpers import print_json, tracing
+from errata.training.method_names import METHODS, refuse_unknown
 from errata.waiting import loading, speaking
-
-METHODS = {
-    "sft": "Plain distillation of right rationales.",
-    "mapd": "Answering and explaining mistakes, two tasks mixed (MAPD).",
-    "edit": "Key steps of right and wrong pairs, from an sft checkpoint (EDIT).",
-    "mcc-kd": "Right rationales whose answers shall agree (MCC-KD).",
-    "nat": "A negative and a positive adapter with a gate (NAT), and its baselines.",
-    "nce": "A NAT student distilled into a plain adapter (NCE).",
-    "ranker": "A ranker of rationales, for weighted votes (ASC).",
-    "redi": "Second stage of REDI: right rationales up, wrong ones down by less.",
-    "dpo": "Direct preference optimization over pairs, by TRL's trainer.",
-    "kto": "KTO over right and wrong rationales, by TRL's trainer.",
-    "grpo": "GRPO on a run's problems with the grader as reward, by TRL's trainer.",
-    "gkd": "A teacher's distributions over right and the student's own texts, by TRL's trainer.",
-    "sdft": "The student taught by itself with its mistakes explained, by TRL's trainer.",
-}
-"""What the help lists without importing torch; a test holds it against the methods there are."""
 
 
 class Methods(click.Group):
@@ -40,8 +24,6 @@ class Methods(click.Group):
         @click.pass_context
         def run(ctx: click.Context) -> None:
             with loading("PyTorch"):
-                from errata.training.method_names import refuse_unknown
-
                 refuse_unknown(cmd_name, METHODS)
                 from errata.models.load import need_torch
 

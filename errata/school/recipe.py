@@ -22,7 +22,7 @@ from errata.data.source import ProblemSource
 from errata.errors import UsageError, did_you_mean
 from errata.evals.recipe import Decoding
 from errata.school.choosing import CHOOSERS, Chooser
-from errata.steps.settings import BaseStudent, Flag, TasksByName
+from errata.steps.settings import BaseStudent, Flag, MethodName, TasksByName
 
 Teach = Literal["teachers", "self", "both"]
 OF_THE_SCHOOL = ("dataset_name", "model_name_or_path", "output_dir", "seed", "roles", "resume_from_checkpoint")
@@ -68,7 +68,7 @@ class Choosing(Settings):
 class Training(Settings):
     """The training of a round: a method of `errata train`, on from the student as it is."""
 
-    method: str = "sft"
+    method: MethodName = "sft"
     """By its name, or one's own as `my_method.py:METHOD`."""
     config: str | None = None
     """A file of flags, as `errata train METHOD --config FILE` takes it; a combination's `terms` stand there."""

@@ -5,13 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from errata.config.base import Settings
 from errata.config.env import expand
+from errata.errors import UsageError
+from errata.training.method_names import METHODS, refuse_unknown
 
 Flag = bool | int | float | str | list[Any] | dict[str, Any]
 """The value of a training's flag, as YAML gives it."""
+
+
+def _known(method: str) -> str:
+    try:
+        refuse_unknown(method, METHODS)
+    except UsageError as unknown:
+        raise ValueError(f"{unknown.found}: {unknown.do}") from unknown
+    return method
+
+
+MethodName = Annotated[str, AfterValidator(_known)]
+"""A method of `errata train`, or one's own as `my_method.py:METHOD`; a slip is found before any lesson is paid."""
 
 
 def method_beside(folder: Path, method: str) -> str:

@@ -18,7 +18,7 @@ from errata.config.overrides import apply
 from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError, did_you_mean
 from errata.evals.claims import Claim
-from errata.steps.settings import BaseStudent, Flag, TasksByName
+from errata.steps.settings import BaseStudent, Flag, MethodName, TasksByName
 
 UNTOUCHED = "untouched"
 ARM = "arm:"
@@ -63,7 +63,7 @@ class StudySchool(Settings):
 class StudyArm(Settings):
     """One training, a method of `errata train` with its flags; or one school."""
 
-    method: str | None = None
+    method: MethodName | None = None
     """By its name, or one's own as `my_method.py:METHOD`."""
     school: dict[str, Any] | None = None
     """Other values of the school's keys, dotted as on a command line: `{rounds: 1, choose.by: random}`; `{}`: none."""

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from docs.generate import parts
 from docs.generate.hook import MARK, filled, inward
 from errata.cli import FORMATS, cli
-from errata.cli_students import METHODS
 from errata.records import Transcript
 from errata.schema import KINDS, models_in, recipe_class
+from errata.training.method_names import METHODS
 from tests.shown_blocks import agrees, blocks, commands, play
 
 DOCS = Path(__file__).parents[2] / "docs"

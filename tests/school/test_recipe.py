@@ -27,6 +27,7 @@ JUDGE = school_data()["judge"]
         ({"lesson": {}, "teach": "both"}, "teach is both, and there is no lesson"),
         ({"choose": {"by": "reachabel", "count": 3}}, r"choose.by is reachabel(.|\n)*did you mean reachable\?"),
         ({"choose": {"by": "random", "count": 3, "rehearsal": 1}}, "choose.rehearsal is 1"),
+        ({"train": {"method": "ecit"}}, r"no method is called ecit: did you mean edit\?"),
         ({"train": {"flags": {"seed": 3}}}, "train.flags sets seed: the school sets that itself"),
         ({"train": {"flags": {"roles": ["self"]}}}, "roles by `teach`"),
         ({"judge": {**JUDGE, "tasks": {}}}, "judge.tasks"),

@@ -36,6 +36,7 @@ LESSON = {"recipe": {"problems": {"source": "classroom"}}}
         ({"seeds": [1, 1]}, "each seed once"),
         ({"data": {"both": {"paths": ["a"], **LESSON}}}, "a recipe, which is run, or paths"),
         ({"students": {"base": {}}}, "a student has a model, or pretrain"),
+        ({"arms": {"a": {"method": "ecit"}}, "claims": []}, r"no method is called ecit: did you mean edit\?"),
         ({"arms": {"a": {}}, "claims": []}, "arm a: a method, or school"),
         ({"arms": {"a": {"method": "sft", "school": {}}}, "claims": []}, "arm a: a method, or school"),
         ({"arms": {"a": {"school": {}}}, "claims": []}, "arm a is a school, and the study has none"),

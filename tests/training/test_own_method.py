@@ -13,10 +13,10 @@ import torch
 from click.testing import CliRunner
 
 from errata.cli import cli
-from errata.cli_students import METHODS as OFFERED
 from errata.errors import UsageError
 from errata.training.checkpoints import manifest_of
 from errata.training.job import train
+from errata.training.method_names import METHODS as OFFERED
 from errata.training.methods.grpo import GRPO
 from errata.training.methods.sdft import SDFT
 from errata.training.methods.shipped import KINDS_OF_TERMS, METHODS

@@ -9,6 +9,7 @@ from errata.config.code import Loader
 from errata.config.overrides import validate
 from errata.errors import EXIT_DONE
 from errata.evals.recipe import EvalRecipe
+from errata.school.nodes.train import check_flags
 from errata.school.places import (
     AFTER,
     BEFORE,
@@ -32,7 +33,11 @@ TAUGHT = "taught"
 
 
 def start(school: SchoolRecipe, task: Task) -> int:
-    """The untouched student: the embedded one is pre-trained first, then it is judged."""
+    """The untouched student: the embedded one is pre-trained first, then it is judged.
+
+    Raises UsageError for a training's flags that cannot be right, which round 1 would find when its lesson is paid.
+    """
+    check_flags(school, task._replace(round=1, student=untouched(school)))
     if school.student.pretrain is not None:
         pretrain_student(pretrained(school), school.student.pretrain)
     return evaluate_all(judge_recipe(school, start_run(school), untouched(school), "untouched"))

@@ -114,6 +114,11 @@ def rate_of(school: SchoolRecipe, task: Task) -> float:
     return float(arguments.training.learning_rate)
 
 
+def check_flags(school: SchoolRecipe, task: Task) -> None:
+    """Raises UsageError for a method or flags that no training takes, before a lesson is paid for it."""
+    rate_of(school, task)
+
+
 def _words(value: Any) -> list[str]:
     if isinstance(value, list):
         return [word for each in value for word in _words(each)]

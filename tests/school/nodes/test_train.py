@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from errata.errors import EXIT_DONE, Diverged, ErrataError, NothingToLearn
+from errata.errors import EXIT_DONE, Diverged, ErrataError, NothingToLearn, UsageError
+from errata.school.nodes.exam import start
 from errata.school.nodes.train import flags, has_diverged, nothing_learned, train, words
 from errata.school.places import Task, places
 from errata.school.recipe import load_school
@@ -54,6 +55,13 @@ def test_a_repeated_training_has_half_the_rate_and_an_output_of_its_own(tmp_path
     school = load_school(written(tmp_path, train={"config": "mix.yaml"}))
     told = flags(school, TASK._replace(again=True))
     assert (told["config"], told["learning_rate"]) == (str(file), 2e-5)
+
+
+def test_a_flag_that_no_training_takes_is_refused_before_the_student_is_judged(tmp_path: Path) -> None:
+    school = load_school(written(tmp_path, train={"flags": {"learning_rat": 1e-3}}))
+    with pytest.raises(UsageError, match=r"learning_rat(.|\n)*learning_rate"):
+        start(school, Task("start", 0, ""))
+    assert not (tmp_path / "runs").exists()
 
 
 def test_divergence_is_what_its_file_says(tmp_path: Path) -> None:
