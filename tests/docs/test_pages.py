@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from docs.generate import parts
+from docs.generate import claims, parts
 from docs.generate.hook import MARK, filled, inward
 from errata.cli import FORMATS, cli
 from errata.records import Transcript
@@ -139,3 +139,10 @@ def test_a_cookbook_runs_as_it_is_shown(page: Path, tmp_path: Path, monkeypatch:
 def test_yaml_on_a_page_is_yaml(page: Path) -> None:
     for block in blocks(page, "yaml"):
         assert yaml.safe_load(block.text), block.line
+
+
+def test_what_the_studies_have_shown_stands_as_their_files_have_it() -> None:
+    page = (DOCS / "studies.md").read_text(encoding="utf-8")
+    shown = page.split(claims.BEGIN)[1].split(claims.END)[0]
+    assert shown == claims.judged(), "python -m docs.generate.claims prints the table"
+    assert shown.count("\n") > 2
