@@ -101,6 +101,8 @@ def _planned_school(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _show_plan(planned: Mapping[str, Any]) -> None:
+    from rich.text import Text
+
     from errata.runs.tables import show, table
 
     spent = planned["hours"]
@@ -135,4 +137,4 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
     left = "not known before a step of each kind is done" if spent["left"] is None else f"{spent['left']:g} hours"
     click.echo(f"time: {spent['spent']:g} hours spent, left {left}")
     if claims:
-        click.echo(f"assumed of each difference: {assumed}; change one with --assume NAME=SHARE")
+        show([Text(f"assumed of each difference: {assumed}; change one with --assume NAME=SHARE")])
