@@ -9,6 +9,7 @@ from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from trl import SFTConfig, TrlParser
 
 from errata.config.code import Loader
@@ -85,6 +86,7 @@ def parse(
     except UsageError:
         raise
     except ImportError as error:  # such as --deepspeed, whose package errata does not bring
+        unset_hf_deepspeed_config()  # transformers keeps the half-made one, and asks it at every load and training
         missing = str(error).removeprefix("No package metadata was found for ").strip()
         raise UsageError(
             missing[:800], "a setting needs what is not installed", "install it, or leave it out"

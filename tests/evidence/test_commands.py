@@ -28,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def accept(*arguments: str) -> dict[str, object]:
     done = CliRunner().invoke(cli, ["accept", *arguments, "--json"])
     assert done.exit_code == 0, done.output
-    return json.loads(done.output)  # type: ignore[no-any-return]
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
 def test_the_help_lists_the_rules_that_there_are() -> None:

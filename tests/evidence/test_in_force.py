@@ -44,7 +44,7 @@ def test_without_gold_the_precision_is_an_estimate_and_nothing_else(tmp_path: Pa
     figure = acceptance({"accepted_by": figures})
     assert figure is not None
     assert [row[0] for row in figure.table.rows] == ["estimated by the model of the voters"]
-    as_json = json.loads(CliRunner().invoke(cli, ["status", str(run), "--json"]).output)
+    as_json = json.loads(CliRunner().invoke(cli, ["status", str(run), "--json"]).stdout)
     assert as_json["accepted_by"] == figures
 
 
@@ -55,7 +55,7 @@ def test_with_gold_both_stand_apart_and_located_steps_are_counted(tmp_path: Path
     assert figures["realised"]["value"] == pytest.approx(figures["estimated"]["value"])
     text = told(run)
     assert "precision where a gold answer is known" in text
-    located = json.loads(CliRunner().invoke(cli, ["status", str(run), "--json"]).output)["first_wrong_step"]
+    located = json.loads(CliRunner().invoke(cli, ["status", str(run), "--json"]).stdout)["first_wrong_step"]
     assert 0 < located["located"] <= located["wrong"]
     assert f"first wrong step located, of {located['wrong']} wrong" in text
     figure = first_wrong_steps({"first_wrong_step": located})

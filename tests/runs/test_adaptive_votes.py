@@ -159,7 +159,7 @@ def test_further_samples_stand_in_plan_status_report_and_comparison(sampled: Pat
     number = len(further(sampled, warmup=True)) + len(further(sampled, warmup=False))
     for shown in (["status", str(sampled)], ["accept", str(sampled), "--compare"]):
         assert f"further samples asked for: {number}" in " ".join(CliRunner().invoke(cli, shown).output.split())
-        figures = json.loads(CliRunner().invoke(cli, [*shown, "--json"]).output)["reviews"]
+        figures = json.loads(CliRunner().invoke(cli, [*shown, "--json"]).stdout)["reviews"]
         assert figures["samples"] == number
         assert figures["rationales"] == 14 * 3
     figure = reviews_saved(status(sampled))
@@ -213,5 +213,5 @@ def test_the_plan_counts_the_warmup_whole_and_the_others_as_the_recipe_wants(who
 def test_what_was_saved_is_shown_by_status_and_comparison(whole: Path) -> None:
     for shown in (["status", str(whole)], ["accept", str(whole), "--compare"]):
         assert "fewer than by the whole panel on each" in " ".join(CliRunner().invoke(cli, shown).output.split())
-        figures = json.loads(CliRunner().invoke(cli, [*shown, "--json"]).output)["reviews"]
+        figures = json.loads(CliRunner().invoke(cli, [*shown, "--json"]).stdout)["reviews"]
         assert figures["per_rationale"] + figures["saved_per_rationale"] == pytest.approx(2.0)

@@ -110,7 +110,7 @@ def test_a_study_that_was_killed_goes_on_and_one_that_grew_does_only_what_is_new
         "train tiny seed-2 answers",
     ]
     assert json.loads((home / "study.json").read_bytes())["claims"][0]["seeds"] == [0, 1, 2]
-    planned = json.loads(errata("plan", str(path), "--json").output)
+    planned = json.loads(errata("plan", str(path), "--json").stdout)
     assert planned["steps"]["train"] == {"all": 4, "done": 4}
 
 

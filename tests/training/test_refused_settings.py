@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from trl import SFTConfig
 
 from errata.errors import UsageError
@@ -70,6 +71,7 @@ def test_deepspeed_without_its_package_is_told_before_anything_is_loaded(tmp_pat
         parse("sft", ["--deepspeed", str(tmp_path / "zero2.json"), "--output_dir", str(tmp_path / "out")])
 
     assert refused.value.do == "install it, or leave it out"
+    assert not is_deepspeed_zero3_enabled()  # each load asks it while what was half made lives
 
 
 def test_activation_checkpointing_is_off_on_a_cpu_unless_it_is_asked_for(tmp_path: Path) -> None:
