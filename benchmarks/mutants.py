@@ -39,6 +39,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "errata/evals/stats.py": ("tests/evals/test_stats.py",),
     "errata/evals/two_parts.py": ("tests/evals/test_two_parts.py",),
     "errata/evals/voting.py": ("tests/evals/test_voting.py",),
+    "errata/evidence/rules.py": ("tests/evidence/test_rules.py", "tests/evidence/test_commands.py"),
     "errata/exports/correct_rows.py": EXPORTS,
     "errata/exports/dedup.py": ("tests/exports/test_dedup.py",),
     "errata/exports/labeled_rows.py": EXPORTS,

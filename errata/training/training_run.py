@@ -46,13 +46,13 @@ class TrainingRun(Generic[K]):
         self.callbacks = list(callbacks)
         self.args = arguments.training
         self.output = Path(str(self.args.output_dir))
+        self.before_a_line: Callable[[], None] = lambda: None
+        """Ends what is said while rows and student are read."""
         self.resume_from: str | None = self.args.resume_from_checkpoint
         self.args.resume_from_checkpoint = None
         self.resume = self.resume_point(self.output)
         """The checkpoint that it goes on from."""
         self.manifest: dict[str, Any] = {}
-        self.before_a_line: Callable[[], None] = lambda: None
-        """Ends what is said while rows and student are read."""
 
     @property
     def main(self) -> bool:
