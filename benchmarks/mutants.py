@@ -54,9 +54,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "errata/grading/numbers.py": GRADING,
     "errata/grading/quantity.py": GRADING,
     "errata/graphs/stages/parroting.py": ("tests/graphs/stages/test_parroting.py",),
+    "errata/graphs/stages/review_panel.py": ("tests/graphs/test_rules.py", "tests/graphs/test_graphs.py"),
     "errata/graphs/stages/word_diff.py": ("tests/graphs/stages/test_word_diff.py",),
     "errata/training/align.py": ("tests/training/test_align.py",),
+    "errata/training/collate.py": ("tests/training/test_collate.py",),
     "errata/training/losses.py": ("tests/training/test_losses.py",),
+    "errata/training/terms.py": ("tests/training/test_gradients.py", "tests/training/test_objective.py"),
 }
 """The pure logic, and who tests it."""
 
