@@ -159,3 +159,10 @@ def test_a_batch_over_the_budget_goes_in_parts_of_similar_length(tokens: int) ->
         assert sum(float(part[column].sum()) for part in parts) == pytest.approx(float(whole[column].sum()))
     found = sorted(ids[ids > 0].tolist() for part in parts for ids in part["input_ids"])
     assert found == sorted(ids[ids > 0].tolist() for ids in whole["input_ids"])
+
+
+def test_a_batch_that_fills_the_budget_exactly_goes_at_once() -> None:
+    size = Collator(0, ALL)(ROWS)["input_ids"].numel()
+
+    assert len(parts_of(Collator(0, ALL, tokens=size)(ROWS))) == 1
+    assert len(parts_of(Collator(0, ALL, tokens=size - 1)(ROWS))) == 2
