@@ -187,7 +187,7 @@ class AllModels:
             name=f"{model.name}-{name}",
             label=model.label or model.name,
             model=model.model,
-            decoding={"name": name, **decoding.model_dump(mode="json")},
+            decoding={"name": name, **_of_decoding(decoding)},
             agent={"api_base": without_user(api_base_of(model.agent)), "system": model.system, "extra": model.extra},
             fingerprint=_fingerprint(model.model) if local else None,
             seed=self.recipe.seed,
@@ -204,6 +204,11 @@ class AllModels:
             versions={"errata": __version__, "python": platform.python_version(), **versions()},
             training=training_of(model.model),
         )
+
+
+def _of_decoding(decoding: Decoding) -> dict[str, Any]:
+    """A decoding as it stands in the manifest: `ranker_label` only where there is one, as older directories lack it."""
+    return decoding.model_dump(mode="json", exclude=None if decoding.ranker_label else {"ranker_label"})
 
 
 def _ends(decoding: Decoding, backend: str) -> dict[str, Any]:

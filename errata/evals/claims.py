@@ -14,7 +14,8 @@ from errata.errors import UsageError
 class Claim(Settings):
     """One planned comparison: how `arm` does beside `control` on one task.
 
-    `task` may be left out where there is one alone, `decoding` where each arm has one alone.
+    `task` may be left out where there is one alone, `decoding` where each arm has one alone. `control_decoding` is the
+    control's where that is another: weighted votes against the majority's are one arm with two decodings.
     """
 
     name: str
@@ -22,6 +23,12 @@ class Claim(Settings):
     control: str
     task: str | None = None
     decoding: str | None = None
+    control_decoding: str | None = None
+
+    @property
+    def sides(self) -> tuple[tuple[str, str | None], tuple[str, str | None]]:
+        """The arm and the control, each with its decoding."""
+        return (self.arm, self.decoding), (self.control, self.control_decoding or self.decoding)
 
 
 class _FileClaim(Claim):
@@ -64,4 +71,9 @@ def unique(claims: Sequence[Claim]) -> list[Claim]:
 
 def _words(claim: Claim) -> str:
     place = f" on {claim.task}" if claim.task else ""
-    return f"{claim.arm} against {claim.control}{place}"
+    return f"{' against '.join(side_words(*side) for side in claim.sides)}{place}"
+
+
+def side_words(name: str, decoding: str | None) -> str:
+    """One side of a claim: an arm, with its decoding where it is named."""
+    return name if decoding is None else f"{name} ({decoding})"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -121,8 +121,8 @@ def arms_of(evals: Sequence[Eval]) -> tuple[Arm, ...]:
     groups: dict[bytes, list[Eval]] = {}
     for place, each in enumerate(evals):
         alone = None if each.replicate is not None else place
-        groups.setdefault(canonical([each.manifest.label, each.manifest.decoding, alone]), []).append(each)
-    decodings = {canonical(each.manifest.decoding) for each in evals if each.manifest.decoding}
+        groups.setdefault(canonical([each.manifest.label, _alike(each.manifest.decoding), alone]), []).append(each)
+    decodings = {canonical(_alike(each.manifest.decoding)) for each in evals if each.manifest.decoding}
     names = [_name(group[0], len(decodings) > 1) for group in groups.values()]
     twice = {name for name, number in Counter(names).items() if number > 1}
     arms = [
@@ -130,6 +130,11 @@ def arms_of(evals: Sequence[Eval]) -> tuple[Arm, ...]:
         for name, group in zip(names, groups.values(), strict=True)
     ]
     return tuple(sorted(arms, key=lambda arm: not arm.baseline))
+
+
+def _alike(decoding: Mapping[str, Any]) -> dict[str, Any]:
+    """What the seeds of an arm share of a decoding: not the folder of a ranker that each seed has its own of."""
+    return {key: value for key, value in decoding.items() if key != "ranker" or not decoding.get("ranker_label")}
 
 
 def _name(one: Eval, tell_decoding: bool) -> str:

@@ -30,7 +30,7 @@ def plan(claim: Claim, arms: Sequence[Arm], tasks: Sequence[str]) -> Planned:
         raise UsageError(
             f"claim {claim.name}: no task is called {task}", "no result has it", f"name one of {', '.join(tasks)}"
         )
-    arm, control = _arm(claim, claim.arm, arms), _arm(claim, claim.control, arms)
+    arm, control = (_arm(claim, *side, arms) for side in claim.sides)
     for side in (arm, control):
         if any(task not in each.by_task for each in side.evals):
             raise UsageError(
@@ -41,20 +41,20 @@ def plan(claim: Claim, arms: Sequence[Arm], tasks: Sequence[str]) -> Planned:
     return Planned(claim, arm, control, task)
 
 
-def _arm(claim: Claim, name: str, arms: Sequence[Arm]) -> Arm:
-    """The arm of this name, else of this label, with the claim's decoding where it names one."""
+def _arm(claim: Claim, name: str, decoding: str | None, arms: Sequence[Arm]) -> Arm:
+    """The arm of this name, else of this label, with the decoding where the claim names one."""
     fitting = [
         arm
         for arm in arms
         if name in (arm.name, arm.evals[0].manifest.label)
-        and claim.decoding in (None, arm.evals[0].manifest.decoding.get("name"))
+        and decoding in (None, arm.evals[0].manifest.decoding.get("name"))
     ]
     exact = [arm for arm in fitting if arm.name == name]
     chosen = exact or fitting
     if len(chosen) != 1:
         fault = "several arms are" if chosen else "no arm is"
         raise UsageError(
-            f"claim {claim.name}: {fault} called {name}" + (f" with {claim.decoding}" if claim.decoding else ""),
+            f"claim {claim.name}: {fault} called {name}" + (f" with {decoding}" if decoding else ""),
             "a claim is about one arm and one control",
             f"name one of {', '.join(arm.name for arm in arms)}" + (", or its decoding" if chosen else ""),
         )

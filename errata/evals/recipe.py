@@ -49,8 +49,9 @@ class Decoding(Settings):
 
     `vote`: what counts as the item's answer where there are several samples; without it the share of right samples. One
     of one's own is `my_votes.py:NAME`, a function from an item's samples to a weight for each.
-    `ranker`: the folder of a ranker that scores every sample, which the weighted votes need. `stop_at_answer`: a local
-    model ends where nothing that follows could change its answer, for example before it asks itself the next question.
+    `ranker`: the folder of a ranker that scores every sample, which the weighted votes need. Rankers that differ in the
+    seed of their training alone share a `ranker_label`: models of several seeds are one arm by it. `stop_at_answer`: a
+    local model ends where nothing that follows could change its answer, as before it asks itself the next question.
     """
 
     samples: int = Field(default=1, ge=1)
@@ -60,6 +61,7 @@ class Decoding(Settings):
     stop: tuple[str, ...] = ()
     vote: Weighting | Reference | None = None
     ranker: str | None = None
+    ranker_label: str | None = None
     stop_at_answer: bool = True
 
     @property
@@ -74,6 +76,8 @@ class Decoding(Settings):
             raise ValueError(f"vote {self.vote} needs several samples")
         if self.vote in WEIGHTINGS[1:] and self.ranker is None:
             raise ValueError(f"vote {self.vote} weighs by scores: name the ranker")
+        if self.ranker_label is not None and self.ranker is None:
+            raise ValueError(f"ranker_label {self.ranker_label} is of no ranker: name it")
         return self
 
 

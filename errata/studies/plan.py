@@ -13,6 +13,7 @@ from math import sqrt
 from typing import Any
 
 from errata.errors import UsageError
+from errata.evals.claims import side_words
 from errata.evals.evidence import ALPHA, POWER, noncentrality
 from errata.steps.record import hours, read_record
 from errata.studies.recipe import StudyRecipe
@@ -106,8 +107,8 @@ def plan_study(study: StudyRecipe, assume: Sequence[str] = ()) -> dict[str, Any]
         "claims": [
             {
                 "name": claim.name,
-                "arm": claim.arm,
-                "control": claim.control,
+                "arm": side_words(*claim.sides[0]),
+                "control": side_words(*claim.sides[1]),
                 "task": (task := claim.task or next(iter(study.evals.tasks))),
                 "could_show": could_show(
                     len(study.seeds), items[task], len(study.claims), not study.evals.vary, assumed

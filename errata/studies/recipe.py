@@ -7,7 +7,7 @@ Every arm is made for every student and seed. Whatever cannot be right is refuse
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -22,7 +22,10 @@ from errata.steps.settings import BaseStudent, Flag, MethodName, TasksByName
 
 UNTOUCHED = "untouched"
 ARM = "arm:"
-"""Begins a flag's value that stands for another arm's student of the same seed: `nat_checkpoint: arm:nat`."""
+"""Begins a value that stands for what another arm makes with the same seed: `nat_checkpoint: arm:nat` in an arm's
+flags, `ranker: arm:ranker` in a decoding."""
+RANKER = "ranker"
+"""The method whose arms answer no problems: they weigh the votes of others."""
 Quantity = Literal["teacher_tokens", "target_tokens", "rows", "trained_weights", "cost_usd", "steps"]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
@@ -93,7 +96,10 @@ class StudyClaim(Claim):
 
 
 class Judging(Settings):
-    """The evals: tasks and decodings as in a recipe of `errata eval`. `vary` is as that of a lesson, per task."""
+    """The evals: tasks and decodings as in a recipe of `errata eval`. `vary` is as that of a lesson, per task.
+
+    A decoding's `ranker` may be that of an arm, `arm:NAME` with `method: ranker`: of each seed its own.
+    """
 
     tasks: TasksByName
     decodings: dict[str, dict[str, Any]] = Field(default_factory=lambda: dict[str, dict[str, Any]](greedy={}))
@@ -139,6 +145,11 @@ class StudyRecipe(Settings):
         """Where the files that the recipe names are looked for: the folder of its own file."""
         return self._file.parent
 
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The arms that sit the evals: all but rankers."""
+        return tuple(name for name, arm in self.arms.items() if arm.method != RANKER)
+
     def data_of(self, arm: str) -> str:
         """The name of an arm's data."""
         return self.arms[arm].data or next(iter(self.data))
@@ -173,6 +184,8 @@ def _faults(study: StudyRecipe) -> Iterator[str]:
         for side in (claim.arm, claim.control):
             if side != UNTOUCHED and side not in study.arms:
                 yield f"claim {claim.name}: no arm is called {side}; {did_you_mean(side, study.arms, 'add it')}"
+            elif side != UNTOUCHED and side not in study.judged:
+                yield f"claim {claim.name}: {side} is a ranker, which answers nothing: name an arm that does"
         if claim.task is None and len(study.evals.tasks) > 1:
             yield f"claim {claim.name} names no task, and there are {', '.join(study.evals.tasks)}"
         if claim.task is not None and claim.task not in study.evals.tasks:
@@ -180,9 +193,28 @@ def _faults(study: StudyRecipe) -> Iterator[str]:
             yield f"claim {claim.name}: no task is called {claim.task}; {near}"
         if claim.decoding is None and len(study.evals.decodings) > 1:
             yield f"claim {claim.name} names no decoding, and there are {', '.join(study.evals.decodings)}"
+        for decoding in filter(None, (claim.decoding, claim.control_decoding)):
+            if decoding not in study.evals.decodings:
+                near = did_you_mean(decoding, study.evals.decodings, "add it to evals.decodings")
+                yield f"claim {claim.name}: no decoding is called {decoding}; {near}"
+    yield from _decoding_faults(study)
     names = [claim.name for claim in study.claims]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         yield f"two claims are called {', '.join(twice)}"
+
+
+def _decoding_faults(study: StudyRecipe) -> Iterator[str]:
+    """What a decoding says of an arm that is no ranker."""
+    for name, decoding in study.evals.decodings.items():
+        arm = ranker_arm(decoding)
+        if arm is not None and (arm not in study.arms or study.arms[arm].method != RANKER):
+            yield f"decoding {name}: no arm called {arm} is a ranker: add {arm}: {{method: {RANKER}}} to arms"
+
+
+def ranker_arm(decoding: Mapping[str, Any]) -> str | None:
+    """The arm whose ranker weighs a decoding's votes; None where it names none, or a folder."""
+    ranker = decoding.get("ranker")
+    return ranker.removeprefix(ARM) if isinstance(ranker, str) and ranker.startswith(ARM) else None
 
 
 def _kind_faults(study: StudyRecipe, name: str, arm: StudyArm) -> Iterator[str]:

@@ -41,6 +41,7 @@ def claims_of(study: StudyRecipe) -> dict[str, tuple[StudyClaim, Claim]]:
                     control=label_of(study, student, claim.control),
                     task=claim.task,
                     decoding=claim.decoding,
+                    control_decoding=claim.control_decoding,
                 ),
             )
     return claims
@@ -59,7 +60,7 @@ def compare_study(study: StudyRecipe) -> Comparison:
 def _folders(study: StudyRecipe) -> Iterator[Path]:
     for student in study.students:
         for seed in study.seeds:
-            for arm in (UNTOUCHED, *study.arms):
+            for arm in (UNTOUCHED, *study.judged):
                 for decoding in study.evals.decodings:
                     yield home_of(study, student, seed) / "evals" / f"{arm}-{decoding}"
 
@@ -69,8 +70,8 @@ def _exploratory(study: StudyRecipe) -> Iterator[tuple[str, str]]:
     for student in study.students:
         for decoding in study.evals.decodings:
             suffix = f" ({decoding})" if len(study.evals.decodings) > 1 else ""
-            for name, arm in study.arms.items():
-                for other in dict.fromkeys((UNTOUCHED, arm.start or UNTOUCHED)):
+            for name in study.judged:
+                for other in dict.fromkeys((UNTOUCHED, study.arms[name].start or UNTOUCHED)):
                     yield label_of(study, student, name) + suffix, label_of(study, student, other) + suffix
 
 

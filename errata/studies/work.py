@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from errata.errors import EXIT_DONE, EXIT_SOME_FAILED
 from errata.steps.evals import evaluate_all
 from errata.steps.pretraining import pretrain_student
 from errata.steps.settings import method_beside
-from errata.studies.recipe import UNTOUCHED, StudyRecipe
+from errata.studies.recipe import UNTOUCHED, StudyRecipe, ranker_arm
 from errata.studies.schools import do_school
 from errata.studies.steps import Step, base_of, home_of, label_of, made_by, training_words
 
@@ -93,13 +93,19 @@ def eval_data(study: StudyRecipe, step: Step, arms: Iterable[str] | None = None)
         "run": str(home),
         "baseline": _model(study, step, UNTOUCHED, base_of(study, step.student)) | own,
         "models": [
-            _model(study, step, arm, str(student_of(arm))) | own for arm in (study.arms if arms is None else arms)
+            _model(study, step, arm, str(student_of(arm))) | own for arm in (study.judged if arms is None else arms)
         ],
         "tasks": tasks,
-        "decodings": evals.decodings,
+        "decodings": {name: _with_ranker(each, student_of) for name, each in evals.decodings.items()},
         "concurrency": evals.concurrency,
         "seed": step.seed,
     }
+
+
+def _with_ranker(decoding: Mapping[str, Any], made_by: Callable[[str], Path]) -> dict[str, Any]:
+    """A decoding with the folder of its ranker in place of the arm that makes it."""
+    arm = ranker_arm(decoding)
+    return {**decoding, **({"ranker": str(made_by(arm)), "ranker_label": arm} if arm else {})}
 
 
 def _model(study: StudyRecipe, step: Step, arm: str, path: str) -> dict[str, Any]:

@@ -161,3 +161,14 @@ def test_the_claims_of_a_study_are_read_without_what_only_the_study_needs(tmp_pa
         "arms: {}\nclaims:\n  - {name: n, arm: a, control: b, task: t, sign: '-', source: table 2, equal: [rows]}\n"
     )
     assert read_claims(path) == [Claim(name="n", arm="a", control="b", task="t")]
+
+
+def test_a_claim_holds_one_arm_with_two_decodings_against_itself(tmp_path: Path) -> None:
+    rates = {"weighted": 30, "majority": 20}
+    folders = [eval_dir(tmp_path, name, {"x": rights(50, n)}, label="a", decoding=name) for name, n in rates.items()]
+    claim = Claim(name="ASC over SC", arm="a", control="a", decoding="weighted", control_decoding="majority")
+
+    [one] = compare(folders, claims=[claim]).claims
+
+    assert (one.arm, one.against) == ("a (weighted)", "a (majority)")
+    assert one.difference.value == pytest.approx(0.2)

@@ -110,7 +110,14 @@ async def test_a_ranker_weighs_the_votes_after_all_is_answered(tmp_path: Path, p
     file = tmp_path / "q.jsonl"
     file.write_text("".join(json.dumps({"q": f"{n} + 1?", "a": n + 1}) + "\n" for n in range(4)))
     task = {"mine": {"source": str(file), "mapping": {"question": "q", "answer": "a", "kind": "number"}}}
-    hot = {"samples": 5, "temperature": 1.5, "max_tokens": 5, "vote": "s", "ranker": str(where)}
+    hot = {
+        "samples": 5,
+        "temperature": 1.5,
+        "max_tokens": 5,
+        "vote": "s",
+        "ranker": str(where),
+        "ranker_label": "judge",
+    }
 
     done = (await evaluate_async(recipe(tmp_path, plain, decodings={"asc": hot}, tasks=task))).evals[0]
 
@@ -124,6 +131,7 @@ async def test_a_ranker_weighs_the_votes_after_all_is_answered(tmp_path: Path, p
             assert (sample.score is None) == (score is None)
             assert score is None or math.isclose(sample.score or 0, score, rel_tol=1e-4)
         assert float(item.correct) == vote_of(item.samples, "s").credit
+    assert done.manifest.decoding["ranker_label"] == "judge"
     figures = done.summary["tasks"]["mine"]
     assert {"asc[s]@5", "asc[1+s]@5", "asc[1+2s]@5", "maj@5", "pass@5"} <= set(figures)
 

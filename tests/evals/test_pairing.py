@@ -163,3 +163,17 @@ def test_two_results_of_one_seed_are_refused() -> None:
 
     with pytest.raises(UsageError, match="2 directories of seed 0"):
         arms_of(twice)
+
+
+# ---- rankers ---------------------------------------------------------------------------------------------------------
+
+
+def test_seeds_whose_rankers_share_a_label_are_one_arm_and_others_are_not() -> None:
+    def one(seed: int, ranker: str, label: str | None) -> Eval:
+        decoding = {"name": "votes", "ranker": ranker} | ({"ranker_label": label} if label else {})
+        about = manifest(f"a-{seed}", "a", seed).model_copy(update={"decoding": decoding})
+        return Eval(Path(f"{ranker}-{seed}"), (Item(id="t-0", task="t", correct=True),), about)
+
+    assert arm_of(one(0, "rankers/0", "judge"), one(1, "rankers/1", "judge")).seeds == (0, 1)
+    assert len(arms_of([one(0, "rankers/0", None), one(1, "rankers/1", None)])) == 2
+    assert len(arms_of([one(0, "rankers/0", "judge"), one(1, "rankers/1", "other")])) == 2

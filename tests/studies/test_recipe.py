@@ -11,6 +11,7 @@ from errata.errors import UsageError
 from errata.studies.recipe import is_study, load_study
 from tests.studies.study_data import written
 
+CLAIM = {"name": "c", "arm": "sft", "control": "more"}
 LESSON = {"recipe": {"problems": {"source": "classroom"}}}
 
 
@@ -32,6 +33,16 @@ LESSON = {"recipe": {"problems": {"source": "classroom"}}}
         ),
         ({"claims": [{"name": "c", "arm": "sftt", "control": "more"}]}, r"no arm is called sftt; did you mean sft\?"),
         ({"claims": [{"name": "c", "arm": "sft", "control": "more", "task": "gsm"}]}, "no task is called gsm"),
+        ({"claims": [{**CLAIM, "decoding": "hot"}]}, "no decoding is called hot"),
+        ({"claims": [{**CLAIM, "control_decoding": "hot"}]}, "no decoding is called hot"),
+        (
+            {"arms": {"sft": {"method": "sft"}, "more": {"method": "ranker"}}, "claims": [CLAIM]},
+            "more is a ranker, which answers nothing",
+        ),
+        (
+            {"evals": {"tasks": ["classroom_id"], "decodings": {"votes": {"samples": 4, "ranker": "arm:sft"}}}},
+            "decoding votes: no arm called sft is a ranker",
+        ),
         ({"claims": [{"name": "c", "arm": "sft", "control": "more"}] * 2}, "two claims are called c"),
         ({"seeds": [1, 1]}, "each seed once"),
         ({"data": {"both": {"paths": ["a"], **LESSON}}}, "a recipe, which is run, or paths"),

@@ -44,3 +44,21 @@ def test_evals_are_of_the_untouched_student_and_every_arm_on_the_seeds_items(tmp
     assert made["baseline"] == {"name": "untouched", "label": "b:untouched", "model": "local/two", "replicate": 1}
     assert [(model["name"], model["label"]) for model in made["models"]] == [("sft", "b:sft"), ("more", "b:more")]
     assert study.evals.tasks == evals["tasks"], "the recipe itself stays as it is"
+
+
+def test_a_decoding_weighs_votes_by_the_ranker_of_its_seed_which_sits_no_eval(tmp_path: Path) -> None:
+    votes = {"samples": 4, "temperature": 0.7, "vote": "1+2s", "ranker": "arm:judge"}
+    study = load_study(
+        written(
+            tmp_path,
+            arms={"sft": {"method": "sft"}, "judge": {"method": "ranker", "start": "sft"}},
+            claims=[],
+            evals={"tasks": ["classroom_id"], "decodings": {"weighted": votes}},
+        )
+    )
+    step = steps_of(study)["eval base seed-1"]
+    made = eval_data(study, step)
+    ranker = tmp_path / "runs/small/base/seed-1/students/judge"
+    assert made["decodings"] == {"weighted": {**votes, "ranker": str(ranker), "ranker_label": "judge"}}
+    assert [model["name"] for model in made["models"]] == ["sft"]
+    assert "train base seed-1 judge" in step.needs
