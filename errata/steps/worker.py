@@ -2,17 +2,19 @@
 
 It is told a step per line of its standard input, `{"step": NAME, "log": FILE}`, and answers with a line
 `{"step": NAME, "code": EXIT_CODE, "error": TEXT or null}`. What a step prints goes to its log. What steps import stays
-imported, so that only the first pays for it.
+imported, so that only the first pays for it; the memory of a step is given back before the next.
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ def serve(perform: Callable[[Mapping[str, Any]], int]) -> None:
         for line in sys.stdin:
             request = json.loads(line)
             code, error = attempt(perform, request, Path(request["log"]))
+            give_memory_back()
             print(json.dumps({"step": request["step"], "code": code, "error": error}), file=replies, flush=True)
     except KeyboardInterrupt:  # while it waits
         sys.exit(EXIT_INTERRUPTED)
@@ -46,6 +49,17 @@ def attempt(
         except Exception as error:
             traceback.print_exc()
             return EXIT_OTHER, f"{type(error).__name__}: {error}"
+
+
+def give_memory_back() -> None:
+    """Returns to the system what ended steps held.
+
+    glibc keeps freed blocks for later ones and returns none below one that lives: after one training of a 135M student
+    a process that held no tensor kept 2.1 GB, after two long ones 15, and was killed for it in the eval that followed.
+    """
+    gc.collect()
+    with suppress(AttributeError, OSError):  # another C library: nothing of the kind
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager

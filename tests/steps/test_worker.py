@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
 
+import pytest
+
 from errata.steps.process import done_by, end_worker, start_worker
 
 PROGRAM = """
 import os
 from errata.errors import UsageError
 from errata.steps.worker import serve
+
+alive = []
 
 def perform(request):
     print("at work on", request["step"], flush=True)
@@ -22,6 +26,9 @@ def perform(request):
         raise UsageError("found", "why", "do")
     if request["step"] == "broken":
         raise ZeroDivisionError("by nought")
+    if request["step"] == "large":
+        blocks = [b"x" * 100_000 for _ in range(4_000)]  # small enough for the heap of glibc
+        alive.append(b"x" * 100_000)  # above them
     if request["step"] == "dies":
         os._exit(7)
     return 4
@@ -64,3 +71,17 @@ def test_a_process_that_dies_of_a_step_is_told_with_its_exit_code(tmp_path: Path
         )
         code, error = done_by(process, {"step": "done", "log": str(tmp_path / "log")})
         assert (code, error) == (1, "its process ended with exit code 7"), "nobody is there to answer"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
+def test_the_memory_of_a_step_is_given_back_before_the_next(tmp_path: Path) -> None:
+    with worker() as process:
+        done_by(process, {"step": "done", "log": str(tmp_path / "log")})
+        before = anonymous_megabytes(process.pid)
+        done_by(process, {"step": "large", "log": str(tmp_path / "log")})
+        assert anonymous_megabytes(process.pid) < before + 100, "the step took 400"
+
+
+def anonymous_megabytes(pid: int) -> float:
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("RssAnon")]
+    return int(line.split()[1]) / 1024
