@@ -184,8 +184,8 @@ def _levels(layout: Layout, posterior: Expected, weight_P: Floats) -> Floats:
     known_P = np.zeros(len(weight_P), bool)
     known_P[layout.ballots.problem_N[~np.isnan(layout.ballots.gold_N)]] = True
     known = weight_P * known_P
-    seen = layout.priors.misconceptions * PROBLEMS_SEEN
-    misled = (posterior.level_LP[-1] @ known + seen) / (known.sum() + PROBLEMS_SEEN)
+    prior_misled = layout.priors.misconceptions * PROBLEMS_SEEN
+    misled = (posterior.level_LP[-1] @ known + prior_misled) / (known.sum() + PROBLEMS_SEEN)
     weights: Floats = np.append(free * (1 - misled), misled)
     return weights
 
