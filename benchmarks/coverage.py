@@ -33,7 +33,7 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 SHARE_OF_RESAMPLES, WITHIN = 0.93, 0.02
 DRAWS = 40
 """Of the model behind each interval; fewer than in a report, where there are 100."""
-JUDGES = ("ballots", "figures", "layout", "rules", "voters_model")
+JUDGES = ("ballots", "figures", "layout", "priors", "rules", "voters_model")
 """The modules whose code decides what a resample comes to."""
 SETTINGS = Acceptance(rule="reliability")
 

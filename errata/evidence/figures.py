@@ -1,11 +1,17 @@
 """Precision, recall and accuracy of an acceptance: as the model estimates them, and against gold, with intervals.
 
-    resampled problems --fit--> parameters --> a drawn truth of every rationale --> figures, 2.5 to 97.5 % of them
+    resampled problems, drawn priors --fit--> parameters --> a drawn truth of every rationale --> figures, 95 % of them
 
-So an interval holds what comes of the problems at hand, of the model's parameters, and of what each probability leaves
-open; the share of misconceptions, which agreement cannot tell, is drawn from its prior, and so is the model's own
-error, as it was on logs with gold answers. A person's marks narrow them: they are known truths, and they say how far
-the model errs.
+An interval is one of prediction: it says where the realised figure of these very rationales lies, not where its mean
+does. In log odds its variance is the sum of three parts:
+
+    V = V(model) + V(parameters) + V(labels),    V(labels) ~ sum over answers of n^2 p (1 - p) / (N p' (1 - p'))^2
+
+with N accepted rationales of mean probability p', n of them with one answer, right with probability p. The parameters
+vary with the problems at hand and with the priors, of which the share of misconceptions is one that votes cannot tell
+(errata.evidence.priors says why both are drawn); the labels, given the parameters, by drawing one right answer, or
+none, per problem; the model's own error by MODEL_ERROR, as it was on logs with gold answers. A person's marks narrow
+it: they are known truths, and they say how far the model errs.
 """
 
 from __future__ import annotations
@@ -17,9 +23,8 @@ from typing import Any
 import numpy as np
 
 from errata.evidence.ballots import Bools, Floats
-from errata.evidence.layout import MISCONCEPTION
 from errata.evidence.read_log import Evidence
-from errata.evidence.voters_model import PROBLEMS_SEEN, Expected, expectation, fit_levels
+from errata.evidence.voters_model import Expected, expectation, fit_levels
 
 NAMES = ("precision", "recall", "accuracy")
 RESAMPLES, STEPS = 100, 12
@@ -109,6 +114,8 @@ def _with_interval(values: list[float], draws: list[list[float]]) -> Figures:
         drawn = np.array([each[place] for each in draws])
         drawn = drawn[~np.isnan(drawn)]
         low, high = interval_of(drawn) if len(drawn) else (None, None)
+        if low is not None and high is not None:  # where nearly every draw is 1 their mean lies below them
+            low, high = min(low, value), max(high, value)
         figures[name] = {"value": None if np.isnan(value) else float(value), "low": low, "high": high}
     return figures
 
@@ -127,14 +134,13 @@ def interval_of(drawn: Floats) -> tuple[float, float]:
 
 
 def drawn_truths(evidence: Evidence, number: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """Truths of all rationales, 1 or 0, as a model fitted to resampled problems leaves them open."""
+    """Truths of all rationales, 1 or 0, as a model fitted to resampled problems with drawn priors leaves them open."""
     kinds, layout = evidence.kinds, evidence.layout
     if not len(evidence.ballots):
         return
     share = kinds.counts() / len(kinds.kind_P)
     for _ in range(number):
-        misconceptions = rng.beta(MISCONCEPTION * PROBLEMS_SEEN, (1 - MISCONCEPTION) * PROBLEMS_SEEN)
-        drawn = replace(layout, misconceptions=misconceptions)
+        drawn = replace(layout, priors=layout.priors.drawn(rng))
         weight = rng.multinomial(len(kinds.kind_P), share).astype(float)
         parameters = fit_levels(drawn, weight, evidence.model.parameters, STEPS).parameters
         yield _draw(evidence, expectation(drawn, parameters), rng)

@@ -11,11 +11,9 @@ import numpy as np
 from scipy.special import gammaln
 
 from errata.evidence.ballots import NO, YES, Ballots, Bools, Floats, Ints
+from errata.evidence.priors import Priors
 
 GOLD_ERROR = 1e-6
-MISCONCEPTION = 0.04
-"""Share of problems on which authors agree on a wrong answer. Equal answers cannot tell it: of a log, only its gold
-verdicts can."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +32,13 @@ class Layout:
     """Answers of the problem's other groups."""
     others_sizes_G: Floats
     panel_J: Bools
-    prior_J2: Floats
     votes_N: Ints
     """Which row of votes_ZVJ each rationale has: few rows differ, so that most sums are over them."""
     votes_ZVJ: Floats
     """1 where the voter says wrong (0), right (1)."""
     gold_ZN: Floats
     """Log likelihood of the gold verdict given the truth; 0 where it is not known."""
-    misconceptions: float = MISCONCEPTION
+    priors: Priors
 
     @classmethod
     def of(cls, ballots: Ballots) -> Layout:
@@ -64,10 +61,10 @@ class Layout:
             (answers_P[problem_G] - size_G).astype(np.int32),
             sizes_P[problem_G] - gammaln(size_G),
             np.array([voter.panel for voter in ballots.voters], bool),
-            np.array([voter.prior for voter in ballots.voters]).reshape(-1, 2),
             votes_N.reshape(-1).astype(np.int32),
             np.stack([votes_VJ == NO, votes_VJ == YES]).astype(float),
             np.stack([_of_gold(ballots.gold_N, truth) for truth in (0, 1)]),
+            Priors.of(ballots.voters, len(ballots.authors)),
         )
 
 

@@ -26,24 +26,17 @@ from typing import NamedTuple
 import numpy as np
 
 from errata.evidence.ballots import Ballots, Floats
-from errata.evidence.layout import MISCONCEPTION, Layout
+from errata.evidence.layout import Layout
+from errata.evidence.priors import AUTHORS, FLAWED, LEAST_LEVELS, MISCONCEPTION, MOST_LEVELS, PROBLEMS_SEEN
 
-MOST_LEVELS = 4
 MOST_STEPS, SETTLED = 300, 1e-4
 """Steps of expectation-maximisation at most; it ends where no posterior moves by more than SETTLED."""
 SLIP = 0.05
 """Chance that a reviewer differs from a panel that errs as one."""
-AUTHOR_PRIOR = 20.0
-"""Rationales that an author's accuracy at a level is drawn by towards that of all authors at that level."""
-PROBLEMS_SEEN = 50.0
-"""Problems taken as seen, of which a share of MISCONCEPTION are misconceptions."""
 MISLED, MISLED_CONCENTRATION = 0.02, 0.1
 """Accuracy on such a problem, and the concentration of its wrong answers: nearly all are the same."""
-LEVEL_PRIOR, PANEL_PRIOR, FLAWED_PRIOR = (6.0, 2.0), (1.0, 99.0), (1.0, 19.0)
 WRONG_ANSWERS = np.exp(np.linspace(-3.0, 4.0, 71))
 """Concentrations of wrong answers that are tried: small, they coincide; large, no two are equal."""
-COINCIDENCE_PRIOR = 5.0
-"""Pairs of wrong answers taken as seen, four fifths of them different."""
 
 
 class Parameters(NamedTuple):
@@ -179,19 +172,20 @@ def maximisation(layout: Layout, posterior: Expected, weight_P: Floats) -> Param
         np.array([*(_concentration(layout, posterior, weight_P, level) for level in free), MISLED_CONCENTRATION]),
         right_ZJ,
         together_Z,
-        float((flawed + FLAWED_PRIOR[0]) / (right + sum(FLAWED_PRIOR))),
+        float((flawed + layout.priors.flawed_2[0]) / (right + layout.priors.flawed_2.sum())),
     )
 
 
 def _levels(layout: Layout, posterior: Expected, weight_P: Floats) -> Floats:
     """The weight of each level; the last is that of misconceptions."""
     levels = (posterior.level_LP * weight_P).sum(1)
-    prior = np.array([LEVEL_PRIOR[0], *[LEVEL_PRIOR[1]] * (len(levels) - 2)])
+    prior = layout.priors.level_L[: len(levels) - 1]
     free = (levels[:-1] + prior) / (levels[:-1].sum() + prior.sum())
     known_P = np.zeros(len(weight_P), bool)
     known_P[layout.ballots.problem_N[~np.isnan(layout.ballots.gold_N)]] = True
     known = weight_P * known_P
-    misled = (posterior.level_LP[-1] @ known + layout.misconceptions * PROBLEMS_SEEN) / (known.sum() + PROBLEMS_SEEN)
+    prior_misled = layout.priors.misconceptions * PROBLEMS_SEEN
+    misled = (posterior.level_LP[-1] @ known + prior_misled) / (known.sum() + PROBLEMS_SEEN)
     weights: Floats = np.append(free * (1 - misled), misled)
     return weights
 
@@ -202,8 +196,9 @@ def _accuracies(layout: Layout, posterior: Expected, weight_N: Floats) -> Floats
         right_A = np.bincount(ballots.author_N, weights=weight_N * right_N, minlength=len(ballots.authors))
         whole_N = weight_N * posterior.level_LP[level][ballots.problem_N]
         whole_A = np.bincount(ballots.author_N, weights=whole_N, minlength=len(ballots.authors))
-        mean = (right_A.sum() + 1) / (whole_A.sum() + 2)
-        rows.append((right_A + AUTHOR_PRIOR * mean) / (whole_A + AUTHOR_PRIOR))
+        of_all = layout.priors.authors_L2[level]
+        mean = float((right_A.sum() + of_all[0]) / (whole_A.sum() + of_all.sum()))
+        rows.append((right_A + AUTHORS * layout.priors.of_authors(level, mean)) / (whole_A + AUTHORS))
     accuracies: Floats = np.clip(np.array(rows), 1e-6, 1 - 1e-6)
     return accuracies
 
@@ -216,25 +211,26 @@ def _voters(layout: Layout, posterior: Expected, weight_N: Floats, sound_N: Floa
         weight_V = np.bincount(layout.votes_N, weights=weight_N * chance_N, minlength=len(voted_VJ))
         apart_V = weight_V * (1 - posterior.together_ZV[truth])
         right_VJ = layout.votes_ZVJ[truth]
-        hits = np.where(panel, apart_V @ right_VJ, weight_V @ right_VJ) + layout.prior_J2[:, 0]
-        weights = np.where(panel, apart_V @ voted_VJ, weight_V @ voted_VJ) + layout.prior_J2.sum(1)
+        seen_J2, panel_2 = layout.priors.voters_ZJ2[truth], layout.priors.panel_Z2[truth]
+        hits = np.where(panel, apart_V @ right_VJ, weight_V @ right_VJ) + seen_J2[:, 0]
+        weights = np.where(panel, apart_V @ voted_VJ, weight_V @ voted_VJ) + seen_J2.sum(1)
         rows.append(hits / weights)
-        as_one = (weight_V * posterior.together_ZV[truth])[sat_V].sum() + PANEL_PRIOR[0]
-        together.append(as_one / (weight_V[sat_V].sum() + sum(PANEL_PRIOR)))
+        as_one = (weight_V * posterior.together_ZV[truth])[sat_V].sum() + panel_2[0]
+        together.append(as_one / (weight_V[sat_V].sum() + panel_2.sum()))
     return np.array(rows), np.array(together)
 
 
 def _concentration(layout: Layout, posterior: Expected, weight_P: Floats, level: int) -> float:
     """Where the expected number of different wrong answers equals the one seen."""
-    of = layout.problem_G
+    of, pairs_2 = layout.problem_G, layout.priors.coincidence_L2[level]
     none, other = weight_P * posterior.none_LP[level], weight_P[of] * posterior.answer_LG[level]
-    groups = (none * layout.groups_P).sum() + (other * (layout.groups_P[of] - 1)).sum() + 0.8 * COINCIDENCE_PRIOR
+    groups = (none * layout.groups_P).sum() + (other * (layout.groups_P[of] - 1)).sum() + pairs_2[0]
     answers = np.concatenate([layout.answers_P, layout.others_G])
     number = np.bincount(answers, weights=np.concatenate([none, other]))
     drawn = np.cumsum(number[::-1])[::-1][1:]  # how often an i-th wrong answer was drawn
     before = np.arange(len(drawn))
     expected = (WRONG_ANSWERS[:, None] / (WRONG_ANSWERS[:, None] + before)) @ drawn
-    expected += COINCIDENCE_PRIOR * WRONG_ANSWERS / (WRONG_ANSWERS + 1)
+    expected += pairs_2.sum() * WRONG_ANSWERS / (WRONG_ANSWERS + 1)
     return float(np.exp(np.interp(groups, expected, np.log(WRONG_ANSWERS))))
 
 
@@ -253,7 +249,7 @@ def start(ballots: Ballots, levels: int) -> Parameters:
         np.append(np.full(levels, 3.0), MISLED_CONCENTRATION),
         np.stack([trust, trust]),
         np.array([0.1, 0.1]),
-        FLAWED_PRIOR[0] / sum(FLAWED_PRIOR),
+        FLAWED[0] / sum(FLAWED),
     )
 
 
@@ -272,12 +268,16 @@ def fit_levels(
 
 
 def fit(layout: Layout, weight_P: Floats) -> Fit:
-    """The fit with as many levels of difficulty as the problems speak for (Schwarz 1978); gold verdicts as they are."""
+    """The fit with as many levels of difficulty as the problems speak for (Schwarz 1978); gold verdicts as they are.
+
+    There are two at least: problems do differ, the priors keep a second level harmless where they do not, and with one
+    authors who fail together on a small log would be taken for independent.
+    """
     ballots = layout.ballots
     if not len(ballots):
         return Fit(start(ballots, 1), np.zeros(0), np.zeros(0), 0.0)
     best, lowest = None, np.inf
-    for levels in range(1, MOST_LEVELS + 1):
+    for levels in range(LEAST_LEVELS, MOST_LEVELS + 1):
         candidate = fit_levels(layout, weight_P, start(ballots, levels))
         free = levels * (len(ballots.authors) + 2) - 1
         criterion = free * np.log(max(weight_P.sum(), 1.0)) - 2 * candidate.score

@@ -60,7 +60,7 @@ def marked(evidence: Evidence, number: int = 20) -> Evidence:
 def stated(evidence: Evidence) -> tuple[float, float, float]:
     """Low and high of the precision of `reliability`, and the true one."""
     accepted = rule_of("reliability").accepts(evidence, Acceptance(rule="reliability", precision=0.9))
-    figure = estimated(evidence, {"r": accepted}, resamples=60)["r"]["precision"]
+    figure = estimated(evidence, {"r": accepted})["r"]["precision"]
     assert figure["low"] is not None
     assert figure["high"] is not None
     return figure["low"], figure["high"], figures_of(evidence.gold.gold_N, accepted)[0]
