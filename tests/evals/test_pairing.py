@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from errata.errors import UsageError
-from errata.evals.pairing import Arm, arms_of, paired
+from errata.evals.pairing import Arm, arms_of, named_tasks, paired
 from errata.evals.results import Eval, Item, Sample
 from tests.evals.eval_dirs import in_memory, manifest, rights
 
@@ -87,6 +87,17 @@ def test_seeds_that_share_a_part_of_their_items_are_compared_on_that() -> None:
     assert (both.design, both.narrowed, {len(gaps) for gaps in both.gaps}) == ("crossed", True, {10})
 
 
+def test_seeds_of_which_the_first_has_only_what_all_share_are_narrowed_too() -> None:
+    def least_first(arm: Arm) -> Arm:
+        first, *rest = arm.evals
+        return arm_of(Eval(first.path, first.items[:10], first.manifest), *rest)
+
+    left, right = seeds_of("a", drawn(1)), seeds_of("b", drawn(2))
+
+    assert not paired(left, right, "t").narrowed
+    assert paired(least_first(left), least_first(right), "t").narrowed
+
+
 def test_a_few_items_that_two_seeds_happen_to_share_leave_them_nested() -> None:
     def met(arm: Arm) -> Arm:
         first, second, third = arm.evals
@@ -141,6 +152,20 @@ def test_grades_that_agree_by_accident_are_no_copy() -> None:
     assert easy.copies == few.copies == nearly.copies == ()
 
 
+def test_chance_counts_every_pair_of_seeds_over_the_items_of_the_copies() -> None:
+    def two_alike(n: int) -> Arm:
+        """Of three seeds two have the same grades, and the third differs in half of its."""
+        return seeds_of("a", [[False] * n, [False] * n, rights(n, n // 2)])
+
+    few = two_alike(10)
+    first, *_ = seeds_of("a", [rights(40, 5)]).evals
+    short = [Eval(each.path, each.items, manifest(str(each.path), "a", seed)) for seed, each in enumerate(few.evals, 1)]
+
+    assert few.copies == ()  # 3 pairs * 0.5 ** 10 is 0.003
+    assert two_alike(12).copies == ((1, 0),)  # 3 * 0.5 ** 12 is 0.0007
+    assert arm_of(first, *short).copies == ()
+
+
 def test_answers_tell_copies_from_grades_that_agree() -> None:
     def answered(seed: int, text: str) -> Eval:
         sample = Sample(text=text, answer="4", correct=True)
@@ -161,5 +186,82 @@ def test_answers_without_their_texts_tell_copies_too() -> None:
 def test_two_results_of_one_seed_are_refused() -> None:
     twice = [in_memory("one", "a", 0, {"t": rights(3, 1)}), in_memory("two", "a", 0, {"t": rights(3, 2)})]
 
-    with pytest.raises(UsageError, match="2 directories of seed 0"):
-        arms_of(twice)
+    with pytest.raises(UsageError, match="2 directories of seed 0: one, two\n"):
+        arms_of([*twice, in_memory("three", "a", 1, {"t": rights(3, 1)})])
+
+
+# ---- tasks and items that only some have -----------------------------------------------------------------------------
+
+
+def test_a_file_without_tasks_takes_them_from_the_others_where_an_id_has_one() -> None:
+    def of(name: str, *keys: tuple[str, str]) -> Eval:
+        return Eval(
+            Path(name), tuple(Item(id=id, task=task, correct=True) for task, id in keys), manifest(name, name, 0)
+        )
+
+    full = of("full", ("x", "1"), ("x", "2"), ("y", "2"), ("y", "3"))
+    bare = of("bare", ("", "1"), ("", "2"), ("", "3"), ("", "4"))
+
+    first, second = named_tasks([full, bare])
+
+    assert first is full
+    assert [item.task for item in second.items] == ["x", "", "y", ""]
+
+
+@pytest.mark.parametrize(
+    ("task", "lacking", "message"),
+    [
+        ("t", 3, "b lacks 3 items of a, task t: t-6, t-7, t-8"),
+        ("", 4, "b lacks 4 items of a: -5, -6, -7, ..."),
+    ],
+)
+def test_the_first_items_that_one_side_lacks_are_named(task: str, lacking: int, message: str) -> None:
+    whole, part = in_memory("a", "a", 0, {task: rights(9, 4)}), in_memory("b", "b", 0, {task: rights(9 - lacking, 4)})
+
+    for left, right in ((whole, part), (part, whole)):
+        with pytest.raises(UsageError) as raised:
+            paired(arm_of(left), arm_of(right), task)
+        assert raised.value.found == message
+
+
+def test_items_with_another_gold_answer_are_refused_where_both_state_one() -> None:
+    def of(name: str, gold: str | None) -> Arm:
+        items = (Item(id="1", task="t", correct=True, meta={"gold": gold} if gold else {}),)
+        return arm_of(Eval(Path(name), items, manifest(name, name, 0)))
+
+    with pytest.raises(UsageError, match="1: the gold answer is '4' in a, '5' in b"):
+        paired(of("a", "4"), of("b", "5"), "t")
+    for other in (of("b", "4"), of("b", None)):
+        assert paired(of("a", "4"), other, "t").gaps[0].tolist() == [0.0]
+
+
+# ---- checkpoints -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weights", "one"),
+    [
+        (["w"], True),
+        ([None], True),
+        (["w", "w"], True),
+        (["w", "w", "w"], True),
+        (["w", "v"], False),
+        (["w", None], False),
+        ([None, None], False),
+        ([None, None, None], False),
+    ],
+)
+def test_an_arm_is_one_checkpoint_where_all_its_results_are_of_the_same_weights(
+    weights: list[str | None], one: bool
+) -> None:
+    arm = seeds_of("a", drawn(1, len(weights)))
+    known = [
+        Eval(each.path, each.items, each.manifest.model_copy(update={"fingerprint": of}))
+        for each, of in zip(arm.evals, weights, strict=True)
+    ]
+
+    assert arm_of(*known).one_checkpoint is one
+
+
+def test_seeds_that_repeat_one_result_are_one_checkpoint() -> None:
+    assert seeds_of("a", drawn(1, 1) * 3).one_checkpoint
