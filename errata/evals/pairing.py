@@ -157,7 +157,7 @@ def _arm(name: str, group: list[Eval]) -> Arm:
         group[0].manifest.baseline,
         _mean_of(group, "target_tokens"),
         _mean_of(group, "cost_usd"),
-        copies_of(numbers, ordered) if len(ordered) > 1 else (),
+        copies_of(numbers, ordered),
     )
 
 

@@ -235,6 +235,8 @@ def test_reliability_leaves_out_a_text_that_its_panel_refuses_though_its_answer_
     assert given.right_N[-1] > 0.9
     assert accepted[-3:].tolist() == [True, True, False]
     assert given.right_N[accepted].mean() >= 0.9
+    lenient = rule_of("reliability").accepts(given, Acceptance(rule="reliability", precision=0.1))
+    assert lenient[-3:].tolist() == [True, True, False]
 
 
 def test_a_text_that_a_person_marked_right_is_not_doubted() -> None:

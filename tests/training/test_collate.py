@@ -62,6 +62,10 @@ def test_answers_are_read_one_position_before_their_tokens(side: str) -> None:
 
     predicted = flat[batch["answer_rows"] + 1]
 
+    rights = [[each for each in row["members"] if each["kind"] == "right" and each["answer"][1]] for row in ROWS]
+    answers = [each["input_ids"][slice(*each["answer"])] for row in rights if len(row) > 1 for each in row]
+    assert predicted.tolist() == [token for answer in answers for token in answer]
+    assert batch["drawn"].tolist() == [later for row in rights for later in reversed(range(len(row)))]
     assert torch.equal(predicted[batch["left"]], predicted[batch["right"]])
     assert len(batch["left"]) == len(batch["per_answer"]) == 3 * 1 + 1 * 2 + 1 * 1
     assert float(batch["per_answer"].sum()) == pytest.approx(float(batch["drawn"].sum())) == pytest.approx(5)
