@@ -59,7 +59,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "errata/training/align.py": ("tests/training/test_align.py",),
     "errata/training/collate.py": ("tests/training/test_collate.py",),
     "errata/training/losses.py": ("tests/training/test_losses.py",),
-    "errata/training/terms.py": ("tests/training/test_gradients.py", "tests/training/test_objective.py"),
+    "errata/training/terms.py": ("tests/training/test_objective.py", "tests/training/test_gradients.py"),
 }
 """The pure logic, and who tests it."""
 

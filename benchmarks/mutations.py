@@ -52,14 +52,18 @@ def _changes(tree: ast.Module) -> Iterator[tuple[str, Change]]:
 
 
 def _code(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes that run: no annotations and no imports."""
+    """The nodes that run: no annotations, no imports, and no `strict` of a zip, which only checks the code itself."""
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "type_params"):
             continue
         for child in value if isinstance(value, list) else (value,):
-            if isinstance(child, ast.AST) and not isinstance(child, ast.Import | ast.ImportFrom):
+            if isinstance(child, ast.AST) and not isinstance(child, ast.Import | ast.ImportFrom) and not _strict(child):
                 yield child
                 yield from _code(child)
+
+
+def _strict(node: ast.AST) -> bool:
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 def _of(node: ast.AST) -> Iterator[tuple[str, str, Change]]:

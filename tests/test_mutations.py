@@ -11,7 +11,7 @@ from benchmarks.mutations import mutated, mutations
 
 SOURCE = """
 def found(x: int | None = 3, *, all: bool = True) -> list[int]:
-    return [y for y in x if y] if all and x < 4 else not x + 1 - 2
+    return [y for y, _ in zip(x, x, strict=True) if y] if all and x < 4 else not x + 1 - 2
 """
 
 
@@ -25,7 +25,7 @@ def test_operators_conditions_and_constants_are_changed_one_at_a_time() -> None:
         "=4, *", "bool=False",
     ):  # fmt: skip
         assert sum(changed in text for text in texts) >= 1, changed
-    assert all("int | None" in text for text in texts)
+    assert all("int | None" in text and "strict=True" in text for text in texts)
 
 
 @pytest.mark.parametrize("module", TARGETS)

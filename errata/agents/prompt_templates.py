@@ -23,7 +23,7 @@ FILTERS = {
 }
 LONGEST_SEPARATOR = 20
 LONGEST_PROMPT = 4_000_000
-"""Characters: several times the longest context of any model."""
+"""Characters beyond those of the inputs: several times the longest context of any model."""
 _PLAIN = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For),
     *(nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Keyword, nodes.Pair),
@@ -76,13 +76,17 @@ def _joins_once(node: nodes.Filter) -> bool:
 
 
 def rendered(template: Template, inputs: Mapping[str, Any]) -> str:
-    """The template filled in. Raises TextTooLong where it makes more text than a prompt can need: a loop may."""
+    """The template filled in. Raises TextTooLong where it makes more text than a prompt can need: a loop may.
+
+    An input shown once is never too long, whatever a model wrote.
+    """
     pieces, length = [], 0
+    most = LONGEST_PROMPT + sum(len(str(value)) for value in inputs.values())
     for piece in template.generate(inputs):
         pieces.append(piece)
         length += len(piece)
-        if length > LONGEST_PROMPT:
-            raise TextTooLong(f"it makes more than {LONGEST_PROMPT:,} characters of its inputs")
+        if length > most:
+            raise TextTooLong(f"it makes more than {LONGEST_PROMPT:,} characters beyond those of its inputs")
     return "".join(pieces)
 
 

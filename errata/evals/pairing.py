@@ -76,7 +76,8 @@ def copies_of(seeds: Sequence[int], evals: Sequence[Eval]) -> tuple[tuple[int, i
         return repeated
     originals = [each for seed, each in zip(seeds, evals, strict=True) if seed in first.values()]
     apart = np.mean([_apart(one, other) for one, other in combinations(originals, 2)])
-    accident = comb(len(evals), 2) * (1 - apart) ** len(evals[0].items)
+    fewest = min(len(each.items) for seed, each in zip(seeds, evals, strict=True) if seed in dict(repeated))
+    accident = comb(len(evals), 2) * (1 - apart) ** fewest
     return repeated if accident < ACCIDENT else ()
 
 
@@ -161,7 +162,7 @@ def _arm(name: str, group: list[Eval]) -> Arm:
         group[0].manifest.baseline,
         _mean_of(group, "target_tokens"),
         _mean_of(group, "cost_usd"),
-        copies_of(numbers, ordered) if len(ordered) > 1 else (),
+        copies_of(numbers, ordered),
     )
 
 
@@ -217,7 +218,7 @@ def paired(left: Arm, right: Arm, task: str) -> Paired:
         [ours - theirs for ours, theirs in values],
         _design(sides, shared),
         all(one_answer(each) for both in values for each in both),
-        shared and len(orders[0]) < len(by_key[0][0]),
+        shared and any(len(order) < len(ours) for order, (ours, _) in zip(orders, by_key, strict=True)),
     )
 
 

@@ -49,7 +49,8 @@ def most_given(ballots: Ballots) -> Bools:
     """Whose answer is that of more rationales of the problem than any other, and of two at least."""
     answered = ballots.group_N >= 0
     size_G = np.bincount(ballots.group_N[answered])
-    size_N = np.where(answered, np.append(size_G, 0)[ballots.group_N], 0)
+    size_N = np.zeros(len(ballots), np.int64)
+    size_N[answered] = size_G[ballots.group_N[answered]]
     most_P = np.zeros(ballots.problems, np.int64)
     np.maximum.at(most_P, ballots.problem_N, size_N)
     problem_G = np.zeros(len(size_G), np.int64)
@@ -66,10 +67,10 @@ def _reliability(evidence: Evidence, settings: Acceptance) -> Bools:
     too: equal answers are right together, and only its own votes tell one text of an answer from another.
     """
     right_N = evidence.right_N
-    sound_N = np.where(evidence.flawed_N <= DOUBTED, evidence.sound_N, -1.0)
+    sound_N = np.where(evidence.flawed_N <= DOUBTED, evidence.sound_N, -np.inf)
     levels, level_N = np.unique(-sound_N, return_inverse=True)
     number, right = np.bincount(level_N), np.bincount(level_N, weights=right_N)
-    enough = np.flatnonzero((np.cumsum(right) / np.cumsum(number) >= settings.precision - 1e-12) & (levels <= 0))
+    enough = np.flatnonzero((np.cumsum(right) / np.cumsum(number) >= settings.precision - 1e-12) & (levels < np.inf))
     accepted: Bools = sound_N >= -levels[enough[-1]] if len(enough) else np.zeros(len(right_N), bool)
     return accepted
 

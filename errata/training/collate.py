@@ -65,10 +65,8 @@ def paired(row: Group) -> set[int]:
 
 def draw_pairs(seed: int, epoch: int, row_id: str, members: Sequence[int], count: int | None) -> list[tuple[int, int]]:
     """`count` of the pairs among `members` (None: all of them), fixed by seed, epoch and row."""
-    pairs = list(combinations(members, 2))
-    if count is None or count >= len(pairs):
-        return pairs
-    return sorted(sorted(pairs, key=lambda pair: draw(seed, epoch, row_id, pair))[:count])
+    shuffled = sorted(combinations(members, 2), key=lambda pair: draw(seed, epoch, row_id, pair))
+    return sorted(shuffled[:count])
 
 
 class Flat(NamedTuple):
@@ -117,7 +115,7 @@ class Collator:
         parts: list[list[Flat]] = []
         room = 0
         for group in sorted(groups, key=_longest, reverse=True):
-            if not parts or len(group.members) > room:
+            if len(group.members) > room:
                 parts.append([])
                 room = self.tokens // self._width(group.members)
             parts[-1].append(group)

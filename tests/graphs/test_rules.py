@@ -15,7 +15,7 @@ from errata.graphs.stages.diversity_filter import DiversityFilter, jaccard, ngra
 from errata.graphs.stages.dual_pairs import DualCotSettings, pair_of
 from errata.graphs.stages.few_shot import examples_for, shipped
 from errata.graphs.stages.rationales import RationalesSettings
-from errata.graphs.stages.review_panel import AcceptRule, verdict
+from errata.graphs.stages.review_panel import AcceptRule, unreviewed, verdict
 from errata.graphs.state import State, natural_demonstrations, transcript_of
 from errata.records import AnswerKind, Call, Explanation, Outcome, Rationale, Review
 from tests.helpers import Script, apples, pipeline_of
@@ -52,7 +52,11 @@ def rationale(text: str, correct: bool | None = True, role: str = "teacher", **m
         ({"rule": "k_of_n", "k": 1}, [1, 4], True),
         ({"rule": "k_of_n", "k": 2}, [1, 4], False),
         ({"rule": "k_of_n", "k": 2}, [4, 5, 1], True),
+        ({"rule": "k_of_n"}, [1, 4], True),
+        ({"rule": "k_of_n"}, [1, 3], False),
         ({"rule": "veto"}, [5, 5, 1], False),
+        ({"rule": "veto"}, [3, 3], False),
+        ({"rule": "min"}, [3, 3], False),
         ({"rule": "veto"}, [5, 5, 2], True),
         ({"rule": "veto", "veto_at": 2}, [5, 5, 2], False),
     ],
@@ -69,11 +73,36 @@ def test_a_lost_review_leaves_the_verdict_open(rule: str, scores: list[int]) -> 
     assert verdict(accept, [review(None)]) is False
 
 
+def test_the_score_of_a_review_that_is_not_valid_does_not_count() -> None:
+    unread = review(5).model_copy(update={"valid": False})
+
+    assert verdict(AcceptRule(), [unread]) is False
+    assert verdict(AcceptRule(), [unread, review(2)]) is False
+    assert verdict(AcceptRule(), [unread, review(4)]) is True
+
+
 async def test_a_panel_too_small_for_its_rule_is_refused() -> None:
-    settings = {"peer_review": {"accept": {"rule": "k_of_n", "k": 3}}}
+    def build(**accept: object) -> None:
+        pipeline_of(Script(lambda request: ""), Grader(), "peer_review", {"peer_review": {"accept": accept}})
 
     with pytest.raises(UsageError, match=r"accept\.k is 3, and ada has 2 reviewers"):
-        pipeline_of(Script(lambda request: ""), Grader(), "peer_review", settings)
+        build(rule="k_of_n", k=3)
+    build(rule="k_of_n", k=2)
+    build(rule="mean", k=3)
+
+
+async def test_a_teacher_whom_nobody_can_review_is_refused() -> None:
+    with pytest.raises(UsageError, match="nobody can review ada: the panel is ada\n"):
+        pipeline_of(Script(lambda request: ""), Grader(), "peer_review", teachers=("ada",))
+
+
+def test_the_panel_sees_what_it_has_neither_reviewed_nor_judged() -> None:
+    fresh, wrong = rationale("a"), rationale("b", correct=False)
+    reviewed = rationale("c", reviews=(review(4),))
+    blank = rationale("d", accepted=False)
+
+    assert unreviewed([fresh, wrong, reviewed, blank], only_correct=False) == [fresh, wrong]
+    assert unreviewed([fresh, wrong, reviewed, blank], only_correct=True) == [fresh]
 
 
 # ---- filters ---------------------------------------------------------------------------------------------------------

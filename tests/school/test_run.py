@@ -154,7 +154,7 @@ def test_a_school_killed_in_every_node_has_the_same_students_choices_and_verdict
 
 @pytest.mark.slow
 def test_every_verb_works_on_a_round_and_another_recipe_is_refused(tmp_path: Path) -> None:
-    path, home = real(tmp_path), tmp_path / "runs/small"
+    path, home = real(tmp_path, stop=PATIENT), tmp_path / "runs/small"
     result = errata("school", str(path), "--json")
     assert json.loads(result.stdout) == json.loads((home / "school.json").read_bytes())
     lesson = str(home / "round-1/lesson")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 import torch
 from hypothesis import given
@@ -22,12 +24,13 @@ def test_padding_changes_where_tokens_stand_but_not_what_they_are(side: str) -> 
     members = [member for row in ROWS for member in row["members"]]
 
     assert batch["input_ids"].shape[0] == len(members)
-    assert batch["input_ids"].shape[1] % 8 == 0
+    assert batch["input_ids"].shape[1] == -(-max(len(member["input_ids"]) for member in members) // 8) * 8
     for b, member in enumerate(members):
         here = batch["attention_mask"][b].bool()
         assert batch["input_ids"][b][here].tolist() == member["input_ids"]
         assert batch["labels"][b][here].tolist() == [-100] * member["prompt"] + member["input_ids"][member["prompt"] :]
         assert batch["labels"][b][~here].eq(-100).all()
+        assert bool(here[0 if side == "right" else -1])  # it touches the side that is not padded
         if side == "left":
             assert batch["position_ids"][b][here].tolist() == list(range(len(member["input_ids"])))
 
@@ -59,6 +62,10 @@ def test_answers_are_read_one_position_before_their_tokens(side: str) -> None:
 
     predicted = flat[batch["answer_rows"] + 1]
 
+    rights = [[each for each in row["members"] if each["kind"] == "right" and each["answer"][1]] for row in ROWS]
+    answers = [each["input_ids"][slice(*each["answer"])] for row in rights if len(row) > 1 for each in row]
+    assert predicted.tolist() == [token for answer in answers for token in answer]
+    assert batch["drawn"].tolist() == [later for row in rights for later in reversed(range(len(row)))]
     assert torch.equal(predicted[batch["left"]], predicted[batch["right"]])
     assert len(batch["left"]) == len(batch["per_answer"]) == 3 * 1 + 1 * 2 + 1 * 1
     assert float(batch["per_answer"].sum()) == pytest.approx(float(batch["drawn"].sum())) == pytest.approx(5)
@@ -93,6 +100,8 @@ def test_pair_draws_are_fixed_by_seed_epoch_and_row(seed: int, epoch: int, count
     assert pairs == draw_pairs(seed, epoch, "p1", members, count)
     assert len(pairs) == len(set(pairs)) == min(count, size * (size - 1) // 2)
     assert all(i < j for i, j in pairs)
+    assert pairs == sorted(pairs)
+    assert draw_pairs(seed, epoch, "p1", members, None) == list(combinations(members, 2))
 
 
 def test_pair_draws_change_with_the_epoch_and_reach_every_pair() -> None:
@@ -159,6 +168,14 @@ def test_a_batch_over_the_budget_goes_in_parts_of_similar_length(tokens: int) ->
         assert sum(float(part[column].sum()) for part in parts) == pytest.approx(float(whole[column].sum()))
     found = sorted(ids[ids > 0].tolist() for part in parts for ids in part["input_ids"])
     assert found == sorted(ids[ids > 0].tolist() for ids in whole["input_ids"])
+
+
+def test_a_row_of_one_sequence_opens_a_part_as_any_other() -> None:
+    alone: Group = {**ROWS[2], "members": ROWS[2]["members"][:1], "pairs": []}
+
+    for tokens in (1, 10_000):
+        [part] = parts_of(Collator(0, ALL, tokens=tokens)([alone]))
+        assert part["input_ids"].tolist() == [alone["members"][0]["input_ids"]]
 
 
 def test_a_batch_that_fills_the_budget_exactly_goes_at_once() -> None:
