@@ -183,13 +183,14 @@ def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **op
     """
     with loading():
         from errata.evidence.commands import compare_rules, show_rules
+        from errata.runs.tables import show_lines
 
     with waiting(f"weighing the votes of {run}"):
         result = compare_rules(run, rules=rules or (() if compare else ("reliability",)), **options)
     if as_json:
         print_json(result)
     else:
-        click.echo("\n".join(show_rules(result)))
+        show_lines(show_rules(result))
 
 
 @cli.command()
