@@ -1,7 +1,8 @@
 """The verbs of `errata` as functions: what a notebook or a script calls.
 
-Each does what the command of its name does, without its tables: paths may be `str` or `Path`, an event loop may be
-running, and what goes wrong is raised as an ErrataError that says found, why and what to do.
+Each does what the command of its name does, without its tables and without a word on stdout or stderr. Paths may be
+`str` or `Path`, an event loop may be running, and what goes wrong is raised as an ErrataError that says found, why and
+what to do.
 """
 
 from __future__ import annotations
@@ -76,11 +77,12 @@ def export(runs: str | Path | Sequence[str | Path], format: Any, out: str | Path
     return write_export(tuple(str(run) for run in several), format, Path(out), **options)  # type: ignore[no-any-return]
 
 
-def train(method: Any, **settings: Any) -> int:
+def train(method: Any, *, progress: bool = False, **settings: Any) -> int:
     """Trains a student by a method: `errata train METHOD --flag value ...`; the exit code.
 
     Args:
         method: the name of a shipped method (`sft`, `mapd`, ...), or a Method of one's own.
+        progress: says and shows what the command would: the data on stderr, steps with their loss, the folder.
         settings: TRL's flags and the method's by name, e.g. `dataset_name="runs/demo", learning_rate=1e-4`; `config`
             names a file of them.
     """
@@ -90,7 +92,7 @@ def train(method: Any, **settings: Any) -> int:
     for name, value in settings.items():
         values = value if isinstance(value, list | tuple) else [value]
         words += [f"--{name}", *(str(each) for each in values)]
-    return run(method, words)
+    return run(method, words, quiet=not progress)
 
 
 def evaluate(recipe: Any, overrides: Sequence[str] = (), **more: Any) -> Evaluation:

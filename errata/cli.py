@@ -15,6 +15,7 @@ from errata.cli_helpers import (
     load_and_say,
     print_json,
     run_recipe,
+    say_code,
     show_exported,
     show_run,
     tracing,
@@ -182,13 +183,14 @@ def accept(run: Path, compare: bool, rules: tuple[str, ...], as_json: bool, **op
     """
     with loading():
         from errata.evidence.commands import compare_rules, show_rules
+        from errata.runs.tables import show_lines
 
     with waiting(f"weighing the votes of {run}"):
         result = compare_rules(run, rules=rules or (() if compare else ("reliability",)), **options)
     if as_json:
         print_json(result)
     else:
-        click.echo("\n".join(show_rules(result)))
+        show_lines(show_rules(result))
 
 
 @cli.command()
@@ -271,7 +273,13 @@ def audit(run: Path, marks: Path | None, number: int, out: Path | None, hide_gol
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def export(runs: tuple[str, ...], form: str, out: Path, as_json: bool, **options: Any) -> None:
     """Write a data set from the logs of one or more runs, with a data-set card beside it."""
-    exported = write_export(runs, form, out, **options)
+    with loading():
+        from errata.exports.formats import format_of, own_code
+
+    chosen = format_of(form)
+    say_code(own_code(chosen))
+    with waiting(f"reading {', '.join(runs)}"):
+        exported = write_export(runs, chosen, out, **options)
     if as_json:
         files = {"format": exported.format.name, "out": str(exported.out), "card": str(exported.card)}
         print_json({**files, **exported.tally.figures()})

@@ -159,29 +159,27 @@ def write_export(
     precision: float | None = None,
     **options: Any,
 ) -> Any:
-    """Writes a data set as `errata export` does; `form` is a format's name, `my_format.py:FORMAT`, or a value."""
-    with loading():
-        from errata.data.contamination import parse_against
-        from errata.exports.formats import check_options, format_of, own_code
-        from errata.exports.transcript_view import Options
-        from errata.exports.write import export as write
-        from errata.runs.acceptance import acceptance_of
+    """Writes a data set as `errata export` does, without a word; `form` is a format's name, `my_format.py:FORMAT`, or a
+    value."""
+    from errata.data.contamination import parse_against
+    from errata.exports.formats import check_options, format_of
+    from errata.exports.transcript_view import Options
+    from errata.exports.write import export as write
+    from errata.runs.acceptance import acceptance_of
 
     form = format_of(form)
-    say_code(own_code(form))
     chosen = Options(**options)
     check_options(form, chosen)
-    with waiting(f"reading {', '.join(runs)}"):
-        return write(
-            runs,
-            form,
-            out,
-            chosen,
-            against=[parse_against(each) for each in against],
-            exclude_overlap=exclude_overlap,
-            keep_duplicates=keep_duplicates,
-            acceptance=acceptance_of(accept, precision),
-        )
+    return write(
+        runs,
+        form,
+        out,
+        chosen,
+        against=[parse_against(each) for each in against],
+        exclude_overlap=exclude_overlap,
+        keep_duplicates=keep_duplicates,
+        acceptance=acceptance_of(accept, precision),
+    )
 
 
 def show_exported(exported: Any) -> None:

@@ -181,7 +181,7 @@ def report(run: Path, evals: tuple[str, ...], out: Path | None, as_json: bool, q
     with loading():
         from errata.studies.page import report_of
 
-    with speaking(quiet=quiet) as say:
+    with speaking(quiet=quiet, first=f"reading {run}") as say:
         done = report_of(run, evals, out, say=say)
     if as_json:
         print_json(done.figures())

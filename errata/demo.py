@@ -11,17 +11,19 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from errata.cli_helpers import run_recipe, show_exported, show_run, write_export
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
+from errata.exports.format import Format
 from errata.exports.formats import FORMATS
 from errata.models.load import MissingLibrary, need_torch
 from errata.runs.recipe import load_recipe
 from errata.starter import DEMO, ROUNDS, STUDY
-from errata.waiting import loading
+from errata.waiting import loading, waiting
 
 SCHOOL = Path("runs/school")
 OF_A_LESSON = ("students", "embedded", "logs", "steps.jsonl", "study.json", "card.md")
@@ -62,11 +64,21 @@ def play(problems: int, *, lesson_only: bool, quiet: bool) -> int:
 
 
 def _write_every_format(run: Path) -> None:
-    for form in FORMATS:
-        try:
-            show_exported(write_export((str(run),), form, run / "exports" / f"{form.name}.jsonl"))
-        except UsageError as none:  # too few problems to hold a row of every format
-            click.echo(f"{form.name:<11}{none.found}")
+    with waiting("writing a data set of every format"):
+        results = [(form.name, _exported(run, form)) for form in FORMATS]
+    for name, result in results:
+        if isinstance(result, UsageError):
+            click.echo(f"{name:<11}{result.found}")
+        else:
+            show_exported(result)
+
+
+def _exported(run: Path, form: Format) -> Any:
+    """What was written, or the UsageError that says why nothing was: too few problems hold no row of every format."""
+    try:
+        return write_export((str(run),), form, run / "exports" / f"{form.name}.jsonl")
+    except UsageError as none:
+        return none
 
 
 def _student_if_installed(tell: Tell) -> Path | None:

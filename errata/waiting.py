@@ -1,19 +1,17 @@
 """A word for whoever waits: what takes long says so on stderr, and again as long as it takes.
 
-On a terminal each word takes the place of the one before, and the last one vanishes; elsewhere each is a line.
+On a terminal each word takes the place of the one before, and the last one vanishes; elsewhere each is a line. This
+is the first file that a command imports, and it needs nothing but the standard library.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-import click
 
 from errata.errors import plain
 
@@ -55,10 +53,22 @@ def loading(what: str = "errata's parts") -> Iterator[None]:
 
 
 @contextmanager
-def speaking(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
-    """What says lines on stderr; on a terminal a last line tells how long ago that was while nothing more is said."""
-    if quiet or not _is_terminal():
-        yield (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+def speaking(*, quiet: bool = False, first: str = "at work") -> Iterator[Callable[[str], None]]:
+    """What says lines on stderr; on a terminal a last line tells how long ago that was while nothing more is said.
+
+    `first` says elsewhere what is done until the first line comes.
+    """
+    if quiet:
+        yield lambda line: None
+        return
+    if not _is_terminal():
+        with waiting(first) as end:
+
+            def end_and_say(line: str) -> None:
+                end()
+                _line(line)
+
+            yield end_and_say
         return
     over, lock, last = threading.Event(), threading.RLock(), time.monotonic()
 
@@ -66,7 +76,7 @@ def speaking(*, quiet: bool = False) -> Iterator[Callable[[str], None]]:
         nonlocal last
         with lock:  # a handler of Ctrl-C may speak while this does
             _in_place("")
-            click.echo(line, err=True)
+            _line(line)
             last = time.monotonic()
 
     def go_on() -> None:
@@ -101,9 +111,14 @@ def _is_terminal() -> bool:
 def _on_stderr() -> Callable[[str], None]:
     if _is_terminal():
         return _in_place
-    return lambda words: click.echo(words, err=True) if words else None
+    return lambda words: _line(words) if words else None
+
+
+def _line(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 def _in_place(words: str) -> None:
-    room = shutil.get_terminal_size().columns - 1
-    click.echo(f"\r\x1b[K{plain(words)[:room]}", nl=False, err=True)
+    from shutil import get_terminal_size
+
+    print(f"\r\x1b[K{plain(words)[: get_terminal_size().columns - 1]}", end="", file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ import pytest
 
 from errata import demo
 from errata.demo import OF_A_LESSON, forget_students_of_another_lesson, keep_untouched, study
+from errata.exports.formats import FORMATS
 from errata.models.files import find
 from errata.runs.runner import synthesize
 from errata.school.recipe import load_school
@@ -59,6 +60,20 @@ def test_each_claim_between_the_first_and_the_sum_is_of_one_change_and_all_learn
         "two of a problem"
     )
     assert len(recipe.seeds) >= 2
+
+
+def test_the_data_sets_are_said_to_be_written_once_and_each_has_its_line(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("errata.waiting.AFTER_S", 0.0)
+    monkeypatch.setattr("errata.waiting.EVERY_S", 60.0)
+
+    demo._write_every_format(shutil.copytree(run, tmp_path / "run"))
+
+    out, err = capsys.readouterr()
+    assert err == "writing a data set of every format ...\n"
+    names = [line.split()[0] for line in out.splitlines() if not line.startswith("overlap")]
+    assert names == [form.name for form in FORMATS]
 
 
 @pytest.mark.slow

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -103,3 +106,40 @@ def test_elsewhere_lines_are_lines_and_quiet_is_quiet(
         say("done")
         time.sleep(0.05)
     assert capsys.readouterr() == ("", words)
+
+
+@pytest.mark.usefixtures("soon")
+def test_elsewhere_a_word_says_what_is_done_until_the_first_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with speaking(first="reading runs/a") as say:
+        time.sleep(0.2)
+        say("drawing")
+        time.sleep(0.05)
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert (first, last) == ("reading runs/a ...", "drawing")
+
+
+SLOW_START = """
+import sys, time
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            time.sleep(0.2)
+sys.meta_path.insert(0, Slow())
+from errata import waiting
+from errata.__main__ import main
+waiting.AFTER_S = 0.02
+sys.argv = ["errata", "--version"]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [({}, "loading errata ...\n"), ({"_ERRATA_COMPLETE": "bash_source"}, "")],
+    ids=["run", "complete"],
+)
+def test_a_slow_start_is_said_but_to_a_shell_that_completes_a_line(asked: dict[str, str], words: str) -> None:
+    code = [sys.executable, "-c", SLOW_START]
+    done = subprocess.run(code, capture_output=True, text=True, check=False, env=os.environ | asked)
+    assert done.stdout
+    assert done.stderr == words

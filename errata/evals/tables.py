@@ -53,7 +53,7 @@ def _accuracies(task: str, evals: Sequence[tuple[str, dict[str, Any]]]) -> Rende
     ]
     graders = sorted({figures["grader"] for _, figures in evals if "grader" in figures})
     by = f", graded by {', '.join(graders)}" if graders else ""
-    title = f"{task} ({evals[0][1]['split'] or '-'}), accuracy in % with its 95 % interval{by}"
+    title = f"{_name(task, evals[0][1]['split'])}, accuracy in % with its 95 % interval{by}"
     return table(title, ("eval", "items", "accuracy", "truncated", "tokens per item"), rows)
 
 
@@ -146,7 +146,12 @@ def _figures(task: str, comparison: Comparison) -> RenderableType:
         for each in figures
     ]
     headings = ("arm", "items", "accuracy, %", "by seed", "truncated", "tokens", "trained on", "data cost")
-    return _filled(f"{task} ({figures[0].split or '-'})", headings, rows)
+    return _filled(_name(task, figures[0].split), headings, rows)
+
+
+def _name(task: str, split: str | None = None) -> str:
+    """A task in a title, with its split where one is known; items of a bare file belong to none."""
+    return (task or "items") + (f" ({split})" if split else "")
 
 
 def _filled(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> RenderableType:
@@ -164,11 +169,11 @@ HEADINGS = ("difference", "points", "by seed", "won:lost", "p", "adjusted p", "e
 
 def _claims(task: str, claims: Sequence[Difference]) -> RenderableType:
     rows = [(each.claim, *_difference(each)) for each in claims]
-    return _filled(f"{task}, claims: differences in points, corrected by Holm", ("claim", *HEADINGS), rows)
+    return _filled(f"{_name(task)}, claims: differences in points, corrected by Holm", ("claim", *HEADINGS), rows)
 
 
 def _exploratory(task: str, differences: Sequence[Difference]) -> RenderableType:
-    title = f"{task}, exploratory: differences in points with their 95 % interval, uncorrected"
+    title = f"{_name(task)}, exploratory: differences in points with their 95 % interval, uncorrected"
     return _filled(title, HEADINGS, [_difference(each) for each in differences])
 
 

@@ -67,6 +67,8 @@ def prepare(
 
 
 def _student(at: Path, repo: str, evals: Sequence[str | Path], base: str | None) -> list[Upload]:
+    ollama = (at / MODELFILE).is_file()
+    files = None if ollama else find(str(at))  # refused before what reads it is loaded
     from errata.models.load import need_torch
 
     need_torch()
@@ -75,8 +77,6 @@ def _student(at: Path, repo: str, evals: Sequence[str | Path], base: str | None)
     from errata.training.checkpoints import manifest_of
     from errata.training.model_card import card_text
 
-    ollama = (at / MODELFILE).is_file()
-    files = None if ollama else find(str(at))
     uploads = of_ollama(at) if files is None else of_student(files)
     if files is not None:
         uploads = [_with_base(each, files, base) for each in uploads]

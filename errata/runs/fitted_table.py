@@ -1,9 +1,10 @@
-"""A table that shows all its figures at any width: side by side where they fit, else row by row."""
+"""A table that shows all its figures at any width: side by side where they fit, else in two parts, else row by row."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -20,8 +21,9 @@ GAP = 2
 class FittedTable:
     """Figures under headings; the first cell of a row names it. Cells are plain text.
 
-    Where not all columns fit side by side with every figure in one piece, each row becomes a block: its name, then a
-    line per figure with its heading. Nothing is left out or cut off.
+    Where not all columns fit side by side with every figure in one piece, they stand in two parts, one below the other,
+    each with the rows' names. Where these do not fit either, each row becomes a block: its name, then a line per figure
+    with its heading. Nothing is left out or cut off.
     """
 
     title: str
@@ -29,14 +31,14 @@ class FittedTable:
     rows: Sequence[Sequence[str]]
     caption: str = ""
 
-    def widths(self, available: int) -> list[int] | None:
-        """Letters of each column, `available` in all with the gaps; None where they do not fit.
+    def widths(self, available: int, places: Sequence[int]) -> list[int] | None:
+        """Letters of each of the columns at `places`, `available` in all with the gaps; None where they do not fit.
 
         A figure stays whole, a long text and a heading fold at spaces; what is spare unfolds them, from the left.
         """
-        columns = [[heading, *(row[place] for row in self.rows)] for place, heading in enumerate(self.headings)]
+        columns = [[self.headings[place], *(row[place] for row in self.rows)] for place in places]
         widths = [max(_least(heading, 1), *(_least(cell, LABEL) for cell in cells), 1) for heading, *cells in columns]
-        spare = available - sum(widths) - GAP * len(widths)
+        spare = available - sum(widths) - GAP * (len(widths) - 1)
         if spare < 0:
             return None
         for place, cells in enumerate(columns):
@@ -45,23 +47,40 @@ class FittedTable:
             spare -= max(0, more)
         return widths
 
+    def parts(self, available: int) -> list[Sequence[int]] | None:
+        """The places of the columns: of all, or in two parts, as even as they fit, with the rows' names in each; None
+        where they fit in neither."""
+        number = len(self.headings)
+        cuts = sorted(range(2, number), key=lambda cut: abs(2 * cut - number - 1))
+        ways: list[list[Sequence[int]]] = [[range(number)]]
+        ways += ([range(cut), (0, *range(cut, number))] for cut in cuts)
+        for parts in ways:
+            if all(self.widths(available, part) for part in parts):
+                return parts
+        return None
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        widths = self.widths(options.max_width)
         yield Text(self.title, style="bold")
-        if widths is None and self.rows:
+        if parts := self.parts(options.max_width):
+            for number, part in enumerate(parts):
+                if number:
+                    yield Text("")
+                yield self._side_by_side(part, self.widths(options.max_width, part))
+        elif self.rows:
             yield Text("\n".join(self._row_by_row()))
         else:
-            yield self._side_by_side(widths)
+            yield self._side_by_side(range(len(self.headings)), None)
         if self.caption:
             yield Text(self.caption, style="italic")
 
-    def _side_by_side(self, widths: Sequence[int] | None) -> Table:
-        drawn = Table(box=None, padding=(0, GAP, 0, 0))
-        for place, heading in enumerate(self.headings):
-            width = widths[place] if widths else None
-            drawn.add_column(Text(heading), justify="right" if place else "left", overflow="fold", width=width)
+    def _side_by_side(self, places: Sequence[int], widths: Sequence[int] | None) -> Table:
+        drawn = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+        for number, place in enumerate(places):
+            width = widths[number] if widths else None
+            justify: Literal["left", "right"] = "right" if number else "left"
+            drawn.add_column(Text(self.headings[place]), justify=justify, overflow="fold", width=width)
         for row in self.rows:
-            drawn.add_row(*(Text(cell) for cell in row))
+            drawn.add_row(*(Text(row[place]) for place in places))
         return drawn
 
     def _row_by_row(self) -> list[str]:

@@ -46,6 +46,13 @@ def show(parts: Iterable[RenderableType], console: Console | None = None) -> Non
         console.print()
 
 
+def show_lines(lines: Iterable[str]) -> None:
+    """Prints prose: on a terminal it folds at spaces, elsewhere each line stays whole."""
+    console = Console(highlight=False)
+    for line in lines:
+        console.print(Text(plain(line)), soft_wrap=not console.is_terminal)
+
+
 def show_status(status: dict[str, Any], console: Console | None = None) -> None:
     """The funnel of `errata status`."""
     show([part for part in _parts(status) if part is not None], console)
@@ -199,7 +206,7 @@ def _so_far(replies: list[dict[str, Any]]) -> FittedTable:
 def _costs(status: dict[str, Any]) -> Text:
     calls, tokens = status["calls"], status["tokens"]
     each = status["cost_per_accepted_usd"]
-    per = "" if each is None else f", {money(each)} an accepted rationale"
+    per = "" if each is None else f", {money(each)} per accepted rationale"
     return Text(
         f"{calls['paid']:,} calls paid, {calls['cached']:,} from the store, {calls['failed']:,} failed; "
         f"{tokens['prompt']:,} + {tokens['completion']:,} tokens; cost {money(status['cost_usd'])}{per}"

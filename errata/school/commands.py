@@ -47,6 +47,7 @@ def school_status(home: Path, *, as_json: bool, watch: bool = False) -> None:
 
     Raises UsageError for a record that cannot be read, or where it shall be watched.
     """
+    from errata.runs.tables import show_lines
     from errata.school.card import standing
 
     if watch:
@@ -56,7 +57,7 @@ def school_status(home: Path, *, as_json: bool, watch: bool = False) -> None:
         print_json(school.model_dump())
         return
     _show(school, home)
-    click.echo(standing(school).replace("`", ""))
+    show_lines([standing(school).replace("`", "")])
 
 
 def _show(school: School, home: Path) -> None:
@@ -101,23 +102,20 @@ def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *,
 
 
 def _show_plan(planned: Mapping[str, Any]) -> None:
-    from errata.runs.tables import show, table
+    from errata.runs.tables import show, show_lines, table
 
     amounts = ("least", "expected", "most")
     named = (("teachers' calls", "teacher_calls"), ("teacher tokens", "teacher_tokens"), ("cost", "cost_usd"))
     rows = [(what, *(_amount(key, planned["round"][key][amount]) for amount in amounts)) for what, key in named]
     done, own_answers = planned["rounds"], planned["round"]["own_answers"]
     show([table(f"A round of {planned['problems']['chosen']:,} problems", ("", *amounts), rows)])
-    click.echo(
+    lines = [
         f"rounds: {done['done']} of {done['all']} done; each asks the student {own_answers:,} times: "
         f"{planned['problems']['taught']:,} problems in the exam, {planned['problems']['judge']:,} by the judge"
-    )
+    ]
     if done["stopped"]:
-        click.echo(f"stopped: {done['stopped']}" + "; the same command would do no more" * (not done["left"]))
-    for words in _ahead(planned):
-        click.echo(words)
-    for note in planned["notes"]:
-        click.echo(f"note: {note}")
+        lines.append(f"stopped: {done['stopped']}" + "; the same command would do no more" * (not done["left"]))
+    show_lines([*lines, *_ahead(planned), *(f"note: {note}" for note in planned["notes"])])
 
 
 def _ahead(planned: Mapping[str, Any]) -> list[str]:

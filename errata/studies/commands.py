@@ -101,9 +101,7 @@ def _planned_school(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _show_plan(planned: Mapping[str, Any]) -> None:
-    from rich.text import Text
-
-    from errata.runs.tables import show, table
+    from errata.runs.tables import show, show_lines, table
 
     spent = planned["hours"]
     steps = [(kind, number["done"], number["all"]) for kind, number in planned["steps"].items()]
@@ -126,15 +124,14 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
     if lessons:
         drawn.append(table("Lessons", ("", "runs", "problems", "calls each", "cost each"), lessons))
     if planned["schools"]:
-        headings = ("", "runs", "rounds", "problems a round", "teacher tokens each", "own answers each", "cost each")
+        headings = ("", "runs", "rounds", "problems per round", "teacher tokens each", "own answers each", "cost each")
         drawn.append(table("Schools", headings, [_planned_school(each) for each in planned["schools"]]))
     if claims:
         drawn.append(table("Claims", ("claim", "difference", "task", "could show", "seeds for 2 points"), claims))
     show(drawn)
-    for each in planned["lessons"]:
-        for note in each["refused"]:
-            click.echo(f"note: {each['name']}: {note}")
+    show_lines(f"note: {each['name']}: {note}" for each in planned["lessons"] for note in each["refused"])
     left = "not known before a step of each kind is done" if spent["left"] is None else f"{spent['left']:g} hours"
-    click.echo(f"time: {spent['spent']:g} hours spent, left {left}")
+    lines = [f"time: {spent['spent']:g} hours spent, left {left}"]
     if claims:
-        show([Text(f"assumed of each difference: {assumed}; change one with --assume NAME=SHARE")])
+        lines.append(f"assumed of each difference: {assumed}; change one with --assume NAME=SHARE")
+    show_lines(lines)

@@ -15,10 +15,10 @@ from typing import Any
 from accelerate import PartialState
 from pydantic import ValidationError
 from transformers import TrainerCallback, set_seed
-from transformers.utils import logging
 
 from errata.cli_helpers import say_code
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED
+from errata.models.load import no_progress_bars
 from errata.training.combine import settings_error
 from errata.training.method import AnyMethod
 from errata.training.methods.shipped import METHODS
@@ -34,7 +34,6 @@ def main(method: str | AnyMethod, words: Sequence[str], callbacks: Sequence[Trai
     Of several processes none leaves before the others are done, and each closes the group: gloo's threads, where they
     still ran at exit, have aborted a process whose training had ended well.
     """
-    logging.disable_progress_bar()  # of writing a file; training has its own
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft|torch)\b")
     code = train(method, words, callbacks)
     if code in (EXIT_DONE, EXIT_INTERRUPTED):
@@ -49,6 +48,8 @@ def train(
     words: Sequence[str],
     callbacks: Sequence[TrainerCallback] = (),
     methods: Sequence[AnyMethod] = METHODS,
+    *,
+    quiet: bool = False,
 ) -> int:
     """Trains as `errata train METHOD words...`; the exit code.
 
@@ -56,19 +57,21 @@ def train(
         method: a method by its name or as `my_method.py:METHOD`, or as a value.
         callbacks: given to the trainer (of NAT: to that of both stages).
         methods: those that are known by name.
+        quiet: nothing is written to stderr and stdout, unless a person presses Ctrl-C.
 
     Raises:
         UsageError: bad flags, data or student; nothing has been written.
         ErrataError: training diverged or could not be written; the last whole checkpoint stands.
     """
     arguments = parse(method, words, methods)
-    if arguments.training.process_index == 0:
+    speaks = arguments.training.process_index == 0 and not quiet
+    if speaks:
         say_code(arguments.code)
-    training: TrainingRun[Any] = TrainingRun(arguments, callbacks)
+    training: TrainingRun[Any] = TrainingRun(arguments, callbacks, speaks=speaks)
     set_seed(arguments.training.seed)
-    silent = None if training.main else lambda words: None
+    silent = None if speaks else lambda words: None
     try:
-        with waiting("reading rows and student", silent) as training.before_a_line:
+        with no_progress_bars(), waiting("reading rows and student", silent) as training.before_a_line:
             return (arguments.method.run or run_plain)(training)
     except ValidationError as error:
         raise settings_error(error) from error

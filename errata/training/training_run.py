@@ -41,8 +41,10 @@ T = TypeVar("T", bound=Trainer)
 class TrainingRun(Generic[K]):
     """One training: its arguments, its output folder, and what its manifest says."""
 
-    def __init__(self, arguments: Arguments, callbacks: Sequence[TrainerCallback] = ()) -> None:
+    def __init__(self, arguments: Arguments, callbacks: Sequence[TrainerCallback] = (), *, speaks: bool = True) -> None:
+        """`speaks`: whether this process says what it does and shows its progress."""
         self.arguments = arguments
+        self.speaks = speaks
         self.callbacks = list(callbacks)
         self.args = arguments.training
         self.output = Path(str(self.args.output_dir))
@@ -56,11 +58,11 @@ class TrainingRun(Generic[K]):
 
     @property
     def main(self) -> bool:
-        """Whether this is the process that writes and speaks."""
+        """Whether this is the process that writes."""
         return bool(self.args.process_index == 0)
 
     def say(self, line: str) -> None:
-        if self.main:
+        if self.speaks:
             self.before_a_line()
             click.echo(line, err=True)
 
@@ -158,7 +160,7 @@ class TrainingRun(Generic[K]):
         trainer.add_callback(stopper)
         trainer.add_callback(Finite())
         trainer.add_callback(WritesCards(self.write_card))
-        panel = show_progress(trainer, stopper, visible=self.main and not self.args.disable_tqdm)
+        panel = show_progress(trainer, stopper, visible=self.speaks and not self.args.disable_tqdm)
         try:
             with stopper.listening(), explained(), threads_for(trainer.model):
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -180,7 +182,7 @@ class TrainingRun(Generic[K]):
         self.write(where, "finished", step=trainer.state.global_step, last=last)
         terms = [f"{name} {value:.4g}" for name, value in last.items() if name.startswith(("loss", "accuracy"))]
         self.say(f"steps     {trainer.state.global_step}" + (f"; {', '.join(terms)}" if terms else ""))
-        if self.main:
+        if self.speaks:
             click.echo(str(where))
         if where == self.output:
             self.say(f"next      errata eval RECIPE, where models holds {{name: {where.name}, model: local/{where}}}")

@@ -53,7 +53,7 @@
       const report = link("report", "/school-report/" + path(each.place));
       const state = cell(ended(each));
       state.colSpan = 6;
-      const head = [cell(link(each.place, "/school/" + path(each.place))), state, cell(ago(each.changed)), cell(report)];
+      const head = [cell(link(each.place, "/school/" + path(each.place))), state, cell(ago(each.changed), "when"), cell(report)];
       const rounds = each.rounds.map((round) => {
         const [name, taught] = [cell(round.name, "below"), cell(lesson(round))];
         [name.dataset.heading, taught.dataset.heading] = ["round", "lesson"];
@@ -78,7 +78,7 @@
         [name.colSpan, name.dataset.heading] = [2, "claim"];
         return rowOf([name, cell(claim.task), cell(within(claim.difference, signed), "number"), cell(claim.verdict, "verdict"), cell(""), cell("")]);
       });
-      return [rowOf([cell(each.place), state, cell(ago(each.changed)), cell(report)]), ...claims];
+      return [rowOf([cell(each.place), state, cell(ago(each.changed), "when"), cell(report)]), ...claims];
     }));
   }
 
@@ -105,7 +105,7 @@
       row.append(cell(link(run.place, "/run/" + path(run.place))), cell(run.running ? "running" : run.pending ? "stopped" : "ended"),
         cell(run.stages.join(", ")), cell(number(run.done) + " of " + number(run.total), "number"), cell(number(run.rejected), "number"),
         cell(number(run.failed), run.failed ? "number failed" : "number"), cell(number(run.paid), "number"),
-        cell(money(run.usd), "number"), cell(ago(run.changed)), cell(link("report", "/report/" + path(run.place))));
+        cell(money(run.usd), "number"), cell(ago(run.changed), "when"), cell(link("report", "/report/" + path(run.place))));
       return row;
     }));
   }

@@ -50,6 +50,15 @@ def test_claims_of_a_file_are_records_of_the_json(tmp_path: Path) -> None:
     assert difference["claim"] == "it helps"
 
 
+def test_items_that_belong_to_no_task_are_called_items(tmp_path: Path) -> None:
+    for name, right in (("before", 20), ("after", 34)):
+        lines = (orjson.dumps({"id": str(n), "correct": each}) for n, each in enumerate(rights(60, right)))
+        (tmp_path / f"{name}.jsonl").write_bytes(b"\n".join(lines))
+    shown = printed(str(tmp_path / "before.jsonl"), str(tmp_path / "after.jsonl")).splitlines()
+    assert shown[0] == "items"
+    assert "items, exploratory: differences in points with their 95 % interval, uncorrected" in shown
+
+
 def test_tables_keep_claims_apart_and_say_what_intervals_cover(tmp_path: Path) -> None:
     claim = Claim(name="it helps", arm="after", control="before", task="t")
 

@@ -16,6 +16,7 @@ import yaml
 from click.testing import CliRunner
 from datasets import load_dataset
 
+from errata import api
 from errata.cli import cli
 from errata.data.contamination import parse_against
 from errata.data.source import ProblemSource
@@ -130,6 +131,14 @@ def test_a_run_given_twice_adds_only_duplicates(run: Path, tmp_path: Path) -> No
     kept = export([run, run], "sft", tmp_path / "kept.jsonl", keep_duplicates=True)
     assert kept.tally.rows == twice.tally.rows + twice.tally.duplicates
     assert "rows repeat an earlier one and are kept" in kept.card.read_text()
+
+
+def test_a_call_from_python_says_nothing(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("errata.waiting.AFTER_S", 0.0)
+    assert api.export(run, "sft", tmp_path / "sft.jsonl").tally.rows > 20
+    assert capfd.readouterr() == ("", "")
 
 
 async def test_runs_complete_each_other(tmp_path: Path) -> None:

@@ -221,7 +221,11 @@ def test_a_destination_that_would_give_a_key_away_is_refused(words: dict[str, st
         destination(**{"repo": "me/thing", "kind": "dataset", "endpoint": HUB, **words})
 
 
-def test_what_is_neither_and_what_has_no_card_is_refused(rows: Path, hub: Hub, tmp_path: Path) -> None:
+def test_what_is_neither_and_what_has_no_card_is_refused(
+    rows: Path, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str] = []
+    monkeypatch.setattr("errata.models.load.need_torch", lambda: loads.append("torch"))
     (tmp_path / "empty").mkdir()
     rows.with_suffix(".md").unlink()
 
@@ -229,6 +233,7 @@ def test_what_is_neither_and_what_has_no_card_is_refused(rows: Path, hub: Hub, t
         refused = push(path)
         assert refused.exit_code == 2
         assert found in refused.stderr
+    assert loads == [], "it takes seconds to load"
     student = tiny.save_plain(tmp_path / "untrained")
     assert "manifest.json of a training" in push(student).stderr
     assert hub.asked == []

@@ -353,7 +353,26 @@ def test_a_list_is_saved_as_csv_under_its_filters(open_page: Any, place: str, ha
 
 def test_printed_it_takes_few_pages(open_page: Any) -> None:
     page = open_page().page
-    assert page.pdf(format="A4").count(b"/Type /Page\n") <= 9
+    assert page.pdf(format="A4").count(b"/Type /Page\n") <= 7
+
+
+def test_printed_no_table_is_cut_no_closed_fold_stands_there_and_addresses_are_told(open_page: Any) -> None:
+    page = open_page().page
+    page.evaluate("""() => {
+        [...document.querySelectorAll("details:has(.table)")].at(-1).open = true;
+        const away = document.querySelector("#about").appendChild(document.createElement("a"));
+        away.href = "https://example.org/a";
+    }""")
+    page.emulate_media(media="print")
+
+    closed = page.locator("details:not([open])")
+    assert closed.count() > 5
+    assert closed.evaluate_all("all => all.every(each => getComputedStyle(each).display === 'none')")
+    table = page.locator("details[open] .table").last
+    assert table.evaluate("each => each.scrollHeight <= each.clientHeight + 1"), "what is below would not be printed"
+    assert table.locator("tr").first.evaluate("each => getComputedStyle(each).breakInside") == "avoid"
+    behind = "each => getComputedStyle(each, '::after').content"
+    assert "https://example.org/a" in page.locator("#about > a").evaluate(behind)
 
 
 def test_texts_of_pairs_say_where_they_are_unsound(open_page: Any, lesson: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from errata.api import train
 from errata.training.progress import STOPPING, ShowsProgress, TrainingNow, describe
-from tests.training.trainings import go
+from tests.training.trainings import FIVE
 
 LOGS = {"loss": 1.5, "loss/right": 1.25, "grad_share/wrong": 0.125, "learning_rate": 1e-4, "text": "no number"}
 
@@ -18,6 +19,13 @@ LOGS = {"loss": 1.5, "loss/right": 1.25, "grad_share/wrong": 0.125, "learning_ra
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def by_a_call(run: Path, out: Path, *, progress: bool = False, **more: Any) -> int:
+    """One step, whose figures are not logged."""
+    flags = {name.removeprefix("--"): value for name, value in zip(FIVE[::2], FIVE[1::2], strict=True)}
+    flags |= {"dataset_name": str(run), "output_dir": str(out), "max_steps": "1", "logging_steps": "100"}
+    return train("sft", progress=progress, **{**flags, **more})
 
 
 def trained(out: io.StringIO, *, stopped: bool = False) -> None:
@@ -57,10 +65,18 @@ def test_rows_and_student_are_said_to_be_read_until_a_line_tells_what_they_are(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("errata.waiting.AFTER_S", 0.0)
-    assert go("sft", run, tmp_path / "out", "--max_steps", "1", "--logging_steps", "100") == 0
+    assert by_a_call(run, tmp_path / "out", progress=True) == 0
     first, *rest = capsys.readouterr().err.splitlines()
     told = [line for line in rest if not line.startswith("reading rows and student, ")]
     assert first == "reading rows and student ..."
     assert told[0].startswith("student   tiny, ")
     assert "steps     1" in told, "no figure was logged, and none is told"
     assert not any("Saving the dataset" in line for line in (first, *rest))
+
+
+def test_a_call_from_python_is_quiet_unless_progress_is_asked_for(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("errata.waiting.AFTER_S", 0.0)
+    assert by_a_call(run, tmp_path / "out", disable_tqdm=False) == 0
+    assert capfd.readouterr() == ("", "")
