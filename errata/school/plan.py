@@ -90,7 +90,7 @@ def _left(lesson: Mapping[str, Any], following: Mapping[str, Any] | None, rounds
     if following is not None:
         left["teacher_tokens"]["expected"] = following["teacher_tokens"] * rounds
         left["cost_usd"]["expected"] = _times(following["dollars"], rounds)
-    return left | {"hours": None if following is None else round(following["hours"] * rounds, 2)}
+    return left | {"hours": None if following is None else round(following["hours"] * rounds, 4)}
 
 
 def _times(value: float | None, rounds: int) -> float | None:
@@ -102,7 +102,7 @@ def _spent(rounds: Sequence[Round], start_hours: float) -> dict[str, Any]:
         "teacher_tokens": sum(each.teacher_tokens for each in rounds),
         "own_tokens": sum(each.own_tokens for each in rounds),
         "dollars": _sum([each.dollars for each in rounds]),
-        "hours": round(start_hours + sum(each.hours for each in rounds), 2),
+        "hours": round(start_hours + sum(each.hours for each in rounds), 4),
     }
 
 
