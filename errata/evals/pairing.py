@@ -76,7 +76,8 @@ def copies_of(seeds: Sequence[int], evals: Sequence[Eval]) -> tuple[tuple[int, i
         return repeated
     originals = [each for seed, each in zip(seeds, evals, strict=True) if seed in first.values()]
     apart = np.mean([_apart(one, other) for one, other in combinations(originals, 2)])
-    fewest = min(len(each.items) for seed, each in zip(seeds, evals, strict=True) if seed in dict(repeated))
+    copies = {seed for seed, _ in repeated}
+    fewest = min(len(each.items) for seed, each in zip(seeds, evals, strict=True) if seed in copies)
     accident = comb(len(evals), 2) * (1 - apart) ** fewest
     return repeated if accident < ACCIDENT else ()
 

@@ -47,25 +47,26 @@ class FittedTable:
             spare -= max(0, more)
         return widths
 
-    def parts(self, available: int) -> list[Sequence[int]] | None:
-        """The places of the columns: of all, or in two parts, as even as they fit, with the rows' names in each; None
-        where they fit in neither."""
+    def parts(self, available: int) -> list[tuple[Sequence[int], list[int]]] | None:
+        """The columns' places and widths: of all, or in two parts, as even as they fit, with the rows' names in each;
+        None where they fit in neither."""
         number = len(self.headings)
         cuts = sorted(range(2, number), key=lambda cut: abs(2 * cut - number - 1))
         ways: list[list[Sequence[int]]] = [[range(number)]]
         ways += ([range(cut), (0, *range(cut, number))] for cut in cuts)
         for parts in ways:
-            if all(self.widths(available, part) for part in parts):
-                return parts
+            fitting = [(places, widths) for places in parts if (widths := self.widths(available, places))]
+            if len(fitting) == len(parts):
+                return fitting
         return None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text(self.title, style="bold")
         if parts := self.parts(options.max_width):
-            for number, part in enumerate(parts):
+            for number, (places, widths) in enumerate(parts):
                 if number:
                     yield Text("")
-                yield self._side_by_side(part, self.widths(options.max_width, part))
+                yield self._side_by_side(places, widths)
         elif self.rows:
             yield Text("\n".join(self._row_by_row()))
         else:

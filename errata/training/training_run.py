@@ -41,7 +41,7 @@ T = TypeVar("T", bound=Trainer)
 class TrainingRun(Generic[K]):
     """One training: its arguments, its output folder, and what its manifest says."""
 
-    def __init__(self, arguments: Arguments, callbacks: Sequence[TrainerCallback] = (), *, speaks: bool = True) -> None:
+    def __init__(self, arguments: Arguments, callbacks: Sequence[TrainerCallback], *, speaks: bool) -> None:
         """`speaks`: whether this process says what it does and shows its progress."""
         self.arguments = arguments
         self.speaks = speaks
