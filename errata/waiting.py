@@ -1,7 +1,8 @@
 """A word for whoever waits: what takes long says so on stderr, and again as long as it takes.
 
-On a terminal each word takes the place of the one before, and the last one vanishes; elsewhere each is a line. This
-is the first file that a command imports, and it needs nothing but the standard library.
+On a terminal each word takes the place of the one before, and the last one vanishes; elsewhere each is a line, and
+lines come less often the longer the work takes. This is the first file that a command imports, and it needs nothing but
+the standard library.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from errata.errors import plain
 
 AFTER_S, EVERY_S = 0.8, 1.8
 """Seconds without a word before the first one, and between two of them."""
+LONGEST_S, SHARE = 30.0, 1 / 20
+"""Where each word is a line: the longest pause, and the share of the time that has passed which a pause may be."""
 
 
 @contextmanager
@@ -54,36 +57,34 @@ def loading(what: str = "errata's parts") -> Iterator[None]:
 
 @contextmanager
 def speaking(*, quiet: bool = False, first: str = "at work") -> Iterator[Callable[[str], None]]:
-    """What says lines on stderr; on a terminal a last line tells how long ago that was while nothing more is said.
+    """What says lines on stderr, and how long ago the last one was while nothing more is said.
 
-    `first` says elsewhere what is done until the first line comes.
+    `first` says what is done until the first line comes.
     """
     if quiet:
         yield lambda line: None
         return
-    if not _is_terminal():
-        with waiting(first) as end:
-
-            def end_and_say(line: str) -> None:
-                end()
-                _line(line)
-
-            yield end_and_say
-        return
     over, lock, last = threading.Event(), threading.RLock(), time.monotonic()
+    show, due = _on_stderr(), last + AFTER_S
+    doing, so_far = first, ""
 
     def say(line: str) -> None:
-        nonlocal last
+        nonlocal last, doing, so_far, due
         with lock:  # a handler of Ctrl-C may speak while this does
-            _in_place("")
+            show("")
             _line(line)
             last = time.monotonic()
+            doing, so_far, due = "at work", "since then", last + EVERY_S
 
     def go_on() -> None:
-        while not over.wait(EVERY_S):
+        nonlocal so_far, due
+        while not over.wait(due - time.monotonic()):
             with lock:
-                _in_place(f"at work, {time.monotonic() - last:.0f} s since then ...")
-        _in_place("")
+                now = time.monotonic()
+                if now >= due:  # else a line has come meanwhile
+                    show(f"{doing}, {now - last:.0f} s {so_far} ..." if so_far else f"{doing} ...")
+                    so_far, due = so_far or "so far", now + _pause_s(now - last)
+        show("")
 
     going = threading.Thread(target=go_on, daemon=True)
     going.start()
@@ -94,12 +95,21 @@ def speaking(*, quiet: bool = False, first: str = "at work") -> Iterator[Callabl
         going.join()
 
 
+def line_pause_s(elapsed_s: float) -> float:
+    """Seconds until the next line where lines stay: short at first, and never long beside what has passed."""
+    return min(LONGEST_S, max(EVERY_S, elapsed_s * SHARE))
+
+
+def _pause_s(elapsed_s: float) -> float:
+    return EVERY_S if _is_terminal() else line_pause_s(elapsed_s)
+
+
 def _speak(doing: str, show: Callable[[str], None], over: threading.Event) -> None:
     began = time.monotonic()
     if over.wait(AFTER_S):
         return
     show(f"{doing} ...")
-    while not over.wait(EVERY_S):
+    while not over.wait(_pause_s(time.monotonic() - began)):
         show(f"{doing}, {time.monotonic() - began:.0f} s so far ...")
     show("")
 

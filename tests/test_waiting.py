@@ -11,7 +11,7 @@ import time
 import pytest
 
 from errata import waiting as module
-from errata.waiting import loading, speaking, waiting
+from errata.waiting import LONGEST_S, line_pause_s, loading, speaking, waiting
 
 
 class Terminal(io.StringIO):
@@ -104,8 +104,22 @@ def test_elsewhere_lines_are_lines_and_quiet_is_quiet(
 ) -> None:
     with speaking(quiet=quiet) as say:
         say("done")
-        time.sleep(0.05)
     assert capsys.readouterr() == ("", words)
+
+
+@pytest.mark.usefixtures("soon")
+def test_elsewhere_lines_go_on_after_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with speaking() as say:
+        say("[0/2] train begun")
+        time.sleep(0.2)
+        say("[1/2] train done")
+    first, *between, last = capsys.readouterr().err.splitlines()
+    assert (first, last) == ("[0/2] train begun", "[1/2] train done")
+    assert set(between) == {"at work, 0 s since then ..."}
+
+
+def test_where_lines_stay_they_come_every_other_second_at_first_and_less_often_later() -> None:
+    assert [line_pause_s(elapsed) for elapsed in (0, 30, 60, 200, 36_000)] == [1.8, 1.8, 3.0, 10.0, LONGEST_S]
 
 
 @pytest.mark.usefixtures("soon")
@@ -113,7 +127,6 @@ def test_elsewhere_a_word_says_what_is_done_until_the_first_line(capsys: pytest.
     with speaking(first="reading runs/a") as say:
         time.sleep(0.2)
         say("drawing")
-        time.sleep(0.05)
     first, *_, last = capsys.readouterr().err.splitlines()
     assert (first, last) == ("reading runs/a ...", "drawing")
 

@@ -1,4 +1,4 @@
-"""What a person sees while a run is on: a live panel on a terminal, a line every few seconds elsewhere.
+"""What a person sees while a run is on: a live panel on a terminal, a line now and then elsewhere.
 
 Everything goes to stderr; stdout is for results. Names and reasons come from recipes and providers: they are shown as
 plain text, never as markup.
@@ -19,9 +19,8 @@ from errata.llm.budget import Amounts
 from errata.runs.counters import Snapshot, Watch
 from errata.runs.runner import Summary
 from errata.runs.times import Times, when
-from errata.waiting import waiting
+from errata.waiting import line_pause_s, waiting
 
-LINE_EVERY_S = 5.0
 RATE_OVER_S = 10.0
 PREPARING = "preparing the run"
 
@@ -245,11 +244,11 @@ def report(summary: Summary) -> list[str]:
 
 
 def _lines(out: TextIO, once_begun: str | None) -> Watch:
-    rate, last = Rate(), -LINE_EVERY_S
+    rate, due = Rate(), 0.0
     warned: set[str] = set()
 
     def show(snapshot: Snapshot) -> None:
-        nonlocal last, once_begun
+        nonlocal due, once_begun
         if once_begun and has_begun(snapshot):
             print(plain(once_begun), file=out, flush=True)
             once_begun = None
@@ -257,8 +256,8 @@ def _lines(out: TextIO, once_begun: str | None) -> Watch:
         for about in snapshot.warnings.keys() - warned:
             warned.add(about)
             print(plain(snapshot.warnings[about]), file=out, flush=True)
-        if snapshot.elapsed_s - last >= LINE_EVERY_S:
-            last = snapshot.elapsed_s
+        if snapshot.elapsed_s >= due:
+            due = snapshot.elapsed_s + line_pause_s(snapshot.elapsed_s)
             print(plain(" | ".join(value for _, value in describe(snapshot, speed))), file=out, flush=True)
 
     return show

@@ -1,8 +1,9 @@
-"""What a person sees of a training that is on: a live panel on a terminal, a line every few seconds elsewhere."""
+"""What a person sees of a training that is on: a live panel on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,7 +14,8 @@ from transformers import Trainer, TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from errata.errors import plain
-from errata.runs.progress import LINE_EVERY_S, duration
+from errata.runs.progress import duration
+from errata.waiting import EVERY_S, line_pause_s
 
 VISIBLE = ("loss", "eval_loss", "grad_share", "logp", "reward", "mean_token_accuracy", "accuracy")
 """How the logged figures begin that are shown; a term's name follows behind a slash."""
@@ -62,48 +64,61 @@ class ShowsProgress(TrainerCallback):
         self._stopper, self._out = stopper, out or sys.stderr
         self._open = ExitStack()
         self._live: Any = None
-        self._began, self._first, self._last_line = 0.0, 0, 0.0
+        self._began, self._first, self._line_due_s = 0.0, 0, 0.0
         self._figures: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._began, self._first = time.monotonic(), state.global_step
-        self._last_line = self._began - LINE_EVERY_S
+        self._began, self._first, self._line_due_s = time.monotonic(), state.global_step, 0.0
         if self._out.isatty():
             from rich.console import Console
             from rich.live import Live
 
             live = Live(console=Console(file=self._out), auto_refresh=False, transient=True)
             self._live = self._open.enter_context(live)
+        over = threading.Event()
+        going = threading.Thread(target=self._go_on, args=(state, over), daemon=True)
+        going.start()
+        self._open.callback(going.join)
+        self._open.callback(over.set)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        self._figures |= {str(name): float(value) for name, value in (logs or {}).items() if _is_number(value)}
+        new = {str(name): float(value) for name, value in (logs or {}).items() if _is_number(value)}
+        self._figures = self._figures | new  # another dict, since a thread may be reading the one before
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        now = TrainingNow(
-            state.global_step,
-            state.max_steps,
-            time.monotonic() - self._began,
-            self._first,
-            self._figures,
-            bool(self._stopper.stopped),
-        )
-        if self._live is not None:
-            self._live.update(_drawn(now), refresh=True)
-        elif time.monotonic() - self._last_line >= LINE_EVERY_S:
-            self._last_line = time.monotonic()
-            print(plain(" | ".join(f"{what} {value}" for what, value in describe(now))), file=self._out, flush=True)
+        self._show(state)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.close()
 
     def close(self) -> None:
         """Takes the panel away, also where a training broke off."""
-        self._live = None
         self._open.close()
+        self._live = None
+
+    def _go_on(self, state: Any, over: threading.Event) -> None:
+        """Shows that a long step goes on."""
+        while not over.wait(EVERY_S):
+            self._show(state)
+
+    def _show(self, state: Any) -> None:
+        with self._lock:
+            elapsed_s = time.monotonic() - self._began
+            if self._live is None and elapsed_s < self._line_due_s:
+                return
+            now = TrainingNow(
+                state.global_step, state.max_steps, elapsed_s, self._first, self._figures, bool(self._stopper.stopped)
+            )
+            if self._live is not None:
+                self._live.update(_drawn(now), refresh=True)
+                return
+            self._line_due_s = elapsed_s + line_pause_s(elapsed_s)
+            print(plain(" | ".join(f"{what} {value}" for what, value in describe(now))), file=self._out, flush=True)
 
 
 def show_progress(trainer: Trainer, stopper: Any, *, visible: bool) -> ShowsProgress | None:
-    """Gives a trainer errata's panel in place of transformers' bar; with `shown` false nothing is shown."""
+    """Gives a trainer errata's panel in place of transformers' bar; with `visible` false nothing is shown."""
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     if not visible:

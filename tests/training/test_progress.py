@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,6 +60,20 @@ def test_elsewhere_a_line_now_and_then() -> None:
     trained(out)
     assert out.getvalue().count("\n") == 1
     assert out.getvalue().startswith("steps 1/4 | loss 1.5 | loss right 1.25 | grad share wrong 0.125 | time ")
+
+
+@pytest.mark.parametrize("out", [io.StringIO(), Terminal()])
+def test_a_long_step_is_seen_to_go_on(out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("errata.training.progress.EVERY_S", 0.01)
+    monkeypatch.setattr("errata.training.progress.line_pause_s", lambda elapsed_s: 0.01)
+    panel, state = ShowsProgress(SimpleNamespace(stopped=False), out), SimpleNamespace(global_step=2, max_steps=4)
+    panel.on_train_begin(None, state, None)
+    time.sleep(0.3)
+    panel.close()
+    words = out.getvalue()
+    time.sleep(0.05)
+    assert words.count("2/4") > 2
+    assert out.getvalue() == words, "nothing is shown once it is closed"
 
 
 def test_rows_and_student_are_said_to_be_read_until_a_line_tells_what_they_are(
