@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
 
 from errata.config.base import Settings
 from errata.config.overrides import validate
@@ -24,6 +27,13 @@ class Claim(Settings):
     task: str | None = None
     decoding: str | None = None
     control_decoding: str | None = None
+
+    @model_validator(mode="after")
+    def _of_two(self) -> Self:
+        arm, control = self.sides
+        if arm == control:
+            raise ValueError(f"claim {self.name} holds {self.arm} against itself: name another control or decoding")
+        return self
 
     @property
     def sides(self) -> tuple[tuple[str, str | None], tuple[str, str | None]]:

@@ -35,6 +35,7 @@ LESSON = {"recipe": {"problems": {"source": "classroom"}}}
         ({"claims": [{"name": "c", "arm": "sft", "control": "more", "task": "gsm"}]}, "no task is called gsm"),
         ({"claims": [{**CLAIM, "decoding": "hot"}]}, "no decoding is called hot"),
         ({"claims": [{**CLAIM, "control_decoding": "hot"}]}, "no decoding is called hot"),
+        ({"claims": [{**CLAIM, "control": CLAIM["arm"]}]}, "against itself"),
         (
             {"arms": {"sft": {"method": "sft"}, "more": {"method": "ranker"}}, "claims": [CLAIM]},
             "more is a ranker, which answers nothing",
