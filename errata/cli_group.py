@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from shutil import get_terminal_size
 from typing import Any
 
 import click
 
 from errata.cli_examples import EXAMPLES
-from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError
+from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError, fold
 
 TRUST_HOSTS = click.option(
     "--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]"
@@ -45,12 +46,12 @@ class Verbs(click.Group):
             return super().invoke(ctx)
         except ErrataError as error:
             _traceback_if_debug(ctx)
-            click.echo(str(error), err=True)
+            _say(error)
             ctx.exit(error.exit_code)
         except click.NoSuchOption as error:
             if error.possibilities or not _takes_overrides(error.ctx):
                 raise
-            click.echo(str(_written_as_key(error)), err=True)
+            _say(_written_as_key(error))
             ctx.exit(EXIT_USAGE)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
@@ -59,11 +60,14 @@ class Verbs(click.Group):
             raise
         except Exception as error:
             _traceback_if_debug(ctx)
-            fault = ErrataError(
-                f"{type(error).__name__}: {error}", "errata itself is at fault", "see more with --debug"
-            )
-            click.echo(str(fault), err=True)
+            _say(ErrataError(f"{type(error).__name__}: {error}", "errata itself is at fault", "see more with --debug"))
             ctx.exit(EXIT_OTHER)
+
+
+def _say(error: ErrataError) -> None:
+    """Says an error on stderr, on a terminal folded to its width."""
+    text = str(error)
+    click.echo(fold(text, get_terminal_size().columns) if sys.stderr.isatty() else text, err=True)
 
 
 def _takes_overrides(ctx: click.Context | None) -> bool:

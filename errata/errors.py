@@ -12,6 +12,8 @@ A provider failure of a single call is data (`records.Call.failure`), not an exc
 
 from collections.abc import Iterable
 
+LABEL = 7
+"""Columns of `found:`, `why:` and `do:`."""
 EXIT_DONE = 0
 EXIT_OTHER = 1
 EXIT_USAGE = 2
@@ -37,12 +39,20 @@ class ErrataError(Exception):
 
     def __str__(self) -> str:
         parts = [("found", self.found), ("why", self.why), ("do", self.do)]
-        return plain("\n".join(f"{name + ':':<7}{text}" for name, text in parts if text), keep="\n")
+        return plain("\n".join(f"{name + ':':<{LABEL}}{text}" for name, text in parts if text), keep="\n")
 
 
 def plain(text: str, keep: str = "") -> str:
     """`text`, which may quote a file or a provider, without what could steer a terminal but the letters to keep."""
     return "".join(letter if letter.isprintable() or letter in keep else " " for letter in text)
+
+
+def fold(text: str, columns: int) -> str:
+    """An error's lines folded at spaces: what goes on stands below the text, long words are whole."""
+    from textwrap import TextWrapper  # imported when something is wrong, since every command imports this file
+
+    wrapper = TextWrapper(columns, subsequent_indent=" " * LABEL, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(part for line in text.split("\n") for part in wrapper.wrap(line) or [""])
 
 
 def escaped(json: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import subprocess
 import sys
@@ -266,3 +267,20 @@ async def test_killed_and_resumed_the_export_is_the_same_to_the_byte(tmp_path: P
     assert first["problems"] == second["problems"]
     assert first["log"] == second["log"]
     assert first["calls"]["paid"] == second["calls"]["paid"]
+
+
+def test_on_a_terminal_an_error_stays_within_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out = Terminal()
+    monkeypatch.setattr("sys.stderr", out)
+    monkeypatch.setenv("COLUMNS", "40")
+    with pytest.raises(SystemExit) as end:
+        cli(["synth", "--an-unknown-option"])
+    assert end.value.code == 2
+    told = out.getvalue().splitlines()
+    assert told[0].startswith("found: ")
+    assert len(told) > 4
+    assert max(map(len, told)) <= 40

@@ -3,12 +3,25 @@ from __future__ import annotations
 import json
 import pickle
 
-from errata.errors import AgentRefused, ErrataError, UsageError, escaped, plain
+from errata.errors import AgentRefused, ErrataError, UsageError, escaped, fold, plain
 
 
 def test_an_error_is_told_as_found_why_do_and_leaves_out_what_is_not_said() -> None:
     assert str(UsageError("a", "b", "c")) == "found: a\nwhy:   b\ndo:    c"
     assert str(ErrataError("a", do="c")) == "found: a\ndo:    c"
+
+
+def test_on_a_terminal_an_error_is_folded_below_its_text() -> None:
+    error = UsageError("three words here", "a/path-with-hyphens-that-is-long", "one\ntwo")
+    assert fold(str(error), 18).split("\n") == [
+        "found: three words",
+        "       here",
+        "why:",
+        "       a/path-with-hyphens-that-is-long",
+        "do:    one",
+        "two",
+    ]
+    assert fold(str(error), 80) == str(error)
 
 
 def test_what_an_error_quotes_cannot_steer_a_terminal() -> None:

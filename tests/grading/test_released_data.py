@@ -46,7 +46,7 @@ def solution(problem: Problem, mapping: str) -> str | None:
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="set ERRATA_DATA to the folder with the data sets")
-@pytest.mark.parametrize(("file", "mapping", "every"), files())
+@pytest.mark.parametrize(("file", "mapping", "every"), list(files()))
 async def test_gold_grades_correct(file: str, mapping: str, every: int) -> None:
     wrong: list[tuple[str, str]] = []
     silent = count = 0
