@@ -73,7 +73,7 @@ def test_a_school_over_released_rationales_pays_no_teacher(tmp_path: Path) -> No
     assert set(planned) == {"both", "own", "teachers"}
     for each in planned.values():
         assert (each["teacher_calls"], each["teacher_tokens"], each["cost_usd"]) == (0, 0, 0)
-        assert (each["runs"], each["rounds"], each["own_answers"]) == (3, 2, 3800)
+        assert (each["runs"], each["rounds"], each["own_answers"]) == (1, 2, 920)
 
 
 def recipe_of(name: str) -> Path:
