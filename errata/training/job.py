@@ -24,6 +24,7 @@ from errata.training.method import AnyMethod
 from errata.training.methods.shipped import METHODS
 from errata.training.parse_args import parse
 from errata.training.plain import run_plain
+from errata.training.row_cache import no_bars
 from errata.training.training_run import TrainingRun
 from errata.waiting import waiting
 
@@ -71,7 +72,7 @@ def train(
     set_seed(arguments.training.seed)
     silent = None if speaks else lambda words: None
     try:
-        with no_progress_bars(), waiting("reading rows and student", silent) as training.before_a_line:
+        with no_progress_bars(), no_bars(), waiting("reading rows and student", silent) as training.before_a_line:
             return (arguments.method.run or run_plain)(training)
     except ValidationError as error:
         raise settings_error(error) from error

@@ -61,8 +61,8 @@ def code_hash() -> str:
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
-    """Without the bars of `datasets`, which saves in a moment what took long to make."""
+def no_bars() -> Iterator[None]:
+    """Without the bars of `datasets`, which saves and filters in a moment what took long to make."""
     enabled = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
@@ -77,7 +77,7 @@ def _write(folder: Path, groups: Sequence[Group], facts: dict[str, Any]) -> None
     beside = folder.with_name(f"{folder.name}.{os.getpid()}")
     try:
         shutil.rmtree(folder, ignore_errors=True)  # without facts it is half of one
-        with _no_bars():
+        with no_bars():
             Dataset.from_list([dict(group) for group in groups]).save_to_disk(str(beside))
         (beside / FACTS).write_bytes(orjson.dumps(facts))
         beside.rename(folder)
