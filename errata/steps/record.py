@@ -49,8 +49,8 @@ def append(home: Path, finish: Finish) -> None:
         with os.fdopen(open_own(home / RECORD, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "a", encoding="utf-8") as file:
             file.write(json.dumps(finish._asdict()) + "\n")
     except OSError as error:
-        found = f"{home / RECORD} cannot be written: {error.strerror or error}"
-        raise ErrataError(found, do="free space or rights") from error
+        what = f"{home / RECORD} cannot be written: {error.strerror or error}"
+        raise ErrataError(what, do="free space or rights") from error
 
 
 def hours(record: Sequence[Finish]) -> float:
