@@ -20,7 +20,20 @@ def open_own(path: Path, flags: int) -> int:
     A run directory may come from somebody else: a link in it would have us write elsewhere, a FIFO wait for ever.
     Raises OSError for either.
     """
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    return _plain(os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644))
+
+
+def read_plain(path: Path) -> bytes:
+    """What a plain file holds, also one that a link leads to.
+
+    Raises OSError where it is anything else: a FIFO that somebody has put there would be waited for.
+    """
+    with os.fdopen(_plain(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)), "rb") as file:
+        return file.read()
+
+
+def _plain(descriptor: int) -> int:
+    """The descriptor, where it is one of a plain file; else it is closed and OSError raised."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no plain file")

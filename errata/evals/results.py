@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from errata.config.files import write_whole
+from errata.config.files import read_plain, write_whole
 from errata.config.yaml_file import unshared
 from errata.errors import UsageError
 from errata.evals.claims import Claim
@@ -261,7 +261,7 @@ def _lines(file: Path) -> Iterator[bytes]:
 def _json(file: Path) -> dict[str, Any]:
     """A JSON mapping; empty where it is missing or unreadable, for the items are what counts."""
     try:
-        value = orjson.loads(file.read_bytes())
+        value = orjson.loads(read_plain(file))
     except (OSError, orjson.JSONDecodeError):
         return {}
     return value if isinstance(value, dict) else {}

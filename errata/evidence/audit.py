@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from errata.config.files import open_own
 from errata.errors import ErrataError, UsageError, plain
 from errata.evidence.audit_page import Item, write_page
 from errata.evidence.read_log import Evidence, read_evidence
@@ -161,10 +162,10 @@ def _append(run: RunDir, marks: Sequence[Mark]) -> None:
     if not marks:
         return
     path = marks_file(run)
-    torn = path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
+    torn = path.is_file() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
     lines = b"".join(to_json(mark.model_dump(exclude_none=True)) + b"\n" for mark in marks)
     try:
-        with path.open("ab") as file:
+        with os.fdopen(open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
             file.write(b"\n" * torn + lines)
             file.flush()
             os.fsync(file.fileno())

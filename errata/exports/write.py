@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from errata.config.files import draft_of, write_whole
+from errata.config.files import draft_of, open_own, write_whole
 from errata.data.contamination import load_eval_set
 from errata.data.source import ProblemSource
 from errata.errors import ErrataError, UsageError
@@ -98,7 +98,7 @@ def _write_rows(out: Path, logs: Sequence[Log], form: Format, selection: Selecti
         raise ErrataError(f"{out} cannot be written: {error.strerror or error}", do="free space or rights") from error
     draft = draft_of(out)
     try:
-        with draft.open("wb") as file:
+        with os.fdopen(open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
             for row in compile_rows(logs, form, selection, counts):
                 file.write(to_json(row) + b"\n")
             file.flush()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from errata import __version__
-from errata.config.files import draft_of
+from errata.config.files import draft_of, open_own
 from errata.errors import ErrataError, UsageError
 from errata.evals.comparison import Comparison
 from errata.evals.results import Eval, evals_of, read_eval
@@ -322,7 +323,8 @@ def _write(target: Path, page: dict[str, Any], data: list[dict[str, Any]]) -> in
     )
     draft = draft_of(target)
     try:
-        with draft.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+        opened = open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with os.fdopen(opened, "w", encoding="utf-8", errors="replace", newline="\n") as file:
             for piece in pieces:
                 file.write(piece)
         size = draft.stat().st_size

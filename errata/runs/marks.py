@@ -57,7 +57,7 @@ def read_marks(path: Path) -> dict[str, Mark]:
 
 def marks_in(run: RunDir) -> dict[str, Mark]:
     """The marks that a run holds; none where nobody has marked anything."""
-    return read_marks(marks_file(run)) if marks_file(run).exists() else {}
+    return read_marks(marks_file(run)) if marks_file(run).is_file() else {}
 
 
 def _mark(path: Path, number: int, line: bytes) -> Mark:

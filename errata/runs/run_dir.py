@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from errata.config.files import open_own, write_whole
+from errata.config.files import open_own, read_plain, write_whole
 from errata.errors import ErrataError, UsageError
 from errata.records import Outcome, Problem, to_json
 from errata.runs.log_lines import (
@@ -64,7 +64,7 @@ class RunDir:
     def manifest(self) -> dict[str, Any]:
         """What manifest.json holds; empty where it is missing or unreadable, for the log is what counts."""
         with suppress(OSError, orjson.JSONDecodeError):
-            value = orjson.loads(self.manifest_file.read_bytes())
+            value = orjson.loads(read_plain(self.manifest_file))
             return value if isinstance(value, dict) else {}
         return {}
 
@@ -162,7 +162,7 @@ def unwritable(path: Path, error: OSError) -> UsageError:
 
 def _holder(path: Path) -> str:
     with suppress(OSError):
-        return (path / ".holder").read_text(encoding="ascii").strip() or "unknown"
+        return read_plain(path / ".holder").decode("ascii").strip() or "unknown"
     return "unknown"
 
 

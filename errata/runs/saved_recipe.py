@@ -26,12 +26,19 @@ def load_saved_recipe(path: Path) -> SynthRecipe:
     Sections of one's own stages are left out; their names stand in `stages`. Recipes of versions that had `stages`
     among the settings are read too. Raises UsageError.
     """
-    data = upgraded(read_mapping(path))
+    data = _read(path)
     data.setdefault("name", path.stem)
     known = {*PipelineSettings.model_fields, *(stage.name for stage in SHIPPED)}
     if isinstance(data.get("settings"), dict):
         data["settings"] = {key: value for key, value in data["settings"].items() if key in known}
     return validate(recipe_model(SHIPPED), data, (), str(path))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The data of a saved recipe, in the keys of today. Raises UsageError, also of a FIFO: it would be waited for."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no plain file", "a run's recipe is read from it", "remove it, or name another run")
+    return upgraded(read_mapping(path))
 
 
 def stages_run(manifest: Mapping[str, Any], recipe: SynthRecipe) -> tuple[tuple[str, Mapping[str, str]], ...]:
@@ -86,7 +93,7 @@ def refuse_other_recipe(saved: Path, recipe: SynthRecipe) -> None:
     """Raises UsageError where the recipe saved in a run directory is another one; no saved recipe, no objection."""
     if not saved.exists():
         return
-    there = validate(type(recipe), _known_sections(upgraded(read_mapping(saved)), recipe), (), str(saved))
+    there = validate(type(recipe), _known_sections(_read(saved), recipe), (), str(saved))
     paths = differences(there, recipe)
     if not paths:
         return

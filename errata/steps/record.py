@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from errata.config.files import open_own
+from errata.errors import ErrataError
 from errata.runs.times import Times, iso
 
 RECORD = "steps.jsonl"
@@ -40,9 +43,14 @@ def read_record(home: Path) -> list[Finish]:
 
 
 def append(home: Path, finish: Finish) -> None:
+    """Adds a step that has ended. Raises ErrataError where the record cannot be written."""
     home.mkdir(parents=True, exist_ok=True)
-    with (home / RECORD).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(finish._asdict()) + "\n")
+    try:
+        with os.fdopen(open_own(home / RECORD, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "a", encoding="utf-8") as file:
+            file.write(json.dumps(finish._asdict()) + "\n")
+    except OSError as error:
+        what = f"{home / RECORD} cannot be written: {error.strerror or error}"
+        raise ErrataError(what, do="free space or rights") from error
 
 
 def hours(record: Sequence[Finish]) -> float:

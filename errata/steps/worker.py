@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from errata.config.files import open_own
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
 
 
@@ -37,18 +38,25 @@ def serve(perform: Callable[[Mapping[str, Any]], int]) -> None:
 def attempt(
     perform: Callable[[Mapping[str, Any]], int], request: Mapping[str, Any], log: Path
 ) -> tuple[int, str | None]:
-    """Does a step; its exit code and what went wrong."""
-    with _output_to(log):
-        try:
-            return perform(request), None
-        except ErrataError as error:
-            print(error, file=sys.stderr)
-            return error.exit_code, str(error)
-        except KeyboardInterrupt:
-            return EXIT_INTERRUPTED, None
-        except Exception as error:
-            traceback.print_exc()
-            return EXIT_OTHER, f"{type(error).__name__}: {error}"
+    """Does a step, whose output goes to `log`; its exit code and what went wrong."""
+    try:
+        with _output_to(log):
+            return _performed(perform, request)
+    except OSError as error:
+        return EXIT_OTHER, f"{log} cannot be written: {error.strerror or error}"
+
+
+def _performed(perform: Callable[[Mapping[str, Any]], int], request: Mapping[str, Any]) -> tuple[int, str | None]:
+    try:
+        return perform(request), None
+    except ErrataError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code, str(error)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED, None
+    except Exception as error:
+        traceback.print_exc()
+        return EXIT_OTHER, f"{type(error).__name__}: {error}"
 
 
 def give_memory_back() -> None:
@@ -66,12 +74,13 @@ def give_memory_back() -> None:
 def _output_to(log: Path) -> Iterator[None]:
     """Everything written to stdout and stderr, by libraries too, goes to the end of a file, whose time is the begin."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    log.touch()
+    output = open_own(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.utime(output)
     before = os.dup(1), os.dup(2)
     try:
-        with log.open("ab") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
         yield
     finally:
         sys.stdout.flush()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from errata.config.files import open_own, write_whole
+from errata.config.files import open_own, read_plain, write_whole
 from errata.errors import ErrataError
 
 
@@ -50,3 +50,14 @@ def test_what_a_killed_process_left_half_written_is_removed_by_the_next(tmp_path
     assert not dead.exists()
     assert all(file.exists() for file in others)
     assert (tmp_path / "rows.jsonl").read_bytes() == b"whole"
+
+
+def test_reading_follows_a_link_and_waits_for_no_fifo(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"text")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    os.mkfifo(tmp_path / "fifo")
+
+    assert [read_plain(tmp_path / name) for name in ("file", "link")] == [b"text"] * 2
+    for name in ("fifo", "none", "."):
+        with pytest.raises(OSError, match=r"plain file|No such file"):
+            read_plain(tmp_path / name)

@@ -187,6 +187,21 @@ def test_logs_of_other_graphs_are_reported_as_far_as_they_go(
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_a_damaged_line_is_named_and_the_others_are_reported(lesson: Path, tmp_path: Path, log: list[Json]) -> None:
+    run = copy_of(lesson, tmp_path)
+    file = run / "transcripts.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:2], lines[2].replace(b'"rationales":', b'"rationalez":', 1), *lines[3:]]))
+
+    done = CliRunner().invoke(cli, ["report", str(run), "--out", str(tmp_path / "page.html")])
+
+    assert done.exit_code == 0, done.output
+    page = tmp_path / "page.html"
+    assert len(Page(page).transcripts()) == len(log) - 1
+    assert "transcripts.jsonl, line 3: no transcript, not counted" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_has_not_begun_has_a_report(lesson: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()

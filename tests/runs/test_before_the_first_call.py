@@ -134,3 +134,21 @@ def test_a_study_sends_a_providers_key_to_no_other_host(tmp_path: Path, monkeypa
     assert "lesson asks elsewhere.example" in done.stderr
     assert "--trust-hosts elsewhere.example" in done.stderr
     assert nothing_left(tmp_path, "study.yaml")
+
+
+@pytest.mark.parametrize("verb", ["plan", "synth", "eval"])
+def test_who_is_asked_with_whose_key_is_said_first_and_no_key_goes_elsewhere(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
+    agent = {"name": "ben", "model": "openai/gpt-4o-mini", "api_base": "https://elsewhere.example/v1"}
+    recipe = {"baseline": agent, "models": [], "tasks": {"classroom_id": {"limit": 2}}}
+    (tmp_path / "eval.yaml").write_text(yaml.safe_dump(recipe))
+    words = ["eval.yaml"] if verb == "eval" else [str(DEMO), "limit=2", f"agents.teachers.1={yaml.safe_dump(agent)}"]
+
+    done = errata(verb, *words)
+
+    assert done.exit_code == 2
+    assert done.stderr.startswith("asks elsewhere.example with OPENAI_API_KEY (ben)\n"), done.stderr
+    assert "--trust-hosts elsewhere.example" in done.stderr
+    assert nothing_left(tmp_path, "eval.yaml")

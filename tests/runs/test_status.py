@@ -12,8 +12,10 @@ import krippendorff
 import numpy as np
 import orjson
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from errata.cli import cli
 from errata.records import Call, Outcome, Problem, Rationale, Review, Transcript
 from errata.runs.counters import Snapshot, StopSignal
 from errata.runs.progress import watching
@@ -246,3 +248,15 @@ def test_a_manifest_whose_stages_are_none_breaks_nothing(tmp_path: Path, stages:
     (tmp_path / "manifest.json").write_bytes(orjson.dumps({"stages": stages}))
 
     assert status(tmp_path)["problems"]["done"] == 1
+
+
+def test_text_of_a_log_steers_no_terminal_by_the_json_of_a_verb(tmp_path: Path) -> None:
+    problem = PROBLEM.model_copy(update={"id": "p\x9b2J\u202e"})
+    outcome = Outcome(status="failed", reason="\u202efailed\x9b2J")
+    (tmp_path / "transcripts.jsonl").write_bytes(Transcript(graph="exam", problem=problem, outcome=outcome).to_line())
+
+    done = CliRunner().invoke(cli, ["status", str(tmp_path), "--json"])
+
+    assert done.exit_code == 0, done.output
+    assert orjson.loads(done.stdout)["problems"]["failed"] == {"\u202efailed\x9b2J": 1}
+    assert all(letter.isprintable() or letter == "\n" for letter in done.stdout)

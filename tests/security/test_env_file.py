@@ -11,6 +11,9 @@ import pytest
 
 from errata.config.env import expand, read_env_file, variable
 from errata.errors import UsageError
+from errata.llm.destinations import destinations
+from errata.llm.endpoint import api_base_of
+from errata.llm.spec import AgentSpec
 from errata.runs.manifest import git
 
 ROOT = Path(__file__).parents[2]
@@ -87,3 +90,28 @@ def test_a_repositorys_own_monitor_is_not_run(tmp_path: Path, monkeypatch: pytes
 
     assert git()
     assert not mark.exists()
+
+
+def test_git_takes_no_settings_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    commit = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x"]
+    subprocess.run(commit, cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_TRACE", str(tmp_path / "mark"))
+
+    assert git()
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_env_file_sends_no_key_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".env").write_text(
+        "OPENAI_API_KEY=k123\nOPENAI_BASE_URL=http://elsewhere/v1\nOPENAI_API_BASE=http://elsewhere/v1\n"
+    )
+
+    read_env_file(tmp_path / ".env")
+
+    spec = AgentSpec(name="ada", model="openai/gpt")
+    assert [str(each) for each in destinations([spec])] == ["api.openai.com with OPENAI_API_KEY (ada)"]
+    assert api_base_of(spec) is None

@@ -155,7 +155,8 @@ def test_a_variable_in_the_path_leads_nowhere_else(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    "name", ["transcripts.jsonl", ".holder", "calls", "calls/cache.db", "../.calls", "../.calls/cache.db"]
+    "name",
+    ["transcripts.jsonl", ".holder", ".lock", "calls", "calls/cache.db", "../.calls", "../.calls/cache.db"],
 )
 async def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
     victim = tmp_path / "victim"

@@ -85,3 +85,17 @@ def test_the_memory_of_a_step_is_given_back_before_the_next(tmp_path: Path) -> N
 def anonymous_megabytes(pid: int) -> float:
     [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("RssAnon")]
     return int(line.split()[1]) / 1024
+
+
+def test_a_log_that_is_a_link_is_not_written_through_and_the_worker_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "victim").touch()
+    (tmp_path / "log").symlink_to(tmp_path / "victim")
+
+    with worker() as process:
+        code, error = done_by(process, {"step": "done", "log": str(tmp_path / "log")})
+        assert done_by(process, {"step": "done", "log": str(tmp_path / "other")}) == (4, None)
+
+    assert code == 1
+    assert error is not None
+    assert f"{tmp_path / 'log'} cannot be written" in error
+    assert (tmp_path / "victim").read_bytes() == b""
