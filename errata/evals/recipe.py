@@ -82,7 +82,7 @@ class Decoding(Settings):
 
 
 class EvalRecipe(Settings):
-    """`errata eval`. `run` is the run directory that the results go to; it need not exist."""
+    """`errata eval`."""
 
     name: str
     """By default the file's stem."""
