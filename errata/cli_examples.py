@@ -20,7 +20,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "train": (
         "errata train sft --config recipes/train/sft.yaml --dataset_name runs/demo",
-        "errata train my_method.py:METHOD --dataset_name runs/demo --model_name_or_path tiny",
+        "errata train my_method.py:METHOD --config mine.yaml --dataset_name runs/demo",
         "errata train edit --help",
     ),
     "eval": ("errata eval eval.yaml limit=20", "errata eval eval.yaml --json"),
@@ -37,7 +37,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "push": (
         "errata push sft.jsonl --to me/lesson --dry-run",
-        "errata push students/edit --to me/edit --base HuggingFaceTB/SmolLM2-135M-Instruct",
+        "errata push students/edit --to me/edit --base Qwen/Qwen2.5-0.5B-Instruct",
     ),
     "data": ("errata data fetch svamp", "errata data fetch gsm8k --into data"),
     "view": ("errata view", "errata view runs/recipe --port 0"),

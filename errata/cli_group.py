@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from shutil import get_terminal_size
 from typing import Any
 
 import click
 
 from errata.cli_examples import EXAMPLES
-from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError, fold
+from errata.cli_helpers import to_stderr
+from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, EXIT_USAGE, ErrataError, UsageError
 
 TRUST_HOSTS = click.option(
     "--trust-hosts", multiple=True, metavar="HOST", help="Let a provider's key go there.  [repeatable]"
@@ -23,7 +23,16 @@ LONGEST = 1_000
 """Letters of a verb's first sentence: none has as many."""
 
 
-class Verbs(click.Group):
+class Listed(click.Group):
+    """A group whose help has each command's whole first sentence: what does not fit is wrapped, not cut."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(LONGEST)) for name, each in commands if each])
+
+
+class Verbs(Listed):
     """Turns errors into found / why / do on stderr and the exit codes of errata; every verb takes --debug and has
     examples below its options."""
 
@@ -36,22 +45,17 @@ class Verbs(click.Group):
         """In the order of the work, as they were added."""
         return list(self.commands)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs, each with its whole first sentence: what does not fit is wrapped, where click would cut it."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, verb.get_short_help_str(LONGEST)) for name, verb in self.commands.items()])
-
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except ErrataError as error:
             _traceback_if_debug(ctx)
-            _say(error)
+            to_stderr(str(error))
             ctx.exit(error.exit_code)
         except click.NoSuchOption as error:
             if error.possibilities or not _takes_overrides(error.ctx):
                 raise
-            _say(_written_as_key(error))
+            to_stderr(str(_written_as_key(error)))
             ctx.exit(EXIT_USAGE)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
@@ -60,14 +64,11 @@ class Verbs(click.Group):
             raise
         except Exception as error:
             _traceback_if_debug(ctx)
-            _say(ErrataError(f"{type(error).__name__}: {error}", "errata itself is at fault", "see more with --debug"))
+            at_fault = ErrataError(
+                f"{type(error).__name__}: {error}", "errata itself is at fault", "see more with --debug"
+            )
+            to_stderr(str(at_fault))
             ctx.exit(EXIT_OTHER)
-
-
-def _say(error: ErrataError) -> None:
-    """Says an error on stderr, on a terminal folded to its width."""
-    text = str(error)
-    click.echo(fold(text, get_terminal_size().columns) if sys.stderr.isatty() else text, err=True)
 
 
 def _takes_overrides(ctx: click.Context | None) -> bool:

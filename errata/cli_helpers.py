@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 import click
 
+from errata.errors import fold
 from errata.waiting import loading, waiting
 
 PILOT = 5
@@ -48,8 +51,9 @@ def load_and_say(path: str, overrides: tuple[str, ...], trust_hosts: tuple[str, 
     return recipe
 
 
-def to_stderr(line: str) -> None:
-    click.echo(line, err=True)
+def to_stderr(text: str) -> None:
+    """Says something on stderr, on a terminal folded at spaces to its width."""
+    click.echo(fold(text, get_terminal_size().columns) if sys.stderr.isatty() else text, err=True)
 
 
 def say_destinations(
@@ -72,7 +76,7 @@ def say_code(code: Mapping[str, Any]) -> None:
     from errata.config.code import code_lines
 
     for line in code_lines(code):
-        click.echo(line, err=True)
+        to_stderr(line)
 
 
 def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
@@ -97,7 +101,7 @@ def run_recipe(recipe: Any, *, quiet: bool, workers: int | None = None) -> int:
 
             summary = synthesize_on(workers, recipe, stop=stop, watch=watch)
     for line in report(summary):
-        click.echo(line, err=True)
+        to_stderr(line)
     click.echo(str(summary.run))
     return summary.exit_code
 
@@ -108,7 +112,7 @@ def tracing(target: str | None, *, texts: bool) -> AbstractContextManager[None]:
         return nullcontext()
     from errata.runs.traces import traced, where_traces_go
 
-    click.echo(where_traces_go(target, texts=texts), err=True)
+    to_stderr(where_traces_go(target, texts=texts))
     return traced(target, texts=texts)
 
 
@@ -186,7 +190,7 @@ def show_exported(exported: Any) -> None:
     """Says what was written, and how much of it overlaps with evaluation sets."""
     counts = exported.tally
     for note in counts.notes:
-        click.echo(note, err=True)
+        to_stderr(note)
     click.echo(
         f"{exported.format.name:<11}{counts.rows} rows, {counts.duplicates} near-duplicates  "
         f"{exported.out}  {exported.card}"

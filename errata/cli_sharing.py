@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from errata.cli_group import Listed
 from errata.cli_helpers import print_json, to_stderr
 from errata.waiting import loading, waiting
 
@@ -57,7 +58,7 @@ def push(path: Path, repo: str, dry_run: bool, **options: Any) -> None:
         click.echo(ready.send(to_stderr))
 
 
-@click.group()
+@click.group(cls=Listed)
 def data() -> None:
     """Public data sets that recipes name."""
 

@@ -48,10 +48,11 @@ def plain(text: str, keep: str = "") -> str:
 
 
 def fold(text: str, columns: int) -> str:
-    """An error's lines folded at spaces: what goes on stands below the text, long words are whole."""
-    from textwrap import TextWrapper  # imported when something is wrong, since every command imports this file
+    """Lines folded at spaces: what goes on of an error stands below its text, long words are whole."""
+    from textwrap import TextWrapper  # imported when it is needed, since every command imports this file
 
-    wrapper = TextWrapper(columns, subsequent_indent=" " * LABEL, break_long_words=False, break_on_hyphens=False)
+    indent = " " * LABEL if text.startswith("found:") else ""
+    wrapper = TextWrapper(columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return "\n".join(part for line in text.split("\n") for part in wrapper.wrap(line) or [""])
 
 

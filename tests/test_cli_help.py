@@ -51,9 +51,21 @@ def test_no_first_sentence_is_cut(width: int) -> None:
         assert " ".join(re.split(r"\.(?:\s|$)", verb.help)[0].split()) in words
 
 
-@pytest.mark.parametrize(
+HELP = pytest.mark.parametrize(
     "words", [[], *([verb] for verb in cli.commands)], ids=lambda words: " ".join(words) or "errata"
 )
+
+
+@HELP
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_of_a_help_is_wider_than_the_window_and_none_is_cut(words: list[str], width: int) -> None:
+    for more in ([], ["fetch"]) if words == ["data"] else ([],):
+        shown = CliRunner().invoke(cli, [*words, *more, "--help"], env={"COLUMNS": str(width)}).output
+        assert [line for line in shown.splitlines() if len(line) > width] == []
+        assert "..." not in shown.partition("Commands:")[2]
+
+
+@HELP
 def test_h_is_help(words: list[str]) -> None:
     short, long = (CliRunner().invoke(cli, [*words, flag]) for flag in ("-h", "--help"))
     assert short.exit_code == 0
@@ -73,9 +85,14 @@ def test_an_example_is_in_the_help_and_can_be_typed_so(line: str) -> None:
         assert context.params.keys() <= {each.name for each in cli.commands[verb].params}
 
 
-@pytest.mark.parametrize("verb", ["demo", "synth", "eval", "study", "report"])
+@pytest.mark.parametrize("verb", ["demo", "synth", "eval", "study", "school", "report"])
 def test_progress_can_be_left_out_by_a_letter(verb: str) -> None:
     assert ["-q", "--quiet"] in [each.opts for each in cli.commands[verb].params]
+
+
+@pytest.mark.parametrize("verb", ["plan", "status", "accept", "export", "eval", "study", "school", "compare", "report"])
+def test_figures_are_printed_as_json_where_asked(verb: str) -> None:
+    assert ["--json"] in [each.opts for each in cli.commands[verb].params]
 
 
 def test_the_shell_completes_verbs_and_options() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import get_args
@@ -16,7 +17,9 @@ from errata.classroom.grammar import parse
 from errata.cli import cli
 from errata.data.problems import normalised
 from errata.graphs.stages.few_shot import shipped
+from errata.llm.preflight import model_notes
 from errata.records import AnswerKind
+from errata.runs.recipe import load_recipe
 from errata.starter import write_starter
 from tests.small_runs import lines, rows_of
 
@@ -51,6 +54,17 @@ def test_the_first_export_of_a_newcomer_is_right(tmp_path: Path, monkeypatch: py
         assert all(SIGNS[each.op](each.left, each.right) == each.result for each in equations(row["completion"]))
         assert row["meta"]["rationales"][0]["verdict"] == "accepted"
     assert any(not each["correct"] for line in lines(Path("runs/recipe")) for each in line["rationales"])
+
+
+def test_a_real_teacher_is_one_commented_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_starter(tmp_path)
+    text = Path("recipe.yaml").read_text()
+    [(simulated, real)] = re.findall(r"^    - (\{name: ada, .*\}) +# -> (\{.*\})$", text, re.MULTILINE)
+    Path("recipe.yaml").write_text(text.replace(simulated, real))
+    ada = load_recipe("recipe.yaml").agents.teachers[0]
+    assert ada.model.startswith("openai/")
+    assert list(model_notes([ada])) == [], "in the list of models that have a price"
 
 
 def test_no_problem_of_the_starter_is_a_shipped_demonstration(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from errata.cli_examples import EXAMPLES
 from errata.schema import KINDS, models_in, recipe_class
 
 DOCS = Path(__file__).parents[1]
+RECIPES = DOCS.parent / "recipes" / "train"
 
 
 def recipe_keys() -> str:
@@ -83,8 +85,18 @@ def export_rows() -> str:
     return "\n\n".join(sections)
 
 
+def figure_of(method: str) -> str:
+    """What a method came to on the embedded student, as the header of its recipe has it."""
+    recipe = RECIPES / f"{method.replace('-', '_')}.yaml"
+    lines = re.search(r"^# figure: +(.*(?:\n# +.*)*)", recipe.read_text(encoding="utf-8"), re.MULTILINE)
+    if lines is None:
+        raise ValueError(f"the header of {recipe} has no figure")
+    sentence = re.sub(r"\n# +", " ", lines[1])
+    return f"{sentence} (`recipes/train/{recipe.name}`)."
+
+
 def methods() -> str:
-    """Of every training method its source, what differs from it, its knobs and its controls."""
+    """Of every training method its source, what differs from it, the figure reached, its knobs and its controls."""
     from errata.training.methods.shipped import METHODS
 
     sections = []
@@ -96,6 +108,7 @@ def methods() -> str:
         ]
         sections += [f"### {method.name}", cleandoc(module.__doc__ or "")]
         sections.append(f"Source: {method.paper or 'none'}. It reads the format `{method.format.name}`.")
+        sections.append(f"Figure reached: {figure_of(method.name)}")
         if knobs:
             sections.append(table(["flag", "default", "what it sets"], knobs))
         if method.controls:

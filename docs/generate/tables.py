@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Sequence
+from inspect import cleandoc
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -67,5 +68,5 @@ def fields_of(model: type[BaseModel]) -> str:
 
 def model_section(model: type[BaseModel], title: str | None = None) -> str:
     about = model.__doc__ if "__doc__" in vars(model) else None
-    text = " ".join((about or "").split("\n\n")[0].split())
+    text = cleandoc(about or "")
     return "\n\n".join(part for part in (f"### {title or model.__name__}", text, fields_of(model)) if part)

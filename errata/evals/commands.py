@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from errata.cli_helpers import print_json, ready_to_stop, say_code, say_destinations
+from errata.cli_helpers import print_json, ready_to_stop, say_code, say_destinations, to_stderr
 from errata.errors import UsageError, plain
 from errata.evals.claims import read_claims
 from errata.evals.compare import Size, compare
@@ -38,7 +38,7 @@ def run_eval(recipe: Path, overrides: Sequence[str], *, quiet: bool, trust_hosts
     with watching(quiet=quiet, verb="eval") as watch:
         done = asyncio.run(evaluate_async(loaded, stop=ready_to_stop(), signals=True, watch=watch))
     for line in _lines(done):
-        click.echo(line, err=True)
+        to_stderr(line)
     return done
 
 

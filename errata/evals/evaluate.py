@@ -108,7 +108,7 @@ async def evaluate_async(
     ]
     total = sum(len(task.problems) for task in tasks) * len(recipe.everyone) * len(recipe.decodings)
     pairs = pairs_of(expand(recipe.pairs)) if recipe.pairs else []
-    progress = Progress(ProblemCounts(total), stop)
+    progress = Progress(ProblemCounts(total), stop, recipe.budget)
     run = AllModels(recipe, Path(expand(recipe.run)), prompts, tasks, overlap, pairs, progress, untouched)
     run.refuse_what_would_fail_later()
     run.home.mkdir(parents=True, exist_ok=True)  # what is refused leaves no directory

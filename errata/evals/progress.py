@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from errata.llm.budget import Budget
 from errata.llm.spent import Spent
 from errata.records import Outcome
 from errata.runs.counters import ProblemCounts, Snapshot, StopSignal, spending
@@ -19,6 +20,7 @@ class Progress:
 
     tally: ProblemCounts
     stop: StopSignal
+    budget: Budget
     ledgers: list[Spent] = field(default_factory=list)
     settled: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -51,5 +53,6 @@ class Progress:
             self.tally.pending,
             time.monotonic() - self.started,
             bool(self.stop.requests),
+            self.budget,
             stops=self.stop.requests,
         )

@@ -82,10 +82,12 @@ class Decoding(Settings):
 
 
 class EvalRecipe(Settings):
-    """`errata eval`. `run` is the run directory that the results go to; it need not exist."""
+    """`errata eval`."""
 
     name: str
+    """By default the file's stem."""
     run: str
+    """The run directory that results go to, by default `runs/NAME`; it need not be there."""
     baseline: Model
     """The untouched student: always a row of the table."""
     models: tuple[Model, ...] = ()
@@ -101,7 +103,9 @@ class EvalRecipe(Settings):
     pairs: str | None = None
     """A run directory with pairs (dual CoTs): local models are scored on their key steps."""
     seed: int = 17
+    """Of samples."""
     prompts: str | None = None
+    """A folder whose files replace shipped prompts."""
     limit: int | None = Field(default=None, ge=1)
     """The first so many problems of every task."""
     store: str | None = None

@@ -21,8 +21,11 @@ from errata.errors import BudgetExhausted
 
 class Amounts(Settings):
     usd: float | None = Field(default=None, ge=0)
+    """Dollars at most."""
     tokens: int | None = Field(default=None, ge=0)
+    """Tokens at most, of prompts and completions together."""
     calls: int | None = Field(default=None, ge=0)
+    """Calls that are paid for at most."""
 
 
 class Budget(Amounts):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TextIO
@@ -23,6 +23,8 @@ from errata.waiting import line_pause_s, waiting
 
 RATE_OVER_S = 10.0
 PREPARING = "preparing the run"
+_FRAME_LINES, _FRAME_COLUMNS = 3, 4
+"""What a panel's frame takes of a window, and a line below it."""
 
 
 def money(usd: float | None) -> str:
@@ -277,13 +279,13 @@ def _panel(out: TextIO, verb: str, once_begun: str | None) -> Iterator[Watch]:
             if once_begun and has_begun(snapshot):
                 live.console.print(Text(plain(once_begun)))
                 once_begun = None
-            live.update(_drawn(snapshot, rate(snapshot), verb), refresh=True)
+            live.update(_drawn(snapshot, rate(snapshot), verb, live.console), refresh=True)
 
         with waiting(PREPARING, lambda words: live.update(Text(words), refresh=True)) as end:
             yield _after(end, show)
 
 
-def _drawn(snapshot: Snapshot, rate: float, verb: str) -> Any:
+def _drawn(snapshot: Snapshot, rate: float, verb: str, console: Any) -> Any:
     from rich.panel import Panel
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -293,17 +295,32 @@ def _drawn(snapshot: Snapshot, rate: float, verb: str) -> Any:
     figures = Table.grid(padding=(0, 2))
     for what, value in describe(snapshot, rate):
         figures.add_row(Text(what, style="bold"), Text(value))
-    agents = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("agent", "paid", "cached", "failed", "tokens", "cost"):
-        agents.add_column(heading, justify="left" if heading == "agent" else "right")
-    for name, spent in sorted(snapshot.spent["this_run"]["agents"].items()):
-        tokens = spent["prompt_tokens"] + spent["completion_tokens"]
-        counts = (str(spent[key]) for key in ("paid", "cached", "failed"))
-        agents.add_row(Text(plain(name)), *counts, f"{tokens:,}", money(spent["usd"]))
     whole = Table.grid()
-    for part in (ProgressBar(total=max(tally.total, 1), completed=tally.logged, width=60), figures, agents):
-        whole.add_row(part)
+    whole.add_row(ProgressBar(total=max(tally.total, 1), completed=tally.logged, width=60))
+    whole.add_row(figures)
     notices = [*snapshot.warnings.values(), *([interrupted(snapshot.stops)] if snapshot.stops else [])]
     for text in notices:  # what is printed beside a panel is overwritten by its next state
         whole.add_row(Text(plain(text), style="yellow"))
+    height = len(console.render_lines(whole, console.options.update(width=console.width - _FRAME_COLUMNS)))
+    for part in _agents(snapshot.spent["this_run"]["agents"], console.height - height - _FRAME_LINES):
+        whole.add_row(part)
     return Panel(whole, title=f"errata {verb}", expand=False)
+
+
+def _agents(figures: Mapping[str, Mapping[str, Any]], lines: int) -> list[Any]:
+    """A table of the agents; where it would take more lines, as many as fit and how many there are besides."""
+    from rich.table import Table
+    from rich.text import Text
+
+    agents = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("agent", "paid", "cached", "failed", "tokens", "cost"):
+        agents.add_column(heading, justify="left" if heading == "agent" else "right", overflow="fold")
+    names = sorted(figures)
+    most = len(names) if len(names) < lines else max(1, lines - 2)
+    for name in names[:most]:
+        spent = figures[name]
+        tokens = spent["prompt_tokens"] + spent["completion_tokens"]
+        counts = (str(spent[key]) for key in ("paid", "cached", "failed"))
+        agents.add_row(Text(plain(name)), *counts, f"{tokens:,}", money(spent["usd"]))
+    hidden = len(names) - most
+    return [agents, *([Text(f"and {hidden} more, counted above; a higher window shows them")] if hidden > 0 else [])]

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from errata.cli_helpers import print_json
+from errata.cli_helpers import print_json, to_stderr
 from errata.errors import UsageError
 from errata.runs.progress import money
 from errata.school.recipe import load_school
@@ -29,9 +29,9 @@ def school_command(
     with speaking(quiet=quiet) as say:
         done = run(school, Process([str(path), *overrides], say), say, trust_hosts)
     if done.error:
-        click.echo(done.error, err=True)
+        to_stderr(str(done.error))
     if done.school.stopped:
-        click.echo(f"stopped: {done.school.stopped}", err=True)
+        to_stderr(f"stopped: {done.school.stopped}")
     card = write_card(read_history(school.home)) if (school.home / FILE).exists() else None
     if as_json:
         print_json(done.school.model_dump())

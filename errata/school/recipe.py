@@ -124,6 +124,7 @@ class SchoolRecipe(Settings):
     name: str
     """Of the school's folder; by default the file's stem."""
     runs: Location = "runs"
+    """The folder that the school's folder is made in."""
     store: Location | None = None
     """The response store; by default `.calls` in the school's folder, so that what it takes is what it pays."""
     seed: int = 0
@@ -140,6 +141,7 @@ class SchoolRecipe(Settings):
     train: Training = Training()
     judge: Judge
     rounds: int = Field(default=4, ge=1)
+    """At most; `stop` may end it before."""
     budget: SchoolBudget = SchoolBudget()
     stop: Stop = Stop()
     concurrency: int = Field(default=128, ge=1)

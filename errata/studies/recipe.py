@@ -119,8 +119,11 @@ class StudyRecipe(Settings):
     """`errata study`."""
 
     name: str
+    """Of the study's folder; by default the file's stem."""
     runs: str = "runs"
+    """The folder that the study's folder is made in."""
     seeds: tuple[int, ...] = Field(min_length=1)
+    """Each arm is trained and judged once for each."""
     together: int | None = Field(default=None, ge=1)
     """Steps at a time; by default one per accelerator, else one per two cores."""
     students: dict[str, BaseStudent] = Field(min_length=1)

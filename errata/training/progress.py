@@ -143,7 +143,7 @@ def _drawn(now: TrainingNow) -> Any:
         figures.add_row(Text(plain(what), style="bold"), Text(value))
     whole = Table.grid()
     whole.add_row(ProgressBar(total=max(now.steps, 1), completed=now.step, width=60))
-    whole.add_row(figures)
-    if now.stopping:
+    if now.stopping:  # above the figures, which a low window cuts off
         whole.add_row(Text(STOPPING, style="yellow"))
+    whole.add_row(figures)
     return Panel(whole, title="errata train", expand=False)

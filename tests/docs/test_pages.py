@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 from docs.generate import claims, parts
 from docs.generate.hook import MARK, filled, inward
+from docs.generate.tables import type_text
 from errata.cli import FORMATS, cli
 from errata.records import Transcript
-from errata.schema import KINDS, models_in, recipe_class
+from errata.schema import KINDS, field_docs, models_in, recipe_class
 from errata.training.method_names import METHODS
 from tests.shown_blocks import agrees, blocks, commands, play
 
@@ -41,6 +42,23 @@ def test_every_key_of_every_recipe_has_a_row() -> None:
         assert rows_below(f"Keys of `errata {kind}`", page) == names(outer)
         for model in inner:
             assert rows_below(model.__name__, page) == names(model)
+
+
+def test_every_key_has_a_sentence_or_stands_in_a_section_that_has_one() -> None:
+    """A key whose value is a section of its own leads there."""
+    for kind in KINDS:
+        outer, *inner = models_in(recipe_class(kind))
+        for model in (outer, *(each for each in inner if not vars(each).get("__doc__"))):
+            documented = field_docs(model)
+            silent = {name for name in model.model_fields if not documented.get(name)}
+            leading = {name for name in silent if "](#" in type_text(model.model_fields[name].annotation)}
+            assert silent == leading, model.__name__
+
+
+def test_what_was_once_in_no_page_stands_there() -> None:
+    keys = set(re.findall(r"^\| `(\w+)` \|", page := parts.recipe_keys(), re.MULTILINE))
+    assert keys >= {"store", "rpm", "tpm", "extra", "system", "review", "only_mistakes", "max_chars"}
+    assert "`k_of_n`" in page
 
 
 def test_every_member_of_every_record_has_a_row() -> None:
@@ -75,13 +93,14 @@ def test_the_paper_index_has_a_row_per_method() -> None:
         assert f"| `{name}` |" in index, f"the paper index has no row of {name}"
 
 
-def test_every_method_has_its_flags_and_controls() -> None:
+def test_every_method_has_its_flags_controls_and_figure() -> None:
     from errata.training.methods.shipped import METHODS as VALUES
 
     page = parts.methods()
     for method in VALUES:
         section = page.partition(f"### {method.name}\n")[2].partition("\n### ")[0]
         assert section, method.name
+        assert re.search(r"^Figure reached: .*\d.* \(`recipes/train/\w+\.yaml`\)\.$", section, re.MULTILINE)
         for control in method.controls:
             assert f"`--control {control.name}`" in section
 
@@ -146,3 +165,17 @@ def test_what_the_studies_have_shown_stands_as_their_files_have_it() -> None:
     shown = page.split(claims.BEGIN)[1].split(claims.END)[0]
     assert shown == claims.judged(), "python -m docs.generate.claims prints the table"
     assert shown.count("\n") > 2
+
+
+def test_the_site_is_built_strictly_and_checked_with_the_rest() -> None:
+    makefile = (DOCS.parent / "Makefile").read_text(encoding="utf-8")
+    check = re.search(r"^check:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    assert check
+    assert "$(MAKE) docs" in check[1]
+    assert "make check" in (DOCS.parent / ".ci" / "run").read_text(encoding="utf-8")
+    assert "\nstrict: true\n" in (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
+
+
+def test_completion_is_documented_for_each_shell() -> None:
+    page = (DOCS / "commands.md").read_text(encoding="utf-8")
+    assert all(f"_ERRATA_COMPLETE={shell}_source errata" in page for shell in ("bash", "zsh", "fish"))

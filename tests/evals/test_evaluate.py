@@ -247,6 +247,7 @@ def test_a_recipe_that_cannot_be_right_is_refused(tmp_path: Path, changes: dict[
         load_eval_recipe(path)
 
     assert message in str(raised.value)
+    assert str(raised.value).count("found:") == 1, "no message within another"
 
 
 def test_overrides_change_a_part_of_a_ready_task(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class Watched:
     """A page with everything it requested and complained of."""
 
     def __init__(self, browser: Any, report: Path, hash: str = "", **options: Any) -> None:
-        self.context = browser.new_context(reduced_motion="reduce", **options)
+        self.context = browser.new_context(**{"reduced_motion": "reduce"} | options)
         self.page = self.context.new_page()
         self.page.set_default_timeout(10_000)
         self.requests: list[str] = []
@@ -210,7 +210,8 @@ def test_a_chart_tells_its_figures_under_the_pointer(open_page: Any) -> None:
     playwright.expect(watched.page.locator("#tip")).to_have_text(bar.get_attribute("aria-label"))
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 360)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 390, 1024, 1440])
 def test_nothing_spills_over_at_any_width(open_page: Any, scheme: str, width: int) -> None:
     watched = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
     page = watched.page
@@ -248,7 +249,7 @@ def test_a_table_shows_a_shadow_where_columns_lie_behind_its_edge(open_page: Any
 
 @pytest.mark.parametrize("place", ["pairs", "transcripts", "about"])
 def test_a_link_of_the_contents_lands_on_first_use(open_page: Any, place: str) -> None:
-    watched = open_page(viewport={"width": 1024, "height": 800})
+    watched = open_page(viewport={"width": 1024, "height": 800}, reduced_motion="no-preference")
     watched.page.locator(f".contents a[href='#{place}']").click()
     _lands(watched.page, place)
 
@@ -375,15 +376,21 @@ def test_printed_no_table_is_cut_no_closed_fold_stands_there_and_addresses_are_t
     assert "https://example.org/a" in page.locator("#about > a").evaluate(behind)
 
 
+SHOWN = 12
+"""Pairs that are looked at."""
+
+
 def test_texts_of_pairs_say_where_they_are_unsound(open_page: Any, lesson: Path) -> None:
     run = RunDir(lesson)
     log = list(read_transcripts(run.log, run.index().in_input_order()))
     sound = {each.id: each.sound for one in log for each in one.rationales}
     pairs = [pair.model_dump() for one in log for pair in one.pairs]
+    texts = [pair[side] for pair in pairs[:SHOWN] for side in ("right", "wrong")]
+    assert {sound[each] for each in texts} >= {True, False}
     watched = open_page()
     watched.see("#pair-view")
     page = watched.page
-    for pair in pairs[:6]:
+    for pair in pairs[:SHOWN]:
         page.wait_for_selector("#pair-view .sides")
         for side in ("right", "wrong"):
             marks = page.locator(f"#pair-view .side.{side} .mark").all_inner_texts()

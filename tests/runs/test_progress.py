@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 
 from errata.errors import BudgetExhausted
 from errata.llm.budget import Amounts, Budget
@@ -125,6 +127,58 @@ def test_a_panel_keeps_the_words_for_who_pressed_ctrl_c(stops: int, words: str) 
         out.truncate(out.seek(0))
         watch(replace(snapshot(), draining=True, stops=stops))
     assert words in " ".join(out.getvalue().split())
+
+
+def of_agents(*names: str, **what: Any) -> Snapshot:
+    """A snapshot in which these agents were asked."""
+    now = snapshot(paid=30, usd=1.5, **what)
+    agents = dict.fromkeys(names, now.spent["this_run"]["agents"]["ada \x1b[31m[red]"])
+    return replace(now, spent=now.spent | {"this_run": now.spent["this_run"] | {"agents": agents}})
+
+
+def panel_of(now: Snapshot) -> list[str]:
+    """The lines within the frame of a panel that shows this."""
+    out = Terminal()
+    with watching(quiet=False, stream=out) as watch:
+        assert watch
+        watch(now)
+        shown = out.getvalue()
+    framed = shown[shown.index("╭") : shown.index("╯")]
+    return [line.split("│")[1] for line in framed.splitlines() if "│" in line]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("colour", [{"FORCE_COLOR": "1"}, {"NO_COLOR": "1"}], ids=["colour", "plain"])
+def test_a_panel_cuts_nothing_and_stays_within_the_window(
+    width: int, colour: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ({"COLUMNS": str(width), "LINES": "40"} | colour).items():
+        monkeypatch.setenv(name, value)
+    stages = {stage: Amounts(usd=1, tokens=10_000) for stage in ("exam", "rationales", "peer_review", "dual_cot")}
+    now = of_agents("x" * 70, "ada", budget=Budget(usd=5, calls=200, tokens=2_000_000, stages=stages))
+    lines = [Text.from_ansi(line).plain for line in panel_of(now)]
+    told = " ".join(" ".join(lines).split())
+    assert {len(line) for line in lines} == {len(lines[0])}
+    assert len(lines[0]) + 2 <= width
+    assert dict(describe(now, 0.0))["budget"] in told
+    assert sum(line.count("x") for line in lines[-4:]) == 70
+    assert "…" not in told
+    assert told.count("1,010 $1.50") == 2
+
+
+def test_in_a_low_window_a_panel_says_how_many_agents_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "20")
+    names = [f"agent-{number:02}" for number in range(30)]
+    lines = panel_of(replace(of_agents(*names), draining=True, stops=1))
+    told = " ".join(" ".join(lines).split())
+    assert len(lines) + 2 < 20
+    assert "once more stops them" in told
+    hidden = re.search(r"and (\d+) more, counted above", told)
+    assert hidden
+    assert told.count("agent-") + int(hidden[1]) == 30
+    monkeypatch.setenv("LINES", "50")
+    assert " ".join(panel_of(of_agents(*names))).count("agent-") == 30
 
 
 def test_budgets_are_shown_with_what_is_to_come() -> None:

@@ -55,6 +55,14 @@ def test_a_terminal_gets_a_panel_and_keeps_the_word_for_who_pressed_ctrl_c() -> 
     assert "learning" not in out.getvalue()
 
 
+def test_in_a_low_window_the_word_for_who_pressed_ctrl_c_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "6")
+    out = Terminal()
+    trained(out, stopped=True)
+    last = out.getvalue()[out.getvalue().rindex("errata train") :]
+    assert STOPPING in last
+
+
 def test_elsewhere_a_line_now_and_then() -> None:
     out = io.StringIO()
     trained(out)
@@ -86,6 +94,7 @@ def test_rows_and_student_are_said_to_be_read_until_a_line_tells_what_they_are(
     assert first == "reading rows and student ..."
     assert told[0].startswith("student   tiny, ")
     assert "steps     1" in told, "no figure was logged, and none is told"
+    assert any(line.startswith("next      errata eval RECIPE, where models holds") for line in told)
     assert not any("Saving the dataset" in line for line in (first, *rest))
 
 

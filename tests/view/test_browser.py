@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from asyncio import Event, new_event_loop
 from collections.abc import Iterator
@@ -40,9 +41,11 @@ def served_from(folder: Path) -> Iterator[str]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
     ready.wait()
-    yield address[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
+    try:
+        yield address[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +83,12 @@ def test_a_run_is_opened_from_the_list_and_followed(served: tuple[str, Path], br
     playwright.expect(rows.first).to_contain_text("<script>window.planted = 2</script>")
 
     new = {**lines(run)[0], "problem": {**lines(run)[0]["problem"], "id": f"new-{width}"}}
+    new["calls"][0].update(agent="ada", failure=f"500 {PLANTED}")
     with (run / "transcripts.jsonl").open("ab") as log:
         log.write(orjson.dumps(new) + b"\n")
 
     playwright.expect(rows.first).to_contain_text(f"new-{width}", timeout=10_000)
+    playwright.expect(page.locator("#failures")).to_contain_text(f"new-{width}: ada: 500 <img src=x")
     assert page.evaluate("window.planted") is None
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing is wider than the page"
     assert not complaints
@@ -109,6 +114,27 @@ def test_no_figure_is_out_of_sight_and_each_has_its_heading(
         heights = page.locator("tbody tr:visible").evaluate_all("all => all.map(each => each.clientHeight)")
         assert max(heights) < 600, "no column is a word wide"
     page.close()
+
+
+@pytest.mark.slow
+def test_a_real_run_is_watched_while_it_writes(browser: Any, tmp_path: Path) -> None:
+    recipe = small(tmp_path, "concurrency=2", problems=60)
+    counts: list[int] = []
+    with served_from(tmp_path) as address:
+        page = browser.new_page()
+        writing = threading.Thread(target=lambda: asyncio.run(synthesize(recipe)))
+        writing.start()
+        while page.goto(f"{address}run/demo").status == 404:  # it has not begun
+            writing.join(0.05)
+        keys = page.locator("#keys")
+        while writing.is_alive():
+            counts += [int(number) for number in re.findall(r"done(\d+)", keys.text_content())]
+            writing.join(0.1)
+        playwright.expect(keys).to_contain_text(re.compile(r"done\d+rejected\d+failed0pending0"), timeout=10_000)
+        playwright.expect(page.locator("#newest tbody tr")).to_have_count(20)
+        page.close()
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 2, "it was seen growing"
 
 
 def test_an_empty_folder_says_what_writes_a_run_and_shows_no_table(browser: Any, tmp_path: Path) -> None:

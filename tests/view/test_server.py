@@ -62,6 +62,17 @@ def test_a_run_is_told_as_its_manifest_and_log_have_it(folder: Path) -> None:
     assert len(newest(run, most=2)) == 2
 
 
+def test_failures_are_told_with_the_transcript_that_met_them(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "demo", tmp_path / "demo")
+    run = find_runs(tmp_path)["demo"]
+    last = lines(run.path)[-1]
+    last["calls"][0].update(agent="ada", failure="500 down")
+    with run.log.open("ab") as log:
+        log.write(orjson.dumps(last) + b"\n")
+    assert newest(run)[0].failures == ("ada: 500 down",)
+    assert not any(each.failures for each in newest(run)[1:])
+
+
 def test_half_lines_damaged_ones_and_pipes_are_passed_over(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "demo"
     shutil.copytree(folder / "demo", copy)

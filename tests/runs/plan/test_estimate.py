@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.text import Text
 
 from errata.cli import cli
 from errata.errors import UsageError
 from errata.graphs.call_counts import Rates
 from errata.runs.plan.estimate import estimate, rates_of
 from errata.runs.plan.show import show
+from errata.runs.progress import money
 from errata.runs.runner import synthesize
 from errata.runs.status import status
 from errata.starter import DEMO
@@ -260,3 +262,19 @@ def test_the_tables_show_every_stage(tmp_path: Path, capsys: pytest.CaptureFixtu
     show(estimate(small(tmp_path)))
     out = capsys.readouterr().out
     assert all(stage in out for stage in ("exam", "rationales", "peer_review", "dual_cot", "total"))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_most_dollars_stand_there_at_any_width(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"COLUMNS": str(width), "FORCE_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    price = "agents.student.price={prompt: 100, completion: 100}"
+    result = estimate(small(tmp_path, price, "settings={exam: {sampling: {max_tokens: 300}}}"))
+    show(result)
+    lines = [Text.from_ansi(line).plain for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= width
+    words = " ".join(" ".join(lines).split())
+    assert words.count(money(result["stages"]["exam"]["cost_usd"]["most"])) >= 2, "by stage and by agent"
+    assert words.count("dollars") >= 4
