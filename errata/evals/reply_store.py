@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from errata.config.env import expand
+from errata.config.files import read_plain
 from errata.evals.recipe import EvalRecipe
 from errata.evals.results import write_json
 from errata.llm.budget import Ledger
@@ -37,7 +38,7 @@ def eval_store(recipe: EvalRecipe, home: Path) -> ReplyStore:
 
 def _known(home: Path) -> Ledger:
     try:
-        return ledger_in({"spent": orjson.loads((home / LEDGER / SPENT).read_bytes())})
+        return ledger_in({"spent": orjson.loads(read_plain(home / LEDGER / SPENT))})
     except (OSError, orjson.JSONDecodeError):
         return {}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from errata.config.files import write_whole
+from errata.config.files import read_plain, write_whole
 from errata.errors import UsageError
 from errata.evals.evidence import Verdict
 from errata.records import to_json
@@ -122,7 +122,7 @@ def read_school(home: Path) -> School:
     """The record in a school's folder. Raises UsageError where there is none, or one that cannot be read."""
     file = home / FILE
     try:
-        return School.model_validate(orjson.loads(file.read_bytes()))
+        return School.model_validate(orjson.loads(read_plain(file)))
     except (OSError, orjson.JSONDecodeError, ValidationError) as error:
         raise UsageError(
             f"{file} cannot be read: {error}"[:300], "it says how a school stands", "run `errata school RECIPE`"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from errata.config.files import read_plain
 from errata.data.only import ids_in
 from errata.evals.compare import compare
 from errata.evals.measure import interval_of
@@ -87,7 +88,7 @@ def paid_by_lesson(lesson: Path) -> Payments:
 def paid_by_evals(run: Path) -> Payments:
     """By the ledger of an eval's run."""
     try:
-        spent = orjson.loads((run / LEDGER / SPENT).read_bytes())["all_runs"]
+        spent = orjson.loads(read_plain(run / LEDGER / SPENT))["all_runs"]
     except (OSError, orjson.JSONDecodeError):
         return Payments()
     return Payments(0, _tokens(spent), spent["usd"])

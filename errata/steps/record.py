@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from errata.config.files import open_own
-from errata.errors import ErrataError
+from errata.config.files import open_own, read_plain
+from errata.errors import ErrataError, UsageError
 from errata.runs.times import Times, iso
 
 RECORD = "steps.jsonl"
@@ -28,11 +28,17 @@ class Finish(NamedTuple):
 
 
 def read_record(home: Path) -> list[Finish]:
-    """The steps that have ended, in order. A torn last line, of a process that was killed, is left out."""
+    """The steps that have ended, in order. A torn last line, of a process that was killed, is left out.
+
+    Raises UsageError where the record cannot be read.
+    """
     try:
-        lines = (home / RECORD).read_text(encoding="utf-8").splitlines()
+        lines = read_plain(home / RECORD).splitlines()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        what = f"{home / RECORD} cannot be read: {error.strerror or error}"
+        raise UsageError(what, "it says which steps are done", "put back the file that was written there") from error
     finishes = []
     for line in lines:
         try:

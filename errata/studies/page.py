@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 from pydantic import ValidationError
 
+from errata.config.files import read_plain
 from errata.errors import UsageError
 from errata.evals.comparison import Comparison
 from errata.report.build import WrittenReport, write_report
@@ -37,7 +38,7 @@ def report_of_study(home: Path, out: Path | None = None, say: Say = lambda _: No
     """
     file = home / FILE
     try:
-        study = StudyRecipe.model_validate(orjson.loads(file.read_bytes())["recipe"])
+        study = StudyRecipe.model_validate(orjson.loads(read_plain(file))["recipe"])
     except (OSError, orjson.JSONDecodeError, ValidationError, KeyError, TypeError) as error:
         raise UsageError(
             f"{file} cannot be read: {error}"[:300], "the study's claims stand in it", "run `errata study RECIPE` again"

@@ -22,7 +22,10 @@ from errata.report import build
 from errata.runs.log_lines import DAMAGED
 from errata.runs.runner import synthesize
 from errata.runs.status import status
-from errata.steps.record import RECORD, Finish, append
+from errata.school.record import read_school
+from errata.school.results import paid_by_evals
+from errata.steps.record import RECORD, Finish, append, read_record
+from errata.studies.page import report_of_study
 from tests.small_runs import lines, small
 
 
@@ -120,3 +123,20 @@ def test_no_verb_waits_for_a_fifo(received: Path, name: str, read: Callable[[Pat
 
     with within(30), suppress(ErrataError):
         read(received)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (RECORD, read_record),
+        ("school.json", read_school),
+        ("study.json", report_of_study),
+        ("evals/spent.json", paid_by_evals),
+    ],
+)
+def test_no_record_that_is_a_fifo_is_waited_for(tmp_path: Path, name: str, read: Callable[[Path], object]) -> None:
+    (tmp_path / "evals").mkdir()
+    os.mkfifo(tmp_path / name)
+
+    with within(10), suppress(ErrataError):
+        read(tmp_path)
