@@ -58,9 +58,13 @@ def test_a_terminal_gets_a_panel_and_keeps_the_word_for_who_pressed_ctrl_c() -> 
 def test_in_a_low_window_the_word_for_who_pressed_ctrl_c_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINES", "6")
     out = Terminal()
-    trained(out, stopped=True)
-    last = out.getvalue()[out.getvalue().rindex("errata train") :]
-    assert STOPPING in last
+    panel, state = ShowsProgress(SimpleNamespace(stopped=True), out), SimpleNamespace(global_step=2, max_steps=4)
+    panel.on_train_begin(None, state, None)
+    panel.on_log(None, state, None, logs=LOGS)
+    panel.on_step_end(None, state, None)
+    shown = out.getvalue()
+    panel.close()
+    assert STOPPING in shown
 
 
 def test_elsewhere_a_line_now_and_then() -> None:
