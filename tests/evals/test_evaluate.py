@@ -174,7 +174,7 @@ async def test_a_stop_leaves_what_is_pending_to_the_next_run(tmp_path: Path) -> 
 
 def test_killed_and_started_again_the_files_are_the_same_to_the_byte(tmp_path: Path) -> None:
     path = tmp_path / "trial.yaml"
-    path.write_text(yaml.safe_dump({**RECIPE, **ALONE, "tasks": {"classroom_id": {"limit": 30}}}))
+    path.write_text(yaml.safe_dump({**RECIPE, **ALONE, "tasks": {"classroom_id": {"limit": 200}}}))
     whole = evaluate(path, [f"run={tmp_path}/whole"])
     words = ["eval", str(path), "--quiet", "concurrency=1", f"run={tmp_path}/killed"]
     child = subprocess.Popen([sys.executable, "-m", "errata", *words], cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -189,7 +189,7 @@ def test_killed_and_started_again_the_files_are_the_same_to_the_byte(tmp_path: P
     there = file.read_bytes().count(b"\n")
     done = evaluate(path, [f"run={tmp_path}/killed"])
 
-    assert 3 <= there < 30, "the kill came too late to show anything"
+    assert 3 <= there < 200, "the kill came too late to show anything"
     assert done.spent["this_run"]["paid"] < whole.spent["this_run"]["paid"]
     assert contents(done) == contents(whole)
 
