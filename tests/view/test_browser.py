@@ -15,9 +15,10 @@ import orjson
 import pytest
 
 from benchmarks.report_picture import ARGUMENTS, chromium
+from errata.llm.backends.simulated.server import serving as faculty
 from errata.runs.runner import synthesize
 from errata.view.server import serving
-from tests.small_runs import lines, small
+from tests.small_runs import lines, over_http, small
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -118,11 +119,14 @@ def test_no_figure_is_out_of_sight_and_each_has_its_heading(
 
 @pytest.mark.slow
 def test_a_real_run_is_watched_while_it_writes(browser: Any, tmp_path: Path) -> None:
-    recipe = small(tmp_path, "concurrency=2", problems=60)
+    async def write() -> None:
+        async with faculty(latency=0.1) as url:  # some ten seconds in all, so that it is at work for many a look
+            await synthesize(small(tmp_path, "concurrency=3", *over_http(url), problems=12))
+
     counts: list[int] = []
     with served_from(tmp_path) as address:
         page = browser.new_page()
-        writing = threading.Thread(target=lambda: asyncio.run(synthesize(recipe)))
+        writing = threading.Thread(target=lambda: asyncio.run(write()))
         writing.start()
         while page.goto(f"{address}run/demo").status == 404:  # it has not begun
             writing.join(0.05)
@@ -131,7 +135,7 @@ def test_a_real_run_is_watched_while_it_writes(browser: Any, tmp_path: Path) -> 
             counts += [int(number) for number in re.findall(r"done(\d+)", keys.text_content())]
             writing.join(0.1)
         playwright.expect(keys).to_contain_text(re.compile(r"done\d+rejected\d+failed0pending0"), timeout=10_000)
-        playwright.expect(page.locator("#newest tbody tr")).to_have_count(20)
+        playwright.expect(page.locator("#newest tbody tr")).to_have_count(12)
         page.close()
     assert counts == sorted(counts)
     assert len(set(counts)) > 2, "it was seen growing"
