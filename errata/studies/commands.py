@@ -90,7 +90,8 @@ def _show_results(results: Mapping[str, Any]) -> None:
         for row in claims
     ]
     if rows:
-        drawn = table(f"Claims over {len(results['seeds'])} seeds: {counts(claims)}", headings, rows)
+        seeds = len(results["seeds"])
+        drawn = table(f"Claims over {seeds} {'seed' if seeds == 1 else 'seeds'}: {counts(claims)}", headings, rows)
         show([drawn])
 
 
