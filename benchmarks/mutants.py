@@ -65,7 +65,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "errata/training/align.py": ("tests/training/test_align.py",),
     "errata/training/collate.py": ("tests/training/test_collate.py",),
     "errata/training/losses.py": ("tests/training/test_losses.py",),
-    "errata/training/terms.py": ("tests/training/test_objective.py", "tests/training/test_gradients.py"),
+    "errata/training/terms.py": (
+        "tests/training/test_objective.py",
+        "tests/training/test_gradients.py",
+        "tests/training/methods/test_nce.py",
+    ),
 }
 """The pure logic, and who tests it."""
 

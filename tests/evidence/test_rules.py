@@ -122,7 +122,7 @@ def test_reviewers_who_err_together_are_worth_one() -> None:
 
 
 def seldom_reviewed() -> Evidence:
-    """Three reviewers, of whom each leaves out some texts, beside voters who are not on the panel."""
+    """Three reviewers who each leave out some texts, a fourth who read one, and voters who are not on the panel."""
     rng = np.random.default_rng(3)
     dan, grader, agrees = Voter("review:dan", panel=True), Voter("checks"), Voter("agrees:x", panel=True, counted=False)
     texts = []
@@ -133,6 +133,8 @@ def seldom_reviewed() -> Evidence:
             for each in (BEN, CLEO, dan)
             if rng.random() < 0.7
         }
+        if number == 0:
+            votes |= {BEN: right, Voter("review:eve", panel=True): not right}
         texts.append([Ballot(str(number), "ada", 0, {**votes, grader: not right, agrees: not right}, reviews=3)])
     return evidence(gather(texts))
 
