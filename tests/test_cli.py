@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from errata.runs.runner import synthesize
 from errata.runs.status import status
 from errata.starter import DEMO
 from tests.small_runs import free_port, lines, over_http
+from tests.terminal import Terminal
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "litellm", "transformers", "langchain_core", "langgraph", "datasets", "pydantic", "numpy", "rich"}
@@ -270,10 +270,6 @@ async def test_killed_and_resumed_the_export_is_the_same_to_the_byte(tmp_path: P
 
 
 def test_on_a_terminal_an_error_stays_within_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     out = Terminal()
     monkeypatch.setattr("sys.stderr", out)
     monkeypatch.setenv("COLUMNS", "40")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
@@ -12,11 +11,7 @@ import pytest
 
 from errata import waiting as module
 from errata.waiting import LONGEST_S, line_pause_s, loading, speaking, waiting
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+from tests.terminal import Terminal
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from errata.config.processes import is_running
 from errata.errors import ErrataError
@@ -30,6 +33,15 @@ def read_plain(path: Path) -> bytes:
     """
     with os.fdopen(_plain(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)), "rb") as file:
         return file.read()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON mapping in a plain file; empty where there is none, or one that cannot be read."""
+    try:
+        value = orjson.loads(read_plain(path))
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _plain(descriptor: int) -> int:

@@ -11,10 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from errata.config.env import expand
-from errata.config.files import read_plain
+from errata.config.files import read_json
 from errata.evals.recipe import EvalRecipe
 from errata.evals.results import write_json
 from errata.llm.budget import Ledger
@@ -37,10 +35,7 @@ def eval_store(recipe: EvalRecipe, home: Path) -> ReplyStore:
 
 
 def _known(home: Path) -> Ledger:
-    try:
-        return ledger_in({"spent": orjson.loads(read_plain(home / LEDGER / SPENT))})
-    except (OSError, orjson.JSONDecodeError):
-        return {}
+    return ledger_in({"spent": read_json(home / LEDGER / SPENT)})
 
 
 def write_spent(home: Path, spent: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from errata.config.files import read_plain, write_whole
+from errata.config.files import read_json, write_whole
 from errata.config.yaml_file import unshared
 from errata.errors import UsageError
 from errata.evals.claims import Claim
@@ -199,7 +199,7 @@ def read_eval(path: str | Path) -> Eval:
         )
     beside = where if where.is_dir() else file.parent if file.name == ITEMS else None
     manifest = read_manifest(beside) if beside else Manifest()
-    summary = _json(beside / SUMMARY) if beside else {}
+    summary = read_json(beside / SUMMARY) if beside else {}
     name = manifest.name or (file.parent.name if file.name == ITEMS else file.stem)
     manifest = manifest.model_copy(update={"name": name, "label": manifest.label or name})
     return Eval(where, items, manifest, summary)
@@ -208,7 +208,7 @@ def read_eval(path: str | Path) -> Eval:
 def read_manifest(folder: Path) -> Manifest:
     """The folder's manifest; an empty one where there is none. UsageError where it is that of something else."""
     try:
-        return Manifest.model_validate(_json(folder / MANIFEST))
+        return Manifest.model_validate(read_json(folder / MANIFEST))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise UsageError(
@@ -256,15 +256,6 @@ def _lines(file: Path) -> Iterator[bytes]:
             yield from opened
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}", "results are read from it", "check the path") from error
-
-
-def _json(file: Path) -> dict[str, Any]:
-    """A JSON mapping; empty where it is missing or unreadable, for the items are what counts."""
-    try:
-        value = orjson.loads(read_plain(file))
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def write_json(file: Path, value: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from errata.config.files import open_own, read_plain, write_whole
+from errata.config.files import open_own, read_json, read_plain, write_whole
 from errata.errors import ErrataError, UsageError
 from errata.records import Outcome, Problem, to_json
 from errata.runs.log_lines import (
@@ -63,10 +63,7 @@ class RunDir:
 
     def manifest(self) -> dict[str, Any]:
         """What manifest.json holds; empty where it is missing or unreadable, for the log is what counts."""
-        with suppress(OSError, orjson.JSONDecodeError):
-            value = orjson.loads(read_plain(self.manifest_file))
-            return value if isinstance(value, dict) else {}
-        return {}
+        return read_json(self.manifest_file)
 
     def index(self) -> LogIndex:
         """Where the last line of each problem is, and which lines are damaged."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
-
-from errata.config.files import read_plain
+from errata.config.files import read_json
 from errata.data.only import ids_in
 from errata.evals.compare import compare
 from errata.evals.measure import interval_of
@@ -87,11 +85,8 @@ def paid_by_lesson(lesson: Path) -> Payments:
 
 def paid_by_evals(run: Path) -> Payments:
     """By the ledger of an eval's run."""
-    try:
-        spent = orjson.loads(read_plain(run / LEDGER / SPENT))["all_runs"]
-    except (OSError, orjson.JSONDecodeError):
-        return Payments()
-    return Payments(0, _tokens(spent), spent["usd"])
+    spent = read_json(run / LEDGER / SPENT)
+    return Payments(0, _tokens(spent["all_runs"]), spent["all_runs"]["usd"]) if spent else Payments()
 
 
 def _tokens(spent: dict[str, Any]) -> int:

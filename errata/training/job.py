@@ -9,9 +9,11 @@ on after any stop.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import datasets
 from accelerate import PartialState
 from pydantic import ValidationError
 from transformers import TrainerCallback, set_seed
@@ -24,7 +26,6 @@ from errata.training.method import AnyMethod
 from errata.training.methods.shipped import METHODS
 from errata.training.parse_args import parse
 from errata.training.plain import run_plain
-from errata.training.row_cache import no_bars
 from errata.training.training_run import TrainingRun
 from errata.waiting import waiting
 
@@ -72,7 +73,19 @@ def train(
     set_seed(arguments.training.seed)
     silent = None if speaks else lambda words: None
     try:
-        with no_progress_bars(), no_bars(), waiting("reading rows and student", silent) as training.before_a_line:
+        with no_progress_bars(), _no_bars(), waiting("reading rows and student", silent) as training.before_a_line:
             return (arguments.method.run or run_plain)(training)
     except ValidationError as error:
         raise settings_error(error) from error
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Without the bars of `datasets`, which saves and filters in a moment what took long to make."""
+    enabled = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if enabled:
+            datasets.enable_progress_bars()

@@ -11,8 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from transformers import PreTrainedTokenizerBase
 
 import errata
 from errata.errors import ErrataError
-from errata.models.load import no_progress_bars
 from errata.records import digest
 from errata.training.encode import Group, fingerprint
 
@@ -43,8 +41,7 @@ def cached_rows(key: str, make: Callable[[], Preparation]) -> tuple[Dataset, dic
     with PartialState().local_main_process_first():
         if not (folder / FACTS).is_file():
             _write(folder, *make())
-    with no_progress_bars():
-        return datasets.load_from_disk(str(folder)), orjson.loads((folder / FACTS).read_bytes())
+    return datasets.load_from_disk(str(folder)), orjson.loads((folder / FACTS).read_bytes())
 
 
 def key_of(tokenizer: PreTrainedTokenizerBase, *settings: object) -> str:
@@ -60,25 +57,12 @@ def code_hash() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-@contextmanager
-def no_bars() -> Iterator[None]:
-    """Without the bars of `datasets`, which saves and filters in a moment what took long to make."""
-    enabled = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if enabled:
-            datasets.enable_progress_bars()
-
-
 def _write(folder: Path, groups: Sequence[Group], facts: dict[str, Any]) -> None:
     """Whole or not at all: in a folder beside it, which is then renamed."""
     beside = folder.with_name(f"{folder.name}.{os.getpid()}")
     try:
         shutil.rmtree(folder, ignore_errors=True)  # without facts it is half of one
-        with no_bars():
-            Dataset.from_list([dict(group) for group in groups]).save_to_disk(str(beside))
+        Dataset.from_list([dict(group) for group in groups]).save_to_disk(str(beside))
         (beside / FACTS).write_bytes(orjson.dumps(facts))
         beside.rename(folder)
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from pathlib import Path
 
@@ -14,14 +13,10 @@ from errata.cli import cli
 from errata.runs.counters import Snapshot
 from errata.runs.progress import describe
 from tests.evals.small_evals import RECIPE, recipe
+from tests.terminal import Terminal
 
 LONG = "ada-under-a-name-that-takes-some-room"
 COLOURS = pytest.mark.parametrize("colour", ["FORCE_COLOR", "NO_COLOR"])
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 import pytest
 
-from benchmarks.report_picture import ARGUMENTS, chromium
 from errata.report.build import write_report
 from errata.runs.run_dir import RunDir
 from errata.runs.transcripts import read_transcripts
@@ -21,8 +20,6 @@ from tests.small_runs import lines
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = chromium()
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (Debian: apt install chromium)")
 
 PLANTED = (
     "<script>window.planted = 1</script></script><img src='http://127.0.0.1:9/leak' onerror='window.planted = 2'>"
@@ -51,14 +48,6 @@ def report(lesson: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         items = path / "items.jsonl"
         items.write_bytes(items.read_bytes().replace(b"the answer is", f"{PLANTED} the answer is".encode()))
     return write_report(run).out
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
 
 
 class Watched:

@@ -18,6 +18,7 @@ from errata.records import Outcome
 from errata.runs.counters import ProblemCounts, Snapshot
 from errata.runs.progress import Rate, describe, duration, money, projected, report, watching
 from errata.runs.runner import Summary
+from tests.terminal import Terminal
 
 
 def spent(paid: int = 0, usd: float | None = 0.0) -> dict[str, Any]:
@@ -31,11 +32,6 @@ def snapshot(
 ) -> Snapshot:
     tally = ProblemCounts(20, done=settled, in_flight=in_flight)
     return Snapshot(tally, spent(**what), settled, 20 - settled, elapsed, draining=False, budget=budget or Budget())
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_a_terminal_gets_a_panel() -> None:

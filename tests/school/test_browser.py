@@ -9,17 +9,12 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
-from benchmarks.report_picture import ARGUMENTS, chromium
 from errata.report import build
 from errata.school.page import report_of
 from errata.school.recipe import load_school
 from tests.school.school_data import written
 from tests.school.scripted import Scripted, gone_through
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = chromium()
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (Debian: apt install chromium)")
 WIDE = """all => all.filter(each => each.clientWidth && each.scrollWidth > each.clientWidth)
     .map(each => `${each.getAttribute("aria-label")}: ${each.scrollWidth} in ${each.clientWidth}`)"""
 
@@ -32,14 +27,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "draw", lambda spec, own: Markup("<svg></svg>"))
         yield report_of(school.home).out
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -12,14 +12,10 @@ import pytest
 
 from errata.api import train
 from errata.training.progress import STOPPING, ShowsProgress, TrainingNow, describe
+from tests.terminal import Terminal
 from tests.training.trainings import FIVE
 
 LOGS = {"loss": 1.5, "loss/right": 1.25, "grad_share/wrong": 0.125, "learning_rate": 1e-4, "text": "no number"}
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def by_a_call(run: Path, out: Path, *, progress: bool = False, **more: Any) -> int:

@@ -14,7 +14,6 @@ from typing import Any
 import orjson
 import pytest
 
-from benchmarks.report_picture import ARGUMENTS, chromium
 from errata.llm.backends.simulated.server import serving as faculty
 from errata.runs.runner import synthesize
 from errata.view.server import serving
@@ -22,8 +21,6 @@ from tests.small_runs import lines, over_http, small
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = chromium()
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (Debian: apt install chromium)")
 PLANTED = "<img src=x onerror='window.planted = 1'><script>window.planted = 2</script>"
 
 
@@ -60,14 +57,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     (run / "transcripts.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in log))
     with served_from(folder) as address:
         yield address, run
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("width", [390, 1024, 1440])

@@ -17,7 +17,7 @@ from errata.config.hooks import Hooks, check_hooks
 from errata.errors import UsageError
 from errata.exports.correct_rows import SFT as FORMAT
 from errata.models.files import Files, find
-from errata.models.load import model_of, no_progress_bars, tokenizer_of, unloadable
+from errata.models.load import model_of, tokenizer_of, unloadable
 from errata.training.arguments import option
 from errata.training.encode import fingerprint
 from errata.training.method import GRADER_ONLY, Knobs, Method
@@ -99,8 +99,7 @@ def _refuse(training: GkdTraining) -> None:
 def _frozen(teacher: Files) -> Any:
     """The teacher's weights, ready to be asked and never trained. Raises UsageError."""
     try:
-        with no_progress_bars():
-            return model_of(teacher, dtype="auto").requires_grad_(False).eval()
+        return model_of(teacher, dtype="auto").requires_grad_(False).eval()
     except UsageError:
         raise
     except Exception as error:  # every library below has errors of its own for a damaged file
