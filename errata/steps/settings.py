@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from errata.config.base import Settings
 from errata.config.env import expand
@@ -41,6 +41,9 @@ class BaseStudent(Settings):
     pretrain: dict[str, Any] | None = None
     """Settings of the embedded student's pre-training; `{}` are those of the demo."""
     system: str | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """How the student and what is trained from it are loaded to be asked, as an agent's `extra`: `{dtype: bfloat16}`
+    decodes 1.6 times as many tokens per second on a CPU with bf16. Trainings have settings of their own."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -49,9 +52,9 @@ class BaseStudent(Settings):
         return self
 
     @property
-    def prompt(self) -> dict[str, str]:
-        """`{"system": ...}` as the settings of an agent have it; empty where there is none."""
-        return {"system": self.system} if self.system else {}
+    def as_agent(self) -> dict[str, Any]:
+        """`{"system": ..., "extra": ...}` as the settings of an agent have them; what is not set is left out."""
+        return {key: value for key in ("system", "extra") if (value := getattr(self, key))}
 
     def untouched(self, home: Path) -> str:
         """The student before any training, as `local/` and `--model_name_or_path` take it.

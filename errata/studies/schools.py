@@ -79,7 +79,7 @@ def school_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
     override(data, [f"{key}={json.dumps(value)}" for key, value in changes.items()])
     override(data, [f"{key}={value + (step.seed or 0)}" for key, value in spec.vary.items()])
     data |= {"name": step.part, "runs": str(step.out.parent)}
-    data["student"] = {"model": base_of(study, step.student)} | student.prompt
+    data["student"] = {"model": base_of(study, step.student)} | student.as_agent
     return data, file
 
 

@@ -53,7 +53,7 @@ def lesson_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
     data |= {"name": step.out.name, "runs": str(step.out.parent)}
     if spec.sits_exam:
         student = {"name": "student", "model": f"local/{base_of(study, step.student)}"}
-        data.setdefault("agents", {})["student"] = student | study.students[step.student].prompt
+        data.setdefault("agents", {})["student"] = student | study.students[step.student].as_agent
     return data, folder
 
 
@@ -85,7 +85,7 @@ def eval_data(study: StudyRecipe, step: Step, arms: Iterable[str] | None = None)
     """The recipe of a seed's evals as plain data: the untouched student and every arm, or those that are named."""
     assert step.seed is not None
     home, student_of = home_of(study, step.student, step.seed), partial(made_by, study, step.student, step.seed)
-    own: dict[str, Any] = {"replicate": step.seed, **study.students[step.student].prompt}
+    own: dict[str, Any] = {"replicate": step.seed, **study.students[step.student].as_agent}
     evals = study.evals
     tasks: dict[str, Any] = {name: _varied(task, evals.vary, step.seed) for name, task in evals.tasks.items()}
     return {

@@ -55,12 +55,13 @@ def study(folder: Path, **changes: Any) -> StudyRecipe:
 
 
 def test_a_school_is_the_recipe_with_the_arms_changes_the_seed_and_the_studys_student(tmp_path: Path) -> None:
-    made = study(tmp_path, students={"base": {"model": "m", "system": "Think."}})
+    base = {"model": "m", "system": "Think.", "extra": {"dtype": "bfloat16"}}
+    made = study(tmp_path, students={"base": base})
     school = school_of_step(made, steps_of(made)["school base seed-1 drawn"])
     assert (school.choose.by, school.choose.like, school.choose.count) == ("random", "reachable", 6)
     assert (school.seed, school.data.options["seed"], school.rounds) == (1, 101, 2)
     assert school.judge.tasks["classroom_id"]["options"]["seed"] == 5001
-    assert (school.student.model, school.student.system) == ("m", "Think.")
+    assert school.student.model_dump(exclude_unset=True) == base
     assert school.home == tmp_path / "runs/small/base/seed-1/schools/drawn"
     assert made.school is not None
     assert made.school.recipe == SCHOOL, "the study's recipe stays as it is"

@@ -25,24 +25,29 @@ def test_a_lesson_is_the_recipe_with_the_studys_changes_seed_student_and_place(t
         "vary": {"seed": 0, "problems.options.seed": 100},
         "changes": {"settings.rationales.samples": 1},
     }
-    study = load_study(written(tmp_path, data={"l": data}, students={"base": {"model": "m", "system": "Think."}}))
+    base = {"model": "m", "system": "Think.", "extra": {"dtype": "bfloat16"}}
+    study = load_study(written(tmp_path, data={"l": data}, students={"base": base}))
     made, folder = lesson_data(study, steps_of(study)["lesson base seed-1 l"])
     assert made["seed"] == 1
     assert made["problems"]["options"] == {"count": 5, "seed": 101}
     assert made["settings"]["rationales"]["samples"] == 1
-    assert made["agents"]["student"] == {"name": "student", "model": "local/m", "system": "Think."}
+    assert made["agents"]["student"] == {"name": "student", "model": "local/m"} | {
+        k: base[k] for k in ("system", "extra")
+    }
     assert Path(made["runs"]) / made["name"] == tmp_path / "runs/small/base/seed-1/data/l"
     assert folder == tmp_path
 
 
 def test_evals_are_of_the_untouched_student_and_every_arm_on_the_seeds_items(tmp_path: Path) -> None:
     evals = {"tasks": {"classroom_id": {"options": {"count": 8}}}, "vary": {"options.seed": 1000}}
-    students = {"a": {"model": "one"}, "b": {"model": "two"}}
+    students = {"a": {"model": "one"}, "b": {"model": "two", "extra": {"dtype": "bfloat16"}}}
     study = load_study(written(tmp_path, evals=evals, students=students))
     made = eval_data(study, steps_of(study)["eval b seed-1"])
     assert made["tasks"] == {"classroom_id": {"options": {"count": 8, "seed": 1001}}}
-    assert made["baseline"] == {"name": "untouched", "label": "b:untouched", "model": "local/two", "replicate": 1}
+    alike = {"replicate": 1, "extra": {"dtype": "bfloat16"}}
+    assert made["baseline"] == {"name": "untouched", "label": "b:untouched", "model": "local/two", **alike}
     assert [(model["name"], model["label"]) for model in made["models"]] == [("sft", "b:sft"), ("more", "b:more")]
+    assert all(alike.items() <= model.items() for model in made["models"])
     assert study.evals.tasks == evals["tasks"], "the recipe itself stays as it is"
 
 

@@ -87,7 +87,7 @@ def taught(school: SchoolRecipe, only: Path | None = None) -> dict[str, Any]:
 
 
 def _model(school: SchoolRecipe, name: str, path: str, label: str) -> dict[str, Any]:
-    return {"name": name, "label": label, "model": f"local/{path}", "replicate": school.seed} | school.student.prompt
+    return {"name": name, "label": label, "model": f"local/{path}", "replicate": school.seed} | school.student.as_agent
 
 
 def _recipe(

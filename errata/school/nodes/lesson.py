@@ -91,7 +91,7 @@ def written_lesson(school: SchoolRecipe) -> tuple[dict[str, Any], Path]:
 def _student(school: SchoolRecipe, task: Task) -> dict[str, Any]:
     """The student, asked as in its exam, so that its answers are those that are stored."""
     agent = {"name": STUDENT, "model": f"local/{task.student}", "extra": {"stop_at_answer": True}, "tries": 1}
-    return agent | school.student.prompt
+    return agent | school.student.as_agent
 
 
 def _exam(school: SchoolRecipe) -> dict[str, Any]:

@@ -25,7 +25,7 @@ TASK = Task("lesson", 2, "students/now", usd=0.5, tokens=900)
 
 
 def test_its_problems_student_exam_store_and_budget_are_the_schools(tmp_path: Path) -> None:
-    student = {"model": "somewhere/student", "system": "Be brief."}
+    student = {"model": "somewhere/student", "system": "Be brief.", "extra": {"dtype": "bfloat16"}}
     school = load_school(written(tmp_path, student=student, exam={"samples": 3, "top_p": 0.9, "max_tokens": 32}))
     here = places(school, 2)
     data, folder = lesson_data(school, TASK, only=here.choices)
@@ -40,6 +40,7 @@ def test_its_problems_student_exam_store_and_budget_are_the_schools(tmp_path: Pa
     asked = recipe.agents.student
     assert asked is not None
     assert (asked.name, asked.model, asked.system) == ("student", "local/students/now", "Be brief.")
+    assert asked.extra == {"dtype": "bfloat16"}
     exam = recipe.model_dump()["settings"]["exam"]
     assert exam == {"samples": 3, "sampling": {"temperature": 0.7, "top_p": 0.9, "max_tokens": 32}}
     assert (recipe.budget.usd, recipe.budget.tokens) == (0.5, 900)
