@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
+from typing import Any
 
 from errata.models import continuous, vllm_engine
 from errata.models.batch import Batch
@@ -82,9 +83,14 @@ def stream(
     yield from Batch(checkpoint, waiting, rows, unwanted, lambda: [(next(numbers), job) for job in arrivals()]).run()
 
 
+def is_tiny(model: Any) -> bool:
+    """Whether the model has fewer weights than TINY."""
+    return bool(sum(weights.numel() for weights in model.parameters()) < TINY)
+
+
 def _rows_for(checkpoint: Checkpoint) -> int:
     """How many rows are decoded together."""
-    if sum(weights.numel() for weights in checkpoint.model.parameters()) < TINY:
+    if is_tiny(checkpoint.model):
         return ROWS_OF_A_TINY_MODEL
     return ROWS_ON_CUDA if checkpoint.device.type == "cuda" else ROWS
 

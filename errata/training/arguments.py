@@ -100,7 +100,8 @@ class Training(SFTConfig):
     tokens_per_batch: int | None = option(
         None,
         "Most tokens, padding included, that pass through the student at once: a batch with more goes in parts, rows "
-        "of similar length together. The step is the same, and no row is parted.",
+        "of similar length together. The step is the same, and no row is parted. By default 1024 on a CPU, where the "
+        "student has 10 million weights or more.",
     )
     device_map: str | None = option(
         None, "Where a student's layers lie: auto spreads them over all devices of one process; none takes one device."

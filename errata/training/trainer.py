@@ -16,6 +16,7 @@ from trl import SFTConfig, SFTTrainer
 
 from errata.config.hooks import Hooks, check_attributes, check_hooks
 from errata.errors import Diverged, UsageError
+from errata.models.generate import is_tiny
 from errata.training.arguments import Training
 from errata.training.collate import IGNORED, Batch, Collator, parts_of
 from errata.training.encode import Group, fingerprint, refuse_truncation
@@ -39,6 +40,10 @@ HOOKS: Hooks = {
 ATTRIBUTES = ("_metrics", "_total_train_tokens", "_signature_columns", "aux_loss_enabled")
 """What it reads and sets of it."""
 MODEL_COLUMNS = ("input_ids", "attention_mask", "position_ids")
+TOKENS_ON_CPU = 1024
+"""Tokens that pass at once through a student that is not tiny on a CPU, where no budget is asked for. One core
+with AVX-512 passes 160 tokens/s through a 135M student so, 145 where it takes 2,048 and 130 where it takes 256; and of
+16 rows of SVAMP's rationales 9 % is padding, of 8 without parts 37 %."""
 
 
 class GroupTrainer(SFTTrainer):
@@ -246,7 +251,7 @@ def build_trainer(
         reading=objective.reading(args.seed if args.data_seed is None else args.data_seed),
         side="left" if tokenizer.padding_side == "left" else "right",
         multiple_of=None if args.pad_to_multiple_of is None else int(args.pad_to_multiple_of),
-        tokens=args.tokens_per_batch if isinstance(args, Training) else None,
+        tokens=_token_budget(args, model),
     )
     return GroupTrainer(
         model,
@@ -259,6 +264,14 @@ def build_trainer(
         teacher=teacher,
         **kwargs,
     )
+
+
+def _token_budget(args: SFTConfig, model: Any) -> int | None:
+    """The most tokens that pass through the student at once; None: a batch goes as a whole."""
+    asked = args.tokens_per_batch if isinstance(args, Training) else None
+    if asked is None and args.use_cpu and not args.deepspeed and not is_tiny(model):
+        return TOKENS_ON_CPU
+    return asked
 
 
 BY_LENGTH = ("group_by_length", "batch_rebalance")

@@ -255,6 +255,19 @@ def test_a_diverged_step_ends_training_and_changes_no_weight(tmp_path: Path) -> 
     assert all(torch.equal(value.nan_to_num(), before[key].nan_to_num()) for key, value in model.named_parameters())
 
 
+def test_on_a_cpu_a_batch_goes_in_parts_unless_the_student_is_tiny(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def budget(folder: str, asked: int | None = None) -> int | None:
+        collator: Any = trained(sft(), tmp_path / folder, use_cpu=True, tokens_per_batch=asked).data_collator
+        return collator.tokens  # type: ignore[no-any-return]
+
+    assert budget("tiny") is None
+    monkeypatch.setattr("errata.models.generate.TINY", 1000)
+    assert budget("large") == 1024
+    assert budget("asked", 64) == 64
+
+
 @pytest.mark.parametrize(
     ("terms", "settings", "found"),
     [
