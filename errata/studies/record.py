@@ -22,7 +22,7 @@ def done(steps: Mapping[str, Step], record: list[Finish]) -> set[str]:
     """The steps that need not be done again.
 
     Raises UsageError where a lesson or training was made from other settings: its folder holds what the study does not
-    describe. Evals are made again, since each of their directories knows what it is of.
+    describe. Evals and schools begin again, since each of their folders knows what it is of and keeps what still holds.
     """
     ended = {finish.step: finish for finish in record if finish.code == EXIT_DONE}
     names = set()
@@ -32,7 +32,7 @@ def done(steps: Mapping[str, Step], record: list[Finish]) -> set[str]:
             continue
         if finish.inputs == step.inputs:
             names.add(name)
-        elif step.kind != "eval":
+        elif step.kind not in ("eval", "school"):
             raise UsageError(
                 f"{step.out} was made from other settings",
                 f"{name} has changed in the recipe since, or what it is made from has",

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,12 +104,22 @@ def do_school(study: StudyRecipe, step: Step) -> int:
 def check_schools(study: StudyRecipe, steps: Sequence[Step], say: Any, trusted: Sequence[str] = ()) -> None:
     """Says whom the schools' lessons ask with which key; of each arm, one seed speaks for all.
 
-    Raises UsageError for a school that cannot be right, or whose agents cannot be asked.
+    Raises UsageError for a school that cannot be right, whose agents cannot be asked, or in whose folder one of another
+    recipe lies.
     """
     from errata.school.preflight import check_lesson, parts_of
+    from errata.school.saved import plain_recipe, refuse_another
 
-    for step in {step.part: step for step in steps if step.kind == "school"}.values():
-        check_lesson(parts_of(school_of_step(study, step)), lambda line: say(f"{step.part}: {line}"), trusted)  # noqa: B023
+    for arm, alike in groupby(sorted((step for step in steps if step.kind == "school"), key=_part), key=_part):
+        schools = [school_of_step(study, step) for step in alike]
+        parts = parts_of(schools[0])
+        for school in schools:
+            refuse_another(school, plain_recipe(school, parts.code))
+        check_lesson(parts, lambda line: say(f"{arm}: {line}"), trusted)  # noqa: B023
+
+
+def _part(step: Step) -> str:
+    return step.part
 
 
 def plan_schools(study: StudyRecipe, steps: Mapping[str, Step]) -> Iterator[dict[str, Any]]:

@@ -58,6 +58,22 @@ def test_what_changes_no_outcome_may_change(tmp_path: Path, override: str) -> No
     assert unchangeable(changed) == unchangeable(plain)
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "overrides"),
+    [
+        ("choose", "like", ["choose.by=random", "choose.like=reachable"]),
+        ("student", "extra", ["student.extra.dtype=bfloat16"]),
+    ],
+)
+def test_a_school_begun_before_there_was_a_key_goes_on_without_it(
+    tmp_path: Path, section: str, key: str, overrides: list[str]
+) -> None:
+    _, plain = kept(tmp_path)
+    assert key not in plain[section]
+    _, changed = kept(tmp_path, overrides)
+    assert key in changed[section]
+
+
 def test_a_lesson_in_a_file_and_code_of_ones_own_are_kept_by_what_stands_in_them(tmp_path: Path) -> None:
     import yaml
 

@@ -46,6 +46,17 @@ def test_what_was_made_from_other_settings_is_refused_but_evals_are_made_again(t
         done(other, record)
 
 
+def test_a_school_of_other_settings_begins_again_and_says_itself_whether_it_goes_on(tmp_path: Path) -> None:
+    plain = {"arms": {"taught": {"school": {}}}, "claims": [], "data": {}, "school": {"recipe": "school.yaml"}}
+    steps = steps_of(load_study(written(tmp_path, **plain)))
+    for step in steps.values():
+        step.out.mkdir(parents=True)
+    record = [finish(step) for step in steps.values()]
+    assert done(steps, record) == steps.keys()
+    patient = steps_of(load_study(written(tmp_path, **plain | {"arms": {"taught": {"school": {"rounds": 9}}}})))
+    assert done(patient, record) == set()
+
+
 def test_hours_add_up_over_commands_and_the_rest_goes_by_what_is_like_it(tmp_path: Path) -> None:
     steps = steps_of(load_study(written(tmp_path)))
     sft, more = steps["train base seed-0 sft"], steps["train base seed-0 more"]

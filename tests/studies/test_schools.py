@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from errata.errors import EXIT_BUDGET, EXIT_DONE, EXIT_INTERRUPTED, UsageError
+from errata.school.preflight import parts_of
 from errata.school.run import Outcome
+from errata.school.saved import plain_recipe, save
 from errata.studies.plan import plan_study
 from errata.studies.recipe import StudyRecipe, load_study
 from errata.studies.schools import (
@@ -97,6 +99,23 @@ def test_a_school_that_cannot_be_right_is_refused_before_anything_runs(
     made = study(tmp_path, arms={"a": arm}, school={"recipe": taught, "vary": {}})
     with pytest.raises(UsageError, match=words):
         check_schools(made, list(steps_of(made).values()), lambda line: None)
+
+
+def test_a_school_of_another_recipe_is_refused_before_anything_runs_and_one_of_another_stop_goes_on(
+    tmp_path: Path,
+) -> None:
+    arms = {"taught": ARMS["taught"]}
+    made = study(tmp_path, arms=arms)
+    steps = list(steps_of(made).values())
+    later = school_of_step(made, steps[2])  # of the second seed
+    later.home.mkdir(parents=True)
+    save(later, plain_recipe(later, parts_of(later).code))
+
+    patient = study(tmp_path, arms={"taught": {"school": {"stop.patience": 2, "rounds": 3}}})
+    check_schools(patient, steps, lambda line: None)
+    other = study(tmp_path, arms={"taught": {"school": {"choose.count": 5}}})
+    with pytest.raises(UsageError, match=r"seed-1/schools/taught holds a school of another recipe: choose\.count is 6"):
+        check_schools(other, steps, lambda line: None)
 
 
 def test_a_plan_counts_schools_and_what_they_ask(tmp_path: Path) -> None:

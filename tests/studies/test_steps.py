@@ -59,6 +59,14 @@ def test_a_step_is_another_when_what_goes_into_it_changes(tmp_path: Path) -> Non
     assert all(more_seeds[name].inputs == step.inputs for name, step in before.items())
 
 
+def test_how_a_student_is_loaded_to_be_asked_makes_other_evals_but_no_other_trainings(tmp_path: Path) -> None:
+    before = steps_of(study(tmp_path, students={"base": {"model": "m"}}))
+    after = steps_of(study(tmp_path, students={"base": {"model": "m", "extra": {"dtype": "bfloat16"}}}))
+    assert {name for name in before if before[name].inputs != after[name].inputs} == {
+        name for name, step in before.items() if step.kind == "eval"
+    }
+
+
 def test_the_flags_of_a_training_are_those_of_errata_train(tmp_path: Path) -> None:
     arms = {
         "nat": {"method": "nat", "flags": {"use_peft": True}},
