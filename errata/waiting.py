@@ -56,10 +56,14 @@ def loading(what: str = "errata's parts") -> Iterator[None]:
 
 
 @contextmanager
-def speaking(*, quiet: bool = False, first: str = "at work") -> Iterator[Callable[[str], None]]:
-    """What says lines on stderr, and how long ago the last one was while nothing more is said.
+def speaking(
+    *, quiet: bool = False, first: str = "at work", news: Callable[[], str] | None = None
+) -> Iterator[Callable[[str], None]]:
+    """What says lines on stderr, and while nothing more is said the news, or how long ago the last line was.
 
-    `first` says what is done until the first line comes.
+    Args:
+        first: what is done until the first line comes.
+        news: is asked how far the work is; empty where that is not known.
     """
     if quiet:
         yield lambda line: None
@@ -82,7 +86,8 @@ def speaking(*, quiet: bool = False, first: str = "at work") -> Iterator[Callabl
             with lock:
                 now = time.monotonic()
                 if now >= due:  # else a line has come meanwhile
-                    show(f"{doing}, {now - last:.0f} s {so_far} ..." if so_far else f"{doing} ...")
+                    ago = f"{doing}, {now - last:.0f} s {so_far} ..." if so_far else f"{doing} ..."
+                    show((news() if news else "") or ago)
                     so_far, due = so_far or "so far", now + _pause_s(now - last)
         show("")
 

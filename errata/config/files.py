@@ -35,6 +35,18 @@ def read_plain(path: Path) -> bytes:
         return file.read()
 
 
+def read_tail(path: Path, most: int) -> bytes:
+    """The last bytes of a plain file, at most so many, from the beginning of a line.
+
+    Raises OSError where it is none, or a link.
+    """
+    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = file.seek(max(0, size - most))
+        text = file.read(most)
+    return text.partition(b"\n")[2] if start else text
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON mapping in a plain file; empty where there is none, or one that cannot be read."""
     try:

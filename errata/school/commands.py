@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import click
 from errata.cli_helpers import print_json, to_stderr
 from errata.errors import UsageError
 from errata.runs.progress import money
+from errata.school.places import LOGS
 from errata.school.recipe import load_school
 from errata.school.record import FILE, Round, School, placed, read_school
+from errata.steps.at_work import newest_line
 from errata.waiting import loading, speaking
 
 
@@ -26,7 +30,8 @@ def school_command(
     from errata.school.run import run
 
     school = load_school(path, overrides)
-    with speaking(quiet=quiet) as say:
+    news = partial(newest_line, school.home, LOGS, time.time())
+    with speaking(quiet=quiet, news=news) as say:
         done = run(school, Process([str(path), *overrides], say), say, trust_hosts)
     if done.error:
         to_stderr(str(done.error))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import click
 from errata.cli_helpers import print_json
 from errata.errors import EXIT_DONE, UsageError
 from errata.runs.progress import money
+from errata.steps.at_work import newest_line
 from errata.studies.recipe import StudyRecipe, load_study
+from errata.studies.record import LOGS
 from errata.waiting import loading, speaking, waiting
 
 
@@ -22,7 +26,8 @@ def study_command(
     from errata.studies.run import run
 
     study = load_study(path, overrides)
-    with speaking(quiet=quiet) as say:
+    news = partial(newest_line, study.home, LOGS, time.time())
+    with speaking(quiet=quiet, news=news) as say:
         code = run(study, path, overrides, say, trust_hosts)
     if code != EXIT_DONE:
         return code

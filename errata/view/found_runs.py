@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from errata.config.files import open_own
+from errata.config.files import read_tail
 from errata.records import Transcript
 from errata.runs.in_use import is_on
 from errata.runs.run_dir import RunDir
@@ -178,13 +178,9 @@ def _newest(transcript: Transcript) -> Newest:
 def _tail(log: Path) -> bytes:
     """The last bytes of a log, from the beginning of a line; nothing where there is no plain file."""
     try:
-        with os.fdopen(open_own(log, os.O_RDONLY), "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            start = file.seek(max(0, size - TAIL_BYTES))
-            text = file.read(TAIL_BYTES)
+        return read_tail(log, TAIL_BYTES)
     except OSError:
         return b""
-    return text.partition(b"\n")[2] if start else text
 
 
 def _mapping(value: Any) -> dict[str, Any]:
