@@ -12,6 +12,7 @@ import orjson
 from errata.config.files import open_own
 from errata.errors import EXIT_DONE
 from errata.school.record import holds_school
+from errata.steps.at_work import newest_line
 from errata.steps.record import RECORD, read_record
 from errata.studies.record import LOGS, log_name
 from errata.studies.results import FILE
@@ -46,6 +47,8 @@ class StudyNow:
     """Steps whose last try has failed or was stopped."""
     begun: tuple[str, ...]
     """Steps with a log that have not ended: at work, or cut off with the command that did them."""
+    newest: str
+    """The last line of the log that was written to last, behind its name; empty where a step has ended since."""
     judged: bool
     """Whether its claims are judged, of all steps that have ended."""
     claims: tuple[ClaimNow, ...]
@@ -76,6 +79,7 @@ def study_now(place: str, home: Path) -> StudyNow:
         done=sum(code == EXIT_DONE for code in last.values()),
         failed=tuple(name for name, code in last.items() if code != EXIT_DONE),
         begun=tuple(each.stem for each in logs if each.stem not in last),
+        newest=newest_line(home, LOGS, since=0.0),
         judged=file > 0 and file >= written(home / RECORD),
         claims=claims_in(home / FILE),
         changed=max(file, written(home / RECORD), *map(written, logs)),

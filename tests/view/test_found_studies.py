@@ -54,7 +54,11 @@ def test_steps_are_told_by_how_they_ended(folder: Path) -> None:
     now = study_now("going", folder / "going")
     assert (now.done, now.judged, now.claims) == (2, False, ())
     assert now.failed == ("train_a_seed-0_panel",)
-    assert now.begun == ("train_a_seed-1_panel",)
+    assert (now.begun, now.newest) == (("train_a_seed-1_panel",), "")
+    log = folder / "going/logs/train_a_seed-1_panel.log"
+    log.write_text("steps 1/9\nsteps 2/9 | loss 1.2\n")
+    os.utime(log, (time.time() + 9,) * 2)
+    assert study_now("going", folder / "going").newest == "train_a_seed-1_panel: steps 2/9 | loss 1.2"
     append(folder / "going", finish("train a seed-0 panel", 0))
     assert study_now("going", folder / "going").failed == ()
 
