@@ -2,10 +2,11 @@
 
 Full training with AdamW on the same rows, prompts of 50 to 100 tokens and completions of 40 to 134 as in SVAMP's
 released rationales. `loop` is the ordinary one: `model(..., labels=...)`, backward, clip, step. `learned` gives the LM
-head the learned positions alone, the least that any loop must do. errata's trainer takes a batch in parts, as it does
-on a CPU by default; `in one part` is the same without parts, `trl head` with TRL's fused head, which without Triton
-scores every position. All learned tokens count. On the CPU one thread, and its CPU time, which a busy machine disturbs
-least; arms take turns, and the least disturbed step of each counts. The first step's losses must agree.
+head the learned positions alone, the least that any loop must do. errata's trainer takes a batch in parts, and the
+prompt of a row's rationales once, as it does on a CPU by default; `prompts apart` is the same without the second, `in one
+part` without either, `trl head` with TRL's fused head, which without Triton scores every position. All learned tokens
+count. On the CPU one thread, and its CPU time, which a busy machine disturbs least; arms take turns, and the least
+disturbed step of each counts. The first step's losses must agree.
 """
 
 from __future__ import annotations
@@ -32,17 +33,25 @@ SHAPE = {
 PROMPT, COMPLETION = (50, 100), (40, 134)
 STEPS, ROUNDS = 2, 2
 MARK = 0.9
-ARMS = ("loop", "learned", "errata", "in one part", "trl head")
+ARMS = ("loop", "learned", "errata", "prompts apart", "in one part", "trl head")
+WHOLE = 1_000_000
 
 
-def make_rows(count: int) -> list[Any]:
+def make_rows(count: int, rationales: int) -> list[Any]:
     source = random.Random(17)
+
+    def drawn(tokens: int) -> list[int]:
+        return [source.randrange(2, VOCABULARY) for _ in range(tokens)]
+
     rows = []
     for number in range(count):
-        prompt, completion = source.randint(*PROMPT), source.randint(*COMPLETION)
-        ids = [source.randrange(2, VOCABULARY) for _ in range(prompt + completion - 1)] + [1]
-        member = {"kind": "right", "input_ids": ids, "prompt": prompt, "answer": [0, 0]}
-        rows.append({"id": str(number), "tokenizer": "", "members": [member], "pairs": []})
+        prompt = drawn(source.randint(*PROMPT))
+        members = [
+            {"kind": "right", "input_ids": [*prompt, *drawn(source.randint(*COMPLETION) - 1), 1], "prompt": len(prompt),
+             "answer": [0, 0]}
+            for _ in range(rationales)
+        ]  # fmt: skip
+        rows.append({"id": str(number), "tokenizer": "", "members": members, "pairs": []})
     return rows
 
 
@@ -83,7 +92,7 @@ def bare(rows: list[Any], batch: int, bf16: bool, learned_only: bool) -> Iterato
         yield loss.item()
 
 
-def trainer_of(rows: list[Any], batch: int, bf16: bool, folder: str, budget: int | None) -> Any:
+def trainer_of(rows: list[Any], batch: int, bf16: bool, folder: str, arm: str) -> Any:
     from datasets import Dataset
 
     from benchmarks.train_step import tokenizer
@@ -97,7 +106,8 @@ def trainer_of(rows: list[Any], batch: int, bf16: bool, folder: str, budget: int
     args = Training(
         folder,
         per_device_train_batch_size=batch,
-        tokens_per_batch=budget,
+        tokens_per_batch=WHOLE if arm == "in one part" else None,
+        share_prompts=False if arm in ("prompts apart", "in one part") else None,
         max_steps=len(rows) // batch,
         learning_rate=1e-4,
         lr_scheduler_type="constant",
@@ -137,7 +147,7 @@ def steps_of(arm: str, rows: list[Any], batch: int, bf16: bool) -> tuple[list[fl
     module.takes_fused_head = (lambda *_: True) if arm == "trl head" else own  # type: ignore[assignment]
     try:
         with tempfile.TemporaryDirectory() as folder:
-            trainer = trainer_of(rows, batch, bf16, folder, 1_000_000 if arm == "in one part" else None)
+            trainer = trainer_of(rows, batch, bf16, folder, arm)
             trainer.add_callback(Watch())
             trainer.train()
     finally:
@@ -154,11 +164,12 @@ def main() -> bool:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bf16", action="store_true", help="in bf16 autocast")
     parser.add_argument("--rows", type=int, default=8, help="per step")
+    parser.add_argument("--rationales", type=int, default=1, help="per row, of one prompt")
     parser.add_argument("--arms", nargs="+", default=ARMS, choices=ARMS)
     arguments = parser.parse_args()
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(1)
-    rows = make_rows(arguments.rows * (STEPS + 1))
+    rows = make_rows(arguments.rows * (STEPS + 1), arguments.rationales)
     learned = [sum(len(m["input_ids"]) - m["prompt"] for row in rows for m in row["members"])]
     tokens = learned[0] / (STEPS + 1)
     best: dict[str, float] = {}

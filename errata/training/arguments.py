@@ -103,6 +103,11 @@ class Training(SFTConfig):
         "of similar length together. The step is the same, and no row is parted. By default 1024 on a CPU, where the "
         "student has 10 million weights or more.",
     )
+    share_prompts: bool | None = option(
+        None,
+        "The student reads the prompt of a row's rationales once for all of them; the step is the same. On where "
+        "tokens_per_batch has a default.",
+    )
     device_map: str | None = option(
         None, "Where a student's layers lie: auto spreads them over all devices of one process; none takes one device."
     )

@@ -4,6 +4,8 @@
 
 Where a batch would hold more tokens than a budget, it goes in parts: `more` holds all but the first, each a batch.
 
+Where prompts are shared, the columns of errata.training.shared_prompts say what the student reads instead.
+
 Columns, with B sequences, T positions, N answer positions, M comparisons of one against another:
 
     input_ids, attention_mask, labels   BT   labels are -100 on prompts, padding, and before a known first wrong step
@@ -20,7 +22,7 @@ Columns, with B sequences, T positions, N answer positions, M comparisons of one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
@@ -29,6 +31,7 @@ import torch
 from errata.exports.sequences import KINDS, Kind
 from errata.records import draw
 from errata.training.encode import FILLER, Group, Member, target_start
+from errata.training.shared_prompts import by_prompt, columns, length
 
 Batch = dict[str, Any]
 """Tensors by column; `more` is a list of batches."""
@@ -83,6 +86,7 @@ class Collator:
 
     Args:
         tokens: the most tokens of a part of a batch, padding included; None makes no parts. No row is parted.
+        shares_prompts: whether the student reads a prompt of several members of a row once.
     """
 
     def __init__(
@@ -92,9 +96,10 @@ class Collator:
         side: Literal["right", "left"] = "right",
         multiple_of: int | None = None,
         tokens: int | None = None,
+        shares_prompts: bool = False,
     ) -> None:
         self.pad_id, self.reading, self.side, self.multiple_of = pad_id, reading, side, multiple_of
-        self.tokens = tokens
+        self.tokens, self.shares_prompts = tokens, shares_prompts
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
@@ -102,7 +107,7 @@ class Collator:
 
     def of_first_epoch(self) -> Collator:
         """Reads rows as this one does in its first epoch, whatever epoch this one is told."""
-        return Collator(self.pad_id, self.reading, self.side, self.multiple_of, self.tokens)
+        return Collator(self.pad_id, self.reading, self.side, self.multiple_of, self.tokens, self.shares_prompts)
 
     def __call__(self, rows: Sequence[Group]) -> Batch:
         first, *more = (self._batch(part) for part in self._parts([self._flatten(row) for row in rows]))
@@ -114,28 +119,49 @@ class Collator:
             return [groups]
         parts: list[list[Flat]] = []
         room = 0
-        for group in sorted(groups, key=_longest, reverse=True):
-            if len(group.members) > room:
+        for lengths, group in sorted(((self._lengths(group), group) for group in groups), key=_longest, reverse=True):
+            if len(lengths) > room:
                 parts.append([])
-                room = self.tokens // self._width(group.members)
+                room = self.tokens // self._width(lengths)
             parts[-1].append(group)
-            room -= len(group.members)
+            room -= len(lengths)
         return parts
 
-    def _width(self, members: Sequence[Member]) -> int:
-        width = max(len(member["input_ids"]) for member in members)
+    def _rows(self, members: Sequence[Member]) -> list[list[int]]:
+        """Places of the members that are read as one row."""
+        return by_prompt(members) if self.shares_prompts else [[place] for place in range(len(members))]
+
+    def _lengths(self, group: Flat) -> list[int]:
+        """Tokens of each row that is read of a group."""
+        return [length([group.members[place] for place in places]) for places in self._rows(group.members)]
+
+    def _width(self, lengths: Iterable[int]) -> int:
+        width = max(lengths)
         return -(-width // self.multiple_of) * self.multiple_of if self.multiple_of else width
 
     def _batch(self, groups: Sequence[Flat]) -> Batch:
         members = [member for group in groups for member in group.members]
-        width = self._width(members)
+        width = self._width(len(member["input_ids"]) for member in members)
         starts = [0 if self.side == "right" else width - len(member["input_ids"]) for member in members]
         batch = self._tokens(members, starts, width)
+        batch |= self._shared(groups, members, starts, width)
         batch |= _pair_columns(groups, starts, width)
         batch |= _answer_columns(groups, members, starts, width)
         kinds = [[member["kind"] for member in group.members] for group in groups]
         batch["share"] = torch.tensor([1 / row.count(kind) for row in kinds for kind in row])
         return batch
+
+    def _shared(self, groups: Sequence[Flat], members: Sequence[Member], starts: Sequence[int], width: int) -> Batch:
+        """The columns of shared prompts; none where no prompt of these groups is shared."""
+        rows: list[list[int]] = []
+        first = 0
+        for group in groups:
+            rows += [[first + place for place in places] for places in self._rows(group.members)]
+            first += len(group.members)
+        if len(rows) == len(members):
+            return {}
+        row_width = self._width(length([members[b] for b in places]) for places in rows)
+        return columns(rows, members, starts, width, row_width, self.pad_id)
 
     def _flatten(self, row: Group) -> Flat:
         members, draws = row["members"], self.reading.draws
@@ -181,8 +207,9 @@ def parts_of(batch: Batch) -> list[Batch]:
     return [batch, *batch.get("more", ())]
 
 
-def _longest(group: Flat) -> int:
-    return max(len(member["input_ids"]) for member in group.members)
+def _longest(pair: tuple[list[int], Flat]) -> int:
+    lengths, _ = pair
+    return max(lengths)
 
 
 def _pair_columns(groups: Sequence[Flat], starts: Sequence[int], width: int) -> Batch:

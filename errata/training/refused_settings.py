@@ -36,6 +36,12 @@ def refuse_settings(args: SFTConfig) -> None:
     for name in (name for name, value in unknown.items() if value):
         raise unknown_setting(name)
     _refuse_budget(args)
+    if args.packing and getattr(args, "share_prompts", None):
+        raise UsageError(
+            "the setting share_prompts with packing",
+            "packing joins sequences of different problems in a layout of TRL's",
+            "leave one of them out",
+        )
     _refuse_reporters(args)
     defaults = {each.name: each.default for each in fields(SFTConfig)}
     idle = IDLE if args.packing else IDLE | PACKED

@@ -24,6 +24,7 @@ from errata.training.fillers import filled_up
 from errata.training.hidden_states import add_readout, learned_scores, refuse_scaled_logits, takes_fused_head
 from errata.training.objective import Objective
 from errata.training.refused_settings import refuse_settings, unknown_setting
+from errata.training.shared_prompts import in_sequences, inputs_of, reads_alike
 from errata.training.step_sums import StepSums, squared_norms
 from errata.training.terms import ForwardPass, Teacher
 
@@ -39,7 +40,6 @@ HOOKS: Hooks = {
 """What GroupTrainer overrides of TRL's trainer."""
 ATTRIBUTES = ("_metrics", "_total_train_tokens", "_signature_columns", "aux_loss_enabled")
 """What it reads and sets of it."""
-MODEL_COLUMNS = ("input_ids", "attention_mask", "position_ids")
 TOKENS_ON_CPU = 1024
 """Tokens that pass at once through a student that is not tiny on a CPU, where no budget is asked for. One core
 with AVX-512 passes 160 tokens/s through a 135M student so, 145 where it takes 2,048 and 130 where it takes 256; and of
@@ -132,14 +132,15 @@ class GroupTrainer(SFTTrainer):
         base = self._base
         fused = takes_fused_head(base, batch["input_ids"].device)
 
-        def readout(hidden_BTD: Tensor, project: Any) -> Any:
+        def readout(hidden: Tensor, project: Any) -> Any:
+            hidden_BTD = in_sequences(hidden, batch)
             states.update(hidden_BTD=hidden_BTD, project=project)
             if self.objective.reads_answers:
                 with torch.set_grad_enabled(torch.is_grad_enabled() and self.objective.trains_answers):
                     states["answer_NV"] = project(hidden_BTD.flatten(0, 1)[batch["answer_rows"]])
             return None if fused else learned_scores(base, hidden_BTD, batch["labels"])
 
-        inputs: dict[str, Any] = {name: batch[name] for name in MODEL_COLUMNS if name in batch}
+        inputs: dict[str, Any] = inputs_of(batch)
         if fused:
             inputs |= {"labels": batch["labels"], "fused_lm_head": True}
         outputs = model(**inputs, use_cache=False, readout=readout)
@@ -252,6 +253,7 @@ def build_trainer(
         side="left" if tokenizer.padding_side == "left" else "right",
         multiple_of=None if args.pad_to_multiple_of is None else int(args.pad_to_multiple_of),
         tokens=_token_budget(args, model),
+        shares_prompts=_shares_prompts(args, model),
     )
     return GroupTrainer(
         model,
@@ -269,9 +271,29 @@ def build_trainer(
 def _token_budget(args: SFTConfig, model: Any) -> int | None:
     """The most tokens that pass through the student at once; None: a batch goes as a whole."""
     asked = args.tokens_per_batch if isinstance(args, Training) else None
-    if asked is None and args.use_cpu and not args.deepspeed and not is_tiny(model):
-        return TOKENS_ON_CPU
-    return asked
+    return TOKENS_ON_CPU if asked is None and _is_large_on_cpu(args, model) else asked
+
+
+def _shares_prompts(args: SFTConfig, model: Any) -> bool:
+    """Whether the student reads a prompt of several rationales once.
+
+    Raises UsageError where it was asked to and cannot.
+    """
+    asked = args.share_prompts if isinstance(args, Training) else None
+    if asked is False or (asked is None and not _is_large_on_cpu(args, model)):
+        return False
+    able = not takes_fused_head(model, next(model.parameters()).device) and reads_alike(model)
+    if asked and not able:
+        raise UsageError(
+            "the setting share_prompts with this student",
+            "prompts are shared by a mask of ours, which its attention or TRL's fused head does not take",
+            "leave it out, or set attn_implementation: sdpa",
+        )
+    return able
+
+
+def _is_large_on_cpu(args: SFTConfig, model: Any) -> bool:
+    return bool(args.use_cpu and not args.deepspeed and not is_tiny(model))
 
 
 BY_LENGTH = ("group_by_length", "batch_rebalance")

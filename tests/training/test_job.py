@@ -436,6 +436,7 @@ BASE = ["--from_base", "true"]
         ("ranker", [PAIR | {"rejected": PAIR["chosen"]}], [], "both sides are equal"),
         ("ranker", [PAIR], ["--max_length", "4"], "2 of 2 rationales"),
         ("ranker", [PAIR], ["--tokens_per_batch", "64"], "tokens_per_batch"),
+        ("ranker", [PAIR], ["--share_prompts", "true"], "share_prompts"),
         ("sft", [ROW], ["--terms", "{kind: mcc-kd, reads: [wrong]}"], "among right rationales only"),
         ("sft", [ROW], ["--terms", "{kind: mcc-kd, alhpa: 1}"], "did you mean alpha"),
         ("sft", [ROW], ["--terms", "{kind: nat}"], "terms.0: no kind of terms is called nat"),

@@ -53,6 +53,9 @@ def test_what_is_read_is_taken(tmp_path: Path) -> None:
     packed.tokens_per_batch = 64
     with pytest.raises(UsageError, match="tokens_per_batch with packing"):
         refuse_settings(packed)
+    packed.tokens_per_batch, packed.share_prompts = None, True
+    with pytest.raises(UsageError, match="share_prompts with packing"):
+        refuse_settings(packed)
 
 
 def test_deepspeed_takes_no_token_budget(tmp_path: Path) -> None:

@@ -41,11 +41,10 @@ from errata.training.objective import Objective
 from errata.training.plain import run_plain
 from errata.training.prepare import prepare
 from errata.training.sequence_weights import Key, given_weights, own_weights
+from errata.training.shared_prompts import in_sequences, inputs_of
 from errata.training.terms import Calibrated, Calibration, Likelihood, Term
 from errata.training.trainer import build_trainer
 from errata.training.training_run import TrainingRun
-
-INPUTS = ("input_ids", "attention_mask", "position_ids")
 
 
 @dataclass(frozen=True)
@@ -92,13 +91,12 @@ class NatTeacher:
         """Last hidden states BTD, without gradient."""
         states: list[Tensor] = []
 
-        def readout(hidden_BTD: Tensor, project: Callable[[Tensor], Tensor]) -> None:
-            states.append(hidden_BTD)
+        def readout(hidden: Tensor, project: Callable[[Tensor], Tensor]) -> None:
+            states.append(in_sequences(hidden, batch))
             self._project = project
 
-        inputs = {name: batch[name] for name in INPUTS if name in batch}
         with torch.no_grad(), self.autocast(), self.nat.view(view):
-            self.base(**inputs, use_cache=False, readout=readout)
+            self.base(**inputs_of(batch), use_cache=False, readout=readout)
         return states[0]
 
     def project(self, hidden_ND: Tensor) -> Tensor:

@@ -274,8 +274,9 @@ def run(training: TrainingRun[RankerKnobs]) -> int:
     """Trains the ranker: a student's body with a head that scores."""
     arguments = training.arguments
     assert isinstance(arguments.knobs, RankerKnobs)
-    if training.args.tokens_per_batch is not None:
-        raise UsageError("the setting tokens_per_batch", "a ranker's pairs are not parted", "leave it out")
+    for name in ("tokens_per_batch", "share_prompts"):
+        if getattr(training.args, name) is not None:
+            raise UsageError(f"the setting {name}", "a ranker's pairs are neither parted nor joined", "leave it out")
     prepared = prepare_pairs(arguments)
     student = prepared.student
     lora = lora_of(arguments.model)
