@@ -3,10 +3,10 @@
 Full training with AdamW on the same rows, prompts of 50 to 100 tokens and completions of 40 to 134 as in SVAMP's
 released rationales. `loop` is the ordinary one: `model(..., labels=...)`, backward, clip, step. `learned` gives the LM
 head the learned positions alone, the least that any loop must do. errata's trainer takes a batch in parts, and the
-prompt of a row's rationales once, as it does on a CPU by default; `prompts apart` is the same without the second, `in one
-part` without either, `trl head` with TRL's fused head, which without Triton scores every position. All learned tokens
-count. On the CPU one thread, and its CPU time, which a busy machine disturbs least; arms take turns, and the least
-disturbed step of each counts. The first step's losses must agree.
+prompt of a row's rationales once, as it does on a CPU by default; `prompts apart` is the same without the second, `in
+one part` without either, `trl head` with TRL's fused head, which without Triton scores every position. All learned
+tokens count. On the CPU one thread, and its CPU time, which a busy machine disturbs least; arms take turns, and the
+least disturbed step of each counts. The first step's losses must agree.
 """
 
 from __future__ import annotations
