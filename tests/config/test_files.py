@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from errata.config.files import open_own, read_plain, write_whole
+from errata.config.files import open_own, read_plain, read_tail, write_whole
 from errata.errors import ErrataError
 
 
@@ -61,3 +61,12 @@ def test_reading_follows_a_link_and_waits_for_no_fifo(tmp_path: Path) -> None:
     for name in ("fifo", "none", "."):
         with pytest.raises(OSError, match=r"plain file|No such file"):
             read_plain(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("most", "tail"),
+    [(99, b"one\ntwo\nthree\n"), (14, b"one\ntwo\nthree\n"), (13, b"two\nthree\n"), (6, b""), (5, b"")],
+)
+def test_a_tail_begins_with_a_line(tmp_path: Path, most: int, tail: bytes) -> None:
+    (tmp_path / "log").write_bytes(b"one\ntwo\nthree\n")
+    assert read_tail(tmp_path / "log", most) == tail
