@@ -9,7 +9,7 @@ from errata.errors import plain
 from errata.steps.record import RECORD
 
 TAIL_BYTES = 4096
-MOST_CHARS = 200
+MOST_CHARS = 300
 
 
 def newest_line(home: Path, logs: str, since: float) -> str:

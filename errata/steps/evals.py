@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from errata.errors import EXIT_SOME_FAILED, ErrataError
+from errata.runs.progress import watching
 
 if TYPE_CHECKING:
     from errata.evals.recipe import EvalRecipe
@@ -19,7 +20,8 @@ def evaluate_all(recipe: EvalRecipe, *, untouched: bool = True) -> int:
     """
     from errata.evals.evaluate import evaluate_async
 
-    done = asyncio.run(evaluate_async(recipe, signals=True, untouched=untouched))
+    with watching(quiet=False, verb="eval") as watch:
+        done = asyncio.run(evaluate_async(recipe, signals=True, untouched=untouched, watch=watch))
     if done.error is not None:
         raise done.error
     if done.exit_code == EXIT_SOME_FAILED:

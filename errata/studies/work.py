@@ -60,11 +60,14 @@ def lesson_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
 def _lesson(study: StudyRecipe, step: Step) -> int:
     import asyncio
 
+    from errata.runs.progress import watching
     from errata.runs.recipe import check, recipe_of
     from errata.runs.runner import synthesize
 
     data, folder = lesson_data(study, step)
-    summary = asyncio.run(synthesize(check(recipe_of(data, folder, str(folder / study.name))), signals=True))
+    recipe = check(recipe_of(data, folder, str(folder / study.name)))
+    with watching(quiet=False) as watch:
+        summary = asyncio.run(synthesize(recipe, signals=True, watch=watch))
     if summary.error is not None:
         raise summary.error
     return EXIT_DONE if summary.exit_code == EXIT_SOME_FAILED else summary.exit_code
@@ -98,7 +101,8 @@ def eval_data(study: StudyRecipe, step: Step, arms: Iterable[str] | None = None)
         "tasks": tasks,
         "decodings": {name: _with_ranker(each, student_of) for name, each in evals.decodings.items()},
         "concurrency": evals.concurrency,
-        "seed": step.seed,
+        # the untouched student's greedy replies are the same for all seeds, and found in the store by the next
+        "seed": step.seed if any(each.get("temperature", 0) != 0 for each in evals.decodings.values()) else 0,
     }
 
 

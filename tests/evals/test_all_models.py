@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from errata.errors import UsageError
+from errata.evals.eval_run import refuse_another
 from errata.evals.evaluate import evaluate_async
 from errata.llm.backends.simulated.server import Faults, serving
 from tests.evals.small_evals import over_http, recipe
@@ -37,6 +38,17 @@ async def test_another_eval_in_the_directory_is_refused(tmp_path: Path) -> None:
     other = {"name": "pupil", "model": "simulated/pupil?skill=0.1"}
     with pytest.raises(UsageError, match="another model"):
         await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}, baseline=other))
+
+
+async def test_a_local_model_that_decodes_greedily_may_have_another_seed(tmp_path: Path) -> None:
+    (done,) = (await evaluate_async(recipe(tmp_path, decodings={"greedy": {}}))).evals[:1]
+    local = done.manifest.model_copy(update={"fingerprint": "weights"})
+    (done.path / "manifest.json").write_text(local.model_dump_json(), encoding="utf-8")
+
+    refuse_another(done.path, local.model_copy(update={"seed": 18}))
+    drawn = local.model_copy(update={"seed": 18, "decoding": local.decoding | {"temperature": 0.7}})
+    with pytest.raises(UsageError, match="holds an eval with another"):
+        refuse_another(done.path, drawn)
 
 
 async def test_only_the_prompt_of_the_exam_must_be_the_same(tmp_path: Path) -> None:

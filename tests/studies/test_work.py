@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from errata.studies.recipe import load_study
@@ -49,6 +50,16 @@ def test_evals_are_of_the_untouched_student_and_every_arm_on_the_seeds_items(tmp
     assert [(model["name"], model["label"]) for model in made["models"]] == [("sft", "b:sft"), ("more", "b:more")]
     assert all(alike.items() <= model.items() for model in made["models"])
     assert study.evals.tasks == evals["tasks"], "the recipe itself stays as it is"
+
+
+@pytest.mark.parametrize(("temperature", "seed"), [(0, 0), (0.7, 1), (None, 1)])
+def test_seeds_share_what_greedy_decoding_gives_and_nothing_that_is_drawn(
+    tmp_path: Path, temperature: float | None, seed: int
+) -> None:
+    decodings = {"greedy": {}, "other": {"temperature": temperature}}
+    evals = {"tasks": ["classroom_id"], "decodings": decodings}
+    study = load_study(written(tmp_path, claims=[], evals=evals))
+    assert eval_data(study, steps_of(study)["eval base seed-1"])["seed"] == seed
 
 
 def test_a_decoding_weighs_votes_by_the_ranker_of_its_seed_which_sits_no_eval(tmp_path: Path) -> None:

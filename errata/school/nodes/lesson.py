@@ -13,6 +13,7 @@ from typing import Any
 
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, ErrataError
+from errata.runs.progress import watching
 from errata.runs.recipe import SynthRecipe, check, recipe_of
 from errata.runs.runner import Summary, synthesize
 from errata.school.places import STUDENT, Task, places, store
@@ -33,7 +34,8 @@ def lesson(school: SchoolRecipe, task: Task) -> int:
     here = places(school, task.round)
     data, folder = lesson_data(school, task, only=here.choices)
     recipe = recipe_in(data, folder, school)
-    summary = asyncio.run(synthesize(recipe, signals=True))
+    with watching(quiet=False) as watch:
+        summary = asyncio.run(synthesize(recipe, signals=True, watch=watch))
     if summary.error is not None:
         raise summary.error
     if summary.exit_code == EXIT_SOME_FAILED:
