@@ -7,18 +7,19 @@ imported, so that only the first pays for it; the memory of a step is given back
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from errata.config.files import open_own
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
-from errata.models.memory import give_memory_back
 
 
 def serve(perform: Callable[[Mapping[str, Any]], int]) -> None:
@@ -56,6 +57,17 @@ def _performed(perform: Callable[[Mapping[str, Any]], int], request: Mapping[str
     except Exception as error:
         traceback.print_exc()
         return EXIT_OTHER, f"{type(error).__name__}: {error}"
+
+
+def give_memory_back() -> None:
+    """Returns to the system what ended steps held.
+
+    glibc keeps freed blocks for later ones and returns none below one that lives: after one training of a 135M student
+    a process that held no tensor kept 2.1 GB, after two long ones 15, and was killed for it in the eval that followed.
+    """
+    gc.collect()
+    with suppress(AttributeError, OSError):  # another C library: nothing of the kind
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager

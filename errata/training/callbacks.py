@@ -16,7 +16,6 @@ from accelerate.utils import reduce
 from transformers import TrainerCallback
 
 from errata.errors import Diverged, ErrataError
-from errata.models.memory import trim_heap
 from errata.training.progress import STOPPING
 
 ECHO_S = 3.0
@@ -80,13 +79,6 @@ class Finite(TrainerCallback):
                 "the student has diverged; this step has changed no weight and the last checkpoint stands",
                 "lower the learning rate, or the weight of what pushes down (beta; bounded: true)",
             )
-
-
-class TrimsHeap(TrainerCallback):
-    """Returns after each step what its tensors held: those of the next have other lengths and would not fit there."""
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        trim_heap()
 
 
 @contextmanager

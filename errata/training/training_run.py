@@ -14,9 +14,8 @@ import click
 from transformers import Trainer, TrainerCallback
 
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
-from errata.models.generate import is_tiny
 from errata.runs.manifest import git
-from errata.training.callbacks import Finite, Stopper, TrimsHeap, explained
+from errata.training.callbacks import Finite, Stopper, explained
 from errata.training.capacity import capacity_of
 from errata.training.checkpoints import (
     KIND,
@@ -161,8 +160,6 @@ class TrainingRun(Generic[K]):
         trainer.add_callback(stopper)
         trainer.add_callback(Finite())
         trainer.add_callback(WritesCards(self.write_card))
-        if self.args.use_cpu and not is_tiny(trainer.model):
-            trainer.add_callback(TrimsHeap())
         panel = show_progress(trainer, stopper, visible=self.speaks and not self.args.disable_tqdm)
         try:
             with stopper.listening(), explained(), threads_for(trainer.model):

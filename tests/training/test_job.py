@@ -171,17 +171,6 @@ def test_nce_distils_a_nat_student_into_an_adapter(nat: Path, run: Path, tmp_pat
     assert load(str(out), device="cpu").context == 1024
 
 
-@pytest.mark.parametrize(("tiny", "times"), [(10_000_000, 0), (1000, 2)])
-def test_the_heap_is_trimmed_after_each_step_unless_the_student_is_tiny(
-    tiny: int, times: int, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trimmed: list[int] = []
-    monkeypatch.setattr("errata.models.generate.TINY", tiny)
-    monkeypatch.setattr("errata.training.callbacks.trim_heap", lambda: trimmed.append(1))
-    assert go("sft", run, tmp_path / "out", "--max_steps", "2") == 0
-    assert len(trimmed) == times
-
-
 def test_a_ranker_is_read_again(run: Path, tmp_path: Path) -> None:
     assert go("ranker", run, tmp_path / "out", "--use_peft") == 0
 
