@@ -64,15 +64,15 @@ def _add(steps: dict[str, Step], step: Step) -> Step:
 def _add_seed(steps: dict[str, Step], study: StudyRecipe, name: str, student: BaseStudent, seed: int) -> None:
     base = (f"pretrain {name}",) if student.pretrain is not None else ()
     origin = digest(student.model_dump(mode="json", exclude={"extra"}))
-    asked = digest(origin, student.extra) if student.extra else origin
-    lessons = {data: _lesson(study, name, seed, data, base, asked) for data in study.data}
+    exam_key = digest(origin, student.extra) if student.extra else origin
+    lessons = {data: _lesson(study, name, seed, data, base, exam_key) for data in study.data}
     for step in lessons.values():
         if step is not None:
             _add(steps, step)
     trained: dict[str, Step] = {}
     for arm in _in_order(study):
         if study.arms[arm].school is not None:
-            trained[arm] = _add(steps, _school(study, name, seed, arm, base, asked))
+            trained[arm] = _add(steps, _school(study, name, seed, arm, base, exam_key))
             continue
         lesson = lessons[study.data_of(arm)]
         before = [trained[other] for other in study.arms[arm].needs]
@@ -86,12 +86,14 @@ def _add_seed(steps: dict[str, Step], study: StudyRecipe, name: str, student: Ba
         )
     evals = study.evals.model_dump(mode="json")
     arms = tuple(step.name for step in trained.values())
-    inputs = digest(evals, seed, asked, [step.inputs for step in trained.values()])
+    inputs = digest(evals, seed, exam_key, [step.inputs for step in trained.values()])
     out = home_of(study, name, seed) / "evals"
     _add(steps, Step(f"eval {name} seed-{seed}", "eval", out, (*base, *arms), inputs, name, seed))
 
 
-def _lesson(study: StudyRecipe, student: str, seed: int, data: str, base: tuple[str, ...], asked: str) -> Step | None:
+def _lesson(
+    study: StudyRecipe, student: str, seed: int, data: str, base: tuple[str, ...], exam_key: str
+) -> Step | None:
     """The step that makes an arm's data; None where it is there."""
     spec = study.data[data]
     if spec.recipe is None:
@@ -99,16 +101,16 @@ def _lesson(study: StudyRecipe, student: str, seed: int, data: str, base: tuple[
     where = run_of(study, student, seed, data)
     seeded, sits = bool(spec.vary), spec.sits_exam
     name = " ".join(["lesson", *([student] if sits else []), *([f"seed-{seed}"] if seeded else []), data])
-    inputs = digest(spec.model_dump(mode="json"), seed if seeded else None, asked if sits else None)
+    inputs = digest(spec.model_dump(mode="json"), seed if seeded else None, exam_key if sits else None)
     return Step(name, "lesson", where, base if sits else (), inputs, student, seed, data)
 
 
-def _school(study: StudyRecipe, student: str, seed: int, arm: str, base: tuple[str, ...], asked: str) -> Step:
+def _school(study: StudyRecipe, student: str, seed: int, arm: str, base: tuple[str, ...], exam_key: str) -> Step:
     """The step of an arm that is a school."""
     assert study.school is not None
     spec, changes = study.school.model_dump(mode="json"), study.arms[arm].school
     out = school_home(study, student, seed, arm)
-    inputs = digest(spec, changes, asked, seed)
+    inputs = digest(spec, changes, exam_key, seed)
     return Step(f"school {student} seed-{seed} {arm}", "school", out, base, inputs, student, seed, arm)
 
 

@@ -84,7 +84,7 @@ def columns(
     return {"row_ids": ids_RL, "row_positions": positions_RL, "branch": branch_RL, "place_in_rows": place_BT}
 
 
-def seen(branch_RL: Tensor) -> Tensor:
+def visible(branch_RL: Tensor) -> Tensor:
     """Whether a position attends to another: R1LL, the reader first."""
     one_R1L, other_RL1 = branch_RL[:, None, :], branch_RL[:, :, None]
     before_LL = torch.ones(branch_RL.shape[1:] * 2, dtype=torch.bool, device=branch_RL.device).tril()
@@ -95,7 +95,7 @@ def inputs_of(batch: dict[str, Any]) -> dict[str, Tensor]:
     """What the student reads of a batch."""
     if "row_ids" not in batch:
         return {name: batch[name] for name in ALONE if name in batch}
-    mask = seen(batch["branch"])
+    mask = visible(batch["branch"])
     return {"input_ids": batch["row_ids"], "attention_mask": mask, "position_ids": batch["row_positions"]}
 
 

@@ -270,8 +270,8 @@ def build_trainer(
 
 def _token_budget(args: SFTConfig, model: Any) -> int | None:
     """The most tokens that pass through the student at once; None: a batch goes as a whole."""
-    asked = args.tokens_per_batch if isinstance(args, Training) else None
-    return TOKENS_ON_CPU if asked is None and _is_large_on_cpu(args, model) else asked
+    flag = args.tokens_per_batch if isinstance(args, Training) else None
+    return TOKENS_ON_CPU if flag is None and _is_large_on_cpu(args, model) else flag
 
 
 def _shares_prompts(args: SFTConfig, model: Any) -> bool:
@@ -279,11 +279,11 @@ def _shares_prompts(args: SFTConfig, model: Any) -> bool:
 
     Raises UsageError where it was asked to and cannot.
     """
-    asked = args.share_prompts if isinstance(args, Training) else None
-    if asked is False or (asked is None and not _is_large_on_cpu(args, model)):
+    flag = args.share_prompts if isinstance(args, Training) else None
+    if flag is False or (flag is None and not _is_large_on_cpu(args, model)):
         return False
     able = not takes_fused_head(model, next(model.parameters()).device) and reads_alike(model)
-    if asked and not able:
+    if flag and not able:
         raise UsageError(
             "the setting share_prompts with this student",
             "prompts are shared by a mask of ours, which its attention or TRL's fused head does not take",

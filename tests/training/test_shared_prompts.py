@@ -16,7 +16,7 @@ from errata.training import shared_prompts
 from errata.training.collate import Collator, Reading, parts_of
 from errata.training.encode import Member
 from errata.training.objective import Objective
-from errata.training.shared_prompts import by_prompt, columns, in_sequences, inputs_of, length, reads_alike, seen
+from errata.training.shared_prompts import by_prompt, columns, in_sequences, inputs_of, length, reads_alike, visible
 from tests.training.gradient_checks import METHODS, TELLING, error_of, trained
 from tests.training.lab import mcc_kd, sample_rows, sft, tiny_llama
 
@@ -40,7 +40,7 @@ def test_every_position_sees_its_own_sequence_up_to_itself(
     rows = by_prompt(members)
     lengths = [length([members[b] for b in places]) for places in rows]
     batch = columns(rows, members, starts, width, max(lengths) + 2, 0)
-    mask, size = seen(batch["branch"])[:, 0], batch["branch"].shape[1]
+    mask, size = visible(batch["branch"])[:, 0], batch["branch"].shape[1]
     assert sorted(b for places in rows for b in places) == list(range(len(members)))
     assert int((batch["branch"] >= 0).sum()) == sum(lengths)
     assert mask.any(-1).all(), "a position that sees nothing would make every state no number"
@@ -78,7 +78,7 @@ def test_padding_on_the_left_makes_the_same_step(tmp_path: Path) -> None:
 def test_control_a_branch_that_sees_the_others_makes_another_step(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(shared_prompts, "seen", lambda branch_RL: seen(branch_RL.clamp(max=0)))
+    monkeypatch.setattr(shared_prompts, "visible", lambda branch_RL: visible(branch_RL.clamp(max=0)))
     monkeypatch.setattr("errata.training.trainer.reads_alike", lambda model: True)
     assert error_of("combined", trained(METHODS["combined"][0], tmp_path, share_prompts=True)) > 100 * CLOSE
 
@@ -111,7 +111,7 @@ def test_a_student_shares_prompts_where_trying_it_shows_that_it_can(monkeypatch:
     assert reads_alike(mistral(sliding_window=None))
     assert not reads_alike(mistral(sliding_window=8)), "its window would be lost"
     assert not reads_alike(tiny_llama(attn_implementation="eager"))
-    monkeypatch.setattr(shared_prompts, "seen", lambda branch_RL: seen(branch_RL.clamp(max=0)))
+    monkeypatch.setattr(shared_prompts, "visible", lambda branch_RL: visible(branch_RL.clamp(max=0)))
     assert not reads_alike(student), "as if its attention took the mask for another"
 
 
