@@ -35,6 +35,7 @@ STEPS, ROUNDS = 2, 2
 MARK = 0.9
 ARMS = ("loop", "learned", "errata", "prompts apart", "in one part", "trl head")
 WHOLE = 1_000_000
+"""More tokens than any batch has, so that it goes in one part."""
 
 
 def make_rows(count: int, rationales: int) -> list[Any]:

@@ -33,7 +33,7 @@ def plain_recipe(school: SchoolRecipe, code: Mapping[str, Code]) -> dict[str, An
     if school.choose.like is None:
         del plain["choose"]["like"]  # schools begun before there was this key go on
     if not school.student.extra:
-        del plain["student"]["extra"]  # as above
+        del plain["student"]["extra"]  # those begun before this one too
     plain["lesson"] = written_lesson(school)[0] if school.lesson else {}
     files = {name: each.sha256 for name, each in code.items()}
     if school.train.config:
