@@ -12,26 +12,36 @@ TAIL_BYTES = 4096
 MOST_CHARS = 300
 
 
-def newest_line(home: Path, logs: str, since: float) -> str:
-    """The last line of that log which was written to last, behind its name; empty where no step at work wrote one.
+def newest_log(home: Path, logs: str, since: float) -> Path | None:
+    """That log which was written to last; None where no step at work wrote one.
 
-        train_base_seed-0_sft: steps 14/100 | loss 0.98 | time 5m, 31m left, 0.047 steps/s
-
-    What a step wrote before one has ended was perhaps that one's, and is left for the next line of those at work.
+    A step's log is made or written to as it begins, and its line in the record when it ends: what was written before
+    one has ended was perhaps that one's.
 
     Args:
         logs: the folder of logs in `home`, which also holds the record of steps.
         since: the time before which another command wrote.
     """
     try:
-        written = {log: log.lstat().st_mtime for log in (home / logs).glob("*.log")}
-        log = max(written, key=written.__getitem__)
+        written, log = max((log.lstat().st_mtime, log) for log in (home / logs).glob("*.log"))
         record = home / RECORD
-        ended = record.lstat().st_mtime if record.exists() else since
-        if written[log] < max(since, ended):
-            return ""
-        lines = read_tail(log, TAIL_BYTES).decode(errors="replace").splitlines()
+        return log if written >= max(since, record.lstat().st_mtime if record.exists() else since) else None
     except (OSError, ValueError):  # no log yet, or one that goes away meanwhile
+        return None
+
+
+def newest_line(home: Path, logs: str, since: float) -> str:
+    """The last line of the newest log, behind its name; empty where no step at work wrote one.
+
+        train_base_seed-0_sft: steps 14/100 | loss 0.98 | time 5m, 31m left, 0.047 steps/s
+
+    Args:
+        home, logs, since: as `newest_log` takes them.
+    """
+    log = newest_log(home, logs, since)
+    try:
+        lines = read_tail(log, TAIL_BYTES).decode(errors="replace").splitlines() if log else []
+    except OSError:  # it has gone away
         return ""
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return plain(f"{log.stem}: {last}")[:MOST_CHARS] if last else ""
+    return plain(f"{log.stem}: {last}")[:MOST_CHARS] if log and last else ""

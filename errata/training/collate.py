@@ -79,6 +79,8 @@ class Flat(NamedTuple):
     compared: list[tuple[int, int]]
     sides: list[tuple[int, list[int]]]
     """(member, its key tokens) for either side of every pair."""
+    rows: list[list[int]]
+    """Places of the members that are read as one row."""
 
 
 class Collator:
@@ -127,13 +129,10 @@ class Collator:
             room -= len(lengths)
         return parts
 
-    def _rows(self, members: Sequence[Member]) -> list[list[int]]:
-        """Places of the members that are read as one row."""
-        return by_prompt(members) if self.shares_prompts else [[place] for place in range(len(members))]
-
-    def _lengths(self, group: Flat) -> list[int]:
+    @staticmethod
+    def _lengths(group: Flat) -> list[int]:
         """Tokens of each row that is read of a group."""
-        return [length([group.members[place] for place in places]) for places in self._rows(group.members)]
+        return [length([group.members[place] for place in places]) for places in group.rows]
 
     def _width(self, lengths: Iterable[int]) -> int:
         width = max(lengths)
@@ -156,7 +155,7 @@ class Collator:
         rows: list[list[int]] = []
         first = 0
         for group in groups:
-            rows += [[first + place for place in places] for places in self._rows(group.members)]
+            rows += [[first + place for place in places] for places in group.rows]
             first += len(group.members)
         if len(rows) == len(members):
             return {}
@@ -176,11 +175,13 @@ class Collator:
                 alike = {i for i, one in enumerate(members) if one["kind"] in draws.kinds}
                 taken -= alike - drawn - (paired(row) if pairs else set())
         place = {old: new for new, old in enumerate(sorted(taken))}
+        flat = [members[old] for old in place]
         return Flat(
-            members=[members[old] for old in place],
+            members=flat,
             compared=[(place[i], place[j]) for i, j in compared],
             sides=[(place[pair["right"]], pair["right_keys"]) for pair in pairs]
             + [(place[pair["wrong"]], pair["wrong_keys"]) for pair in pairs],
+            rows=by_prompt(flat) if self.shares_prompts else [[b] for b in range(len(flat))],
         )
 
     def _tokens(self, members: Sequence[Member], starts: Sequence[int], width: int) -> Batch:

@@ -5,12 +5,14 @@ Whatever cannot be right is refused before OUTPUT is written.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import click
+from huggingface_hub import constants as hub
 from transformers import Trainer, TrainerCallback
 
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
@@ -78,6 +80,7 @@ class TrainingRun(Generic[K]):
 
         `house`: where the student's weights are written first, for adapters rename them once they are in.
         """
+        send_no_usage()
         there = {folder: folder.exists() for folder in (self.output / BASE, self.output / STAGE_ONE, self.output)}
         try:
             if house and self.main:
@@ -187,3 +190,9 @@ class TrainingRun(Generic[K]):
         if where == self.output:
             self.say(f"next      errata eval RECIPE, where models holds {{name: {where.name}, model: local/{where}}}")
         return EXIT_DONE
+
+
+def send_no_usage() -> None:
+    """Keeps TRL's trainers from telling the hub of each training, unless HF_HUB_DISABLE_TELEMETRY is set to 0."""
+    if "HF_HUB_DISABLE_TELEMETRY" not in os.environ:
+        hub.HF_HUB_DISABLE_TELEMETRY = True  # huggingface_hub has read its variables already

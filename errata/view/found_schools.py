@@ -11,7 +11,7 @@ from errata.errors import UsageError
 from errata.runs.in_use import HOLDER, is_held
 from errata.school.places import LOGS, node_of
 from errata.school.record import FILE, Round, School, holds_school, read_school
-from errata.steps.record import RECORD
+from errata.steps.at_work import newest_log
 from errata.view.found_runs import folders_in, written
 
 MOST_CHARS = 300
@@ -78,15 +78,11 @@ def school_now(place: str, home: Path, folder: Path) -> SchoolNow:
 
 
 def at_work(home: Path) -> str | None:
-    """The node that the command which holds the school has begun; None where no command does, or none is begun yet.
-
-    A node's log is made or written to as it begins, and its line in steps.jsonl when it ends.
-    """
+    """The node that the command which holds the school has begun; None where no command does, or none is begun yet."""
     if not is_held(home):
         return None
-    logs = [(written(each), each.stem) for each in (home / LOGS).glob("*.log")]
-    begun, newest = max(logs, default=(0.0, ""))
-    return node_of(newest) if begun > max(written(home / HOLDER), written(home / RECORD)) else None
+    log = newest_log(home, LOGS, since=written(home / HOLDER))
+    return node_of(log.stem) if log else None
 
 
 def changed(home: Path) -> float:
