@@ -11,18 +11,19 @@ from contextlib import suppress
 from typing import Any
 
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER
+from errata.training.allocator import preload
 
-OFFLINE = {"TOKENIZERS_PARALLELISM": "false", "TRL_EXPERIMENTAL_SILENCE": "1"}
+QUIET = {"TOKENIZERS_PARALLELISM": "false", "TRL_EXPERIMENTAL_SILENCE": "1"}
 
 
 def start_worker(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """A process that does steps one after the other, without the network's hub."""
+    """A process that does steps one after the other, with tcmalloc where the system has it, for it may train."""
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **OFFLINE, **environment},
+        env={**os.environ, **QUIET, **preload(os.environ), **environment},
         start_new_session=True,  # Ctrl-C reaches it once, from here
     )
 

@@ -66,8 +66,9 @@ def give_memory_back() -> None:
     a process that held no tensor kept 2.1 GB, after two long ones 15, and was killed for it in the eval that followed.
     """
     gc.collect()
-    with suppress(AttributeError, OSError):  # another C library: nothing of the kind
-        ctypes.CDLL(None).malloc_trim(0)
+    for name in ("malloc_trim", "MallocExtension_ReleaseFreeMemory"):  # of glibc, of tcmalloc
+        with suppress(AttributeError, OSError):
+            getattr(ctypes.CDLL(None), name)(0)
 
 
 @contextmanager

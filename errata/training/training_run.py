@@ -16,7 +16,9 @@ from huggingface_hub import constants as hub
 from transformers import Trainer, TrainerCallback
 
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
+from errata.models.generate import is_tiny
 from errata.runs.manifest import git
+from errata.training.allocator import HINT, is_glibc
 from errata.training.callbacks import Finite, Stopper, explained
 from errata.training.capacity import capacity_of
 from errata.training.checkpoints import (
@@ -158,6 +160,8 @@ class TrainingRun(Generic[K]):
         capacity = capacity_of(trainer.model)
         self.manifest |= capacity._asdict()
         self.say(f"trains    {capacity}" + (f", on from {resume}" if resume else ""))
+        if self.args.use_cpu and is_glibc() and not is_tiny(trainer.model):
+            self.say(HINT)
         self.write(where, "training")
         stopper = Stopper()
         trainer.add_callback(stopper)

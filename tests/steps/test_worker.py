@@ -11,6 +11,7 @@ from subprocess import Popen
 import pytest
 
 from errata.steps.process import done_by, end_worker, start_worker
+from errata.training.allocator import preload
 
 PROGRAM = """
 import os
@@ -80,6 +81,18 @@ def test_the_memory_of_a_step_is_given_back_before_the_next(tmp_path: Path) -> N
         before = anonymous_megabytes(process.pid)
         done_by(process, {"step": "large", "log": str(tmp_path / "log")})
         assert anonymous_megabytes(process.pid) < before + 100, "the step took 400"
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc")
+def test_a_worker_has_tcmalloc_where_the_system_has_it(tmp_path: Path) -> None:
+    library = preload({}).get("LD_PRELOAD")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("LD_PRELOAD", raising=False)
+        with worker() as process:
+            done_by(process, {"step": "done", "log": str(tmp_path / "log")})
+            maps = Path(f"/proc/{process.pid}/maps").read_text()
+
+    assert ("tcmalloc" in maps) == (library is not None)
 
 
 def anonymous_megabytes(pid: int) -> float:
