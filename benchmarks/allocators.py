@@ -57,17 +57,17 @@ def measure(arm: str, steps: int) -> None:
 
 
 def main() -> None:
-    read = argparse.ArgumentParser(description=__doc__)
-    read.add_argument("--steps", type=int, default=36)
-    read.add_argument("--arm", help="in this process, under this name")
-    said = read.parse_args()
-    if said.arm:
-        measure(said.arm, said.steps)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=36)
+    parser.add_argument("--arm", help="in this process, under this name")
+    options = parser.parse_args()
+    if options.arm:
+        measure(options.arm, options.steps)
         return
     print("| allocator | CPU s per step | of them in the system | peak MB |\n|---|---|---|---|", flush=True)
     arms = {"glibc": ""} | {name: file for name in LIBRARIES if (file := find_library(name))}
     for arm, library in arms.items():
-        command = [sys.executable, "-m", "benchmarks.allocators", "--arm", arm, "--steps", str(said.steps)]
+        command = [sys.executable, "-m", "benchmarks.allocators", "--arm", arm, "--steps", str(options.steps)]
         subprocess.run(command, check=True, env={**os.environ, "LD_PRELOAD": library})
 
 

@@ -15,7 +15,7 @@ MOST_CHARS = 300
 def newest_log(home: Path, logs: str, since: float) -> Path | None:
     """That log which was written to last; None where no step at work wrote one.
 
-    A step's log is made or written to as it begins, and its line in the record when it ends: what was written before
+    A step's log is made or written to as it begins, and its line in the record when it ends: what was written until
     one has ended was perhaps that one's.
 
     Args:
@@ -25,7 +25,7 @@ def newest_log(home: Path, logs: str, since: float) -> Path | None:
     try:
         written, log = max((log.lstat().st_mtime, log) for log in (home / logs).glob("*.log"))
         record = home / RECORD
-        return log if written >= max(since, record.lstat().st_mtime if record.exists() else since) else None
+        return log if written > max(since, record.lstat().st_mtime if record.exists() else since) else None
     except (OSError, ValueError):  # no log yet, or one that goes away meanwhile
         return None
 
@@ -39,9 +39,11 @@ def newest_line(home: Path, logs: str, since: float) -> str:
         home, logs, since: as `newest_log` takes them.
     """
     log = newest_log(home, logs, since)
+    if log is None:
+        return ""
     try:
-        lines = read_tail(log, TAIL_BYTES).decode(errors="replace").splitlines() if log else []
+        lines = read_tail(log, TAIL_BYTES).decode(errors="replace").splitlines()
     except OSError:  # it has gone away
         return ""
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return plain(f"{log.stem}: {last}")[:MOST_CHARS] if log and last else ""
+    return plain(f"{log.stem}: {last}")[:MOST_CHARS] if last else ""

@@ -1,8 +1,8 @@
 """Which allocator gives a process its memory; glibc's makes a long training on a CPU slow and large.
 
 What a step of training allocates differs from part to part, and between it stand blocks that stay, such as what oneDNN
-compiles per shape. glibc then finds no place for large blocks: of the steps of a 135M student after the fiftieth, half
-the time was its search. tcmalloc keeps blocks by size.
+compiles per shape. glibc then searches long for a block that is large enough, and its heap grows; tcmalloc keeps
+blocks by size (`benchmarks.allocators`).
 """
 
 from __future__ import annotations

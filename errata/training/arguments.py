@@ -12,6 +12,7 @@ import torch
 from trl import SFTConfig
 
 from errata.exports.sequences import WrongFrom
+from errata.models.generate import is_tiny
 
 
 def option(default: Any, text: str) -> Any:
@@ -27,6 +28,11 @@ def defaults_of_device(args: Any) -> None:
     if args.activation_checkpointing is None:
         old, args.gradient_checkpointing = args.gradient_checkpointing, None
         args.activation_checkpointing = not args.use_cpu if old is None else old
+
+
+def is_large_on_cpu(args: Any, model: Any) -> bool:
+    """Whether a training is one that a CPU takes long for, by itself and not by DeepSpeed."""
+    return bool(args.use_cpu and not args.deepspeed and not is_tiny(model))
 
 
 @dataclass

@@ -16,8 +16,7 @@ from trl import SFTConfig, SFTTrainer
 
 from errata.config.hooks import Hooks, check_attributes, check_hooks
 from errata.errors import Diverged, UsageError
-from errata.models.generate import is_tiny
-from errata.training.arguments import Training
+from errata.training.arguments import Training, is_large_on_cpu
 from errata.training.collate import IGNORED, Batch, Collator, parts_of
 from errata.training.encode import Group, fingerprint, refuse_truncation
 from errata.training.fillers import filled_up
@@ -271,7 +270,7 @@ def build_trainer(
 def _token_budget(args: SFTConfig, model: Any) -> int | None:
     """The most tokens that pass through the student at once; None: a batch goes as a whole."""
     flag = args.tokens_per_batch if isinstance(args, Training) else None
-    return TOKENS_ON_CPU if flag is None and _is_large_on_cpu(args, model) else flag
+    return TOKENS_ON_CPU if flag is None and is_large_on_cpu(args, model) else flag
 
 
 def _shares_prompts(args: SFTConfig, model: Any) -> bool:
@@ -280,7 +279,7 @@ def _shares_prompts(args: SFTConfig, model: Any) -> bool:
     Raises UsageError where it was asked to and cannot.
     """
     flag = args.share_prompts if isinstance(args, Training) else None
-    if flag is False or (flag is None and not _is_large_on_cpu(args, model)):
+    if flag is False or (flag is None and not is_large_on_cpu(args, model)):
         return False
     able = not takes_fused_head(model, next(model.parameters()).device) and reads_alike(model)
     if flag and not able:
@@ -290,10 +289,6 @@ def _shares_prompts(args: SFTConfig, model: Any) -> bool:
             "leave it out, or set attn_implementation: sdpa",
         )
     return able
-
-
-def _is_large_on_cpu(args: SFTConfig, model: Any) -> bool:
-    return bool(args.use_cpu and not args.deepspeed and not is_tiny(model))
 
 
 BY_LENGTH = ("group_by_length", "batch_rebalance")

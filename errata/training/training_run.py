@@ -16,9 +16,9 @@ from huggingface_hub import constants as hub
 from transformers import Trainer, TrainerCallback
 
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
-from errata.models.generate import is_tiny
 from errata.runs.manifest import git
 from errata.training.allocator import HINT, is_glibc
+from errata.training.arguments import is_large_on_cpu
 from errata.training.callbacks import Finite, Stopper, explained
 from errata.training.capacity import capacity_of
 from errata.training.checkpoints import (
@@ -160,7 +160,7 @@ class TrainingRun(Generic[K]):
         capacity = capacity_of(trainer.model)
         self.manifest |= capacity._asdict()
         self.say(f"trains    {capacity}" + (f", on from {resume}" if resume else ""))
-        if self.args.use_cpu and is_glibc() and not is_tiny(trainer.model):
+        if is_large_on_cpu(self.args, trainer.model) and is_glibc():
             self.say(HINT)
         self.write(where, "training")
         stopper = Stopper()

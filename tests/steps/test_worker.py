@@ -84,15 +84,13 @@ def test_the_memory_of_a_step_is_given_back_before_the_next(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc")
-def test_a_worker_has_tcmalloc_where_the_system_has_it(tmp_path: Path) -> None:
-    library = preload({}).get("LD_PRELOAD")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.delenv("LD_PRELOAD", raising=False)
-        with worker() as process:
-            done_by(process, {"step": "done", "log": str(tmp_path / "log")})
-            maps = Path(f"/proc/{process.pid}/maps").read_text()
+def test_a_worker_has_tcmalloc_where_the_system_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    with worker() as process:
+        done_by(process, {"step": "done", "log": str(tmp_path / "log")})
+        maps = Path(f"/proc/{process.pid}/maps").read_text()
 
-    assert ("tcmalloc" in maps) == (library is not None)
+    assert ("tcmalloc" in maps) == bool(preload({}))
 
 
 def anonymous_megabytes(pid: int) -> float:

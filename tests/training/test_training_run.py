@@ -17,8 +17,8 @@ VARIABLE = "HF_HUB_DISABLE_TELEMETRY"
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What a hub that stands for the real one is told of usage, by path; trainings here may reach it."""
+def reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What reaches a hub that stands for the real one, by path; trainings here may reach it."""
     paths: list[str] = []
 
     class Hub(BaseHTTPRequestHandler):
@@ -41,14 +41,16 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     server.server_close()
 
 
-def test_a_training_tells_nobody(run: Path, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_tells_nobody(
+    run: Path, tmp_path: Path, reports: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(VARIABLE)
     assert go("sft", run, tmp_path / "quiet", "--max_steps", "1") == 0
     _telemetry._TELEMETRY_QUEUE.join()
-    assert told == []
+    assert reports == []
 
     monkeypatch.setenv(VARIABLE, "0")
     monkeypatch.setattr(constants, VARIABLE, False)
     assert go("sft", run, tmp_path / "telling", "--max_steps", "1") == 0
     _telemetry._TELEMETRY_QUEUE.join()
-    assert told
+    assert reports
