@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,10 +15,13 @@ from errata.errors import UsageError
 from errata.models import vllm_engine
 from errata.models.files import Files, find, names_code
 from errata.models.load_options import AS_CHOSEN, LoadOptions
+from errata.models.precision import is_slow
 
 if TYPE_CHECKING:
     from torch import device as Device
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ def _load(files: Files, device: str | None, options: LoadOptions) -> Checkpoint:
 
     on = torch.device(device or _best_device())
     dtype = options.dtype or ("bfloat16" if on.type == "cuda" else "float32")
+    if dtype != "float32" and is_slow(dtype, on.type):
+        logger.warning("%s: in %s, which this CPU is slow in; float32 takes a fraction of the time", files.name, dtype)
     placing = {"device_map": options.device_map, "attn_implementation": options.attn_implementation}
     with no_progress_bars():
         model = model_of(files, dtype=getattr(torch, dtype), **{key: value for key, value in placing.items() if value})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from huggingface_hub import constants as hub
 from transformers import Trainer, TrainerCallback
 
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, UsageError
+from errata.models.precision import is_slow
 from errata.runs.manifest import git
 from errata.training.allocator import HINT, is_glibc
 from errata.training.arguments import is_large_on_cpu
@@ -144,6 +145,13 @@ class TrainingRun(Generic[K]):
         if prepared.target_tokens:
             self.say(f"tokens    {prepared.target_tokens:,} to be learned per epoch")
 
+    def _hints(self) -> Iterator[str]:
+        """What makes a training on this CPU slower than it need be, a line each."""
+        if self.args.bf16 and is_slow("bfloat16", "cpu"):
+            yield "bf16      is slow on this CPU: float32 takes a fraction of its time (--bf16 false)"
+        if is_glibc():
+            yield HINT
+
     def write(self, where: Path, status: str, **more: Any) -> None:
         """Writes the manifest into a folder."""
         if self.main:
@@ -160,8 +168,9 @@ class TrainingRun(Generic[K]):
         capacity = capacity_of(trainer.model)
         self.manifest |= capacity._asdict()
         self.say(f"trains    {capacity}" + (f", on from {resume}" if resume else ""))
-        if is_large_on_cpu(self.args, trainer.model) and is_glibc():
-            self.say(HINT)
+        if is_large_on_cpu(self.args, trainer.model):
+            for hint in self._hints():
+                self.say(hint)
         self.write(where, "training")
         stopper = Stopper()
         trainer.add_callback(stopper)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from errata.api import train
+from errata.training import training_run
 from errata.training.progress import STOPPING, ShowsProgress, TrainingNow, describe
 from tests.terminal import Terminal
 from tests.training.trainings import FIVE
@@ -104,3 +105,20 @@ def test_a_call_from_python_is_quiet_unless_progress_is_asked_for(
     monkeypatch.setattr("errata.waiting.AFTER_S", 0.0)
     assert by_a_call(run, tmp_path / "out", disable_tqdm=False) == 0
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_training_says_first_what_makes_it_slow_here(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training_run, "is_slow", lambda dtype, device: (dtype, device) == ("bfloat16", "cpu"))
+    monkeypatch.setattr(training_run, "is_glibc", lambda: True)
+
+    def hints(name: str, **settings: Any) -> list[str]:
+        by_a_call(run, tmp_path / name, progress=True, **settings)
+        lines = capsys.readouterr().err.splitlines()
+        return [line.split()[0] for line in lines if line.startswith(("bf16", "memory"))]
+
+    assert hints("tiny", bf16=True) == [], "a tiny student is fast all the same"
+    monkeypatch.setattr(training_run, "is_large_on_cpu", lambda args, model: True)
+    assert hints("half", bf16=True) == ["bf16", "memory"]
+    assert hints("whole") == ["memory"]
