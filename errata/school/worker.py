@@ -2,37 +2,26 @@
 
     python -m errata.school.worker COMMAND RECIPE [key=value ...]
 
-When COMMAND, the process that began it, dies, what it is doing comes to an end as after Ctrl-C, and the worker of the
-next command waits for that.
+COMMAND is the process that began it.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from filelock import FileLock
 
 from errata.school.nodes.choose import choose
 from errata.school.nodes.exam import exam, judge, start
 from errata.school.places import Kind, Task
 from errata.school.recipe import SchoolRecipe, load_school
-from errata.steps.worker import serve
-
-LOOK_EVERY_S = 0.5
-"""Seconds between two looks at whether the command is alive."""
+from errata.steps.worker import end_with, serve
 
 
 def main(words: Sequence[str]) -> None:
     end_with(int(words[0]))
     school = load_school(words[1], words[2:])
-    with FileLock(school.home / ".worker.lock"):
-        serve(lambda request: do(school, request))
+    serve(lambda request: do(school, request))
 
 
 def do(school: SchoolRecipe, request: Mapping[str, Any]) -> int:
@@ -56,20 +45,6 @@ def do(school: SchoolRecipe, request: Mapping[str, Any]) -> int:
             return train(school, task)
         case "judge":
             return judge(school, task)
-
-
-def end_with(parent: int) -> None:
-    """Interrupts this process when the parent that began it is gone, also before this is called.
-
-    A killed command leaves nobody who reads what it does.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(LOOK_EVERY_S)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":

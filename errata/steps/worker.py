@@ -3,6 +3,9 @@
 It is told a step per line of its standard input, `{"step": NAME, "log": FILE}`, and answers with a line
 `{"step": NAME, "code": EXIT_CODE, "error": TEXT or null}`. What a step prints goes to its log. What steps import stays
 imported, so that only the first pays for it; the memory of a step is given back before the next.
+
+When the command that began it dies, the step at work ends as after Ctrl-C, and whoever is told the same step next waits
+for that; a step is known by its log.
 """
 
 from __future__ import annotations
@@ -11,15 +14,37 @@ import ctypes
 import gc
 import json
 import os
+import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from errata.config.files import open_own
 from errata.errors import EXIT_INTERRUPTED, EXIT_OTHER, ErrataError
+
+LOOK_EVERY_S = 0.5
+"""Seconds between two looks at whether the command is alive."""
+
+
+def end_with(command: int) -> None:
+    """Interrupts this process when the process that began it is gone, also before this is called.
+
+    A killed command leaves nobody who reads what it does.
+    """
+
+    def watch() -> None:
+        while os.getppid() == command:
+            time.sleep(LOOK_EVERY_S)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def serve(perform: Callable[[Mapping[str, Any]], int]) -> None:
@@ -40,7 +65,8 @@ def attempt(
 ) -> tuple[int, str | None]:
     """Does a step, whose output goes to `log`; its exit code and what went wrong."""
     try:
-        with _output_to(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(log.with_name(f".{log.stem}.lock")), _output_to(log):
             return _performed(perform, request)
     except OSError as error:
         return EXIT_OTHER, f"{log} cannot be written: {error.strerror or error}"
@@ -74,7 +100,6 @@ def give_memory_back() -> None:
 @contextmanager
 def _output_to(log: Path) -> Iterator[None]:
     """Everything written to stdout and stderr, by libraries too, goes to the end of a file, whose time is the begin."""
-    log.parent.mkdir(parents=True, exist_ok=True)
     output = open_own(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.utime(output)
     before = os.dup(1), os.dup(2)

@@ -20,6 +20,7 @@ from typing import Any
 
 from errata.errors import EXIT_BUDGET, EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from errata.runs.progress import duration
+from errata.runs.run_dir import locked
 from errata.steps.process import done_by, end_worker, start_worker
 from errata.steps.record import Finish, append, hours, read_record
 from errata.studies.preflight import check_lessons
@@ -66,18 +67,17 @@ class Progress:
 def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say, trusted: Sequence[str] = ()) -> int:
     """Does what is not done yet; the exit code. `trusted`: hosts to which a provider's key may go.
 
-    Raises UsageError where something was made from other settings, or a lesson's agents cannot be asked.
+    Raises UsageError where something was made from other settings, a lesson's agents cannot be asked, or another
+    process is at work on the study.
     """
     steps = steps_of(study)
-    record = read_record(study.home)
-    progress = Progress(steps, done(steps, record))
-    together = study.together or by_default()
+    progress = Progress(steps, done(steps, read_record(study.home)))
     if progress.pending:
         pending = [steps[name] for name in sorted(progress.pending)]
         check_lessons(study, pending, say, trusted)
         check_schools(study, pending, say, trusted)
-        say(f"{len(progress.done)} of {len(steps)} steps are done; {together} at a time, logs in {study.home / LOGS}")
-        _Pool(study, path, overrides, say, progress, record, together).work()
+        with locked(study.home):
+            progress = _work(study, path, overrides, say)
     for name, error in progress.failed.items():
         say(f"failed: {name}, see {log_of(study, name)}\n{error}")
     if progress.interrupted:
@@ -85,6 +85,16 @@ def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say, trus
     if progress.failed:
         return EXIT_SOME_FAILED
     return EXIT_BUDGET if progress.pending else EXIT_DONE
+
+
+def _work(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say) -> Progress:
+    """Does what is not done yet, by the record as it is now that nobody else writes it."""
+    steps, record = steps_of(study), read_record(study.home)
+    progress = Progress(steps, done(steps, record))
+    together = study.together or by_default()
+    say(f"{len(progress.done)} of {len(steps)} steps are done; {together} at a time, logs in {study.home / LOGS}")
+    _Pool(study, path, overrides, say, progress, record, together).work()
+    return progress
 
 
 def by_default() -> int:
@@ -121,7 +131,7 @@ class _Pool:
         together: int,
     ) -> None:
         self.study, self.say, self.progress, self.record, self.together = study, say, progress, record, together
-        self.command = [sys.executable, "-m", "errata.studies.worker", str(path), *overrides]
+        self.command = [sys.executable, "-m", "errata.studies.worker", str(os.getpid()), str(path), *overrides]
         self.changed = threading.Condition()
         self.workers: list[subprocess.Popen[str]] = []
         self.begun, self.started = time.time(), time.monotonic()
@@ -169,7 +179,7 @@ class _Pool:
                 self._end(worker)
 
     def _start(self, device: str | None) -> subprocess.Popen[str]:
-        share = max(1, len(os.sched_getaffinity(0)) // self.together)
+        share = max(1, len(os.sched_getaffinity(0)) // min(self.together, len(self.progress.pending)))
         environment = {"OMP_NUM_THREADS": str(share)}
         if device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device

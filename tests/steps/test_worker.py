@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
@@ -36,11 +39,44 @@ def perform(request):
 
 serve(perform)
 """
+PATIENT = """
+import sys, time
+from pathlib import Path
+from errata.steps.worker import serve
+
+def perform(request):
+    began, go = Path(request["folder"], "began"), Path(request["folder"], "go")
+    print("begun", flush=True)
+    began.touch()
+    while not go.exists():
+        time.sleep(0.01)
+    print("ended", flush=True)
+    return 0
+
+serve(perform)
+"""
+WORKER = """
+import signal, sys, time
+from errata.steps.worker import end_with
+signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest may have been begun with it ignored
+try:
+    end_with(int(sys.argv[1]))
+    print("watching", flush=True)
+    time.sleep(120)
+    print("left alone", flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+COMMAND = f"""
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {WORKER!r}, str(os.getpid())])
+time.sleep(120)
+"""
 
 
 @contextmanager
-def worker() -> Iterator[Popen[str]]:
-    process = start_worker([sys.executable, "-c", PROGRAM], {})
+def worker(program: str = PROGRAM) -> Iterator[Popen[str]]:
+    process = start_worker([sys.executable, "-c", program], {})
     try:
         yield process
     finally:
@@ -98,11 +134,13 @@ def anonymous_megabytes(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def test_a_log_that_is_a_link_is_not_written_through_and_the_worker_goes_on(tmp_path: Path) -> None:
+def test_a_log_or_its_lock_that_is_a_link_is_not_written_through_and_the_worker_goes_on(tmp_path: Path) -> None:
     (tmp_path / "victim").touch()
     (tmp_path / "log").symlink_to(tmp_path / "victim")
+    (tmp_path / ".lock.lock").symlink_to(tmp_path / "victim")
 
     with worker() as process:
+        assert done_by(process, {"step": "done", "log": str(tmp_path / "lock")})[0] == 1
         code, error = done_by(process, {"step": "done", "log": str(tmp_path / "log")})
         assert done_by(process, {"step": "done", "log": str(tmp_path / "other")}) == (4, None)
 
@@ -110,3 +148,41 @@ def test_a_log_that_is_a_link_is_not_written_through_and_the_worker_goes_on(tmp_
     assert error is not None
     assert f"{tmp_path / 'log'} cannot be written" in error
     assert (tmp_path / "victim").read_bytes() == b""
+
+
+def test_a_step_waits_for_the_worker_that_still_does_it(tmp_path: Path) -> None:
+    """A command that was killed leaves a worker, which ends a little later than the next command begins."""
+    first, second = ({"step": "train", "log": str(tmp_path / "log"), "folder": str(tmp_path)} for _ in range(2))
+    with ThreadPoolExecutor(2) as pool, worker(PATIENT) as old, worker(PATIENT) as new:
+        left = pool.submit(done_by, old, first)
+        wait_for(tmp_path / "began")
+        (tmp_path / "began").unlink()
+        taken_up = pool.submit(done_by, new, second)
+        time.sleep(1)
+        assert not (tmp_path / "began").exists(), "the second has not begun"
+        (tmp_path / "go").touch()
+        assert left.result(20) == taken_up.result(20) == (0, None)
+    assert (tmp_path / "log").read_text() == "begun\nended\n" * 2
+
+
+def wait_for(path: Path, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.01)
+
+
+def test_a_worker_ends_when_the_command_that_began_it_is_gone() -> None:
+    """A worker in the middle of a node whose command is killed gets what Ctrl-C gives it."""
+    with subprocess.Popen([sys.executable, "-c", COMMAND], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "watching\n"
+        command.kill()
+        assert command.stdout.read() == "interrupted\n", "read to its end, which is the worker's"
+
+
+def test_a_worker_whose_command_was_gone_before_it_looked_ends_too() -> None:
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as gone:
+        gone.wait()
+    told = subprocess.run([sys.executable, "-c", WORKER, str(gone.pid)], capture_output=True, text=True).stdout
+    assert told.splitlines()[-1] == "interrupted"

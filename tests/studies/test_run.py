@@ -73,9 +73,10 @@ def test_a_study_that_was_killed_goes_on_and_one_that_grew_does_only_what_is_new
     child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)
     while len(read_record(home)) < 3 and child.poll() is None:
         time.sleep(0.1)
-    workers = subprocess.run(["pgrep", "-f", f"errata.studies.worker {path}"], capture_output=True, text=True).stdout
-    for process in (child.pid, *(int(each) for each in workers.split())):
-        os.kill(process, signal.SIGKILL)
+    second = errata("study", str(path))
+    assert second.exit_code == 2
+    assert f"is in use by process {child.pid}" in second.output
+    os.kill(child.pid, signal.SIGKILL)  # its worker ends by itself what it is at
     child.wait()
     before = [finish.step for finish in read_record(home)]
 

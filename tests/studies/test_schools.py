@@ -219,7 +219,9 @@ def test_a_study_of_schools_that_was_killed_goes_on_to_its_verdict(tmp_path: Pat
     child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)
     while not (home / "tiny/seed-0/schools/taught/logs/round-1-lesson.log").exists() and child.poll() is None:
         time.sleep(0.02)
-    workers = subprocess.run(["pgrep", "-f", f"errata.studies.worker {path}"], capture_output=True, text=True).stdout
+    pattern = f"errata.studies.worker {child.pid} {path}"
+    workers = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True).stdout
+    assert workers
     for process in (child.pid, *(int(each) for each in workers.split())):
         os.kill(process, signal.SIGKILL)
     child.wait()
