@@ -1,8 +1,9 @@
-"""The studies in a folder, and how far each is: the steps that have ended, those that have begun, and the claims."""
+"""The studies in a folder, and how far each is: the steps that have ended, those at work or cut off, and the claims."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import orjson
 
 from errata.config.files import open_own
 from errata.errors import EXIT_DONE
+from errata.runs.in_use import HOLDER, is_held
 from errata.school.record import holds_school
 from errata.steps.at_work import newest_line
-from errata.steps.record import RECORD, read_record
+from errata.steps.record import RECORD, Finish, read_record
 from errata.studies.record import LOGS, log_name
 from errata.studies.results import FILE
 from errata.view.found_runs import folders_in, written
@@ -45,10 +47,12 @@ class StudyNow:
     """Steps that have ended well."""
     failed: tuple[str, ...]
     """Steps whose last try has failed or was stopped."""
-    begun: tuple[str, ...]
-    """Steps with a log that have not ended: at work, or cut off with the command that did them."""
+    at_work: tuple[str, ...]
+    """Steps that the command which holds the study has begun and that have not ended."""
+    cut_off: tuple[str, ...]
+    """Steps that have begun and not ended, and that no command is at."""
     newest: str
-    """The last line of the log that was written to last, behind its name; empty where a step has ended since."""
+    """The last line of the log that was written to last, behind its name; empty where no step is at work."""
     judged: bool
     """Whether its claims are judged, of all steps that have ended."""
     claims: tuple[ClaimNow, ...]
@@ -70,20 +74,31 @@ def find_studies(folder: Path) -> dict[str, Path]:
 def study_now(place: str, home: Path) -> StudyNow:
     """What the record and study.json of a study say; claims of a damaged study.json are left out."""
     record = read_record(home) if _is_plain(home / RECORD) else []
-    last = {log_name(finish.step): finish.code for finish in record}
+    last = {log_name(finish.step): finish for finish in record}
     logs = sorted((home / LOGS).glob("*.log"))
+    at_work = _at_work(home, logs, last)
     file = written(home / FILE)
     return StudyNow(
         name=home.name,
         place=place,
-        done=sum(code == EXIT_DONE for code in last.values()),
-        failed=tuple(name for name, code in last.items() if code != EXIT_DONE),
-        begun=tuple(each.stem for each in logs if each.stem not in last),
-        newest=newest_line(home, LOGS, since=0.0),
+        done=sum(finish.code == EXIT_DONE for finish in last.values()),
+        failed=tuple(name for name, each in last.items() if each.code != EXIT_DONE and name not in at_work),
+        at_work=at_work,
+        cut_off=tuple(each.stem for each in logs if each.stem not in last and each.stem not in at_work),
+        newest=newest_line(home, LOGS, since=written(home / HOLDER)) if at_work else "",
         judged=file > 0 and file >= written(home / RECORD),
         claims=claims_in(home / FILE),
         changed=max(file, written(home / RECORD), *map(written, logs)),
     )
+
+
+def _at_work(home: Path, logs: Sequence[Path], last: Mapping[str, Finish]) -> tuple[str, ...]:
+    """The steps whose logs were written to since the command that holds the study began, and since they last ended."""
+    if not is_held(home):
+        return ()
+    begun = written(home / HOLDER)
+    ended = {name: finish.begun + finish.elapsed for name, finish in last.items()}
+    return tuple(log.stem for log in logs if written(log) > max(begun, ended.get(log.stem, 0.0)))
 
 
 def claims_in(file: Path) -> tuple[ClaimNow, ...]:

@@ -65,7 +65,7 @@
 
   const steps = (names) => names.slice(0, 4).join(", ") + (names.length > 4 ? " and " + (names.length - 4) + " more" : "");
   const stands = (study) => number(study.done) + " steps done" + (study.judged ? ", claims judged" : "") +
-    (study.begun.length ? "; begun: " + steps(study.begun) : "") + (study.newest ? "; " + study.newest : "") + (study.failed.length ? "; failed or stopped: " + steps(study.failed) : "");
+    (study.at_work.length ? "; at work: " + steps(study.at_work) : "") + (study.cut_off.length ? "; cut off: " + steps(study.cut_off) : "") + (study.newest ? "; " + study.newest : "") + (study.failed.length ? "; failed or stopped: " + steps(study.failed) : "");
 
   function studies(found) {
     document.getElementById("studies").hidden = !found.length;

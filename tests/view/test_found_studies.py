@@ -11,6 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from errata.runs.in_use import HOLDER
+from errata.runs.run_dir import locked
 from errata.school.record import School, write_school
 from errata.steps.record import Finish, append
 from errata.view.found_studies import ClaimNow, claims_in, find_studies, study_now
@@ -54,13 +56,28 @@ def test_steps_are_told_by_how_they_ended(folder: Path) -> None:
     now = study_now("going", folder / "going")
     assert (now.done, now.judged, now.claims) == (2, False, ())
     assert now.failed == ("train_a_seed-0_panel",)
-    assert (now.begun, now.newest) == (("train_a_seed-1_panel",), "")
-    log = folder / "going/logs/train_a_seed-1_panel.log"
-    log.write_text("steps 1/9\nsteps 2/9 | loss 1.2\n")
-    os.utime(log, (time.time() + 9,) * 2)
-    assert study_now("going", folder / "going").newest == "train_a_seed-1_panel: steps 2/9 | loss 1.2"
+    assert (now.at_work, now.cut_off, now.newest) == ((), ("train_a_seed-1_panel",), "")
     append(folder / "going", finish("train a seed-0 panel", 0))
     assert study_now("going", folder / "going").failed == ()
+
+
+def test_steps_are_at_work_as_long_as_a_command_holds_the_study(folder: Path) -> None:
+    home, failed, third = folder / "going", "train_a_seed-0_panel", "train_a_seed-1_panel"
+    with locked(home):
+        assert study_now("going", home).cut_off == (third,), "the command has not begun it"
+        (home / f"logs/{third}.log").write_text("steps 1/9\nsteps 2/9 | loss 1.2\n")
+        os.utime(home / f"logs/{third}.log", (time.time() + 9,) * 2)
+        now = study_now("going", home)
+        assert (now.at_work, now.cut_off, now.failed) == ((third,), (), (failed,))
+        assert now.newest == f"{third}: steps 2/9 | loss 1.2"
+        os.utime(home / f"logs/{failed}.log", (time.time() + 8,) * 2)
+        now = study_now("going", home)
+        assert (now.at_work, now.failed) == ((failed, third), ()), "it is tried again"
+        append(home, Finish("train a seed-0 panel", "0", 0, 1.0, time.time(), 8.5))
+        assert study_now("going", home).at_work == (third,)
+    (home / HOLDER).write_text(str(2**22 + 1))  # a process that there is none of
+    now = study_now("going", home)
+    assert (now.at_work, now.cut_off, now.newest) == ((), (third,), "")
 
 
 def test_claims_are_told_once_they_are_judged_and_are_old_where_a_step_has_ended_since(folder: Path) -> None:
