@@ -1,6 +1,6 @@
 """The loop of a process that does steps one after the other.
 
-It is told a step per line of its standard input, `{"step": NAME, "log": FILE}`, and answers with a line
+It is told a step per line of its standard input, `{"step": NAME, "log": FILE, "threads": N}`, and answers with a line
 `{"step": NAME, "code": EXIT_CODE, "error": TEXT or null}`. What a step prints goes to its log. What steps import stays
 imported, so that only the first pays for it; the memory of a step is given back before the next.
 
@@ -53,11 +53,21 @@ def serve(perform: Callable[[Mapping[str, Any]], int]) -> None:
     try:
         for line in sys.stdin:
             request = json.loads(line)
+            use_threads(request.get("threads"))
             code, error = attempt(perform, request, Path(request["log"]))
             give_memory_back()
             print(json.dumps({"step": request["step"], "code": code, "error": error}), file=replies, flush=True)
     except KeyboardInterrupt:  # while it waits
         sys.exit(EXIT_INTERRUPTED)
+
+
+def use_threads(count: int | None) -> None:
+    """Has torch compute in so many threads, whether it is imported yet or not; None: as it does."""
+    if count is None:
+        return
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(count)
 
 
 def attempt(

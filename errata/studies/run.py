@@ -45,19 +45,18 @@ class Progress:
     """No step begins any more."""
     interrupted: bool = False
 
-    def next(self) -> Step | None:
-        """A step that can begin."""
+    @property
+    def ready(self) -> list[Step]:
+        """The steps that can begin."""
         if self.ended:
-            return None
-        for name, step in self.steps.items():
-            if name not in self.done | self.taken | self.failed.keys() and self.done.issuperset(step.needs):
-                return step
-        return None
+            return []
+        begun = self.done | self.taken | self.failed.keys()
+        return [step for name, step in self.steps.items() if name not in begun and self.done.issuperset(step.needs)]
 
     @property
     def exhausted(self) -> bool:
         """Whether nothing can begin, now or after what is at work."""
-        return self.ended or (not self.taken and self.next() is None)
+        return self.ended or (not self.taken and not self.ready)
 
     @property
     def pending(self) -> set[str]:
@@ -168,22 +167,20 @@ class _Pool:
         """Gives steps to one worker until none is left."""
         worker: subprocess.Popen[str] | None = None
         try:
-            while (step := self._take()) is not None:
+            while (taken := self._take()) is not None:
+                step, threads = taken
                 if worker is None or worker.poll() is not None:
                     worker = self._start(device)
                 started = time.monotonic()
-                code, error = done_by(worker, {"step": step.name, "log": str(log_of(self.study, step.name))})
+                request = {"step": step.name, "log": str(log_of(self.study, step.name)), "threads": threads}
+                code, error = done_by(worker, request)
                 self._settle(step, code, error, time.monotonic() - started)
         finally:
             if worker is not None:
                 self._end(worker)
 
     def _start(self, device: str | None) -> subprocess.Popen[str]:
-        share = max(1, len(os.sched_getaffinity(0)) // min(self.together, len(self.progress.pending)))
-        environment = {"OMP_NUM_THREADS": str(share)}
-        if device is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = device
-        worker = start_worker(self.command, environment)
+        worker = start_worker(self.command, {} if device is None else {"CUDA_VISIBLE_DEVICES": device})
         self.workers.append(worker)
         return worker
 
@@ -191,21 +188,25 @@ class _Pool:
         end_worker(worker)
         self.workers.remove(worker)
 
-    def _take(self) -> Step | None:
-        """A step that can begin, waited for as long as one may come; None where none will."""
+    def _take(self) -> tuple[Step, int] | None:
+        """A step that can begin, waited for as long as one may come, and its share of threads; None where none will."""
         with self.changed:
             while True:
                 if self._over_budget():
                     self.progress.ended = True
-                step = self.progress.next()
-                if step is not None:
+                if ready := self.progress.ready:
+                    step, threads = ready[0], self._share(len(ready) + len(self.progress.taken))
                     self.progress.taken.add(step.name)
                     self.say(f"[{len(self.progress.done)}/{len(self.progress.steps)}] {step.name} begun")
-                    return step
+                    return step, threads
                 if self.progress.exhausted:
                     self.changed.notify_all()
                     return None
                 self.changed.wait(0.5)
+
+    def _share(self, steps: int) -> int:
+        """The threads of each of so many steps that are at work or can begin; no other can before one of them ends."""
+        return max(1, len(os.sched_getaffinity(0)) // min(self.together, steps))
 
     def _over_budget(self) -> bool:
         limit = self.study.budget.hours

@@ -134,6 +134,22 @@ def anonymous_megabytes(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
+def test_a_step_computes_in_the_threads_that_it_is_given(tmp_path: Path) -> None:
+    program = """
+from errata.steps.worker import serve
+
+def perform(request):
+    import torch
+    return torch.get_num_threads()
+
+serve(perform)
+"""
+    with worker(program) as process:
+        for threads in (1, 3, 2):  # torch is imported by the first
+            step = {"step": "train", "log": str(tmp_path / "log"), "threads": threads}
+            assert done_by(process, step) == (threads, None)
+
+
 def test_a_log_or_its_lock_that_is_a_link_is_not_written_through_and_the_worker_goes_on(tmp_path: Path) -> None:
     (tmp_path / "victim").touch()
     (tmp_path / "log").symlink_to(tmp_path / "victim")
