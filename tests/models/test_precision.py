@@ -42,6 +42,12 @@ def test_of_other_devices_nothing_is_said(device: str) -> None:
     assert not is_slow("bfloat16", device)
 
 
+def test_where_none_can_say_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.delattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", raising=False)
+    assert not is_slow("bfloat16", "cpu")
+
+
 def test_a_checkpoint_read_in_a_slow_data_type_says_so(
     plain: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
