@@ -76,6 +76,20 @@ def test_a_school_over_released_rationales_pays_no_teacher(tmp_path: Path) -> No
         assert (each["runs"], each["rounds"], each["own_answers"]) == (1, 2, 920)
 
 
+@pytest.mark.skipif(not (DATA / "mcc_kd/SVAMP/train.json").is_file(), reason="no data in $ERRATA_DATA")
+@pytest.mark.parametrize(("name", "right"), [("svamp_equations", 120), ("gsm8k_equations", 111)])
+def test_the_equations_of_people_lead_line_by_line_to_the_answer(name: str, right: int, tmp_path: Path) -> None:
+    lesson = recipe_of(name).with_name("equations.yaml")
+    done = CliRunner().invoke(cli, ["synth", str(lesson), f"runs={tmp_path}", "limit=120"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    lines = (tmp_path / "equations/transcripts.jsonl").read_text().splitlines()
+    texts = [each["text"] for line in lines for each in json.loads(line)["rationales"] if each["correct"]]
+    assert len(texts) == right, "the others end otherwise than in an equation, or not in the answer"
+    for text in texts:
+        *steps, answer = text.splitlines()
+        assert answer == f"The answer is {steps[-1].rpartition(' = ')[2]}."
+
+
 def recipe_of(name: str) -> Path:
     return next(path for path in RECIPES if path.parent.name == name)
 
