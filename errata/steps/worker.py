@@ -53,7 +53,8 @@ def serve(perform: Callable[[Mapping[str, Any]], int]) -> None:
     try:
         for line in sys.stdin:
             request = json.loads(line)
-            use_threads(request.get("threads"))
+            if "threads" in request:
+                use_threads(request["threads"])
             code, error = attempt(perform, request, Path(request["log"]))
             give_memory_back()
             print(json.dumps({"step": request["step"], "code": code, "error": error}), file=replies, flush=True)
@@ -61,10 +62,8 @@ def serve(perform: Callable[[Mapping[str, Any]], int]) -> None:
         sys.exit(EXIT_INTERRUPTED)
 
 
-def use_threads(count: int | None) -> None:
-    """Has torch compute in so many threads, whether it is imported yet or not; None: as it does."""
-    if count is None:
-        return
+def use_threads(count: int) -> None:
+    """Has torch compute in so many threads, whether it is imported yet or not."""
     os.environ["OMP_NUM_THREADS"] = str(count)
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(count)

@@ -76,7 +76,7 @@ def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say, trus
         check_lessons(study, pending, say, trusted)
         check_schools(study, pending, say, trusted)
         with locked(study.home):
-            progress = _work(study, path, overrides, say)
+            progress = _work(study, steps, path, overrides, say)
     for name, error in progress.failed.items():
         say(f"failed: {name}, see {log_of(study, name)}\n{error}")
     if progress.interrupted:
@@ -86,9 +86,9 @@ def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say, trus
     return EXIT_BUDGET if progress.pending else EXIT_DONE
 
 
-def _work(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say) -> Progress:
+def _work(study: StudyRecipe, steps: Mapping[str, Step], path: Path, overrides: Sequence[str], say: Say) -> Progress:
     """Does what is not done yet, by the record as it is now that nobody else writes it."""
-    steps, record = steps_of(study), read_record(study.home)
+    record = read_record(study.home)
     progress = Progress(steps, done(steps, record))
     together = study.together or by_default()
     say(f"{len(progress.done)} of {len(steps)} steps are done; {together} at a time, logs in {study.home / LOGS}")
