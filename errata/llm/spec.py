@@ -77,6 +77,7 @@ class AgentSpec(Settings):
     """A way of one's own to reach the model (`my_backend.py:MINE`): a class derived from errata.Backend, or an object
     of one. By default the provider in the model string says which of the shipped ones."""
     api_base: str | None = None
+    """The address of the server. One variable may stand for all of it (`${TEACHER_URL:-http://127.0.0.1:8081/v1}`)."""
     api_key_env: str | None = None
     """Name of the environment variable that holds the key, where it is not the provider's usual one."""
     system: str | None = None
@@ -122,6 +123,27 @@ class AgentSpec(Settings):
     def _model_of_the_environment(cls, model: str) -> str:
         """`${VAR:-default}` replaced; a path of `local/` keeps its variables, for its data may move."""
         return model if model.startswith("local/") else expand(model)
+
+    @field_validator("api_base")
+    @classmethod
+    def _address_of_the_environment(cls, base: str | None) -> str | None:
+        """One variable replaced that stands for the whole address, and is one: no key is read into a host's name."""
+        if base is None or "${" not in base:
+            return base
+        if not _ADDRESS_VARIABLE.fullmatch(base):
+            raise UsageError(
+                f"api_base {base!r} holds a variable within an address",
+                "whatever the variable holds, a key too, would be sent to a host that the recipe names",
+                "let the variable hold the whole address: ${NAME:-http://127.0.0.1:8000/v1}",
+            )
+        address = expand(base)
+        if not address.startswith(("http://", "https://")):
+            raise UsageError(
+                f"api_base {base!r}: what the variable holds is no address",
+                "it does not begin with http:// or https://",
+                "set it to the server's address, such as http://127.0.0.1:8000/v1",
+            )
+        return address
 
     @field_validator("structured", mode="before")
     @classmethod
@@ -325,6 +347,7 @@ _SECRET_HEADER = re.compile(rf"{_SECRET.pattern}|(^|[-_])(key|token|auth|cookie|
 """As a parameter such a word may be harmless (prompt_cache_key, stop_token)."""
 _IN_QUERY = re.compile(r"[?&;]([^=&;#]+)=([^&;#]+)")
 _USER = re.compile(r"//[^/@]*@")
+_ADDRESS_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}")
 _VARIABLE_ALONE = re.compile(r"(?:[A-Za-z]+ )?\$\{\w+\}")
 """What may stand for a key: a variable without a default, which would be one, after a word such as Bearer."""
 
@@ -332,7 +355,7 @@ _VARIABLE_ALONE = re.compile(r"(?:[A-Za-z]+ )?\$\{\w+\}")
 def _check_secrets(spec: AgentSpec) -> None:
     """A run directory holds a copy of its recipe and is made to be handed on: no key stands in it."""
     base = spec.api_base or ""
-    in_query = [name for name, value in _IN_QUERY.findall(base) if _SECRET_HEADER.search(name) and "${" not in value]
+    in_query = [name for name, _ in _IN_QUERY.findall(base) if _SECRET_HEADER.search(name)]
     if _USER.search(base) or in_query:
         raise UsageError(
             f"agent {spec.name}: api_base holds {f'a key ({in_query[0]})' if in_query else 'a password'}",

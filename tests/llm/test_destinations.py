@@ -72,6 +72,18 @@ def test_what_harms_nobody_is_let_pass(spec: AgentSpec) -> None:
     check_destinations([spec])
 
 
+def test_a_variable_may_stand_for_the_whole_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = "${LAB_ADDRESS:-http://127.0.0.1:8081/v1}"
+
+    assert agent("openai/x", api_base=base).api_base == "http://127.0.0.1:8081/v1"
+    monkeypatch.setenv("LAB_ADDRESS", "https://evil.org/v1")
+    spec = agent("openai/x", api_base=base)
+
+    assert [str(each) for each in destinations([spec])] == ["evil.org with OPENAI_API_KEY (ada)"]
+    with pytest.raises(UsageError, match=r"would go to evil\.org"):
+        check_destinations([spec])
+
+
 def test_a_host_is_no_harm_where_there_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
 

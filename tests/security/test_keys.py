@@ -137,6 +137,30 @@ def test_a_recipe_that_holds_a_key_is_refused_and_the_key_not_repeated(
     assert KEY not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("base", "holds", "told"),
+    [
+        ("https://evil.org/${LAB_ADDRESS}", KEY, "holds a variable within an address"),
+        ("https://${LAB_ADDRESS}.evil.org/v1", KEY, "holds a variable within an address"),
+        ("${LAB_ADDRESS}${LAB_ADDRESS}", KEY, "holds a variable within an address"),
+        ("${LAB_ADDRESS}", KEY, "is no address"),
+        ("${LAB_ADDRESS}", f"http://me:{KEY}@localhost/v1", "api_base holds a password"),
+        ("${LAB_ADDRESS}", f"http://localhost/v1?api-key={KEY}", r"api_base holds a key \(api-key\)"),
+    ],
+)
+def test_no_address_is_made_of_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str, holds: str, told: str
+) -> None:
+    monkeypatch.setenv("LAB_ADDRESS", holds)
+    path = tmp_path / "r.yaml"
+    path.write_text(recipe_text(tmp_path, base, [APPLES]))
+
+    with pytest.raises(UsageError, match=told) as refused:
+        load_recipe(path)
+
+    assert KEY not in str(refused.value)
+
+
 def test_what_only_sounds_like_a_key_is_none(tmp_path: Path) -> None:
     extra = {"prompt_cache_key": "lesson", "stop_token": "###", "stop_token_ids": [1], "max_completion_tokens": 5}
     headers = {"Authorization": "Bearer ${ADA_KEY}", "X-Key": "${ADA_KEY}", "X-Team": "red", "X-Keyboard": "de"}

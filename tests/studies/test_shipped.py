@@ -90,6 +90,18 @@ def test_the_equations_of_people_lead_line_by_line_to_the_answer(name: str, righ
         assert answer == f"The answer is {steps[-1].rpartition(' = ')[2]}."
 
 
+def test_a_teachers_equations_are_asked_for_by_the_recipes_own_prompt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEACHER", "simulated/ada")
+    lesson = recipe_of("svamp_teacher").with_name("equations.yaml")
+    words = ["synth", str(lesson), "problems={source: classroom}", "limit=5", f"runs={tmp_path}"]
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    prompts = json.loads((tmp_path / "equations/manifest.json").read_bytes())["prompts"]
+    assert [name for name in prompts if name.startswith("teacher/solve@")] == ["teacher/solve@1"]
+
+
 def recipe_of(name: str) -> Path:
     return next(path for path in RECIPES if path.parent.name == name)
 
