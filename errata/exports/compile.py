@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from errata.data.contamination import EvalSet
+from errata.data.contamination import EvalSet, load_eval_set
+from errata.data.source import ProblemSource
 from errata.errors import NothingToLearn, UsageError
 from errata.exports.dedup import Duplicates
 from errata.exports.format import Format
@@ -62,6 +63,8 @@ class ExportCounts:
     """By evaluation set: its size, problems that meet it by measure, and their rows."""
     excluded: int = 0
     """Problems left out for overlap."""
+    overlapping: int = 0
+    """Problems with rows, taken though they overlap."""
     notes: list[str] = field(default_factory=list)
     """What was wrong with the logs."""
 
@@ -106,10 +109,29 @@ def compile_rows(
                     rows += 1
                     _count(row, form, counts)
                     yield row
+                counts.overlapping += bool(meeting and rows)
             for name in meeting:
                 counts.overlap[name]["rows"] += rows
             if not rows:
                 counts.skipped[transcript.outcome.reason or transcript.outcome.status] += 1
+
+
+def eval_sets_of(logs: Sequence[Log], against: Sequence[ProblemSource], exclude_overlap: bool) -> tuple[EvalSet, ...]:
+    """The evaluation sets of `against` and those that the runs' recipes name, each once.
+
+    Raises UsageError where one cannot be read, or where overlap is to be left out and none is named.
+    """
+    sets: list[ProblemSource] = []
+    for each in (*against, *(each for log in logs for each in log.source.recipe.eval_sets)):
+        if each not in sets:
+            sets.append(each)
+    if exclude_overlap and not sets:
+        raise UsageError(
+            "no evaluation set is named",
+            "there is nothing to exclude",
+            "name it: eval_sets in the recipe, or --against of an export",
+        )
+    return tuple(load_eval_set(each) for each in sets)
 
 
 def _meeting(problem: Problem, eval_sets: Sequence[EvalSet], counts: ExportCounts) -> list[str]:

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from errata.config.files import draft_of, open_own, write_whole
-from errata.data.contamination import load_eval_set
 from errata.data.source import ProblemSource
 from errata.errors import ErrataError, UsageError
-from errata.exports.compile import ExportCounts, Selection, compile_rows, no_row
+from errata.exports.compile import ExportCounts, Selection, compile_rows, eval_sets_of, no_row
 from errata.exports.dataset_card import card_text
 from errata.exports.format import Format
 from errata.exports.formats import format_of
@@ -69,26 +68,10 @@ def export(
             f"name a .jsonl file: --out {out.with_suffix('.jsonl')}",
         )
     logs = open_logs(runs, form, options, acceptance)
-    sets = _eval_sets(logs, against, exclude_overlap)
-    selection = Selection(options, keep_duplicates, tuple(load_eval_set(each) for each in sets), exclude_overlap)
+    selection = Selection(options, keep_duplicates, eval_sets_of(logs, against, exclude_overlap), exclude_overlap)
     _write_rows(out, logs, form, selection, counts)
     write_whole(card, card_text(out.name, logs, form, selection, counts).encode("utf-8", "replace"))
     return Exported(out, card, counts, form)
-
-
-def _eval_sets(logs: Sequence[Log], against: Sequence[ProblemSource], exclude_overlap: bool) -> list[ProblemSource]:
-    """The evaluation sets to compare with, each once."""
-    sets: list[ProblemSource] = []
-    for each in (*against, *(each for log in logs for each in log.source.recipe.eval_sets)):
-        if each not in sets:
-            sets.append(each)
-    if exclude_overlap and not sets:
-        raise UsageError(
-            "no evaluation set is named",
-            "there is nothing to exclude",
-            "name it: --against, or eval_sets in the recipe",
-        )
-    return sets
 
 
 def _write_rows(out: Path, logs: Sequence[Log], form: Format, selection: Selection, counts: ExportCounts) -> None:

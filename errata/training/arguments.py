@@ -79,6 +79,9 @@ class DataArguments:
     max_rows: int | None = option(
         None, "At most so many rows, drawn by --seed, so that trainings learn from equally many; None: all."
     )
+    exclude_overlap: bool = option(
+        False, "Of a run: without the problems that stand in an evaluation set of its recipe (`eval_sets`)."
+    )
     too_long: Literal["refuse", "skip"] = option(
         "refuse", "Sequences over max_length or the student's context: refuse all with their count, or skip and count."
     )

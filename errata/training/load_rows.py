@@ -8,18 +8,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from errata.config.hub_ids import is_hub_id, nearly_here
+from errata.data.contamination import EvalSet
 from errata.data.readers import KNOWN
 from errata.errors import NothingToLearn, UsageError, did_you_mean
-from errata.exports.compile import ExportCounts, Selection, compile_rows, no_row
+from errata.exports.compile import ExportCounts, Selection, compile_rows, eval_sets_of, no_row
 from errata.exports.format import Format
 from errata.exports.formats import check_columns
-from errata.exports.logs import open_logs
+from errata.exports.logs import Log, open_logs
 from errata.exports.sequences import LabeledSequence, SourceRow
 from errata.exports.transcript_view import ALL, Options
 from errata.records import canonical, draw, to_json
@@ -43,6 +45,20 @@ class LoadedRow(NamedTuple):
         return self.form.sequences(self.row)
 
 
+class Overlap(NamedTuple):
+    """Problems of runs that stand in an evaluation set of their recipes: learned all the same, and left out."""
+
+    learned: int = 0
+    left_out: int = 0
+
+    def plus(self, other: Overlap) -> Overlap:
+        return Overlap(self.learned + other.learned, self.left_out + other.left_out)
+
+    def counts(self) -> dict[str, int]:
+        """As what is left out of a training: `{"in an evaluation set": 120}`."""
+        return {"in an evaluation set": self.left_out} if self.left_out else {}
+
+
 @dataclass(frozen=True)
 class LoadedRows:
     """The rows of one or more sources, with what the manifest says of them."""
@@ -50,6 +66,7 @@ class LoadedRows:
     rows: list[LoadedRow]
     name: str
     sha256: str
+    overlap: Overlap
 
 
 class Where(NamedTuple):
@@ -66,6 +83,8 @@ class Where(NamedTuple):
     """So many rows at most, drawn by hash; None: all."""
     seed: int = 0
     """Of that draw."""
+    exclude_overlap: bool = False
+    """Leave out the problems of a run that stand in an evaluation set of its recipe."""
 
 
 def read(names: Sequence[str], where: Where) -> LoadedRows:
@@ -76,13 +95,19 @@ def read(names: Sequence[str], where: Where) -> LoadedRows:
     """
     if not names:
         raise UsageError("no --dataset_name", "there is nothing to learn from", "name a run directory or a data set")
-    rows = drawn([row for name in names for row in _read(name, where)], where.most, where.seed)
+    found: list[Overlap] = []
+    rows = drawn([row for name in names for row in _read(name, where, found)], where.most, where.seed)
     if not rows:
         raise NothingToLearn(f"no row in {', '.join(names)}", "there is nothing to learn from", "name another data set")
     content = hashlib.sha256()
     for each in rows:
         content.update(canonical(each.row.data) + b"\n")
-    return LoadedRows(rows, ", ".join(names), content.hexdigest())
+    return LoadedRows(rows, ", ".join(names), content.hexdigest(), total(found))
+
+
+def total(found: Iterable[Overlap]) -> Overlap:
+    """The overlap of several sources as one."""
+    return reduce(Overlap.plus, found, Overlap())
 
 
 def drawn(rows: list[LoadedRow], most: int | None, seed: int) -> list[LoadedRow]:
@@ -100,30 +125,42 @@ def drawn(rows: list[LoadedRow], most: int | None, seed: int) -> list[LoadedRow]
     return [rows[place] for place in sorted(places[:most])]
 
 
-def _read(name: str, where: Where) -> Iterator[LoadedRow]:
+def _read(name: str, where: Where, found: list[Overlap]) -> Iterator[LoadedRow]:
     if is_run(name):
-        return _of_run(name, where)
-    if where.options != ALL:
+        return _of_run(name, where, found)
+    if where.options != ALL or where.exclude_overlap:
         raise UsageError(
             f"{name} is no run directory",
-            f"these options choose from logs: {', '.join(each.name for each in fields(Options))}",
+            f"these options choose from logs: {', '.join(each.name for each in fields(Options))}, exclude_overlap",
             "name the run directory, or export it with these options",
         )
     return _of_data(name, where)
 
 
-def _of_run(name: str, where: Where) -> Iterator[LoadedRow]:
-    """The rows that an export would write, as a file of them would hold them."""
+def _of_run(name: str, where: Where, found: list[Overlap]) -> Iterator[LoadedRow]:
+    """The rows that an export would write, as a file of them would hold them; `found` is given the run's overlap."""
     logs, counts = open_logs([name], where.form, where.options), ExportCounts()
     student = logs[0].source.recipe.agents.student
     system = student.system if student else None
-    rows = compile_rows(logs, where.form, Selection(where.options), counts)
+    selection = Selection(where.options, False, _eval_sets(logs, where.exclude_overlap), where.exclude_overlap)
+    rows = compile_rows(logs, where.form, selection, counts)
     for number, row in enumerate(rows, 1):
         yield LoadedRow(
             SourceRow(f"{name}, {where.form.name} line {number}", orjson.loads(to_json(row)), system), where.form
         )
+    found.append(Overlap(counts.overlapping, counts.excluded))
     if not counts.rows:
         raise no_row(logs, where.form, counts)
+
+
+def _eval_sets(logs: Sequence[Log], exclude_overlap: bool) -> tuple[EvalSet, ...]:
+    """Those that the runs' recipes name; where they are for a note alone, none that have moved away."""
+    try:
+        return eval_sets_of(logs, (), exclude_overlap)
+    except UsageError:
+        if exclude_overlap:
+            raise
+        return ()
 
 
 def _of_data(name: str, where: Where) -> Iterator[LoadedRow]:

@@ -28,7 +28,7 @@ from errata.training.group_rows import (
     target_tokens,
     thinking_at_most,
 )
-from errata.training.load_rows import LoadedRow, LoadedRows, Where, read
+from errata.training.load_rows import LoadedRow, LoadedRows, Overlap, Where, read, total
 from errata.training.load_student import Student, Texts, open_student
 from errata.training.method_arguments import Arguments
 from errata.training.mistaken import Fault
@@ -53,6 +53,8 @@ class Prepared:
     sequences: int
     target_tokens: int | None = None
     left_out: dict[str, int] = field(default_factory=dict)
+    met: int = 0
+    """Problems learned though they stand in an evaluation set that a run's recipe names."""
     texts: Callable[[], Texts] = lambda: ([], [])
     """Gives the texts of which `tiny` makes its tokenizer."""
 
@@ -123,6 +125,7 @@ def prepare(arguments: Arguments) -> Prepared:
         names=", ".join(dict.fromkeys(each.name for each in loaded)),
         sources=[{"name": each.name, "rows": len(each.rows), "sha256": each.sha256} for each in loaded],
         texts=texts,
+        met=source.overlap.learned,
         **facts,
     )
 
@@ -192,12 +195,18 @@ class Split:
         data = arguments.data
         self.groups = Groups(data.system, data.answer_sentence, by_problem)
         options, seed = options_of(arguments), arguments.training.seed
+        overlaps: dict[str, Overlap] = {}
         for share in shares:
-            where = Where(share.form, share.stated, options, data.dataset_config, split, data.max_rows, seed)
+            where = Where(
+                share.form, share.stated, options, data.dataset_config, split, data.max_rows, seed, data.exclude_overlap
+            )
             loaded = read(share.names, where)
+            overlaps[loaded.name] = loaded.overlap
             if (loaded.name, loaded.sha256) not in [(each.name, each.sha256) for each in self.loaded]:
                 self.loaded.append(loaded)
             self.groups.add(self._fitting_rows(loaded.rows), share.marked, share.change)
+        self.overlap = total(overlaps.values())
+        self.left_out.update(self.overlap.counts())
 
     def _fitting_rows(self, rows: Sequence[LoadedRow]) -> list[LoadedRow]:
         """Rows without a fault, the others counted. Raises UsageError where none is left."""
@@ -282,7 +291,7 @@ def _eval_rows(arguments: Arguments, source: Split, student: Student, objective:
     if not names:
         return None
     shares = [each._replace(names=names) for each in source.shares]
-    whole = replace(arguments, data=replace(arguments.data, max_rows=None))
+    whole = replace(arguments, data=replace(arguments.data, max_rows=None, exclude_overlap=False))
     split = Split(whole, shares, arguments.data.dataset_test_split, source.by_problem)
     key = _key(arguments, student, [split], [objective], fit)
     return cached_rows(key, lambda: (split.encoded(student, objective, fit, Counter()), {}))[0]

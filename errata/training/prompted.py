@@ -58,7 +58,14 @@ def prepare_prompts(arguments: Arguments, form: Format, to_row: Callable[[Source
         )
     options = options_of(arguments)
     where = Where(
-        form, arguments.form, options, data.dataset_config, data.dataset_train_split, data.max_rows, training.seed
+        form,
+        arguments.form,
+        options,
+        data.dataset_config,
+        data.dataset_train_split,
+        data.max_rows,
+        training.seed,
+        data.exclude_overlap,
     )
     loaded = read(data.dataset_name or [], where)
     sources = [each.row if data.system is None else replace(each.row, system=data.system) for each in loaded.rows]
@@ -100,5 +107,6 @@ def _prepared(loaded: LoadedRows, student: Student, rows: list[dict[str, Any]], 
         names=loaded.name,
         sources=[{"name": loaded.name, "rows": len(loaded.rows), "sha256": loaded.sha256}],
         sequences=len(rows),
-        left_out={"too long": too_long} if too_long else {},
+        left_out=loaded.overlap.counts() | ({"too long": too_long} if too_long else {}),
+        met=loaded.overlap.learned,
     )

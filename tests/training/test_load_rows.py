@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import datasets
 import pytest
+import yaml
 
 from errata.errors import UsageError
+from errata.exports.correct_rows import SFT
 from errata.exports.formats import FORMATS
-from errata.training.load_rows import Where, read
+from errata.training.load_rows import Overlap, Where, read
+from tests.small_runs import lines
+from tests.training.trainings import go
 
 WHERE = Where(FORMATS[0])
 
@@ -67,3 +72,67 @@ def test_no_rows_at_all_are_refused(tmp_path: Path) -> None:
     file.write_text('{"prompt": "1 + 1 ?", "completion": "2"}\n')
     with pytest.raises(UsageError, match="--max_rows 0"):
         read([str(file)], WHERE._replace(most=0))
+
+
+def naming_an_eval_set(run: Path, folder: Path) -> tuple[Path, str]:
+    """A copy of the run whose recipe names an evaluation set that asks one of its questions; that problem's id."""
+    held = folder / "runs" / run.name
+    shutil.copytree(run, held)
+    graded = {
+        line["problem"]["id"]: {each["correct"] for each in line["rationales"] if each["role"] == "teacher"}
+        for line in lines(held)
+    }
+    met = next(line["problem"] for line in lines(held) if graded[line["problem"]["id"]] >= {True, False})
+    eval_set = folder / "test.jsonl"
+    eval_set.write_text(json.dumps({"question": met["question"].upper(), "answer": "#### 1"}) + "\n")
+    recipe = held / "recipe.yaml"
+    named = {"eval_sets": [{"source": str(eval_set), "mapping": "gsm8k"}]}
+    recipe.write_text(yaml.safe_dump(yaml.safe_load(recipe.read_text()) | named))
+    return held, met["id"]
+
+
+def test_problems_of_an_evaluation_set_that_the_runs_recipe_names_are_left_out_where_asked(
+    run: Path, tmp_path: Path
+) -> None:
+    held, met = naming_an_eval_set(run, tmp_path)
+
+    whole, clean = (read([str(held)], Where(SFT, exclude_overlap=asked)) for asked in (False, True))
+
+    rows = [[each.row.data for each in found.rows] for found in (whole, clean)]
+    assert rows[1] == [row for row in rows[0] if row["meta"]["problem_id"] != met]
+    assert 0 < len(rows[1]) < len(rows[0])
+    assert (whole.overlap, clean.overlap) == (Overlap(learned=1), Overlap(left_out=1))
+    assert whole.sha256 != clean.sha256
+
+
+@pytest.mark.parametrize("method", ["sft", "ranker"])
+def test_a_training_says_what_it_learns_of_an_evaluation_set(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    held, _ = naming_an_eval_set(run, tmp_path)
+    told = []
+    for asked in ("false", "true"):
+        assert go(method, held, tmp_path / asked, "--max_steps", "1", "--exclude_overlap", asked) == 0
+        manifest = json.loads((tmp_path / asked / "manifest.json").read_text())
+        told.append((manifest["in_eval_sets"], manifest["left_out"].get("in an evaluation set", 0)))
+        words = capsys.readouterr().err
+        assert ("share 13 words with it: 1; --exclude_overlap true" in words) == (asked == "false")
+        assert ("left out: 1 in an evaluation set" in words) == (asked == "true")
+    assert told == [(1, 0), (0, 1)]
+
+
+def test_an_evaluation_set_that_has_moved_away_stops_no_training_that_takes_all(run: Path, tmp_path: Path) -> None:
+    held, _ = naming_an_eval_set(run, tmp_path)
+    (tmp_path / "test.jsonl").unlink()
+
+    assert read([str(held)], Where(SFT)).overlap == Overlap()
+    with pytest.raises(UsageError, match=r"test\.jsonl: no such file"):
+        read([str(held)], Where(SFT, exclude_overlap=True))
+
+
+def test_overlap_is_left_out_of_a_run_that_names_evaluation_sets_alone(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"prompt": "1 + 1 ?", "completion": "2"}\n')
+    for source, told in ((run, "no evaluation set is named"), (file, "is no run directory")):
+        with pytest.raises(UsageError, match=told):
+            read([str(source)], Where(SFT, exclude_overlap=True))

@@ -229,13 +229,18 @@ def prepare_pairs(arguments: Arguments) -> Prepared:
     if arguments.entries:
         raise UsageError("terms for a ranker", "it has one loss of its own", "leave them out")
     where = Where(arguments.method.format, arguments.form, options_of(arguments), data.dataset_config)
-    learned = where._replace(split=data.dataset_train_split, most=data.max_rows, seed=training.seed)
+    learned = where._replace(
+        split=data.dataset_train_split,
+        most=data.max_rows,
+        seed=training.seed,
+        exclude_overlap=data.exclude_overlap,
+    )
     loaded = [read(data.dataset_name or [], learned)]
     if data.eval_dataset_name:
         loaded.append(read(data.eval_dataset_name, where._replace(split=data.dataset_test_split)))
     student = open_student(arguments.model, lambda: _texts(loaded), training.seed)
     longest = limit_length(arguments, student)
-    left_out: dict[str, int] = {}
+    left_out = loaded[0].overlap.counts()
     sets = []
     for each in loaded:
         pairs = [row.row.data for row in each.rows]
@@ -253,6 +258,7 @@ def prepare_pairs(arguments: Arguments) -> Prepared:
         sources=[{"name": each.name, "rows": len(each.rows), "sha256": each.sha256} for each in loaded],
         sequences=2 * len(sets[0]),
         left_out=left_out,
+        met=loaded[0].overlap.learned,
     )
 
 
