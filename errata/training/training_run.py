@@ -145,8 +145,8 @@ class TrainingRun(Generic[K]):
         )
         if prepared.met:
             self.say(
-                "overlap   problems that ask what an evaluation set of the run's recipe asks, or share 13 words with it: "
-                f"{prepared.met}; --exclude_overlap true leaves them out"
+                "overlap   problems that ask what an evaluation set of the run's recipe asks, or share 13 words "
+                f"with it: {prepared.met}; --exclude_overlap true leaves them out"
             )
         if prepared.target_tokens:
             self.say(f"tokens    {prepared.target_tokens:,} to be learned per epoch")
