@@ -95,19 +95,19 @@ def read(names: Sequence[str], where: Where) -> LoadedRows:
     """
     if not names:
         raise UsageError("no --dataset_name", "there is nothing to learn from", "name a run directory or a data set")
-    found: list[Overlap] = []
-    rows = drawn([row for name in names for row in _read(name, where, found)], where.most, where.seed)
+    overlaps: list[Overlap] = []
+    rows = drawn([row for name in names for row in _read(name, where, overlaps)], where.most, where.seed)
     if not rows:
         raise NothingToLearn(f"no row in {', '.join(names)}", "there is nothing to learn from", "name another data set")
     content = hashlib.sha256()
     for each in rows:
         content.update(canonical(each.row.data) + b"\n")
-    return LoadedRows(rows, ", ".join(names), content.hexdigest(), total(found))
+    return LoadedRows(rows, ", ".join(names), content.hexdigest(), total(overlaps))
 
 
-def total(found: Iterable[Overlap]) -> Overlap:
+def total(overlaps: Iterable[Overlap]) -> Overlap:
     """The overlap of several sources as one."""
-    return reduce(Overlap.plus, found, Overlap())
+    return reduce(Overlap.plus, overlaps, Overlap())
 
 
 def drawn(rows: list[LoadedRow], most: int | None, seed: int) -> list[LoadedRow]:
@@ -125,9 +125,9 @@ def drawn(rows: list[LoadedRow], most: int | None, seed: int) -> list[LoadedRow]
     return [rows[place] for place in sorted(places[:most])]
 
 
-def _read(name: str, where: Where, found: list[Overlap]) -> Iterator[LoadedRow]:
+def _read(name: str, where: Where, overlaps: list[Overlap]) -> Iterator[LoadedRow]:
     if is_run(name):
-        return _of_run(name, where, found)
+        return _of_run(name, where, overlaps)
     if where.options != ALL or where.exclude_overlap:
         raise UsageError(
             f"{name} is no run directory",
@@ -137,8 +137,8 @@ def _read(name: str, where: Where, found: list[Overlap]) -> Iterator[LoadedRow]:
     return _of_data(name, where)
 
 
-def _of_run(name: str, where: Where, found: list[Overlap]) -> Iterator[LoadedRow]:
-    """The rows that an export would write, as a file of them would hold them; `found` is given the run's overlap."""
+def _of_run(name: str, where: Where, overlaps: list[Overlap]) -> Iterator[LoadedRow]:
+    """The rows that an export would write, as a file of them would hold them; `overlaps` is given the run's overlap."""
     logs, counts = open_logs([name], where.form, where.options), ExportCounts()
     student = logs[0].source.recipe.agents.student
     system = student.system if student else None
@@ -148,7 +148,7 @@ def _of_run(name: str, where: Where, found: list[Overlap]) -> Iterator[LoadedRow
         yield LoadedRow(
             SourceRow(f"{name}, {where.form.name} line {number}", orjson.loads(to_json(row)), system), where.form
         )
-    found.append(Overlap(counts.overlapping, counts.excluded))
+    overlaps.append(Overlap(counts.overlapping, counts.excluded))
     if not counts.rows:
         raise no_row(logs, where.form, counts)
 
