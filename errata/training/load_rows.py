@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from errata.config.env import expand
 from errata.config.hub_ids import is_hub_id, nearly_here
 from errata.data.contamination import EvalSet
 from errata.data.readers import KNOWN
+from errata.data.source import ProblemSource
 from errata.errors import NothingToLearn, UsageError, did_you_mean
 from errata.exports.compile import ExportCounts, Selection, compile_rows, eval_sets_of, no_row
 from errata.exports.format import Format
@@ -154,13 +156,23 @@ def _of_run(name: str, where: Where, overlaps: list[Overlap]) -> Iterator[Loaded
 
 
 def _eval_sets(logs: Sequence[Log], exclude_overlap: bool) -> tuple[EvalSet, ...]:
-    """Those that the runs' recipes name; where they are for a note alone, none that have moved away."""
+    """Those that the runs' recipes name; where they are for a note alone, they are read if all are files here.
+
+    A note shall not ask the hub, nor wait for what a stranger's recipe names.
+    """
+    if exclude_overlap:
+        return eval_sets_of(logs, (), True)
     try:
-        return eval_sets_of(logs, (), exclude_overlap)
+        here = all(_is_here(each) for log in logs for each in log.source.recipe.eval_sets)
+        return eval_sets_of(logs, (), False) if here else ()
     except UsageError:
-        if exclude_overlap:
-            raise
         return ()
+
+
+def _is_here(source: ProblemSource) -> bool:
+    """Whether problems can be read without any network: from a file, or of the classroom."""
+    own = source.source == "classroom" or Path(expand(source.source)).is_file()
+    return own and all(_is_here(each) for each in source.exclude)
 
 
 def _of_data(name: str, where: Where) -> Iterator[LoadedRow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_no_rows_at_all_are_refused(tmp_path: Path) -> None:
         read([str(file)], WHERE._replace(most=0))
 
 
-def naming_an_eval_set(run: Path, folder: Path) -> tuple[Path, str]:
+def naming_an_eval_set(run: Path, folder: Path, source: str | None = None) -> tuple[Path, str]:
     """A copy of the run whose recipe names an evaluation set that asks one of its questions; that problem's id."""
     held = folder / "runs" / run.name
     shutil.copytree(run, held)
@@ -86,7 +87,7 @@ def naming_an_eval_set(run: Path, folder: Path) -> tuple[Path, str]:
     eval_set = folder / "test.jsonl"
     eval_set.write_text(json.dumps({"question": met["question"].upper(), "answer": "#### 1"}) + "\n")
     recipe = held / "recipe.yaml"
-    named = {"eval_sets": [{"source": str(eval_set), "mapping": "gsm8k"}]}
+    named = {"eval_sets": [{"source": source or str(eval_set), "mapping": "gsm8k"}]}
     recipe.write_text(yaml.safe_dump(yaml.safe_load(recipe.read_text()) | named))
     return held, met["id"]
 
@@ -128,6 +129,16 @@ def test_an_evaluation_set_that_has_moved_away_stops_no_training_that_takes_all(
     assert read([str(held)], Where(SFT)).overlap == Overlap()
     with pytest.raises(UsageError, match=r"test\.jsonl: no such file"):
         read([str(held)], Where(SFT, exclude_overlap=True))
+
+
+def test_a_note_on_overlap_asks_no_hub_and_waits_for_no_pipe(run: Path, tmp_path: Path, asked: list[str]) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for number, source in enumerate(
+        ("somebody/questions", str(tmp_path / "pipe.jsonl"), "${NOT_SET_ANYWHERE}/x.jsonl")
+    ):
+        held, _ = naming_an_eval_set(run, tmp_path / str(number), source)
+        assert read([str(held)], Where(SFT)).overlap == Overlap()
+    assert asked == []
 
 
 def test_overlap_is_left_out_of_a_run_that_names_evaluation_sets_alone(run: Path, tmp_path: Path) -> None:
