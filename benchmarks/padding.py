@@ -7,11 +7,11 @@ is trained.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-WHOLE = 1_000_000
-"""More tokens than any batch has, so that it goes in one part."""
+BUDGETS = (None, 1536, 1024)
+"""The most tokens of a part; None: a batch goes as a whole."""
 
 
 def rows_of(run: str, student: str) -> tuple[Any, Any]:
@@ -36,14 +36,12 @@ def orders(lengths: Sequence[int], batch: int) -> dict[str, list[int]]:
     }
 
 
-def tokens_read(rows: Sequence[Any], reading: Any, order: Sequence[int], batch: int, budget: int) -> int:
+def tokens_read(rows: Sequence[Any], reading: Any, order: Sequence[int], batch: int, budget: int | None) -> int:
     """Tokens that pass through the student in an epoch, padding included."""
     from errata.training.collate import Collator, parts_of
 
     collate = Collator(0, reading, tokens=budget)
-    batches: Iterable[Any] = (
-        collate([rows[place] for place in order[at : at + batch]]) for at in range(0, len(order), batch)
-    )
+    batches = (collate([rows[place] for place in order[at : at + batch]]) for at in range(0, len(order), batch))
     return sum(part["input_ids"].numel() for each in batches for part in parts_of(each))
 
 
@@ -58,9 +56,9 @@ def main() -> None:
     print(f"{len(rows):,} rows, {sum(lengths) / len(rows):.0f} tokens each, batches of {given.batch}\n")
     print("| rows of a batch | goes | padding, of the rows' tokens |\n|---|---|---|")
     for how, order in orders(lengths, given.batch).items():
-        for budget in (WHOLE, 1536, 1024):
+        for budget in BUDGETS:
             read = tokens_read(rows, reading, order, given.batch, budget)
-            parts = "whole" if budget == WHOLE else f"in parts of {budget:,}"
+            parts = "whole" if budget is None else f"in parts of {budget:,}"
             print(f"| {how} | {parts} | {read / sum(lengths) - 1:.0%} |")
 
 

@@ -92,6 +92,11 @@ def _expanded(text: str) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def is_variable(text: str) -> bool:
+    """Whether one variable is the whole text: `${NAME}` or `${NAME:-default}`."""
+    return _VARIABLE.fullmatch(text) is not None
+
+
 def local_path(model: str) -> str:
     """The path in a model string `local/PATH`, its variables replaced."""
     return expand(model.removeprefix("local/"))

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from errata.config.base import Settings
 from errata.config.code import Reference
-from errata.config.env import Location, expand
+from errata.config.env import Location, expand, is_variable
 from errata.errors import UsageError
 
 
@@ -130,7 +130,7 @@ class AgentSpec(Settings):
         """One variable replaced that stands for the whole address, and is one: no key is read into a host's name."""
         if base is None or "${" not in base:
             return base
-        if not _ADDRESS_VARIABLE.fullmatch(base):
+        if not is_variable(base):
             raise UsageError(
                 f"api_base {base!r} holds a variable within an address",
                 "whatever the variable holds, a key too, would be sent to a host that the recipe names",
@@ -347,7 +347,6 @@ _SECRET_HEADER = re.compile(rf"{_SECRET.pattern}|(^|[-_])(key|token|auth|cookie|
 """As a parameter such a word may be harmless (prompt_cache_key, stop_token)."""
 _IN_QUERY = re.compile(r"[?&;]([^=&;#]+)=([^&;#]+)")
 _USER = re.compile(r"//[^/@]*@")
-_ADDRESS_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}")
 _VARIABLE_ALONE = re.compile(r"(?:[A-Za-z]+ )?\$\{\w+\}")
 """What may stand for a key: a variable without a default, which would be one, after a word such as Bearer."""
 

@@ -6,9 +6,8 @@ A run's rows are compiled as an export of it would write them, so that both trai
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,9 +52,6 @@ class Overlap(NamedTuple):
     learned: int = 0
     left_out: int = 0
 
-    def plus(self, other: Overlap) -> Overlap:
-        return Overlap(self.learned + other.learned, self.left_out + other.left_out)
-
     def counts(self) -> dict[str, int]:
         """As what is left out of a training: `{"in an evaluation set": 120}`."""
         return {"in an evaluation set": self.left_out} if self.left_out else {}
@@ -97,19 +93,19 @@ def read(names: Sequence[str], where: Where) -> LoadedRows:
     """
     if not names:
         raise UsageError("no --dataset_name", "there is nothing to learn from", "name a run directory or a data set")
-    overlaps: list[Overlap] = []
-    rows = drawn([row for name in names for row in _read(name, where, overlaps)], where.most, where.seed)
+    sources = [_read(name, where) for name in names]
+    rows = drawn([row for loaded, _ in sources for row in loaded], where.most, where.seed)
     if not rows:
         raise NothingToLearn(f"no row in {', '.join(names)}", "there is nothing to learn from", "name another data set")
     content = hashlib.sha256()
     for each in rows:
         content.update(canonical(each.row.data) + b"\n")
-    return LoadedRows(rows, ", ".join(names), content.hexdigest(), total(overlaps))
+    return LoadedRows(rows, ", ".join(names), content.hexdigest(), total([overlap for _, overlap in sources]))
 
 
-def total(overlaps: Iterable[Overlap]) -> Overlap:
+def total(overlaps: Collection[Overlap]) -> Overlap:
     """The overlap of several sources as one."""
-    return reduce(Overlap.plus, overlaps, Overlap())
+    return Overlap(sum(each.learned for each in overlaps), sum(each.left_out for each in overlaps))
 
 
 def drawn(rows: list[LoadedRow], most: int | None, seed: int) -> list[LoadedRow]:
@@ -127,32 +123,31 @@ def drawn(rows: list[LoadedRow], most: int | None, seed: int) -> list[LoadedRow]
     return [rows[place] for place in sorted(places[:most])]
 
 
-def _read(name: str, where: Where, overlaps: list[Overlap]) -> Iterator[LoadedRow]:
+def _read(name: str, where: Where) -> tuple[list[LoadedRow], Overlap]:
     if is_run(name):
-        return _of_run(name, where, overlaps)
+        return _of_run(name, where)
     if where.options != ALL or where.exclude_overlap:
         raise UsageError(
             f"{name} is no run directory",
             f"these options choose from logs: {', '.join(each.name for each in fields(Options))}, exclude_overlap",
             "name the run directory, or export it with these options",
         )
-    return _of_data(name, where)
+    return list(_of_data(name, where)), Overlap()
 
 
-def _of_run(name: str, where: Where, overlaps: list[Overlap]) -> Iterator[LoadedRow]:
-    """The rows that an export would write, as a file of them would hold them; `overlaps` is given the run's overlap."""
+def _of_run(name: str, where: Where) -> tuple[list[LoadedRow], Overlap]:
+    """The rows that an export would write, as a file of them would hold them, and the run's overlap."""
     logs, counts = open_logs([name], where.form, where.options), ExportCounts()
     student = logs[0].source.recipe.agents.student
     system = student.system if student else None
     selection = Selection(where.options, False, _eval_sets(logs, where.exclude_overlap), where.exclude_overlap)
-    rows = compile_rows(logs, where.form, selection, counts)
-    for number, row in enumerate(rows, 1):
-        yield LoadedRow(
-            SourceRow(f"{name}, {where.form.name} line {number}", orjson.loads(to_json(row)), system), where.form
-        )
-    overlaps.append(Overlap(counts.overlapping, counts.excluded))
+    rows = [
+        LoadedRow(SourceRow(f"{name}, {where.form.name} line {number}", orjson.loads(to_json(row)), system), where.form)
+        for number, row in enumerate(compile_rows(logs, where.form, selection, counts), 1)
+    ]
     if not counts.rows:
         raise no_row(logs, where.form, counts)
+    return rows, Overlap(counts.overlapping, counts.excluded)
 
 
 def _eval_sets(logs: Sequence[Log], exclude_overlap: bool) -> tuple[EvalSet, ...]:

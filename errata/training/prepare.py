@@ -53,7 +53,7 @@ class Prepared:
     sequences: int
     target_tokens: int | None = None
     left_out: dict[str, int] = field(default_factory=dict)
-    met: int = 0
+    in_eval_sets: int = 0
     """Problems learned though they stand in an evaluation set that a run's recipe names."""
     texts: Callable[[], Texts] = lambda: ([], [])
     """Gives the texts of which `tiny` makes its tokenizer."""
@@ -125,7 +125,7 @@ def prepare(arguments: Arguments) -> Prepared:
         names=", ".join(dict.fromkeys(each.name for each in loaded)),
         sources=[{"name": each.name, "rows": len(each.rows), "sha256": each.sha256} for each in loaded],
         texts=texts,
-        met=source.overlap.learned,
+        in_eval_sets=source.overlap.learned,
         **facts,
     )
 

@@ -108,5 +108,5 @@ def _prepared(loaded: LoadedRows, student: Student, rows: list[dict[str, Any]], 
         sources=[{"name": loaded.name, "rows": len(loaded.rows), "sha256": loaded.sha256}],
         sequences=len(rows),
         left_out=loaded.overlap.counts() | ({"too long": too_long} if too_long else {}),
-        met=loaded.overlap.learned,
+        in_eval_sets=loaded.overlap.learned,
     )

@@ -119,7 +119,7 @@ class TrainingRun(Generic[K]):
             "rows": len(prepared.rows),
             "sequences": prepared.sequences,
             "left_out": prepared.left_out,
-            "in_eval_sets": prepared.met,
+            "in_eval_sets": prepared.in_eval_sets,
             "target_tokens_an_epoch": prepared.target_tokens,
             "objective": [term.settings() for term in prepared.terms],
             "seed": self.args.seed,
@@ -143,10 +143,10 @@ class TrainingRun(Generic[K]):
             f"data      {prepared.names}: {len(prepared.rows)} rows, {prepared.sequences} sequences"
             + (f"; left out: {out}" if out else "")
         )
-        if prepared.met:
+        if prepared.in_eval_sets:
             self.say(
                 "overlap   problems that ask what an evaluation set of the run's recipe asks, or share 13 words "
-                f"with it: {prepared.met}; --exclude_overlap true leaves them out"
+                f"with it: {prepared.in_eval_sets}; --exclude_overlap true leaves them out"
             )
         if prepared.target_tokens:
             self.say(f"tokens    {prepared.target_tokens:,} to be learned per epoch")

@@ -258,7 +258,7 @@ def prepare_pairs(arguments: Arguments) -> Prepared:
         sources=[{"name": each.name, "rows": len(each.rows), "sha256": each.sha256} for each in loaded],
         sequences=2 * len(sets[0]),
         left_out=left_out,
-        met=loaded[0].overlap.learned,
+        in_eval_sets=loaded[0].overlap.learned,
     )
 
 
