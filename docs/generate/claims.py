@@ -44,7 +44,7 @@ def _row(study: str, claim: Mapping[str, Any]) -> tuple[str, ...]:
         interval(claim),
         points(claim["detectable"]).lstrip("+"),
         claim["verdict"],
-        f"{max(len(claim['seeds']), 1)} x {claim['items']:,}",
+        f"{len(claim['seeds'])} x {claim['items']:,}",
     )
 
 

@@ -112,7 +112,7 @@ class Comparison:
                 "arm": each.arm,
                 "control": each.against,
                 "task": each.task,
-                "seeds": [seed for seed, _ in each.by_seed],
+                "seeds": self._seeds_of(each),
                 "items": each.n,
                 "difference": each.difference.value,
                 "low": each.difference.low,
@@ -128,6 +128,11 @@ class Comparison:
             }
             for each in self.claims
         ]
+
+    def _seeds_of(self, one: Difference) -> list[int]:
+        """The seeds that a difference speaks of; where there is one alone, the arm's."""
+        arm = next(each for each in self.arms if each.name == one.arm)
+        return [seed for seed, _ in one.by_seed] or list(arm.distinct.seeds)
 
     def mistakes(self) -> list[dict[str, Any]]:
         """Kinds of mistakes cured and introduced against the untouched student; empty without one."""

@@ -8,19 +8,13 @@ from typing import Any
 
 from errata.config.files import write_whole
 from errata.errors import plain
+from errata.report.figures import count
 from errata.runs.progress import worked
 from errata.runs.times import times_in
-from errata.studies.results import counts, interval, points, unequal
+from errata.studies.remarks import remarks, size
+from errata.studies.results import counts, interval, points
 
 FILE = "card.md"
-_NAMES = {
-    "teacher_tokens": "teacher tokens",
-    "target_tokens": "target tokens",
-    "rows": "rows",
-    "trained_weights": "trained weights",
-    "cost_usd": "cost of the data",
-    "steps": "steps",
-}
 
 
 def write_card(home: Path, results: Mapping[str, Any]) -> Path:
@@ -36,7 +30,7 @@ def _lines(results: Mapping[str, Any]) -> Iterator[str]:
     yield f"# {plain(results['name'])}: what was found"
     yield ""
     yield _begin(results) + (
-        f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}. Of {len(claims)} claims: {counts(claims)}. Differences in "
+        f"{count(len(seeds), 'seed')}. Of {count(len(claims), 'claim')}: {counts(claims)}. Differences in "
         "points; p corrected by Holm over the claims; could show: the smallest true difference that such data show "
         "with a power of 80 %."
         if claims
@@ -87,10 +81,7 @@ def _remarks(claims: list[dict[str, Any]]) -> Iterator[str]:
     for row in claims:
         if row["source"]:
             yield f"- {_cell(row['name'])}: claimed by {_cell(row['source'])}, sign {row['sign']}"
-        if names := unequal(row):
-            yield f"- {_cell(row['name'])}: not equal as they should be: {', '.join(_NAMES[name] for name in names)}"
-        for name, (arm, control) in row["differs"].items():
-            yield f"- {_cell(row['name'])}: {_NAMES[name]} differ, {_size(arm)} against {_size(control)}"
+        yield from (f"- {_cell(row['name'])}: {remark}" for remark in remarks(row))
 
 
 def _arm(row: Mapping[str, Any]) -> str:
@@ -100,8 +91,8 @@ def _arm(row: Mapping[str, Any]) -> str:
         row["task"],
         accuracy,
         f"{len(row['seeds'])} x {row['n']}",
-        _size(row["target_tokens"]),
-        _size(row["trained_weights"]),
+        size(row["target_tokens"]),
+        size(row["trained_weights"]),
     )
     return f"| {' | '.join(_cell(each) for each in cells)} |"
 
@@ -115,9 +106,9 @@ def _schools(schools: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             _cell(row["arm"]),
             str(row["schools"]),
             f"{row['rounds']:.1f}",
-            _size(row["chosen"]),
-            _size(row["teacher_tokens"]),
-            _size(row["own_tokens"]),
+            size(row["chosen"]),
+            size(row["teacher_tokens"]),
+            size(row["own_tokens"]),
             f"{row['hours']:.2f}",
             points(row["forgotten"]),
             points(row["forgotten_most"]),
@@ -137,10 +128,6 @@ def _endings(row: Mapping[str, Any]) -> str:
         alike.setdefault((each["rounds"], each["stopped"] or "not ended"), []).append(name)
     endings = [f"{', '.join(names)} after round {rounds}: {why}" for (rounds, why), names in alike.items()]
     return f"- {_cell(row['arm'])}: {_cell('; '.join(endings))}"
-
-
-def _size(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.0f}"
 
 
 def _cell(text: str) -> str:

@@ -77,11 +77,13 @@ def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *,
 
 
 def _show_results(results: Mapping[str, Any]) -> None:
-    from errata.runs.tables import show, table
-    from errata.studies.results import counts, interval, unequal
+    from errata.report.figures import count
+    from errata.runs.tables import show, show_lines, table
+    from errata.studies.remarks import remarks
+    from errata.studies.results import counts, interval
 
     claims = results["claims"]
-    headings = ("claim", "task", "difference [interval]", "p", "could show", "verdict", "not equal")
+    headings = ("claim", "task", "difference [interval]", "p", "could show", "verdict")
     rows = [
         (
             row["name"],
@@ -89,15 +91,13 @@ def _show_results(results: Mapping[str, Any]) -> None:
             interval(row),
             f"{row['p_adjusted']:.3g}",
             None if row["detectable"] is None else f"{100 * row['detectable']:.1f}",
-            row["verdict"] + (" (!)" if row["as_claimed"] is False else ""),
-            ", ".join(unequal(row)),
+            row["verdict"] + (" (the source says otherwise)" if row["as_claimed"] is False else ""),
         )
         for row in claims
     ]
     if rows:
-        seeds = len(results["seeds"])
-        drawn = table(f"Claims over {seeds} {'seed' if seeds == 1 else 'seeds'}: {counts(claims)}", headings, rows)
-        show([drawn])
+        show([table(f"Claims over {count(len(results['seeds']), 'seed')}: {counts(claims)}", headings, rows)])
+        show_lines(f"note: {row['name']}: {remark}" for row in claims for remark in remarks(row))
 
 
 def _planned_school(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -106,13 +106,18 @@ def _planned_school(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (row["name"], row["runs"], row["rounds"], row["problems"], *sizes, money(row["cost_usd"]))
 
 
+def _amounts(lesson: Mapping[str, Any]) -> tuple[str, str]:
+    calls, tokens = (lesson.get(name) for name in ("calls", "tokens"))
+    return ("-" if calls is None else f"{calls:,.0f}", "-" if tokens is None else f"{tokens:,.0f}")
+
+
 def _show_plan(planned: Mapping[str, Any]) -> None:
     from errata.runs.tables import show, show_lines, table
 
     spent = planned["hours"]
     steps = [(kind, number["done"], number["all"]) for kind, number in planned["steps"].items()]
     lessons = [
-        (each["name"], each["runs"], each["problems"], each.get("calls"), money(each.get("cost_usd")))
+        (each["name"], each["runs"], each["problems"], *_amounts(each), money(each.get("cost_usd")))
         for each in planned["lessons"]
     ]
     claims = [
@@ -120,7 +125,7 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
             each["name"],
             f"{each['arm']} - {each['control']}",
             each["task"],
-            f"{100 * each['could_show']:.1f}",
+            f"{100 * each['could_show']:.1f}" if each["could_show"] <= 1 else "none",
             each["seeds_for_2_points"] or "over 200",
         )
         for each in planned["claims"]
@@ -128,7 +133,7 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
     assumed = ", ".join(f"{name}={value:g}" for name, value in planned["assumptions"].items())
     drawn = [table(f"Steps, {planned['together']} at a time", ("", "done", "all"), steps)]
     if lessons:
-        drawn.append(table("Lessons", ("", "runs", "problems", "calls each", "cost each"), lessons))
+        drawn.append(table("Lessons", ("", "runs", "problems", "calls each", "tokens each", "cost each"), lessons))
     if planned["schools"]:
         headings = ("", "runs", "rounds", "problems per round", "teacher tokens each", "own answers each", "cost each")
         drawn.append(table("Schools", headings, [_planned_school(each) for each in planned["schools"]]))
@@ -137,7 +142,12 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
     show(drawn)
     show_lines(f"note: {each['name']}: {note}" for each in planned["lessons"] for note in each["refused"])
     left = "not known before a step of each kind is done" if spent["left"] is None else f"{spent['left']:g} hours"
-    lines = [f"time: {spent['spent']:g} hours spent, left {left}"]
+    budget = "" if spent["budget"] is None else f", at most {spent['budget']:g} hours of it in all"
+    trained = "" if planned["optimizer_steps"] is None else f"{planned['optimizer_steps']:,} optimizer steps; "
+    lines = [
+        f"time: {spent['spent']:g} hours spent, left {left}{budget}",
+        f"in all: {trained}{planned['answers']:,} answers to judge; teachers {money(planned['cost_usd'])}",
+    ]
     if claims:
         lines.append(f"assumed of each difference: {assumed}; change one with --assume NAME=SHARE")
     show_lines(lines)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 from pydantic import ValidationError
@@ -11,12 +12,15 @@ from pydantic import ValidationError
 from errata.config.files import read_plain
 from errata.errors import UsageError
 from errata.evals.comparison import Comparison
+from errata.evals.tables import could_show
 from errata.report.build import WrittenReport, write_report
+from errata.report.figures import Cell, Figure, Section, Table, count
 from errata.report.sections.overview import About
 from errata.school import page
 from errata.steps.record import read_record, times_of
 from errata.studies.recipe import StudyRecipe
-from errata.studies.results import FILE, compare_study
+from errata.studies.remarks import remarks
+from errata.studies.results import FILE, claim_rows, compare_study, counts, interval
 from errata.studies.steps import label_of
 
 Say = Callable[[str], None]
@@ -52,7 +56,31 @@ def write_page(
 ) -> WrittenReport:
     """Writes the report of a study to `out`, by default STUDY/report.html. Raises UsageError as `report_of_study`."""
     about = About("study", times_of(read_record(study.home)), settings_of(study))
-    return write_report(study.home, out=out, say=say, comparison=comparison, about=about)
+    first = claims_section(claim_rows(study, comparison))
+    return write_report(study.home, out=out, say=say, comparison=comparison, first=first, about=about)
+
+
+def claims_section(claims: Sequence[Mapping[str, Any]]) -> tuple[Section, ...]:
+    """A table with a row per claim of study.json, in a section of its own; nothing where there are none."""
+    if not claims:
+        return ()
+    headings = ("claim", "by", "sign", "task", "points", "could show", "verdict", "arm and control")
+    lines: list[list[Cell]] = [
+        [
+            row["name"],
+            row["source"],
+            row["sign"],
+            row["task"],
+            interval(row),
+            could_show(row["detectable"]),
+            row["verdict"] + (" (the source says otherwise)" if row["as_claimed"] is False else ""),
+            "; ".join(remarks(row)) or None,
+        ]
+        for row in claims
+    ]
+    figure = Figure(f"{count(len(claims), 'claim')}: {counts(claims)}", Table(headings, lines), wide=True)
+    lede = "What the study asked before it ran, by whom it is claimed and with which sign, and what was found."
+    return (Section("claims", "Claims", lede, (figure,)),)
 
 
 def settings_of(study: StudyRecipe) -> dict[str, str]:

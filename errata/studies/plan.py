@@ -6,18 +6,23 @@ arm and control differ.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from math import sqrt
 from typing import Any
 
 from errata.errors import UsageError
 from errata.evals.claims import side_words
 from errata.evals.evidence import ALPHA, POWER, noncentrality
+from errata.evals.recipe import Decoding
+from errata.evals.two_parts import detectable_parts, parts_of
 from errata.steps.record import hours, read_record
 from errata.studies.recipe import StudyRecipe
 from errata.studies.record import done, seconds_left
+from errata.studies.results import claims_of
 from errata.studies.run import by_default
 from errata.studies.schools import plan_schools
 from errata.studies.steps import Step, steps_of
@@ -59,26 +64,31 @@ def assumptions_of(texts: Sequence[str]) -> Assumptions:
     return replace(Assumptions(), **given)
 
 
+@cache
 def could_show(seeds: int, items: int, claims: int, shared: bool, assumed: Assumptions) -> float:
     """The smallest difference that so many seeds and items show with a power of 80 %, corrected for all claims.
 
-    The standard error is that of a mean over seeds; on shared items the lasting part of an item's variance does not
-    shrink with more seeds, and the degrees of freedom are Satterthwaite's for the two parts. One seed speaks of its own
-    trainings alone, so that only the items count.
+    By the methods by which the claims are judged (evals/measure.py): Student's t over seeds that have items of their
+    own; on shared items the lasting part of an item's variance does not shrink with more seeds (evals/two_parts.py).
+    One seed speaks of its own trainings alone, so that only the items count.
     """
-    per_item = assumed.discordant / items
+    per_item, alpha = assumed.discordant / items, ALPHA / claims
     if seeds == 1:
-        return noncentrality(max(items - 1, 1), ALPHA / claims, POWER) * sqrt(per_item)
+        return noncentrality(max(items - 1, 1), alpha, POWER) * sqrt(per_item)
     lasting = assumed.lasting * per_item if shared else 0.0
     varying = (assumed.seed_sd**2 + per_item - lasting) / seeds
-    freedom = (varying + lasting) ** 2 / (varying**2 / (seeds - 1) + lasting**2 / max(items - 1, 1))
-    return noncentrality(freedom, ALPHA / claims, POWER) * sqrt(varying + lasting)
+    if varying + lasting == 0:
+        return 0.0
+    if not shared:
+        return noncentrality(seeds - 1, alpha, POWER) * sqrt(varying)
+    return detectable_parts(parts_of(0.0, varying, lasting, seeds, items), alpha, POWER)
 
 
 def seeds_for(aim: float, items: int, claims: int, shared: bool, assumed: Assumptions) -> int | None:
     """How many seeds would show the difference; None where not even MOST_SEEDS would."""
-    enough = (n for n in range(2, MOST_SEEDS + 1) if could_show(n, items, claims, shared, assumed) <= aim)
-    return next(enough, None)
+    numbers = range(2, MOST_SEEDS + 1)
+    place = bisect_left(numbers, True, key=lambda n: could_show(n, items, claims, shared, assumed) <= aim)
+    return numbers[place] if place < len(numbers) else None
 
 
 def plan_study(study: StudyRecipe, assume: Sequence[str] = ()) -> dict[str, Any]:
@@ -89,6 +99,7 @@ def plan_study(study: StudyRecipe, assume: Sequence[str] = ()) -> dict[str, Any]
     pending = steps.keys() - finished
     items = _items(study, steps)
     together = study.together or by_default()
+    lessons, schools = list(_lessons(study, steps)), list(plan_schools(study, steps))
     return {
         "study": study.name,
         "steps": {
@@ -101,24 +112,54 @@ def plan_study(study: StudyRecipe, assume: Sequence[str] = ()) -> dict[str, Any]
             "left": _in_hours(seconds_left(steps, pending, record, together)),
             "budget": study.budget.hours,
         },
-        "lessons": list(_lessons(study, steps)),
-        "schools": list(plan_schools(study, steps)),
+        "lessons": lessons,
+        "schools": schools,
         "items": items,
-        "claims": [
-            {
-                "name": claim.name,
-                "arm": side_words(*claim.sides[0]),
-                "control": side_words(*claim.sides[1]),
-                "task": (task := claim.task or next(iter(study.evals.tasks))),
-                "could_show": could_show(
-                    len(study.seeds), items[task], len(study.claims), not study.evals.vary, assumed
-                ),
-                "seeds_for_2_points": seeds_for(AIM, items[task], len(study.claims), not study.evals.vary, assumed),
-            }
-            for claim in study.claims
-        ],
+        "answers": _answers(study, items),
+        "optimizer_steps": _optimizer_steps(study),
+        "cost_usd": _cost(lessons, schools),
+        "claims": list(_claims(study, items, assumed)),
         "assumptions": asdict(assumed),
     }
+
+
+def _claims(study: StudyRecipe, items: dict[str, int], assumed: Assumptions) -> Iterator[dict[str, Any]]:
+    """Every claim of every student, which are one family, and what it could show."""
+    family = claims_of(study)
+    for name, (claim, compared) in family.items():
+        task = claim.task or next(iter(study.evals.tasks))
+        sizes = items[task], len(family), not study.evals.vary, assumed
+        yield {
+            "name": name,
+            "arm": side_words(*compared.sides[0]),
+            "control": side_words(*compared.sides[1]),
+            "task": task,
+            "could_show": could_show(len(study.seeds), *sizes),
+            "seeds_for_2_points": seeds_for(AIM, *sizes),
+        }
+
+
+def _answers(study: StudyRecipe, items: Mapping[str, int]) -> int:
+    """Answers that all evals decode, samples counted one by one; decodings that draw alike share theirs."""
+    decodings = [Decoding.model_validate(each) for each in study.evals.decodings.values()]
+    drawn = {(each.sampling, each.samples, each.stop): each.samples for each in decodings}
+    per_arm = sum(items.values()) * sum(drawn.values())
+    return per_arm * (len(study.judged) + 1) * len(study.seeds) * len(study.students)
+
+
+def _optimizer_steps(study: StudyRecipe) -> int | None:
+    """Of all trainings; None where one does not say by `max_steps` how many it takes, or is a school's."""
+    steps = [
+        None if arm.school is not None else (study.training | arm.flags).get("max_steps") for arm in study.arms.values()
+    ]
+    known = [each for each in steps if isinstance(each, int) and each > 0]
+    return sum(known) * len(study.seeds) * len(study.students) if len(known) == len(steps) else None
+
+
+def _cost(lessons: Sequence[Mapping[str, Any]], schools: Sequence[Mapping[str, Any]]) -> float | None:
+    """Dollars of all lessons and schools; None where a price is not known."""
+    costs = [(each.get("cost_usd"), each["runs"]) for each in (*lessons, *schools)]
+    return sum(cost * runs for cost, runs in costs) if all(cost is not None for cost, _ in costs) else None
 
 
 def _in_hours(seconds: float | None) -> float | None:

@@ -91,7 +91,7 @@ def write_results(study: StudyRecipe, comparison: Comparison) -> dict[str, Any]:
         "versions": {"errata": __version__, "python": platform.python_version()},
         "seeds": list(study.seeds),
         "recipe": study.model_dump(mode="json", exclude_defaults=True),
-        "claims": list(_claim_rows(study, comparison, arms)),
+        "claims": claim_rows(study, comparison),
         "arms": [_arm_row(each, arms[each["arm"]]) for each in comparison.figure_records()],
         "schools": schools_found(study),
         "exploratory": [each for each in comparison.records() if each["claim"] is None],
@@ -110,29 +110,32 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {len(os.sched_getaffinity(0))} cores"
 
 
-def _claim_rows(study: StudyRecipe, comparison: Comparison, arms: Mapping[str, Arm]) -> Iterator[dict[str, Any]]:
-    planned = claims_of(study)
-    for row in comparison.claim_records():
-        claim = planned[row["name"]][0]
-        sizes = sizes_of(arms[row["arm"]]), sizes_of(arms[row["control"]])
-        alike = {name: _alike(sizes[0][name], sizes[1][name]) for name in QUANTITIES}
-        yield {
-            **row,
-            "sign": claim.sign,
-            "source": claim.source,
-            "equal": {name: alike[name] for name in claim.equal},
-            "differs": {
-                name: [sizes[0][name], sizes[1][name]]
-                for name in QUANTITIES
-                if alike[name] is False and name not in claim.equal
-            },
-            "as_claimed": _as_claimed(row["verdict"], claim.sign),
-        }
+def claim_rows(study: StudyRecipe, comparison: Comparison) -> list[dict[str, Any]]:
+    """A record per claim, as it stands in study.json."""
+    planned, arms = claims_of(study), {arm.name: arm for arm in comparison.arms}
+    return [_claim_row(planned[row["name"]][0], row, arms) for row in comparison.claim_records()]
+
+
+def _claim_row(claim: StudyClaim, row: Mapping[str, Any], arms: Mapping[str, Arm]) -> dict[str, Any]:
+    sizes = sizes_of(arms[row["arm"]]), sizes_of(arms[row["control"]])
+    alike = {name: _alike(sizes[0][name], sizes[1][name]) for name in QUANTITIES}
+    return {
+        **row,
+        "sign": claim.sign,
+        "source": claim.source,
+        "equal": {name: alike[name] for name in claim.equal},
+        "differs": {
+            name: [sizes[0][name], sizes[1][name]]
+            for name in QUANTITIES
+            if alike[name] is False and name not in claim.equal
+        },
+        "as_claimed": _as_claimed(row["verdict"], claim.sign),
+    }
 
 
 def _as_claimed(verdict: str, sign: str) -> bool | None:
-    """Whether the source's sign was found; None where no difference was shown, or none is claimed."""
-    return None if verdict == "not shown" or sign == "0" else (verdict == "better") == (sign == "+")
+    """Whether what was shown is what the source claims, which by sign 0 is no difference; None where none was shown."""
+    return None if verdict == "not shown" else {"better": "+", "worse": "-"}[verdict] == sign
 
 
 def sizes_of(arm: Arm) -> dict[str, float | None]:
@@ -158,7 +161,7 @@ def unequal(row: Mapping[str, Any]) -> list[str]:
 
 
 def _arm_row(figure: dict[str, Any], arm: Arm) -> dict[str, Any]:
-    return {**figure, "seeds": list(arm.seeds), **sizes_of(arm)}
+    return {**figure, "seeds": list(arm.distinct.seeds), **sizes_of(arm)}
 
 
 def points(value: float | None) -> str:
@@ -172,7 +175,7 @@ def interval(row: Mapping[str, Any]) -> str:
 
 
 def counts(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How many claims were shown, contradicted, and not shown."""
+    """How many claims were shown, shown otherwise than their source has it, and not shown."""
     confirmed = sum(row["as_claimed"] is True for row in rows)
     contrary = sum(row["as_claimed"] is False for row in rows)
-    return f"{confirmed} shown as claimed, {contrary} shown the other way, {len(rows) - confirmed - contrary} not shown"
+    return f"{confirmed} shown as claimed, {contrary} shown otherwise, {len(rows) - confirmed - contrary} not shown"

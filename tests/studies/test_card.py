@@ -39,6 +39,41 @@ SCHOOL = {
 }
 
 
+CLAIM: dict[str, Any] = {
+    "name": "more | is better",
+    "arm": "more",
+    "control": "sft",
+    "task": "math",
+    "difference": 0.021,
+    "low": 0.004,
+    "high": 0.038,
+    "p_adjusted": 0.0123,
+    "detectable": None,
+    "verdict": "better",
+    "sign": "+",
+    "source": "table 2",
+    "equal": {"rows": False, "steps": True, "cost_usd": None},
+    "differs": {"target_tokens": [1200.0, 800.0]},
+    "as_claimed": True,
+}
+
+
+def test_a_claim_has_a_row_and_what_has_to_be_known_beside_it(tmp_path: Path) -> None:
+    card = write_card(tmp_path, RESULTS | {"schools": [], "claims": [CLAIM]}).read_text()
+    assert "errata 0: 2 seeds. Of 1 claim: 1 shown as claimed, 0 shown otherwise, 0 not shown. " in card
+    assert "| more \\| is better | more - sft | math | +2.1 [+0.4, +3.8] | 0.0123 | - | **better** |\n" in card
+    assert "- more \\| is better: claimed by table 2, sign +\n" in card
+    assert "- more \\| is better: not equal as they should be: rows, cost of the data\n" in card
+    assert "- more \\| is better: target tokens differ, 1,200 against 800\n" in card
+
+
+def test_a_claim_that_came_out_otherwise_is_said_to(tmp_path: Path) -> None:
+    other = CLAIM | {"sign": "0", "as_claimed": False}
+    card = write_card(tmp_path, RESULTS | {"schools": [], "claims": [other]}).read_text()
+    assert "0 shown as claimed, 1 shown otherwise, 0 not shown" in card
+    assert "| **better** (the source says otherwise) |" in card
+
+
 def test_schools_have_a_table_of_their_own(tmp_path: Path) -> None:
     card = write_card(tmp_path, RESULTS | {"schools": [SCHOOL]}).read_text()
     assert "| taught | 2 | 3.5 | 27 | 194,348 | 240,011 | 0.10 | +1.2 | - |" in card

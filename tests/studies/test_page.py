@@ -73,6 +73,8 @@ def test_the_verb_reports_a_study_with_its_claims_wherever_its_folder_lies_now(h
     assert "<dt>sft</dt><dd>Trained by sft on 48,000 target tokens, 2 seeds.</dd>" in page
     assert "more against sft on classroom_id, 2 seeds, on 40 items" in page
     assert page.count("<td>2026-11-28 22:11 UTC, 40 s of work</td>") == 6
+    assert "1 claim: " in page
+    assert "not equal as they should be: rows" in page, "which the trainings do not say"
 
 
 def test_the_same_study_has_the_same_bytes(home: Path, tmp_path: Path) -> None:

@@ -27,6 +27,25 @@ def test_a_difference_that_could_show_shows_with_a_power_of_80(seeds: int, items
     assert power == pytest.approx(0.8, abs=0.015)
 
 
+@pytest.mark.parametrize(("seeds", "items", "claims"), [(3, 300, 3), (2, 300, 3), (5, 200, 12)])
+def test_on_shared_items_it_shows_by_the_method_by_which_claims_are_judged(seeds: int, items: int, claims: int) -> None:
+    from errata.evals.estimate import over_seeds_and_items
+    from errata.evals.two_parts import p_of
+
+    assumed = Assumptions(seed_sd=0.02, discordant=0.2, lasting=0.4)
+    difference = could_show(seeds, items, claims, True, assumed)
+    random = np.random.default_rng(4)
+    lasting, rest = np.sqrt(assumed.discordant * np.array([assumed.lasting, 1 - assumed.lasting]))
+    values_XSN = (
+        difference
+        + assumed.seed_sd * random.standard_normal((2000, seeds, 1))
+        + lasting * random.standard_normal((2000, 1, items))
+        + rest * random.standard_normal((2000, seeds, items))
+    )
+    power = (p_of(over_seeds_and_items(values_XSN, 2.0)) < 0.05 / claims).mean()
+    assert power == pytest.approx(0.8, abs=0.03)
+
+
 def test_more_seeds_claims_and_shared_items_change_it_as_they_should() -> None:
     plain = could_show(5, 500, 1, False, Assumptions())
     assert could_show(10, 500, 1, False, Assumptions()) < plain
@@ -48,7 +67,30 @@ def test_a_plan_counts_steps_items_and_claims_and_makes_nothing(tmp_path: Path) 
     assert planned["items"] == {"classroom_id": 8}
     assert [claim["name"] for claim in planned["claims"]] == ["more is better"]
     assert planned["hours"]["left"] is None
+    assert (planned["answers"], planned["optimizer_steps"], planned["cost_usd"]) == (8 * 3 * 2, 2 * 2 * 2, 0)
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_claims_of_several_students_are_one_family(tmp_path: Path) -> None:
+    students = {name: {"model": name} for name in ("small", "large")}
+    one, two = (plan_study(load_study(written(tmp_path, **more)))["claims"] for more in ({}, {"students": students}))
+    assert [claim["name"] for claim in two] == ["more is better, small", "more is better, large"]
+    assert (two[0]["arm"], two[0]["control"]) == ("small:more", "small:sft")
+    expected = could_show(2, 8, 2, True, Assumptions())
+    assert [claim["could_show"] for claim in two] == [expected, expected]
+    assert one[0]["could_show"] == could_show(2, 8, 1, True, Assumptions()) < expected
+
+
+def test_decodings_that_draw_alike_decode_once_and_open_lengths_are_not_counted(tmp_path: Path) -> None:
+    drawn = {"samples": 4, "temperature": 0.7}
+    evals = {
+        "tasks": {"classroom_id": {"options": {"count": 8}}},
+        "decodings": {"share": drawn, "majority": drawn | {"vote": "majority"}, "greedy": {}},
+    }
+    arms = {"sft": {"method": "sft", "flags": {"max_steps": -1}}}
+    planned = plan_study(load_study(written(tmp_path, evals=evals, arms=arms, claims=[])))
+    assert planned["answers"] == 8 * (4 + 1) * 2 * 2
+    assert planned["optimizer_steps"] is None
 
 
 @pytest.mark.parametrize("text", ["seedsd=1", "seed_sd=x", "discordant=2"])
