@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import os
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,19 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, orjson.JSONDecodeError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def content_hash(file: Path) -> str:
+    """sha256 of a file's content. Raises OSError."""
+    stat = file.stat()
+    return _hash_of(file.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _hash_of(file: Path, size: int, mtime_ns: int) -> str:
+    """Read once in a process as long as size and time of change stay what they are."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _plain(descriptor: int) -> int:

@@ -9,14 +9,13 @@ anything else                       the id of a model on the Hugging Face hub (O
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from errata.config.files import content_hash
 from errata.config.hub_ids import is_hub_id, nearly_here
 from errata.errors import UsageError
 from errata.records import digest
@@ -57,7 +56,7 @@ class Files:
     def fingerprint(self) -> str:
         """sha256 over the names and contents of the relevant files, those of an adapter's base included."""
         root = self.folders[0]
-        parts = [(each.relative_to(root).as_posix(), _content_hash(each)) for each in self.relevant()]
+        parts = [(each.relative_to(root).as_posix(), content_hash(each)) for each in self.relevant()]
         return digest("checkpoint", parts, self.base.fingerprint() if self.base else None, length=64)
 
 
@@ -151,15 +150,3 @@ def _from_hub(path: str) -> Path:
             "there is no checkpoint to load",
             "check the path; a gated or private model needs HF_TOKEN",
         ) from error
-
-
-def _content_hash(file: Path) -> str:
-    stat = file.stat()
-    return _hash_of(file.resolve(), stat.st_size, stat.st_mtime_ns)
-
-
-@cache
-def _hash_of(file: Path, size: int, mtime_ns: int) -> str:
-    """Read once in a process as long as size and time of change stay what they are."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from errata.config.files import open_own, read_plain
 from errata.errors import ErrataError, UsageError
@@ -17,7 +17,10 @@ RECORD = "steps.jsonl"
 
 
 class Finish(NamedTuple):
-    """How a step ended. `begun` is when the command that did it began, `elapsed` how long after that it ended."""
+    """How a step ended. `begun` is when the command that did it began, `elapsed` how long after that it ended.
+
+    `contents` is the hash of the files that it was made from; empty where none is kept.
+    """
 
     step: str
     inputs: str
@@ -25,6 +28,7 @@ class Finish(NamedTuple):
     seconds: float
     begun: float
     elapsed: float
+    contents: str = ""
 
 
 def read_record(home: Path) -> list[Finish]:
@@ -52,11 +56,19 @@ def append(home: Path, finish: Finish) -> None:
     """Adds a step that has ended. Raises ErrataError where the record cannot be written."""
     home.mkdir(parents=True, exist_ok=True)
     try:
-        with os.fdopen(open_own(home / RECORD, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "a", encoding="utf-8") as file:
-            file.write(json.dumps(finish._asdict()) + "\n")
+        with os.fdopen(open_own(home / RECORD, os.O_RDWR | os.O_APPEND | os.O_CREAT), "r+b") as file:
+            file.write(_line_end(file) + json.dumps(finish._asdict()).encode() + b"\n")
     except OSError as error:
         what = f"{home / RECORD} cannot be written: {error.strerror or error}"
         raise ErrataError(what, do="free space or rights") from error
+
+
+def _line_end(file: IO[bytes]) -> bytes:
+    """What ends the last line, where a process was killed while it wrote that."""
+    if not file.seek(0, os.SEEK_END):
+        return b""
+    file.seek(-1, os.SEEK_END)
+    return b"" if file.read(1) == b"\n" else b"\n"
 
 
 def hours(record: Sequence[Finish]) -> float:

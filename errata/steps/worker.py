@@ -50,6 +50,7 @@ def end_with(command: int) -> None:
 def serve(perform: Callable[[Mapping[str, Any]], int]) -> None:
     """Does what it is told on standard input until that ends; `perform` takes a request and gives an exit code."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what anything prints between two steps is no reply
     try:
         for line in sys.stdin:
             request = json.loads(line)

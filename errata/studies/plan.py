@@ -21,9 +21,9 @@ from errata.evals.recipe import Decoding
 from errata.evals.two_parts import detectable_parts, parts_of
 from errata.steps.record import hours, read_record
 from errata.studies.recipe import StudyRecipe
-from errata.studies.record import done, seconds_left
+from errata.studies.record import seconds_left
 from errata.studies.results import claims_of
-from errata.studies.run import by_default
+from errata.studies.run import by_default, finished
 from errata.studies.schools import plan_schools
 from errata.studies.steps import Step, steps_of
 from errata.studies.work import eval_data
@@ -95,15 +95,15 @@ def plan_study(study: StudyRecipe, assume: Sequence[str] = ()) -> dict[str, Any]
     """The plan of a study as `errata plan` prints it. Raises UsageError. Makes no call."""
     assumed = assumptions_of(assume)
     steps, record = steps_of(study), read_record(study.home)
-    finished = done(steps, record)
-    pending = steps.keys() - finished
+    there = finished(study, steps, record)
+    pending = steps.keys() - there
     items = _items(study, steps)
     together = study.together or by_default()
     lessons, schools = list(_lessons(study, steps)), list(plan_schools(study, steps))
     return {
         "study": study.name,
         "steps": {
-            kind: {"all": number, "done": sum(steps[name].kind == kind for name in finished)}
+            kind: {"all": number, "done": sum(steps[name].kind == kind for name in there)}
             for kind, number in Counter(step.kind for step in steps.values()).items()
         },
         "together": together,

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from errata import __version__
-from errata.config.files import write_whole
+from errata.config.files import read_json, write_whole
 from errata.errors import UsageError
 from errata.evals.claims import Claim
 from errata.evals.compare import compare
@@ -20,7 +20,7 @@ from errata.records import to_json
 from errata.steps.record import hours, read_record, times_of
 from errata.studies.recipe import QUANTITIES, UNTOUCHED, StudyClaim, StudyRecipe
 from errata.studies.schools import schools_found
-from errata.studies.steps import home_of, label_of
+from errata.studies.steps import home_of, label_of, steps_of
 
 FILE = "study.json"
 ALIKE = 0.05
@@ -96,11 +96,19 @@ def write_results(study: StudyRecipe, comparison: Comparison) -> dict[str, Any]:
         "schools": schools_found(study),
         "exploratory": [each for each in comparison.records() if each["claim"] is None],
         "methods": comparison.methods(),
-        "notes": list(comparison.notes),
+        "notes": [*comparison.notes, *_lost(study)],
     }
     text = orjson.dumps(orjson.loads(to_json(content)), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     write_whole(study.home / FILE, text)
     return content
+
+
+def _lost(study: StudyRecipe) -> Iterator[str]:
+    """Per lesson, the problems that a provider has failed, of which no arm could learn."""
+    for step in steps_of(study).values():
+        problems = read_json(step.out / "manifest.json").get("problems") if step.kind == "lesson" else None
+        if problems and (lost := sum(problems["failed"].values())):
+            yield f"{step.name}: {lost} of {problems['total']} problems were lost to a provider"
 
 
 def machine() -> str:

@@ -15,17 +15,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from errata.errors import EXIT_BUDGET, EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED
+from errata.errors import EXIT_BUDGET, EXIT_DONE, EXIT_INTERRUPTED, EXIT_OTHER, EXIT_SOME_FAILED, ErrataError
 from errata.runs.progress import duration
 from errata.runs.run_dir import locked
 from errata.steps.process import done_by, end_worker, start_worker
 from errata.steps.record import Finish, append, hours, read_record
+from errata.studies.contents import contents_of
 from errata.studies.preflight import check_lessons
 from errata.studies.recipe import StudyRecipe
-from errata.studies.record import LOGS, done, log_name, seconds_left
+from errata.studies.record import LOGS, Begun, begun_in, done, log_name, note_begin, seconds_left
 from errata.studies.schools import check_schools
 from errata.studies.steps import Step, steps_of
 
@@ -70,7 +72,7 @@ def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say, trus
     process is at work on the study.
     """
     steps = steps_of(study)
-    progress = Progress(steps, done(steps, read_record(study.home)))
+    progress = Progress(steps, finished(study, steps, read_record(study.home)))
     if progress.pending:
         pending = [steps[name] for name in sorted(progress.pending)]
         check_lessons(study, pending, say, trusted)
@@ -86,10 +88,15 @@ def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say, trus
     return EXIT_BUDGET if progress.pending else EXIT_DONE
 
 
+def finished(study: StudyRecipe, steps: Mapping[str, Step], record: Sequence[Finish]) -> set[str]:
+    """The steps of a study that need not be done again. Raises UsageError as `done` does."""
+    return done(steps, record, partial(contents_of, study), begun_in(study.home, steps))
+
+
 def _work(study: StudyRecipe, steps: Mapping[str, Step], path: Path, overrides: Sequence[str], say: Say) -> Progress:
     """Does what is not done yet, by the record as it is now that nobody else writes it."""
     record = read_record(study.home)
-    progress = Progress(steps, done(steps, record))
+    progress = Progress(steps, finished(study, steps, record))
     together = study.together or by_default()
     say(f"{len(progress.done)} of {len(steps)} steps are done; {together} at a time, logs in {study.home / LOGS}")
     _Pool(study, path, overrides, say, progress, record, together).work()
@@ -169,12 +176,23 @@ class _Pool:
         try:
             while (taken := self._take()) is not None:
                 step, threads = taken
-                if worker is None or worker.poll() is not None:
-                    worker = self._start(device)
-                started = time.monotonic()
-                request = {"step": step.name, "log": str(log_of(self.study, step.name)), "threads": threads}
-                code, error = done_by(worker, request)
-                self._settle(step, code, error, time.monotonic() - started)
+                begun, started = Begun(step.inputs), time.monotonic()
+                try:
+                    begun = Begun(step.inputs, contents_of(self.study, step))
+                    note_begin(self.study.home, step.name, begun)
+                    if worker is None or worker.poll() is not None:
+                        worker = self._start(device)
+                    log = str(log_of(self.study, step.name))
+                    code, error = done_by(
+                        worker, {"step": step.name, "log": log, "threads": threads, **begun._asdict()}
+                    )
+                except ErrataError as failure:
+                    code, error = failure.exit_code, str(failure)
+                except Exception as failure:  # no process, no space, no reply: a step that stays taken is waited for
+                    code, error = EXIT_OTHER, f"{type(failure).__name__}: {failure}"
+                    if worker is not None:
+                        worker.kill()
+                self._settle(step, begun, code, error, time.monotonic() - started)
         finally:
             if worker is not None:
                 self._end(worker)
@@ -215,12 +233,15 @@ class _Pool:
             self.say(f"the budget of {limit:g} hours is used up: no further step begins")
         return over
 
-    def _settle(self, step: Step, code: int, error: str | None, seconds: float) -> None:
+    def _settle(self, step: Step, begun: Begun, code: int, error: str | None, seconds: float) -> None:
         with self.changed:
-            progress = self.progress
+            progress, elapsed = self.progress, time.monotonic() - self.started
             progress.taken.discard(step.name)
-            finish = Finish(step.name, step.inputs, code, seconds, self.begun, time.monotonic() - self.started)
-            append(self.study.home, finish)
+            finish = Finish(step.name, step.inputs, code, seconds, self.begun, elapsed, begun.contents)
+            try:
+                append(self.study.home, finish)
+            except ErrataError as failure:
+                code, error, progress.ended = EXIT_OTHER, str(failure), True
             self.record.append(finish)
             if code == EXIT_DONE:
                 progress.done.add(step.name)

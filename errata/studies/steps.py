@@ -22,7 +22,7 @@ from typing import Any, Literal
 from errata.config.env import expand
 from errata.records import digest
 from errata.steps.settings import BaseStudent
-from errata.studies.recipe import ARM, StudyRecipe
+from errata.studies.recipe import ARM, UNTOUCHED, StudyRecipe
 
 Kind = Literal["pretrain", "lesson", "train", "school", "eval"]
 
@@ -41,6 +41,13 @@ class Step:
     seed: int | None = None
     part: str = ""
     """The arm or the data."""
+    leaves: tuple[str, ...] = ()
+    """What it leaves in `out`, where that is known before."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether all that the step leaves is there."""
+        return self.out.exists() and all((self.out / name).exists() for name in self.leaves)
 
 
 def steps_of(study: StudyRecipe) -> dict[str, Step]:
@@ -88,7 +95,8 @@ def _add_seed(steps: dict[str, Step], study: StudyRecipe, name: str, student: Ba
     arms = tuple(step.name for step in trained.values())
     inputs = digest(evals, seed, exam_key, [step.inputs for step in trained.values()])
     out = home_of(study, name, seed) / "evals"
-    _add(steps, Step(f"eval {name} seed-{seed}", "eval", out, (*base, *arms), inputs, name, seed))
+    leaves = tuple(f"{arm}-{decoding}" for arm in (UNTOUCHED, *study.judged) for decoding in study.evals.decodings)
+    _add(steps, Step(f"eval {name} seed-{seed}", "eval", out, (*base, *arms), inputs, name, seed, leaves=leaves))
 
 
 def _lesson(

@@ -11,7 +11,7 @@ from typing import Any
 
 from errata.config.overrides import override
 from errata.config.yaml_file import read_mapping
-from errata.errors import EXIT_DONE, EXIT_SOME_FAILED
+from errata.errors import EXIT_DONE
 from errata.steps.evals import evaluate_all
 from errata.steps.pretraining import pretrain_student
 from errata.steps.settings import method_beside
@@ -58,19 +58,11 @@ def lesson_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
 
 
 def _lesson(study: StudyRecipe, step: Step) -> int:
-    import asyncio
-
-    from errata.runs.progress import watching
     from errata.runs.recipe import check, recipe_of
-    from errata.runs.runner import synthesize
+    from errata.steps.lessons import run_lesson
 
     data, folder = lesson_data(study, step)
-    recipe = check(recipe_of(data, folder, str(folder / study.name)))
-    with watching(quiet=False) as watch:
-        summary = asyncio.run(synthesize(recipe, signals=True, watch=watch))
-    if summary.error is not None:
-        raise summary.error
-    return EXIT_DONE if summary.exit_code == EXIT_SOME_FAILED else summary.exit_code
+    return run_lesson(check(recipe_of(data, folder, str(folder / study.name))))
 
 
 def _train(study: StudyRecipe, step: Step) -> int:

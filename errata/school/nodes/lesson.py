@@ -5,28 +5,16 @@ Its exam repeats the answers that the student has given in the round's exam, whi
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from errata.config.yaml_file import read_mapping
-from errata.errors import EXIT_DONE, EXIT_SOME_FAILED, ErrataError
-from errata.runs.progress import watching
 from errata.runs.recipe import SynthRecipe, check, recipe_of
-from errata.runs.runner import Summary, synthesize
 from errata.school.places import STUDENT, Task, places, store
 from errata.school.recipe import SchoolRecipe
-
-MOST_FAILED = 0.1
-"""Share of a lesson's problems that may be lost to a provider; with more, the school waits for the provider."""
-
-
-class LessonFailed(ErrataError):
-    """Too many of a lesson's problems were lost."""
-
-    exit_code = EXIT_SOME_FAILED
+from errata.steps.lessons import run_lesson
 
 
 def lesson(school: SchoolRecipe, task: Task) -> int:
@@ -34,26 +22,7 @@ def lesson(school: SchoolRecipe, task: Task) -> int:
     here = places(school, task.round)
     data, folder = lesson_data(school, task, only=here.choices)
     recipe = recipe_in(data, folder, school)
-    with watching(quiet=False) as watch:
-        summary = asyncio.run(synthesize(recipe, signals=True, watch=watch))
-    if summary.error is not None:
-        raise summary.error
-    if summary.exit_code == EXIT_SOME_FAILED:
-        refuse_if_many(summary)
-        return EXIT_DONE
-    return summary.exit_code
-
-
-def refuse_if_many(summary: Summary) -> None:
-    """Raises LessonFailed where more of a lesson's problems were lost than a round can do without."""
-    failed = summary.problems["failed"]
-    number = sum(failed.values())
-    if number > MOST_FAILED * summary.problems["total"]:
-        raise LessonFailed(
-            f"{number} of {summary.problems['total']} problems of {summary.run} were lost: {next(iter(failed))}",
-            f"with more than {MOST_FAILED:.0%} lost, the round would teach something else than was chosen",
-            "the same command tries them again; what was paid is stored",
-        )
+    return run_lesson(recipe)
 
 
 def recipe_in(data: dict[str, Any], folder: Path, school: SchoolRecipe) -> SynthRecipe:
