@@ -12,6 +12,8 @@ two students share half of it. A seed moves a student's accuracy up or down, wit
 Of each cell of the grid: how often a difference is called where there is none, how often the interval holds the true
 one (5 points), how often the difference that is stated as detectable with a power of 80 % is called, and how often p,
 verdict and interval contradict each other. A cell beyond a mark is measured again, on five times as many data sets.
+Then the ends: students that have nearly all right, where few items tell anything. There intervals may hold the truth
+more often than stated, as Wilson's and exact ones do, not less often.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from scipy.stats import norm, t
 
 from errata.evals.estimate import Estimate, over_items, over_seeds, over_seeds_and_items
 from errata.evals.evidence import ALPHA, POWER, holm, noncentrality
+from errata.evals.measure import accuracy_bounds
 from errata.evals.paired_score import detectable_score, score_interval, score_p
 from errata.evals.stats import Values
 from errata.evals.two_parts import Parts, detectable_parts, p_of, parts_of, reach_of
@@ -43,7 +46,10 @@ TYPE_I, COVERAGE, AROUND = 0.06, (0.93, 0.97), 0.05
 
 
 class Cell(NamedTuple):
-    """One point of the grid. `spread` is in accuracy (0.02: 2 points); `samples` per item, above 1 as shares."""
+    """One point of the grid. `spread` is in accuracy (0.02: 2 points); `samples` per item, above 1 as shares.
+
+    `accuracy` is that of both students where they are equal; a gain of GAIN is half of it above and below.
+    """
 
     design: str
     seeds: int
@@ -51,6 +57,7 @@ class Cell(NamedTuple):
     correlation: float
     items: int
     samples: int = 1
+    accuracy: float = ACCURACY
 
 
 FAMILIES = (
@@ -100,6 +107,15 @@ def grid() -> Iterator[Cell]:
         yield Cell("one seed each", 1, 0.02, 0.5, items, samples=5)
 
 
+def ends() -> Iterator[Cell]:
+    for accuracy in (0.95, 0.98):
+        for design in ("crossed", "one against many"):
+            for seeds in (3, 12):
+                for correlation in (0.0, 0.5, 0.9):
+                    for items in (50, 300):
+                        yield Cell(design, seeds, 0.0, correlation, items, accuracy=accuracy)
+
+
 # ---- simulated students ----------------------------------------------------------------------------------------------
 
 
@@ -117,7 +133,7 @@ def _draw(cell: Cell, sets: int, gain: float, dice: np.random.Generator) -> tupl
     for sign, seeds in ((0.5, cell.seeds), (-0.5, 1 if cell.design == "one against many" else cell.seeds)):
         fixed = seeds == 1 and cell.seeds > 1
         moved = 0.0 if fixed else cell.spread * dice.standard_normal((sets, seeds, 1))
-        level = np.broadcast_to(np.clip(ACCURACY + sign * gain + moved, 0.001, 0.999), (sets, seeds, 1))
+        level = np.broadcast_to(np.clip(cell.accuracy + sign * gain + moved, 0.001, 0.999), (sets, seeds, 1))
         own = _normal(dice, sets, item_sets, cell.items)
         difficulty = np.float32(np.sqrt(cell.correlation / 2)) * (common + own)
         answers = [
@@ -152,7 +168,9 @@ def estimated(cell: Cell, gaps: Values) -> Estimate | Parts:
         return over_items(gaps[:, 0].astype(float), SPAN)
     if cell.design == "nested":
         return over_seeds(gaps.mean(axis=-1, dtype=float), cell.items, SPAN)
-    chunks = [over_seeds_and_items(gaps[at : at + CHUNK].astype(float), SPAN) for at in range(0, len(gaps), CHUNK)]
+    single = cell.design == "one against many"
+    parts = (gaps[at : at + CHUNK].astype(float) for at in range(0, len(gaps), CHUNK))
+    chunks = [over_seeds_and_items(each, SPAN, single) for each in parts]
     value, seed, item = (np.concatenate([each[place] for each in chunks]) for place in range(3))
     return Parts(value, seed, item, cell.seeds, cell.items)
 
@@ -203,7 +221,8 @@ def _multiples(seeds: int, items: int, alpha: float) -> tuple[Values, Values]:
 
 def rates(cell: Cell, sets: int, seed: int = 1, alpha: float = ALPHA) -> Rates:
     """Of `sets` data sets each: without a difference, with 5 points, and with what the first state as detectable."""
-    dice = np.random.default_rng([seed, *(round(1000 * number) for number in cell[1:]), *cell.design.encode()])
+    numbers = cell[1:] if cell.accuracy != ACCURACY else cell[1:-1]
+    dice = np.random.default_rng([seed, *(round(1000 * number) for number in numbers), *cell.design.encode()])
     level = cell._replace(spread=0.0) if cell.seeds == 1 else cell  # two checkpoints without a difference
     gaps = draw(level, sets, 0.0, dice)[0]
     nothing, detectable = outcome(cell, gaps, alpha), stated(cell, gaps, alpha)
@@ -222,6 +241,23 @@ def rates(cell: Cell, sets: int, seed: int = 1, alpha: float = ALPHA) -> Rates:
 def contradictions(one: Outcome, alpha: float) -> int:
     """Data sets whose interval leaves 0 out though p is not below alpha, or the reverse."""
     return int(np.sum(((one.low > 0) | (one.high < 0)) != (one.p < alpha)))
+
+
+def end_rates(cell: Cell, sets: int) -> tuple[float, float]:
+    """Errors where there is no difference, and how often the interval of one student's accuracy holds the true one."""
+    dice = np.random.default_rng([round(1000 * number) for number in cell[1:]])
+    nothing = outcome(cell, draw(cell, sets, 0.0, dice)[0])
+    values = answers(cell, min(sets, CHUNK), dice)
+    bounds = [accuracy_bounds(list(values_SN), shared=True) for values_SN in values]
+    covered = np.mean([low <= cell.accuracy <= high for low, high in bounds])
+    return float(np.mean((nothing.low > 0) | (nothing.high < 0))), float(covered)
+
+
+def answers(cell: Cell, sets: int, dice: np.random.Generator) -> Values:
+    """One student's answers under every seed, XSN: 1 where right."""
+    common = np.sqrt(cell.correlation) * dice.standard_normal((sets, 1, cell.items))
+    own = np.sqrt(1 - cell.correlation) * dice.standard_normal((sets, cell.seeds, cell.items))
+    return np.asarray(common + own < norm.ppf(cell.accuracy), dtype=float)
 
 
 # ---- families of claims ----------------------------------------------------------------------------------------------
@@ -268,6 +304,14 @@ def main() -> bool:
         one = measured(cell, sets)
         kept = kept and one.kept
         print(row(cell, one), flush=True)
+    print("| near the end | seeds | accuracy, % | correlation | items | type I, % | coverage of the accuracy, % |")
+    print("|---|---|---|---|---|---|---|")
+    for cell in ends():
+        error, covered = end_rates(cell, sets)
+        places = f"{cell.design} | {cell.seeds} | {100 * cell.accuracy:.0f} | {cell.correlation:.1f} | {cell.items}"
+        beyond = "" if error <= TYPE_I and covered >= COVERAGE[0] else " beyond a mark"
+        kept = kept and not beyond
+        print(f"| {places} | {100 * error:.1f} | {100 * covered:.1f} |{beyond}", flush=True)
     for cell in FAMILIES:
         error, contradicted = family_errors(cell, 12, sets // 3)
         kept = kept and error <= TYPE_I and contradicted == 0

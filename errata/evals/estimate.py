@@ -9,7 +9,7 @@ Axes: X data sets (any number of leading axes), S seeds, N items. Errors follow 
 the distribution of two_parts.py.
 
 A variance of 0 in a sample of few values does not prove one of 0, so that each has a floor, in items of the scale's
-span (1 for accuracies, 2 for differences): see ITEM_FLOOR and SEED_FLOOR.
+span (1 for accuracies, 2 for differences): see ITEM_FLOOR, SEED_FLOOR and FEW.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ ITEM_FLOOR = 0.5
 n differences are 0, as the rule of three has it (Hanley & Lippman-Hand, JAMA 249, 1983)."""
 SEED_FLOOR = 0.25
 """Seeds' means are no closer to each other than this * span / n: half an item, the resolution of a difference."""
+
+
+FEW = 5
+"""With fewer items than this that depart from the others, the spread over items does not tell what other items do."""
 
 
 class Estimate(NamedTuple):
@@ -57,12 +61,16 @@ def over_seeds(means_XS: Values, n: int, span: float) -> Estimate:
     return Estimate(value, np.sqrt(spread / seeds), np.full_like(value, seeds - 1))
 
 
-def over_seeds_and_items(values_XSN: Values, span: float) -> Parts:
+def over_seeds_and_items(values_XSN: Values, span: float, one_checkpoint: bool = False) -> Parts:
     """The mean over seeds and items, both drawn, with the parts of its variance that either adds.
 
     By a two-way analysis of variance with random effects (Searle, Casella & McCulloch, Variance Components, 1992, ch.
     4): the seeds' part is MS_seeds / SN, which has the error of single answers in it, the items' part (MS_items -
-    MS_rest) / SN, at least 0. Needs two seeds and two items.
+    MS_rest) / SN, at least 0, and where few items depart from the others at least as much as ITEM_FLOOR says. Needs two
+    seeds and two items.
+
+    Args:
+        one_checkpoint: one side of the differences is the same checkpoint for all seeds.
     """
     seeds, n = values_XSN.shape[-2:]
     seed_means, item_means = values_XSN.mean(axis=-1), values_XSN.mean(axis=-2)
@@ -70,13 +78,25 @@ def over_seeds_and_items(values_XSN: Values, span: float) -> Parts:
     of_items = seeds * item_means.var(axis=-1, ddof=1)
     total = seeds * n * values_XSN.var(axis=(-2, -1))
     rest = (total - (seeds - 1) * of_seeds - (n - 1) * of_items) / ((seeds - 1) * (n - 1))
+    floor = np.where(departures(values_XSN, span, one_checkpoint) < FEW, ITEM_FLOOR * span**2 / (n * (n + 1)), 0.0)
     return Parts(
         value=seed_means.mean(axis=-1),
         seed=np.maximum(of_seeds / n, (SEED_FLOOR * span / n) ** 2) / seeds,
-        item=np.maximum((of_items - np.maximum(rest, 0)) / (seeds * n), 0),
+        item=np.maximum((of_items - np.maximum(rest, 0)) / (seeds * n), floor),
         seeds=seeds,
         items=n,
     )
+
+
+def departures(values_XSN: Values, span: float, one_checkpoint: bool = False) -> Values:
+    """Items that depart from what the others have: of accuracies those that most seeds have right, or wrong where these
+    are fewer; of differences those on which any seed has one, beside one checkpoint those on which most seeds have."""
+    means = values_XSN.mean(axis=-2)
+    if span == 1.0:
+        right = (means >= 0.5).sum(axis=-1)
+        return np.asarray(np.minimum(right, values_XSN.shape[-1] - right))
+    departs = np.abs(means) >= 0.5 if one_checkpoint else (values_XSN != 0).any(axis=-2)
+    return np.asarray(departs.sum(axis=-1))
 
 
 def over_clusters(values_N: Values, clusters: ArrayLike, span: float | None) -> Estimate:

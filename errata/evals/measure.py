@@ -11,16 +11,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from errata.evals.comparison import Difference, Figure, Interval, Method
-from errata.evals.estimate import over_items, over_seeds, over_seeds_and_items
+from errata.evals.estimate import FEW, departures, over_items, over_seeds, over_seeds_and_items
 from errata.evals.evidence import ALPHA, ByParts, ByScore, ByT, Corrected, Evidence, verdict_of
 from errata.evals.pairing import Arm, Paired, in_order, one_answer, paired, values_of
 from errata.evals.results import Item
-from errata.evals.stats import Values, mean, wilson
+from errata.evals.stats import NORMAL, Bounds, Values, mean, score_bounds, wilson
+from errata.evals.two_parts import reach_of
 
 NEARLY = 0.05
 """Trainings whose target tokens (or costs) differ by less count as equally large."""
@@ -61,10 +63,36 @@ def _over_seeds(groups: Sequence[Sequence[Item]]) -> Interval:
     shared, orders = in_order([list(table) for table in tables])
     seeds = [np.array([table[key] for key in order]) for table, order in zip(tables, orders, strict=True)]
     evidence, method = _of_several(seeds, shared, least=0.0)
-    return Interval(evidence.value, *evidence.interval(), method)
+    return Interval(evidence.value, *accuracy_bounds(seeds, shared), method)
 
 
-def _of_several(seeds: Sequence[Values], shared: bool, least: float) -> tuple[ByT | ByParts, Method]:
+def accuracy_bounds(seeds: Sequence[Values], shared: bool) -> Bounds:
+    """The 95 % interval of an accuracy over several seeds, whose items are the same or each seed's own."""
+    return _at_least_wilsons(_of_several(seeds, shared, least=0.0)[0], seeds, shared)
+
+
+def _at_least_wilsons(evidence: ByT | ByParts, seeds: Sequence[Values], shared: bool) -> Bounds:
+    """The interval of an accuracy; where few items are right, or few wrong, nowhere narrower than Wilson's.
+
+    Wilson's (stats.py) is that of as many independent answers as have the variance that was seen (Korn & Graubard,
+    Survey Methodology 24, 1998). Where all answers are alike that says nothing, and answers to one item count once.
+    """
+    bounds, share = evidence.interval(), evidence.value
+    answers = np.stack(seeds) if shared else np.concatenate(seeds)[None]
+    if departures(answers, 1.0) >= FEW:
+        return bounds
+    n, z = float(answers.shape[1]), NORMAL
+    if 0 < share < 1 and isinstance(evidence, ByParts):
+        variance = float(evidence.parts.seed + evidence.parts.item)
+        n = min(max(share * (1 - share) / variance, 1.0), float(answers.size))
+        z = float(reach_of(evidence.parts, ALPHA)) / sqrt(variance)
+    wilsons = score_bounds(share, n, z)
+    return Bounds(max(0.0, min(bounds.low, wilsons.low)), min(1.0, max(bounds.high, wilsons.high)))
+
+
+def _of_several(
+    seeds: Sequence[Values], shared: bool, least: float, one_checkpoint: bool = False
+) -> tuple[ByT | ByParts, Method]:
     """Of several seeds, whose values lie between `least` and 1."""
     span = 1 - least
     if not shared:
@@ -73,7 +101,7 @@ def _of_several(seeds: Sequence[Values], shared: bool, least: float) -> tuple[By
     values_SN = np.stack(seeds)
     if values_SN.shape[1] == 1:  # of one item nothing can be told about others
         return ByT.of(over_items(values_SN.mean(axis=0), span), least), "t over items"
-    return ByParts(over_seeds_and_items(values_SN, span), least), "seeds x items"
+    return ByParts(over_seeds_and_items(values_SN, span, one_checkpoint), least), "seeds x items"
 
 
 # ---- two arms --------------------------------------------------------------------------------------------------------
@@ -95,7 +123,8 @@ def measured(arm: Arm, against: Arm, task: str) -> Measured:
     both = paired(arm, against, task)
     if both.design == "one seed each":
         return Measured(arm, against, task, both, *_of_one(both.gaps[0], both.one_answer))
-    return Measured(arm, against, task, both, *_of_several(both.gaps, both.design != "nested", least=-1.0))
+    single = both.design == "one against many"
+    return Measured(arm, against, task, both, *_of_several(both.gaps, both.design != "nested", -1.0, single))
 
 
 def _of_one(gaps: Values, answers: bool) -> tuple[Evidence, Method]:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
+NORMAL = NormalDist().inv_cdf((1 + LEVEL) / 2)
+"""Standard errors that an interval at LEVEL reaches where the error is known."""
 
 Values = NDArray[np.float64]
 
@@ -28,11 +30,16 @@ def wilson(successes: int, n: int) -> Bounds:
     """
     if not 0 <= successes <= n or n == 0:
         raise ValueError(f"{successes} successes of {n}")
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    centre = (2 * successes + z * z) / (2 * (n + z * z))
-    half = z * sqrt(4 * successes * (n - successes) / n + z * z) / (2 * (n + z * z))
-    low, high = float(centre - half), float(centre + half)
+    low, high = score_bounds(successes / n, n, NORMAL)
     return Bounds(low if successes else 0.0, high if successes < n else 1.0)
+
+
+def score_bounds(share: float, n: float, z: float) -> Bounds:
+    """Wilson's interval of a share of `n` that reaches z standard errors."""
+    whole = 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / whole
+    half = z * sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2) / whole
+    return Bounds(float(centre - half), float(centre + half))
 
 
 def pass_at_k(n: int, right: int, k: int) -> float:

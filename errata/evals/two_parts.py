@@ -88,7 +88,7 @@ def p_of(parts: Parts) -> Values:
     """Two-sided p of no difference."""
     reach_XW = np.abs(np.asarray(parts.value))[..., None]
     some, all_ = (_beyond(reach_XW, _spread(parts, share), parts) for share in (SHARE, 0.0))
-    return np.maximum(some, all_ / EXCESS)
+    return np.minimum(np.maximum(some, all_ / EXCESS), 1.0)  # the quadrature's weights add up to a little more
 
 
 def reach_of(parts: Parts, alpha: float) -> Values:

@@ -11,9 +11,10 @@ import scipy.stats
 from errata.evals.compare import compare
 from errata.evals.comparison import Difference
 from errata.evals.estimate import over_seeds_and_items
-from errata.evals.measure import interval_of
+from errata.evals.measure import accuracy_bounds, interval_of
 from errata.evals.paired_score import score_interval, score_p
 from errata.evals.results import Eval, Item
+from errata.evals.stats import score_bounds, wilson
 from errata.evals.two_parts import p_of, reach_of
 from tests.evals.eval_dirs import in_memory, manifest, rights
 
@@ -182,3 +183,33 @@ def test_figures_over_seeds_have_their_designs_method() -> None:
 
     assert [each.method for each in (crossed, nested, alone)] == ["seeds x items", "t over seeds", "wilson"]
     assert all(0 <= each.low < each.value < each.high <= 1 for each in (crossed, nested, alone))
+
+
+@pytest.mark.parametrize("right", [1.0, 0.0])
+@pytest.mark.parametrize(("shared", "answers"), [(True, 20), (False, 5 * 20)])
+def test_answers_that_are_all_alike_have_wilsons_interval(right: float, shared: bool, answers: int) -> None:
+    """Those of all seeds to one item count once, those to items of their own one by one."""
+    bounds = accuracy_bounds([np.full(20, right)] * 5, shared)
+
+    assert bounds == pytest.approx(wilson(int(answers * right), answers), abs=1e-12)
+
+
+def test_an_accuracy_of_few_wrong_items_is_no_narrower_than_wilsons_of_as_many_answers() -> None:
+    values = np.ones((5, 20))
+    values[:4, 0] = values[0, 1] = 0  # 5 of 100 answers are wrong, nearly all of them to one item
+
+    low, high = accuracy_bounds(list(values), shared=True)
+    parts = over_seeds_and_items(values, 1.0)
+
+    as_many = 0.95 * 0.05 / float(parts.seed + parts.item)
+    z = float(reach_of(parts, 0.05)) / np.sqrt(float(parts.seed + parts.item))
+    assert 1 < as_many < 100
+    assert low == pytest.approx(score_bounds(0.95, as_many, z).low)
+    assert low < 0.95 - float(reach_of(parts, 0.05)) < 0.95 < high <= 1
+
+
+def test_differences_of_few_items_are_of_no_smaller_spread_than_one_item_makes() -> None:
+    none = only(*students("one", 2.0, n=300), *students("other", 2.0, n=300))
+    assert none.difference.high == -none.difference.low > 0.008, "the rule of three: 3 of 300"
+    assert none.detectable is not None
+    assert none.detectable > 0.01

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from benchmarks.verdicts import Cell, draw, family_errors, outcome, rates
+from benchmarks.verdicts import Cell, draw, end_rates, family_errors, outcome, rates
 from errata.evals.compare import compare
+from errata.evals.evidence import ALPHA
 from errata.evals.results import Eval, Item
 from tests.evals.eval_dirs import manifest
 
@@ -19,6 +20,11 @@ CELLS = [
     Cell("nested", 3, 0.05, 0.5, 50),
     Cell("one against many", 3, 0.02, 0.5, 50),
     Cell("one against many", 12, 0.0, 0.9, 50),
+]
+ENDS = [
+    Cell("crossed", 5, 0.0, 0.9, 50, accuracy=0.98),
+    Cell("one against many", 12, 0.0, 0.0, 50, accuracy=0.98),
+    Cell("crossed", 3, 0.0, 0.9, 20, accuracy=0.95),
 ]
 SHARED = [Cell("crossed", 5, 0.0, 0.9, 50), Cell("one against many", 12, 0.0, 0.5, 50)]
 
@@ -32,6 +38,24 @@ def test_verdicts_intervals_and_powers_are_as_often_right_as_stated(cell: Cell) 
     assert 0.93 - 0.02 < one.coverage < 0.97 + 0.02
     assert abs(one.power - 0.8) < 0.05 + 0.03
     assert one.contradictions == 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "claims"), [(Cell("nested", 5, 0.02, 0.5, 500), 12), (Cell("crossed", 3, 0.02, 0.5, 200), 4)], ids=str
+)
+def test_a_power_that_is_stated_after_correction_is_as_often_reached(cell: Cell, claims: int) -> None:
+    one = rates(cell, 500, alpha=ALPHA / claims)
+
+    assert abs(one.power - 0.8) < 0.05 + 0.03
+    assert one.contradictions == 0
+
+
+@pytest.mark.parametrize("cell", ENDS, ids=str)
+def test_where_nearly_all_is_right_errors_are_no_more_and_intervals_no_narrower_than_stated(cell: Cell) -> None:
+    error, covered = end_rates(cell, 300)
+
+    assert error < 0.06 + 0.02
+    assert covered > 0.93 - 0.02
 
 
 def test_a_family_has_a_false_claim_no_more_often_than_stated() -> None:
