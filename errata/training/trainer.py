@@ -12,6 +12,7 @@ from datasets import Dataset
 from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, TrainerCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 
 from errata.config.hooks import Hooks, check_attributes, check_hooks
@@ -21,6 +22,7 @@ from errata.training.collate import IGNORED, Batch, Collator, parts_of
 from errata.training.encode import Group, fingerprint, refuse_truncation
 from errata.training.fillers import filled_up
 from errata.training.hidden_states import add_readout, learned_scores, refuse_scaled_logits, takes_fused_head
+from errata.training.length_sampler import EpochLengthSampler
 from errata.training.objective import Objective
 from errata.training.refused_settings import refuse_settings, unknown_setting
 from errata.training.shared_prompts import in_sequences, inputs_of, reads_alike
@@ -29,6 +31,7 @@ from errata.training.terms import ForwardPass, Teacher
 
 HOOKS: Hooks = {
     "_set_signature_columns_if_needed": (),
+    "_get_train_sampler": ("train_dataset",),
     "_get_num_items_in_batch": ("batch_samples", "device"),
     "training_step": ("args", "kwargs"),
     "prediction_step": ("model", "inputs", "prediction_loss_only", "ignore_keys"),
@@ -79,6 +82,12 @@ class GroupTrainer(SFTTrainer):
 
     def _set_signature_columns_if_needed(self) -> None:
         self._signature_columns: Any = [*Group.__annotations__, self.args.length_column_name]
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        sampler = super()._get_train_sampler(train_dataset)
+        if not isinstance(sampler, LengthGroupedSampler):
+            return sampler
+        return EpochLengthSampler(sampler, self.args.seed if self.args.data_seed is None else self.args.data_seed)
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
         """The K denominators of the step: over all micro-batches and processes."""

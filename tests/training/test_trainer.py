@@ -196,15 +196,18 @@ def test_packed_plain_distillation_makes_the_same_step(tmp_path: Path) -> None:
     assert error_of("sft", trainer) < 1e-5
 
 
-def test_a_resumed_run_follows_the_uninterrupted_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", ["random", "group_by_length", "batch_rebalance"])
+def test_a_resumed_run_follows_the_uninterrupted_one(strategy: str, tmp_path: Path) -> None:
+    """It goes on within its second epoch, whose order is another than the first one's."""
     settings: dict[str, Any] = {
-        "max_steps": 8,
+        "max_steps": 3 * len(ROWS),
+        "train_sampling_strategy": strategy,
         "learning_rate": 0.02,
         "optim": "adamw_torch",
         "per_device_train_batch_size": 1,
         "gradient_accumulation_steps": 1,
         "save_strategy": "steps",
-        "save_steps": 3,
+        "save_steps": len(ROWS) + 2,
     }
     whole = trained(mcc_kd(0.5), tmp_path / "whole", **settings)
     whole.train()
@@ -212,18 +215,18 @@ def test_a_resumed_run_follows_the_uninterrupted_one(tmp_path: Path) -> None:
 
     class Stop(type(cut.callback_handler.callbacks[0])):  # type: ignore[misc]
         def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> Any:
-            control.should_training_stop = state.global_step == 7
+            control.should_training_stop = state.global_step == len(ROWS) + 3
             return control
 
     cut.add_callback(Stop())
     cut.train()
     resumed = trained(mcc_kd(0.5), tmp_path / "cut", **settings)
-    resumed.train(resume_from_checkpoint=str(tmp_path / "cut" / "checkpoint-6"))
+    resumed.train(resume_from_checkpoint=str(tmp_path / "cut" / f"checkpoint-{len(ROWS) + 2}"))
 
     keys = ("step", "loss", "loss/consistency", "grad_share/consistency")
     curve = [{key: entry[key] for key in keys if key in entry} for entry in history(whole)]
     assert [{key: entry[key] for key in keys if key in entry} for entry in history(resumed)] == curve
-    assert len({json.dumps(entry) for entry in curve}) == 8
+    assert len({json.dumps(entry) for entry in curve}) == 3 * len(ROWS)
 
 
 def test_mixed_precision_makes_nearly_the_same_step(tmp_path: Path) -> None:
