@@ -112,6 +112,7 @@ def _amounts(lesson: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _show_plan(planned: Mapping[str, Any]) -> None:
+    from errata.evals.tables import could_show
     from errata.runs.tables import show, show_lines, table
 
     spent = planned["hours"]
@@ -125,7 +126,7 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
             each["name"],
             f"{each['arm']} - {each['control']}",
             each["task"],
-            f"{100 * each['could_show']:.1f}" if each["could_show"] <= 1 else "none",
+            could_show(each["could_show"]),
             each["seeds_for_2_points"] or "over 200",
         )
         for each in planned["claims"]

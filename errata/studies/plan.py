@@ -134,7 +134,7 @@ def _claims(study: StudyRecipe, items: dict[str, int], assumed: Assumptions) -> 
             "arm": side_words(*compared.sides[0]),
             "control": side_words(*compared.sides[1]),
             "task": task,
-            "could_show": could_show(len(study.seeds), *sizes),
+            "could_show": reach if (reach := could_show(len(study.seeds), *sizes)) <= 1 else None,
             "seeds_for_2_points": seeds_for(AIM, *sizes),
         }
 

@@ -79,9 +79,14 @@ class StudyArm(Settings):
     @property
     def needs(self) -> tuple[str, ...]:
         """The arms whose students it reads."""
-        values = (value for value in self.flags.values() if isinstance(value, str))
-        read = [value.removeprefix(ARM) for value in values if value.startswith(ARM)]
-        return tuple(dict.fromkeys([*([self.start] if self.start else []), *read]))
+        return tuple(dict.fromkeys([*([self.start] if self.start else []), *arms_in(self.flags)]))
+
+
+def arms_in(flags: Mapping[str, Flag]) -> Iterator[str]:
+    """The arms that flags name as `arm:NAME`, in lists too."""
+    for value in flags.values():
+        texts = value if isinstance(value, list | tuple) else [value]
+        yield from (text.removeprefix(ARM) for text in texts if isinstance(text, str) and text.startswith(ARM))
 
 
 class StudyClaim(Claim):
@@ -182,6 +187,8 @@ def _faults(study: StudyRecipe) -> Iterator[str]:
         for other in arm.needs:
             if other not in study.arms:
                 yield f"arm {name}: no arm is called {other}; {did_you_mean(other, study.arms, 'add it')}"
+    for other in arms_in(study.training):
+        yield f"training names arm {other}, which cannot read itself: name it in the flags of the arms that read it"
     yield from _circles(study.arms)
     for claim in study.claims:
         for side in (claim.arm, claim.control):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from errata.runs.progress import money
 from errata.studies.results import unequal
 
 NAMES = {
@@ -23,7 +24,8 @@ def remarks(row: Mapping[str, Any]) -> Iterator[str]:
     if names := unequal(row):
         yield f"not equal as they should be: {', '.join(NAMES[name] for name in names)}"
     for name, (arm, control) in row["differs"].items():
-        yield f"{NAMES[name]} differ, {size(arm)} against {size(control)}"
+        amount = money if name == "cost_usd" else size
+        yield f"{NAMES[name]} differ{'s' * (name == 'cost_usd')}, {amount(arm)} against {amount(control)}"
 
 
 def size(value: float | None) -> str:

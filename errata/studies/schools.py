@@ -77,7 +77,7 @@ def school_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
     else:
         file, data = study.folder / f"{study.name}.yaml", deepcopy(spec.recipe)
     changes = study.arms[step.part].school or {}
-    override(data, [f"{key}={json.dumps(value)}" for key, value in changes.items()])
+    override(data, [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changes.items()])
     override(data, [f"{key}={value + (step.seed or 0)}" for key, value in spec.vary.items()])
     data |= {"name": step.part, "runs": str(step.out.parent)}
     data["student"] = {"model": base_of(study, step.student)} | student.as_agent

@@ -48,7 +48,7 @@ def lesson_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
         data, folder = read_mapping(file), file.parent
     else:
         data, folder = deepcopy(spec.recipe or {}), study.folder
-    override(data, [f"{key}={json.dumps(value)}" for key, value in spec.changes.items()])
+    override(data, [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in spec.changes.items()])
     override(data, [f"{key}={value + (step.seed or 0)}" for key, value in spec.vary.items()])
     data |= {"name": step.out.name, "runs": str(step.out.parent)}
     if spec.sits_exam:

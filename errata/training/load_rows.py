@@ -47,9 +47,12 @@ class LoadedRow(NamedTuple):
 
 
 class Overlap(NamedTuple):
-    """Problems of runs that stand in an evaluation set of their recipes: learned all the same, and left out."""
+    """Problems of runs that stand in an evaluation set of their recipes: learned all the same, and left out.
 
-    learned: int = 0
+    `learned` is None where no set was looked at: none is named, or one of them would have to be fetched.
+    """
+
+    learned: int | None = None
     left_out: int = 0
 
     def counts(self) -> dict[str, int]:
@@ -105,7 +108,8 @@ def read(names: Sequence[str], where: Where) -> LoadedRows:
 
 def total(overlaps: Collection[Overlap]) -> Overlap:
     """The overlap of several sources as one."""
-    return Overlap(sum(each.learned for each in overlaps), sum(each.left_out for each in overlaps))
+    learned = [each.learned for each in overlaps if each.learned is not None]
+    return Overlap(sum(learned) if learned else None, sum(each.left_out for each in overlaps))
 
 
 def drawn(rows: list[LoadedRow], most: int | None, seed: int) -> list[LoadedRow]:
@@ -140,14 +144,15 @@ def _of_run(name: str, where: Where) -> tuple[list[LoadedRow], Overlap]:
     logs, counts = open_logs([name], where.form, where.options), ExportCounts()
     student = logs[0].source.recipe.agents.student
     system = student.system if student else None
-    selection = Selection(where.options, False, _eval_sets(logs, where.exclude_overlap), where.exclude_overlap)
+    eval_sets = _eval_sets(logs, where.exclude_overlap)
+    selection = Selection(where.options, False, eval_sets, where.exclude_overlap)
     rows = [
         LoadedRow(SourceRow(f"{name}, {where.form.name} line {number}", orjson.loads(to_json(row)), system), where.form)
         for number, row in enumerate(compile_rows(logs, where.form, selection, counts), 1)
     ]
     if not counts.rows:
         raise no_row(logs, where.form, counts)
-    return rows, Overlap(counts.overlapping, counts.excluded)
+    return rows, Overlap(counts.overlapping if eval_sets else None, counts.excluded)
 
 
 def _eval_sets(logs: Sequence[Log], exclude_overlap: bool) -> tuple[EvalSet, ...]:
@@ -160,7 +165,7 @@ def _eval_sets(logs: Sequence[Log], exclude_overlap: bool) -> tuple[EvalSet, ...
     try:
         here = all(_is_here(each) for log in logs for each in log.source.recipe.eval_sets)
         return eval_sets_of(logs, (), False) if here else ()
-    except UsageError:
+    except (UsageError, OSError, ValueError):  # a folder of others, a name that is none
         return ()
 
 

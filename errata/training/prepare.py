@@ -53,8 +53,8 @@ class Prepared:
     sequences: int
     target_tokens: int | None = None
     left_out: dict[str, int] = field(default_factory=dict)
-    in_eval_sets: int = 0
-    """Problems learned though they stand in an evaluation set that a run's recipe names."""
+    in_eval_sets: int | None = None
+    """Problems learned though they stand in an evaluation set that a run's recipe names; None: no set was looked at."""
     texts: Callable[[], Texts] = lambda: ([], [])
     """Gives the texts of which `tiny` makes its tokenizer."""
 

@@ -145,7 +145,7 @@ class TrainingRun(Generic[K]):
         )
         if prepared.in_eval_sets:
             self.say(
-                "overlap   problems that ask what an evaluation set of the run's recipe asks, or share 13 words "
+                "overlap   problems of the data that ask what an evaluation set of its recipe asks, or share 13 words "
                 f"with it: {prepared.in_eval_sets}; --exclude_overlap true leaves them out"
             )
         if prepared.target_tokens:

@@ -53,7 +53,7 @@ CLAIM: dict[str, Any] = {
     "sign": "+",
     "source": "table 2",
     "equal": {"rows": False, "steps": True, "cost_usd": None},
-    "differs": {"target_tokens": [1200.0, 800.0]},
+    "differs": {"target_tokens": [1200.0, 800.0], "cost_usd": [0.42, 12.0]},
     "as_claimed": True,
 }
 
@@ -65,6 +65,7 @@ def test_a_claim_has_a_row_and_what_has_to_be_known_beside_it(tmp_path: Path) ->
     assert "- more \\| is better: claimed by table 2, sign +\n" in card
     assert "- more \\| is better: not equal as they should be: rows, cost of the data\n" in card
     assert "- more \\| is better: target tokens differ, 1,200 against 800\n" in card
+    assert "- more \\| is better: cost of the data differs, $0.4200 against $12.00\n" in card
 
 
 def test_a_claim_that_came_out_otherwise_is_said_to(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_problems_of_an_evaluation_set_that_the_runs_recipe_names_are_left_out_w
     rows = [[each.row.data for each in found.rows] for found in (whole, clean)]
     assert rows[1] == [row for row in rows[0] if row["meta"]["problem_id"] != met]
     assert 0 < len(rows[1]) < len(rows[0])
-    assert (whole.overlap, clean.overlap) == (Overlap(learned=1), Overlap(left_out=1))
+    assert (whole.overlap, clean.overlap) == (Overlap(learned=1), Overlap(learned=0, left_out=1))
     assert whole.sha256 != clean.sha256
 
 
@@ -120,6 +120,16 @@ def test_a_training_says_what_it_learns_of_an_evaluation_set(
         assert ("share 13 words with it: 1; --exclude_overlap true" in words) == (asked == "false")
         assert ("left out: 1 in an evaluation set" in words) == (asked == "true")
     assert told == [(1, 0), (0, 1)]
+
+
+@pytest.mark.parametrize("source", ["a" * 300 + ".jsonl", "bbh/*.json", "nobody\0.jsonl"])
+def test_a_source_that_cannot_be_looked_at_stops_no_training_and_is_not_said_to_be_met_by_none(
+    run: Path, tmp_path: Path, source: str
+) -> None:
+    held, _ = naming_an_eval_set(run, tmp_path, source)
+
+    assert read([str(held)], Where(SFT)).overlap.learned is None
+    assert read([str(run)], Where(SFT)).overlap.learned is None, "its recipe names no set"
 
 
 def test_an_evaluation_set_that_has_moved_away_stops_no_training_that_takes_all(run: Path, tmp_path: Path) -> None:
