@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +21,25 @@ variable such as GIT_CONFIG_COUNT, PYTHONPATH or OPENAI_BASE_URL there runs code
 
 
 def read_env_file(path: Path) -> None:
-    """Reads a file of NAME=VALUE lines; `variable` finds them from then on."""
-    from dotenv import dotenv_values
+    """Reads a file of NAME=VALUE lines; `variable` finds them from then on.
+
+    Raises UsageError where it is no text, or a line of it is none of these.
+    """
+    from dotenv.parser import parse_stream
 
     _FILE.clear()
-    _FILE.update({name: value for name, value in dotenv_values(path, interpolate=False).items() if value})
+    try:
+        lines = list(parse_stream(StringIO(path.read_text(encoding="utf-8-sig")))) if path.is_file() else []
+    except (UnicodeDecodeError, OSError) as error:
+        what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise UsageError(f"{path}: {what}", "keys are read from it", "save it as UTF-8 text, or remove it") from None
+    if wrong := next((line for line in lines if line.error), None):
+        raise UsageError(
+            f"{path}, line {wrong.original.line} is no NAME=VALUE",
+            "a key in it would be missing without a word",
+            "correct the line, or begin it with #",
+        )
+    _FILE.update({line.key: line.value for line in lines if line.key and line.value})
     for name in LIBRARY_KEYS & _FILE.keys():
         os.environ.setdefault(name, _FILE[name])
 

@@ -156,8 +156,8 @@ def _faults_of(error: ValidationError, data: Any) -> list[Fault]:
             fault = Fault(
                 path,
                 each["msg"].removeprefix("Value error, "),
-                "the recipe contradicts itself",
-                "change one of the two",
+                "the recipe cannot be followed as it stands",
+                f"change {path or 'the recipe'}",
             )
         else:
             fault = Fault(path, f"{path} is {short(value)}", _expected(each["msg"]), "write such a value")

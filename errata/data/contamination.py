@@ -16,7 +16,7 @@ import numpy as np
 from errata.data.mappings import READY
 from errata.data.problems import Problems, fingerprint, normalised, overlap_key
 from errata.data.source import ProblemSource
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
 from errata.records import Problem
 
 WORDS = 13
@@ -53,7 +53,13 @@ def parse_against(text: str) -> ProblemSource:
     source, colon, mapping = text.rpartition(":")
     if text == "classroom":
         return ProblemSource(source=text)
-    if not colon or mapping not in (*READY, "bbh"):
+    if colon and mapping.isidentifier() and mapping not in (*READY, "bbh"):
+        raise UsageError(
+            f"--against {text}: no mapping is called {mapping}",
+            "it says which fields of a record make a question",
+            did_you_mean(mapping, [*READY, "bbh"], "name other sets in the recipe's eval_sets"),
+        )
+    if mapping not in (*READY, "bbh"):
         raise UsageError(
             f"--against {text}: no mapping is named",
             "it says which fields of a record make a question",

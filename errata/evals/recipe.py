@@ -14,8 +14,9 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from errata.config.base import Settings
 from errata.config.code import Code, Loader, Reference, code_of
 from errata.config.overrides import override, validate
+from errata.config.recipe_kinds import refuse_other_verb
 from errata.config.yaml_file import read_mapping
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
 from errata.evals.claims import Claim, unique
 from errata.evals.tasks import Task, task_data
 from errata.evals.voting import WEIGHTINGS, Weigh, Weighting
@@ -91,8 +92,8 @@ class EvalRecipe(Settings):
     baseline: Model
     """The untouched student: always a row of the table."""
     models: tuple[Model, ...] = ()
-    decodings: dict[str, Decoding] = Field(default_factory=lambda: {"greedy": Decoding()})
-    tasks: dict[str, Task]
+    decodings: dict[str, Decoding] = Field(default_factory=lambda: {"greedy": Decoding()}, min_length=1)
+    tasks: dict[str, Task] = Field(min_length=1)
     grader: Reference | None = None
     """A grader of one's own (`my_grader.py:NAME`) for all tasks without one: a function `(problem, text) -> Grade`, or
     a class with `grade`. Where it has no `same`, answers are compared by the shipped grader's rules."""
@@ -156,15 +157,26 @@ class EvalRecipe(Settings):
     @model_validator(mode="after")
     def _claims_are_about_its_tasks(self) -> Self:
         for claim in self.claims:
-            known = claim.task in self.tasks if claim.task else len(self.tasks) == 1
-            if not known:
-                raise ValueError(f"claim {claim.name}: its task is one of {', '.join(self.tasks)}")
+            if claim.task is None and len(self.tasks) != 1:
+                raise ValueError(f"claim {claim.name} names no task, and there are {', '.join(self.tasks)}")
+            if claim.task is not None and claim.task not in self.tasks:
+                near = did_you_mean(claim.task, self.tasks, "add it to tasks")
+                raise ValueError(f"claim {claim.name}: no task is called {claim.task}; {near}")
+        return self
+
+    @model_validator(mode="after")
+    def _claims_are_about_its_models(self) -> Self:
+        """So that a slip of the pen is seen before anybody is asked."""
+        arms = dict.fromkeys(model.label or model.name for model in self.everyone)
+        for claim in self.claims:
+            for side in (claim.arm, claim.control):
+                if side not in arms:
+                    near = did_you_mean(side, arms, "add it to models")
+                    raise ValueError(f"claim {claim.name}: no model is called {side}; {near}")
         return self
 
     @model_validator(mode="after")
     def _names_are_folders(self) -> Self:
-        if not self.tasks or not self.decodings:
-            raise ValueError("an eval needs a task and a decoding")
         names = [f"{model.name}-{decoding}" for model in self.everyone for decoding in self.decodings]
         for name in (self.name, *names):
             if name in {"", ".", ".."} or set(name) & {"/", "\\", "\0"}:
@@ -195,6 +207,7 @@ def load_eval_recipe(
     """
     path = Path(path)
     data = read_mapping(path)
+    refuse_other_verb(data, "eval", str(path))
     data.setdefault("name", path.stem)
     data.setdefault("run", f"runs/{data['name']}")
     if isinstance(data.get("tasks"), list):

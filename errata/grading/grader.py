@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -66,8 +67,16 @@ class FunctionGrader:
         self._function = function
 
     async def grade(self, problem: Problem, text: str) -> Grade:
-        grade = self._function(problem, text)
-        return await grade if isinstance(grade, Awaitable) else grade
+        """UsageError where it gives no Grade."""
+        given = self._function(problem, text)
+        grade = await given if isinstance(given, Awaitable) else given
+        if not isinstance(grade, Grade):
+            raise UsageError(
+                f"the grader {_place(self._function)} returned a {type(grade).__name__}: {grade!r}"[:300],
+                "a grade says more than right or wrong",
+                'return errata.Grade(correct, answer, span, rule), such as Grade(True, "14", None, "mine")',
+            )
+        return grade
 
 
 def as_grader(part: Any) -> Grades:
@@ -78,12 +87,34 @@ def as_grader(part: Any) -> Grades:
         grader: Grades = part
         return grader
     if callable(part):
+        _check_signature(part)
         return FunctionGrader(part)
     raise UsageError(
         f"a grader that is a {type(part).__name__}",
         "a grader says whether a text answers a problem rightly",
         "write a function (problem, text) -> Grade, or a class with such a method `grade`",
     )
+
+
+def _check_signature(function: Callable[..., Any]) -> None:
+    """Raises UsageError for a function that a problem and a text cannot be given to."""
+    try:
+        inspect.signature(function).bind(None, "")
+    except TypeError as error:
+        raise UsageError(
+            f"the grader {_place(function)}: {error}",
+            "it is given a problem and the text that answers it",
+            "write it as a function (problem, text) -> Grade",
+        ) from None
+    except ValueError:  # of some built-in functions no signature is known
+        return
+
+
+def _place(function: Callable[..., Any]) -> str:
+    """What a function is called, and where it stands."""
+    code = inspect.unwrap(function).__code__ if hasattr(inspect.unwrap(function), "__code__") else None
+    name = getattr(function, "__name__", type(function).__name__)
+    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
 
 
 class Grader:

@@ -91,8 +91,10 @@ def missing_key(spec: AgentSpec) -> str | None:
         return None
     if kind == "openai":
         return None if variable("OPENAI_API_KEY") else "OPENAI_API_KEY"
+    from errata.llm.backends.litellm import check_provider
     from errata.llm.backends.litellm import missing_key as missing_of_provider
 
+    check_provider(spec)
     return missing_of_provider(spec)
 
 

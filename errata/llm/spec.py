@@ -127,8 +127,16 @@ class AgentSpec(Settings):
     @field_validator("api_base")
     @classmethod
     def _address_of_the_environment(cls, base: str | None) -> str | None:
-        """One variable replaced that stands for the whole address, and is one: no key is read into a host's name."""
-        if base is None or "${" not in base:
+        """An http(s) address; of a variable that stands for the whole of it: no key is read into a host's name."""
+        if base is None:
+            return None
+        if "${" not in base:
+            if not base.startswith(("http://", "https://")):
+                raise UsageError(
+                    f"api_base {base!r}",
+                    "an address begins with http:// or https://",
+                    f"write it whole, such as http://{base.rpartition('://')[2].lstrip('/') or '127.0.0.1:8000/v1'}",
+                )
             return base
         if not is_variable(base):
             raise UsageError(

@@ -21,6 +21,7 @@ from errata.config.base import Settings
 from errata.config.code import Code, Loader, Reference, code_of, is_reference
 from errata.config.env import Location, expand
 from errata.config.overrides import override, validate
+from errata.config.recipe_kinds import refuse_other_verb
 from errata.config.yaml_file import read_mapping
 from errata.data.source import ProblemSource
 from errata.errors import UsageError, did_you_mean
@@ -50,7 +51,7 @@ class SynthRecipe(Settings):
     """Of the run directory; by default the file's stem."""
     graph: str = LESSON
     """A stage by name, with what it needs before it, or `lesson`: all stages, or those in `stages`."""
-    stages: tuple[str, ...] | None = None
+    stages: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Of a lesson: the stages in the order in which they run, by default all but locate and shorten_thinking; one's own
     as `my_stages.py:NAME`."""
     grader: Reference | None = None
@@ -175,6 +176,7 @@ def load_recipe(
     """
     file = Path(path)
     data = read_mapping(file)
+    refuse_other_verb(data, "synth", str(file))
     data.setdefault("name", file.stem)
     override(data, overrides)
     refuse_old_keys(data, str(file))

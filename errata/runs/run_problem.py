@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from errata.agents.team import build_team
@@ -43,6 +45,12 @@ def remembering(ask: Ask) -> Ask:
 NOTHING = Learned()
 
 
+def _place_of(error: BaseException) -> str:
+    """The file and line in which an exception was raised."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
+
+
 async def run_problem(graph: Any, name: str, problem: Problem, learned: Learned = NOTHING) -> Transcript:
     """One problem through one pipeline. An exception of our own code is a failed problem, with the calls made so far.
 
@@ -57,7 +65,7 @@ async def run_problem(graph: Any, name: str, problem: Problem, learned: Learned 
         raise
     except Exception as error:
         logger.debug("problem %s", problem.id, exc_info=True)
-        reason = f"error: {type(error).__name__}: {error}"[:300]
+        reason = f"error: {type(error).__name__}: {error} ({_place_of(error)})"[:300]
         logged = tuple({call.id: call for call in sorted(calls, key=lambda call: call.id)}.values())
         return Transcript(graph=name, problem=problem, calls=logged, outcome=Outcome(status="failed", reason=reason))
     finally:

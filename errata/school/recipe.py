@@ -17,6 +17,7 @@ from errata.config.base import Settings
 from errata.config.code import Code, Loader, is_reference
 from errata.config.env import Location, expand
 from errata.config.overrides import apply
+from errata.config.recipe_kinds import refuse_other_verb, verb_of
 from errata.config.yaml_file import read_mapping
 from errata.data.source import ProblemSource
 from errata.errors import UsageError, did_you_mean
@@ -205,6 +206,7 @@ def load_school(path: str | Path, overrides: Sequence[str] = ()) -> SchoolRecipe
     """The recipe of `errata school`; `name` is by default the file's stem. Raises UsageError on anything bad."""
     file = Path(path)
     data = read_mapping(file)
+    refuse_other_verb(data, "school", str(file))
     data.setdefault("name", file.stem)
     return school_of(data, file, overrides)
 
@@ -243,6 +245,6 @@ def _chooser(key: str, by: str, loader: Loader) -> Chooser:
 def is_school(path: Path) -> bool:
     """Whether a recipe's file is that of a school."""
     try:
-        return {"student", "choose", "judge"} <= read_mapping(path).keys()
+        return verb_of(read_mapping(path)) == "school"
     except UsageError:
         return False

@@ -1,10 +1,15 @@
-"""What would go wrong at a lesson's first call, found before any step of the study is begun."""
+"""What would go wrong at a step of a study, found before any step of it is begun."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from errata.cli_helpers import say_destinations
+from errata.config.env import expand
+from errata.config.hub_ids import is_hub_id, nearly_here
+from errata.data.readers import KNOWN
+from errata.errors import UsageError, did_you_mean
 from errata.llm.preflight import check, check_access
 from errata.runs.recipe import SynthRecipe, recipe_of
 from errata.runs.recipe import check as checked
@@ -17,6 +22,25 @@ def lesson_of(study: StudyRecipe, step: Step) -> SynthRecipe:
     """The recipe of a lesson's step. Raises UsageError where it cannot be right."""
     data, folder = lesson_data(study, step)
     return checked(recipe_of(data, folder, str(folder / study.name)))
+
+
+def check_places(study: StudyRecipe) -> None:
+    """Raises UsageError for a student or data that are not there. What may be on the hub is not asked for."""
+    for name, student in study.students.items():
+        if student.model is not None:
+            _check_place(f"students.{name}.model", expand(student.model), (".gguf", ".safetensors"))
+    for name, data in study.data.items():
+        for path in data.paths:
+            _check_place(f"data.{name}.paths", expand(path), KNOWN)
+
+
+def _check_place(key: str, place: str, files: tuple[str, ...]) -> None:
+    if Path(place).expanduser().exists() or is_hub_id(place, owner=files is KNOWN, files=files):
+        return
+    folder = Path(place).expanduser().parent
+    beside = [nearly_here(place), *map(str, folder.iterdir())] if folder.is_dir() else [nearly_here(place)]
+    do = did_you_mean(place, list(filter(None, beside)), "check the path")
+    raise UsageError(f"{key}: nothing is at {place}", "a step of the study would fail by it", do)
 
 
 def check_lessons(

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from errata.config.base import Settings
 from errata.config.overrides import apply
+from errata.config.recipe_kinds import refuse_other_verb, verb_of
 from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError, did_you_mean
 from errata.evals.claims import Claim
@@ -28,6 +29,10 @@ RANKER = "ranker"
 """The method whose arms answer no problems: they weigh the votes of others."""
 Quantity = Literal["teacher_tokens", "target_tokens", "rows", "trained_weights", "cost_usd", "steps"]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""As numpy and torch take them."""
 
 
 class Data(Settings):
@@ -127,7 +132,7 @@ class StudyRecipe(Settings):
     """Of the study's folder; by default the file's stem."""
     runs: str = "runs"
     """The folder that the study's folder is made in."""
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: tuple[Seed, ...] = Field(min_length=1)
     """Each arm is trained and judged once for each."""
     together: int | None = Field(default=None, ge=1)
     """Steps at a time; by default one per accelerator, else one per two cores."""
@@ -258,6 +263,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyRecipe:
     """The recipe of `errata study`; `name` is by default the file's stem. Raises UsageError on anything bad."""
     file = Path(path)
     data = read_mapping(file)
+    refuse_other_verb(data, "study", str(file))
     data.setdefault("name", file.stem)
     study = apply(StudyRecipe, data, overrides, str(file))
     study._file = file
@@ -267,6 +273,6 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyRecipe:
 def is_study(path: Path) -> bool:
     """Whether a recipe's file is that of a study."""
     try:
-        return {"arms", "students"} <= read_mapping(path).keys()
+        return verb_of(read_mapping(path)) == "study"
     except UsageError:
         return False

@@ -19,13 +19,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from errata.errors import EXIT_BUDGET, EXIT_DONE, EXIT_INTERRUPTED, EXIT_OTHER, EXIT_SOME_FAILED, ErrataError
+from errata.errors import (
+    EXIT_BUDGET,
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_OTHER,
+    EXIT_SOME_FAILED,
+    ErrataError,
+    UsageError,
+    plain,
+)
 from errata.runs.progress import duration
 from errata.runs.run_dir import locked
 from errata.steps.process import done_by, end_worker, start_worker
 from errata.steps.record import Finish, append, hours, read_record
 from errata.studies.contents import contents_of
-from errata.studies.preflight import check_lessons
+from errata.studies.preflight import check_lessons, check_places
 from errata.studies.recipe import StudyRecipe
 from errata.studies.record import LOGS, Begun, begun_in, done, log_name, note_begin, seconds_left
 from errata.studies.schools import check_schools
@@ -74,6 +83,7 @@ def run(study: StudyRecipe, path: Path, overrides: Sequence[str], say: Say, trus
     steps = steps_of(study)
     progress = Progress(steps, finished(study, steps, read_record(study.home)))
     if progress.pending:
+        check_places(study)
         pending = [steps[name] for name in sorted(progress.pending)]
         check_lessons(study, pending, say, trusted)
         check_schools(study, pending, say, trusted)
@@ -123,6 +133,13 @@ def log_of(study: StudyRecipe, step: str) -> Path:
     return study.home / LOGS / f"{log_name(step)}.log"
 
 
+class FlagsRefused(UsageError):
+    """Flags that a training does not take; `found` is all that its command says of it."""
+
+    def __str__(self) -> str:
+        return plain(self.found, keep="\n")
+
+
 class _Pool:
     """Worker processes, each minded by a thread."""
 
@@ -140,6 +157,8 @@ class _Pool:
         self.command = [sys.executable, "-m", "errata.studies.worker", str(os.getpid()), str(path), *overrides]
         self.changed = threading.Condition()
         self.workers: list[subprocess.Popen[str]] = []
+        self.idle: subprocess.Popen[str] | None = None
+        """A worker that nobody minds yet."""
         self.begun, self.started = time.time(), time.monotonic()
         self.before = hours(record)
 
@@ -151,6 +170,7 @@ class _Pool:
         ]
         handlers = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
+            self._check_flags(devices[0] if devices else None)
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -159,6 +179,24 @@ class _Pool:
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+
+    def _check_flags(self, device: str | None) -> None:
+        """Has a worker read the flags of all trainings, before a lesson is paid for. Raises UsageError.
+
+        A worker imports what trainings need anyway; this process never does.
+        """
+        trainings = [step.name for step in self.progress.steps.values() if step.kind == "train"]
+        pending = [name for name in trainings if name not in self.progress.done]
+        if not pending or not self.study.data:
+            return
+        self.idle = self._start(device)
+        log = str(self.study.home / LOGS / "flags.log")
+        code, error = done_by(self.idle, {"step": "flags", "log": log, "threads": 1, "trainings": pending})
+        if code == EXIT_INTERRUPTED:
+            self.progress.ended = self.progress.interrupted = True
+        elif code != EXIT_DONE:
+            self._end(self.idle)
+            raise FlagsRefused(error or f"exit code {code}, see {log}")
 
     def _interrupt(self, *_: Any) -> None:
         """Ends the study: steps at work stop where they can go on from."""
@@ -172,7 +210,8 @@ class _Pool:
 
     def _mind(self, device: str | None) -> None:
         """Gives steps to one worker until none is left."""
-        worker: subprocess.Popen[str] | None = None
+        with self.changed:
+            worker, self.idle = self.idle, None
         try:
             while (taken := self._take()) is not None:
                 step, threads = taken

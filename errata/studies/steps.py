@@ -177,10 +177,15 @@ def made_by(study: StudyRecipe, student: str, seed: int, arm: str) -> Path:
     return placed(home, Path(read_school(home).student or ""))
 
 
-def training_words(study: StudyRecipe, step: Step) -> list[str]:
-    """The flags of an arm's training, as `errata train METHOD` takes them."""
+def training_words(study: StudyRecipe, step: Step, student_of: Callable[[str], Path] | None = None) -> list[str]:
+    """The flags of an arm's training, as `errata train METHOD` takes them.
+
+    Args:
+        student_of: where the student of another arm lies; by default where that arm has made it.
+    """
     assert step.seed is not None
-    arm, student_of = study.arms[step.part], partial(made_by, study, step.student, step.seed)
+    arm = study.arms[step.part]
+    student_of = student_of or partial(made_by, study, step.student, step.seed)
     data = study.data[study.data_of(step.part)]
     lesson = run_of(study, step.student, step.seed, study.data_of(step.part))
     source = [expand(path) for path in data.paths] or [str(lesson)]

@@ -11,7 +11,7 @@ from typing import Any
 
 from errata.config.overrides import override
 from errata.config.yaml_file import read_mapping
-from errata.errors import EXIT_DONE
+from errata.errors import EXIT_DONE, UsageError
 from errata.steps.evals import evaluate_all
 from errata.steps.pretraining import pretrain_student
 from errata.steps.settings import method_beside
@@ -74,6 +74,20 @@ def _train(study: StudyRecipe, step: Step) -> int:
     method = study.arms[step.part].method
     assert method is not None
     return main(method_beside(study.folder, method), training_words(study, step))
+
+
+def check_flags(study: StudyRecipe, trainings: Iterable[Step]) -> int:
+    """Reads the flags of trainings as they would; of each arm one speaks for all. Raises UsageError."""
+    from errata.training.parse_args import parse
+
+    for step in {step.part: step for step in trainings}.values():
+        method = study.arms[step.part].method
+        assert method is not None
+        try:
+            parse(method_beside(study.folder, method), training_words(study, step, student_of=Path))
+        except UsageError as error:
+            raise UsageError(f"arm {step.part}: {error.found}", error.why, error.do) from error
+    return EXIT_DONE
 
 
 def eval_data(study: StudyRecipe, step: Step, arms: Iterable[str] | None = None) -> dict[str, Any]:

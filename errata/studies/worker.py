@@ -18,7 +18,7 @@ from errata.studies.contents import contents_of
 from errata.studies.recipe import StudyRecipe, load_study
 from errata.studies.record import Begun
 from errata.studies.steps import Step, steps_of
-from errata.studies.work import do
+from errata.studies.work import check_flags, do
 
 
 def main(words: Sequence[str]) -> None:
@@ -28,10 +28,12 @@ def main(words: Sequence[str]) -> None:
 
 
 def do_request(study: StudyRecipe, steps: Mapping[str, Step], request: Mapping[str, Any]) -> int:
-    """Does the step that a request names; its exit code.
+    """Does the step that a request names, or reads the flags of trainings; its exit code.
 
     Raises UsageError where the step is no longer what the command takes it for: this process has read the recipe later.
     """
+    if "trainings" in request:
+        return check_flags(study, [steps[name] for name in request["trainings"] if name in steps])
     step = steps.get(request["step"])
     if step is None or not Begun(request["inputs"], request["contents"]).of(step, partial(contents_of, study)):
         raise UsageError(

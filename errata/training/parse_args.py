@@ -95,6 +95,8 @@ def parse(
         raise UsageError(f"{error}"[:800], "these settings cannot be trained with", f"see `{prog} --help`") from error
     if training.trust_remote_code:
         raise UsageError("--trust_remote_code", "no code that lies beside a model's weights is run", "leave it out")
+    if not 0 <= training.seed < 2**32:
+        raise UsageError(f"--seed {training.seed}", "seeds are whole numbers from 0 to 2^32 - 1", "choose another")
     beside = Loader(file.parent) if file is not None else by_hand
     loaders = {name: beside if name in of_file and f"--{name}" not in rest else by_hand for name in _CODE}
     entries = parse_entries(data.terms, kinds, loaders["terms"]) if data.terms else []

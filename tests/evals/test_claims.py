@@ -147,10 +147,20 @@ def test_claims_stand_in_a_file_of_their_own_or_beside_others(tmp_path: Path) ->
 
 
 def test_a_recipes_claims_are_about_its_tasks() -> None:
-    recipe = {"name": "r", "run": "r", "baseline": {"name": "a", "model": "simulated/ada"}, "tasks": ["svamp"]}
+    models = [{"name": "tried", "label": "b", "model": "simulated/ben"}]
+    recipe = {"name": "r", "run": "r", "baseline": {"name": "a", "model": "simulated/ada"}, "models": models}
+    recipe["tasks"] = ["svamp"]
 
-    with pytest.raises(ValueError, match="claim gain: its task is one of svamp"):
+    with pytest.raises(ValueError, match="claim gain: no task is called x; "):
         EvalRecipe.model_validate({**recipe, "claims": [GAIN]})
+    unnamed = GAIN.model_copy(update={"task": None})
+    with pytest.raises(ValueError, match="claim gain names no task, and there are svamp, multiarith"):
+        EvalRecipe.model_validate({**recipe, "tasks": ["svamp", "multiarith"], "claims": [unnamed]})
+    for arm in ("tried", "bb", "a2"):
+        with pytest.raises(ValueError, match=f"claim gain: no model is called {arm}; "):
+            EvalRecipe.model_validate({**recipe, "claims": [GAIN.model_copy(update={"task": "svamp", "arm": arm})]})
+    good = GAIN.model_copy(update={"task": "svamp"})
+    assert EvalRecipe.model_validate({**recipe, "claims": [good]}).claims == (good,)
     with pytest.raises(ValueError, match="two claims are called gain"):
         EvalRecipe.model_validate({**recipe, "claims": [GAIN, {**GAIN.model_dump(), "arm": "c"}]})
 

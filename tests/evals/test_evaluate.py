@@ -227,7 +227,7 @@ async def test_a_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"tasks": {"gsm9k": {}}}, "no ready task is called gsm9k"),
-        ({"tasks": {}}, "needs a task"),
+        ({"tasks": {}}, "tasks is {}"),
         ({"decodings": {"x": {"samples": 4}}}, "all the same"),
         ({"decodings": {"x": {"vote": "majority"}}}, "several samples"),
         ({"decodings": {"x": {"samples": 4, "temperature": 1, "vote": "s"}}}, "name the ranker"),

@@ -93,6 +93,18 @@ def test_an_address_in_the_environment_needs_no_key(monkeypatch: pytest.MonkeyPa
     check_access([agent("openai/x")])
 
 
+@pytest.mark.parametrize("model", ["opnai/gpt-4.1-mini", "anthropicc/claude", "litellm/foo/bar", "house/small"])
+def test_a_provider_that_is_none_is_named_where_keys_are_looked_for(model: str) -> None:
+    with pytest.raises(UsageError, match="litellm knows no provider"):
+        check_access([agent(model)])
+
+
+@pytest.mark.parametrize("base", ["localhost:8000", "ftp://localhost/v1", "//host/v1", ""])
+def test_an_address_is_one_of_http(base: str) -> None:
+    with pytest.raises(ValueError, match=r"an address begins with http:// or https://(.|\n)*such as http://[\w.]+"):
+        agent("openai/x", api_base=base)
+
+
 def test_a_variable_that_a_header_names_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = agent("openai/x", api_base=HERE, extra={"extra_headers": {"X-Gate": "${GATE_PASS}"}})
     with pytest.raises(UsageError, match="GATE_PASS is not set"):

@@ -115,3 +115,19 @@ def test_a_env_file_sends_no_key_elsewhere(tmp_path: Path, monkeypatch: pytest.M
     spec = AgentSpec(name="ada", model="openai/gpt")
     assert [str(each) for each in destinations([spec])] == ["api.openai.com with OPENAI_API_KEY (ada)"]
     assert api_base_of(spec) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfeA\x00=\x00b\x00", r"\.env: not UTF-8(.|\n)*save it as UTF-8"),
+        (b"A=b\n'C = d\n", r"\.env, line 2 is no NAME=VALUE"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(UsageError, match=words):
+        read_env_file(tmp_path / ".env")
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfMY_KEY=k\n# a remark\n\nexport OTHER='x y'\n")
+    read_env_file(tmp_path / ".env")
+    assert (variable("MY_KEY"), variable("OTHER")) == ("k", "x y")

@@ -12,6 +12,14 @@ from errata.studies.plan import Assumptions, assumptions_of, could_show, plan_st
 from errata.studies.recipe import load_study
 from tests.studies.study_data import written
 
+
+@pytest.fixture(autouse=True)
+def _rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the study's arms learn from."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").touch()
+
+
 BASE = {"base": {"model": "somewhere/student"}}
 
 

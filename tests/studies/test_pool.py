@@ -27,6 +27,9 @@ for line in sys.stdin:
     name = request["step"]
     seen = {"begin": name, "pid": os.getpid(), "device": os.environ.get("CUDA_VISIBLE_DEVICES"), **request}
     log.write(json.dumps(seen) + "\\n")
+    if name == "flags":
+        print(json.dumps({"step": name, "code": 0 if sys.argv[2] != name else 2, "error": sys.argv[3]}), flush=True)
+        continue
     if name == sys.argv[2]:
         how = sys.argv[3]
         if how == "dies":
@@ -111,6 +114,24 @@ def test_a_step_that_goes_wrong_holds_up_only_those_that_need_it(
     assert told in study.progress.failed[BAD]
     assert study.progress.pending == {BAD, "train base seed-0 more", "eval base seed-0"}
     assert not study.progress.taken
+
+
+@pytest.mark.parametrize("bad", ["", "flags"])
+def test_flags_are_read_by_the_process_that_does_the_first_step_and_before_any(tmp_path: Path, bad: str) -> None:
+    study = Study(tmp_path, bad, "found: --max_stepz\ndo: --max_steps", together=1)
+    if bad:
+        with pytest.raises(running.FlagsRefused) as refused:
+            study.pool.work()
+        assert (str(refused.value), refused.value.exit_code) == ("found: --max_stepz\ndo: --max_steps", 2)
+        assert not study.progress.taken
+        assert not study.pool.workers
+        return
+    study.pool.work()
+    seen = [json.loads(line) for line in study.log.read_text().splitlines()]
+    assert seen[0]["begin"] == "flags"
+    assert seen[0]["trainings"] == [name for name, step in study.steps.items() if step.kind == "train"]
+    assert len({each["pid"] for each in seen if "begin" in each}) == 1
+    assert study.progress.done == study.steps.keys()
 
 
 def test_no_process_is_an_error_of_every_step_and_not_a_wait(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def estimate(recipe: SynthRecipe, *, assume: Sequence[str] = (), pilot: int | No
     return {
         "recipe": recipe.name,
         "graph": recipe.graph,
+        "pipeline": recipe.graph if recipe.stages is None else ", ".join(recipe.stages),
         "problems": number,
         **_totals(rows),
         "run": {"settled": number - left, "spent": {key: spent[key] for key in SPENT if key in spent}},

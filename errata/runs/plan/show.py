@@ -15,7 +15,7 @@ from errata.runs.tables import show as print_
 
 def show(result: dict[str, Any]) -> None:
     """Prints the estimate."""
-    title = f"{result['recipe']}: {result['problems']:,} problems through {result['graph']}"
+    title = f"{result['recipe']}: {result['problems']:,} problems through {result['pipeline']}"
     headings = (
         *("least calls", "expected calls", "most calls", "expected tokens", "most tokens"),
         *("expected dollars", "most dollars"),
