@@ -18,7 +18,7 @@ BEGIN, END = "<!-- claims: begin -->\n", "<!-- claims: end -->\n"
 
 
 def judged() -> str:
-    """A row per claim: its study, source, difference with interval, what could be shown, verdict."""
+    """A row per claim: its study, source, difference with interval, what could be shown, verdict, when and where."""
     headings = (
         "study",
         "claim (expected sign, by whom)",
@@ -26,6 +26,7 @@ def judged() -> str:
         "could show",
         "verdict",
         "seeds x items",
+        "run",
     )
     return table(headings, _rows()) + "\n"
 
@@ -34,10 +35,10 @@ def _rows() -> Iterator[tuple[str, ...]]:
     for file in sorted(STUDIES.glob("*/study.json")):
         study = json.loads(file.read_text(encoding="utf-8"))
         for claim in study["claims"]:
-            yield _row(file.parent.name, claim)
+            yield _row(file.parent.name, claim, _when(study))
 
 
-def _row(study: str, claim: Mapping[str, Any]) -> tuple[str, ...]:
+def _row(study: str, claim: Mapping[str, Any], run: str) -> tuple[str, ...]:
     return (
         f"[{study}](../recipes/study/{study}/card.md)",
         f"{claim['name']} ({claim['sign']}, {claim['source']})",
@@ -45,7 +46,14 @@ def _row(study: str, claim: Mapping[str, Any]) -> tuple[str, ...]:
         points(claim["detectable"]).lstrip("+"),
         claim["verdict"],
         f"{len(claim['seeds'])} x {claim['items']:,}",
+        run,
     )
+
+
+def _when(study: Mapping[str, Any]) -> str:
+    """`2026-11-29, 2 cores`"""
+    number, _, _ = study["machine"].rpartition(", ")[2].partition(" ")
+    return f"{study['date']}, {number} core{'s' * (number != '1')}"
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from errata.evals.compare import compare
 from errata.evals.comparison import Comparison
 from errata.evals.pairing import Arm
 from errata.records import to_json
+from errata.report.figures import count
 from errata.steps.record import hours, read_record, times_of
 from errata.studies.recipe import QUANTITIES, UNTOUCHED, StudyClaim, StudyRecipe
 from errata.studies.schools import schools_found
@@ -115,7 +116,7 @@ def machine() -> str:
     """The kind of machine, as figures are quoted with."""
     import os
 
-    return f"{platform.system()} {platform.machine()}, {len(os.sched_getaffinity(0))} cores"
+    return f"{platform.system()} {platform.machine()}, {count(len(os.sched_getaffinity(0)), 'core')}"
 
 
 def claim_rows(study: StudyRecipe, comparison: Comparison) -> list[dict[str, Any]]:
