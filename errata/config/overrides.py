@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from types import UnionType
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from errata.config.yaml_file import parse_yaml
 from errata.errors import UsageError
 
+END = "...\n"
+"""Of a document that is one scalar, as PyYAML ends it."""
 MOST_FAULTS = 3
 """Faults told at once."""
 
@@ -24,6 +27,12 @@ def override(data: dict[str, Any], overrides: Sequence[str]) -> None:
     """Changes `data` by `key=value` texts. Raises UsageError."""
     for text in overrides:
         _override(data, text)
+
+
+def assignment(key: str, value: Any) -> str:
+    """`key=value` as an override is written, of a value as YAML gives it."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"))
+    return f"{key}={text.removesuffix(END).rstrip()}"
 
 
 def apply(model: type[M], data: dict[str, Any], overrides: Sequence[str], where: str) -> M:

@@ -7,7 +7,6 @@ The school is loaded when an arm needs it: `errata.school` stands above the stud
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
@@ -15,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from errata.config.overrides import override
+from errata.config.overrides import assignment, override
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, EXIT_INTERRUPTED, ErrataError
 from errata.studies.recipe import StudyRecipe, StudySchool
@@ -77,7 +76,7 @@ def school_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
     else:
         file, data = study.folder / f"{study.name}.yaml", deepcopy(spec.recipe)
     changes = study.arms[step.part].school or {}
-    override(data, [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changes.items()])
+    override(data, [assignment(key, value) for key, value in changes.items()])
     override(data, [f"{key}={value + (step.seed or 0)}" for key, value in spec.vary.items()])
     data |= {"name": step.part, "runs": str(step.out.parent)}
     data["student"] = {"model": base_of(study, step.student)} | student.as_agent

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from errata.config.overrides import override
+from errata.config.overrides import assignment, override
 from errata.config.yaml_file import read_mapping
 from errata.errors import EXIT_DONE, UsageError
 from errata.steps.evals import evaluate_all
@@ -48,7 +47,7 @@ def lesson_data(study: StudyRecipe, step: Step) -> tuple[dict[str, Any], Path]:
         data, folder = read_mapping(file), file.parent
     else:
         data, folder = deepcopy(spec.recipe or {}), study.folder
-    override(data, [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in spec.changes.items()])
+    override(data, [assignment(key, value) for key, value in spec.changes.items()])
     override(data, [f"{key}={value + (step.seed or 0)}" for key, value in spec.vary.items()])
     data |= {"name": step.out.name, "runs": str(step.out.parent)}
     if spec.sits_exam:
