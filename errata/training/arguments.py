@@ -14,6 +14,9 @@ from trl import SFTConfig
 from errata.exports.sequences import WrongFrom
 from errata.models.generate import is_tiny
 
+AnswerAt = Literal["stated", "computed"]
+"""Where the answers of rationales are compared."""
+
 
 def option(default: Any, text: str) -> Any:
     """A flag of a dataclass: its default and its help text."""
@@ -87,6 +90,11 @@ class DataArguments:
     )
     answer_sentence: str | None = option(
         None, "Closes every rationale that has a known answer, e.g. 'The answer is {answer}.'; None leaves them alone."
+    )
+    answer_at: AnswerAt = option(
+        "stated",
+        "Of mcc-kd and the term consistency: where answers are compared, where a rationale states its answer last or "
+        "where its last calculation comes to it (`= 14`); a rationale without such a place is not compared.",
     )
     terms: list[str] | None = option(
         None, "A combination in place of the method's own objective: a list of {kind, lambda, data, ...} in the file."

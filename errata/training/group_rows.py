@@ -17,6 +17,7 @@ from errata.exports.sequences import RIGHT_KINDS, WRONG_KINDS, LabeledSequence, 
 from errata.models.prompting import prompt_ids
 from errata.records import Message, Span, digest, draw
 from errata.training.align import AlignMode
+from errata.training.arguments import AnswerAt
 from errata.training.collate import IGNORED, Collator
 from errata.training.encode import Encoder, Group, GroupPair, Member, Written, make_group, target_start
 from errata.training.load_rows import LoadedRow
@@ -35,6 +36,8 @@ class Groups:
     """Closes a rationale whose answer is known (`DataArguments.answer_sentence`)."""
     by_problem: bool = False
     """One group per problem; else one per row."""
+    answer_at: AnswerAt = "stated"
+    """Which place of an answer is marked."""
     _groups: dict[str, list[LabeledSequence]] = field(default_factory=dict)
     _places: dict[str, str] = field(default_factory=dict)
 
@@ -67,6 +70,8 @@ class Groups:
             one = one._replace(text=f"{one.text.rstrip()}\n{closed}", span=None, states_span=False)
         if not marked:
             return one._replace(span=None)
+        if self.answer_at == "computed":
+            return one._replace(span=_result_span(one))
         return one if one.states_span else one._replace(span=_answer_span(one))
 
     def _key(self, row: SourceRow) -> str:
@@ -142,8 +147,21 @@ def closing(sentence: str, answer: str) -> str:
 
 def _answer_span(one: LabeledSequence) -> Span | None:
     """Where the answer stands last in the text, not as a part of a longer number or word; None where it does not."""
+    return next(_answer_spans(one), None)
+
+
+def _result_span(one: LabeledSequence) -> Span | None:
+    """Where the last calculation of the text comes to the answer: `14` of `9 + 5 = 14 cups. The answer is 14.`"""
+    return next((span for span in _answer_spans(one) if _RESULT.search(one.text[: span.start])), None)
+
+
+_RESULT = re.compile(r"=\s*\$?$")
+
+
+def _answer_spans(one: LabeledSequence) -> Iterator[Span]:
+    """Where the answer stands in the text, the last place first."""
     answer, text = one.answer or "", one.text
-    start = text.rfind(answer)
+    start = text.rfind(answer) if answer else -1
     while start >= 0:
         end = start + len(answer)
         before, after = text[start - 1 : start], text[end : end + 2]
@@ -151,9 +169,8 @@ def _answer_span(one: LabeledSequence) -> Span | None:
             answer[-1:].isalnum() and (after[:1].isalnum() or (after[:1] in (".", ",") and after[1:].isdigit()))
         )
         if not inside and not (answer[:1].isdigit() and before in (".", ",")):
-            return Span(start, end)
+            yield Span(start, end)
         start = text.rfind(answer, 0, end - 1)
-    return None
 
 
 # ---- what is left out or repeated ------------------------------------------------------------------------------------

@@ -193,7 +193,7 @@ class Split:
         self.fault, self.left_out = fault, Counter[str]()
         self.loaded: list[LoadedRows] = []
         data = arguments.data
-        self.groups = Groups(data.system, data.answer_sentence, by_problem)
+        self.groups = Groups(data.system, data.answer_sentence, by_problem, data.answer_at)
         options, seed = options_of(arguments), arguments.training.seed
         overlaps: dict[str, Overlap] = {}
         for share in shares:

@@ -100,6 +100,30 @@ def test_pairs_go_on_naming_their_members_after_a_longer_one_is_left_out() -> No
     assert fitting(group, 5) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "stated", "computed"),
+    [
+        ("9 + 5 = 14 cups . the answer is 14 .", (32, 34), (8, 10)),
+        ("9 + 5 =14. 7 + 7 = $14, so 14", (27, 29), (20, 22)),
+        ("2 * 7 = 14 = 15 - 1", (8, 10), (8, 10)),
+        ("7 * 2 = 140 / 10 . it is 14", (25, 27), None),
+        ("1 + 1 = 14.5 ; 14 cups", (15, 17), None),
+        ("the answer is 14", (14, 16), None),
+        ("no answer", None, None),
+    ],
+)
+def test_an_answer_is_marked_where_it_is_stated_or_where_a_calculation_comes_to_it(
+    text: str, stated: tuple[int, int] | None, computed: tuple[int, int] | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"prompt": "how many?", "completions": [text], "answer": "14"}))
+    for at, expected in (("stated", stated), ("computed", computed)):
+        groups = Groups(answer_at=at)  # type: ignore[arg-type]
+        groups.add(read([str(file)], Where(MCC_KD)).rows, marked=True)
+        ((one,),) = groups._groups.values()
+        assert one.span == expected
+
+
 # ---- draws -----------------------------------------------------------------------------------------------------------
 
 GROUP = {"prompt": "3 and 4?", "completions": ["3 + 4 = 7", "4 + 3 = 7", "so 7"], "answer": "7"}
