@@ -35,6 +35,20 @@ def test_what_cannot_be_compared_is_left_out_and_said(tmp_path: Path, capsys: py
     assert manifest["left_out"][OTHER_TOKENS] == 0
 
 
+@pytest.mark.parametrize(("at", "sequences", "unmarked"), [("stated", 4, 0), ("computed", 2, 2)])
+def test_answers_are_compared_where_they_are_computed_if_that_is_asked(
+    tmp_path: Path, at: str, sequences: int, unmarked: int
+) -> None:
+    data = tmp_path / "groups.jsonl"
+    texts = ["3 + 4 = 7 . it is 7", "4 + 3 = 7 . so it is 7", "it is 7", "surely 7"]
+    data.write_text(json.dumps({"prompt": "a ?", "completions": texts, "answer": "7"}) + "\n")
+
+    assert go("mcc-kd", data, tmp_path / "out", "--max_steps", "1", "--answer_at", at) == 0
+
+    manifest = manifest_of(tmp_path / "out")
+    assert (manifest["sequences"], manifest["left_out"].get(NO_ANSWER, 0)) == (sequences, unmarked)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not SVAMP.is_file(), reason="no $ERRATA_DATA")
 def test_the_released_groups_train_without_a_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
