@@ -65,7 +65,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "errata/graphs/stages/word_diff.py": ("tests/graphs/stages/test_word_diff.py",),
     "errata/studies/plan.py": ("tests/studies/test_plan.py",),
     "errata/studies/record.py": ("tests/studies/test_record.py",),
-    "errata/studies/results.py": ("tests/studies/test_results.py", "tests/studies/test_card.py"),
+    "errata/studies/results.py": (
+        "tests/studies/test_results.py",
+        "tests/studies/test_card.py",
+        "tests/studies/test_page.py",
+    ),
     "errata/training/align.py": ("tests/training/test_align.py",),
     "errata/training/collate.py": ("tests/training/test_collate.py",),
     "errata/training/group_rows.py": ("tests/training/test_group_rows.py",),

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from errata.evals.claims import Claim
 from errata.evals.compare import compare
 from errata.evals.comparison import Difference
-from errata.evals.estimate import over_seeds_and_items
+from errata.evals.estimate import over_items, over_seeds_and_items
+from errata.evals.evidence import ByT
 from errata.evals.measure import accuracy_bounds, interval_of
 from errata.evals.paired_score import score_interval, score_p
 from errata.evals.results import Eval, Item
 from errata.evals.stats import score_bounds, wilson
-from errata.evals.two_parts import p_of, reach_of
+from errata.evals.two_parts import detectable_parts, p_of, reach_of
 from tests.evals.eval_dirs import in_memory, manifest, rights
 
 
@@ -213,3 +215,28 @@ def test_differences_of_few_items_are_of_no_smaller_spread_than_one_item_makes()
     assert none.difference.high == -none.difference.low > 0.008, "the rule of three: 3 of 300"
     assert none.detectable is not None
     assert none.detectable > 0.01
+
+
+def test_a_claim_is_at_its_own_level_and_what_is_exploratory_at_five_percent() -> None:
+    """Of two claims the clearer one is decided first, at half the level; both could show what half the level shows."""
+    evals = [*students("weak", 0.5), *students("strong", 0.7), *students("other", 0.51)]
+    clear = Claim(name="clear", arm="strong", control="weak", task="t")
+    vague = Claim(name="vague", arm="other", control="weak", task="t")
+
+    alone = only(*students("weak", 0.5), *students("strong", 0.7))
+    one, two = compare(evals, claims=[clear, vague]).claims
+
+    parts = over_seeds_and_items(values_SN(students("strong", 0.7)) - values_SN(students("weak", 0.5)), 2.0)
+    assert alone.level == 0.95
+    assert alone.detectable == pytest.approx(detectable_parts(parts, 0.05, 0.8))
+    assert (one.level, two.level) == (0.975, 0.95)
+    assert one.detectable == pytest.approx(detectable_parts(parts, 0.025, 0.8))
+    assert one.difference.high - one.difference.value == pytest.approx(float(reach_of(parts, 0.025)))
+
+
+def test_of_one_seed_there_is_no_seed_by_itself_and_shares_have_the_floor_of_their_span() -> None:
+    same = {"t": [0.5] * 40}
+    one = only(in_memory("a", "a", 0, same), in_memory("b", "b", 0, same))
+    expected = ByT.of(over_items(np.zeros(40), 2.0))
+    assert one.by_seed == ()
+    assert (one.difference.low, one.difference.high) == pytest.approx(expected.interval())

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from errata.errors import UsageError
+from errata.steps.record import Finish, append
 from errata.studies.plan import Assumptions, assumptions_of, could_show, plan_study, seeds_for
 from errata.studies.recipe import load_study
+from errata.studies.steps import steps_of
 from tests.studies.study_data import written
 
 
@@ -93,6 +95,39 @@ def test_the_claims_of_several_students_are_one_family(tmp_path: Path) -> None:
     expected = [could_show(9, 8, claims, True, Assumptions()) for claims in (1, 2)]
     assert [plan["claims"][0]["could_show"] for plan in plans] == expected
     assert expected[0] < expected[1] < 1
+
+
+def test_a_plan_counts_what_is_done_its_time_and_what_lessons_cost(tmp_path: Path) -> None:
+    lesson = {
+        "problems": {"source": "classroom", "options": {"count": 3}},
+        "stages": ["rationales"],
+        "agents": {"teachers": [{"name": "ada", "model": "simulated/ada", "price": {"prompt": 0, "completion": 1e6}}]},
+        "settings": {"rationales": {"samples": 1, "sampling": {"max_tokens": 10}}},
+    }
+    study = load_study(written(tmp_path, data={"l": {"recipe": lesson, "sits_exam": False}}))
+    first = plan_study(study)
+    assert first["steps"]["lesson"] == {"all": 2, "done": 0}
+    (row,) = first["lessons"]
+    assert row["runs"] == 2
+    assert first["cost_usd"] == pytest.approx(2 * row["cost_usd"])
+    assert first["cost_usd"] > 0
+
+    steps = steps_of(study)
+    for name in [name for name in steps if "seed-0" in name]:
+        for place in (steps[name].out, *(steps[name].out / each for each in steps[name].leaves)):
+            place.mkdir(parents=True, exist_ok=True)
+        append(study.home, Finish(name, steps[name].inputs, 0, 900.0, 1.0, 7200.0))
+    half = plan_study(study)
+    assert half["steps"] == {
+        "lesson": {"all": 2, "done": 1},
+        "train": {"all": 4, "done": 2},
+        "eval": {"all": 2, "done": 1},
+    }
+    assert (half["hours"]["spent"], half["hours"]["left"]) == (2.0, 4 * 900 / 3600 / half["together"])
+    open_price = {"name": "ada", "model": "openai/nobody-knows-this", "api_base": "http://127.0.0.1:1/v1"}
+    lesson["agents"] = {"teachers": [open_price]}
+    (tmp_path / "other").mkdir()
+    assert plan_study(load_study(written(tmp_path / "other", data={"l": {"recipe": lesson}})))["cost_usd"] is None
 
 
 def test_decodings_that_draw_alike_decode_once_and_open_lengths_are_not_counted(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from tests.studies.study_data import written
 RATES = {"untouched": 0.2, "sft": 0.2, "more": 0.9}
 
 
-def judged(tmp_path: Path, seeds: tuple[int, ...], **claim: Any) -> list[dict[str, Any]]:
+def judged(
+    tmp_path: Path, seeds: tuple[int, ...], tokens: dict[str, int] | None = None, **claim: Any
+) -> list[dict[str, Any]]:
     """The claims of a small study whose evals are planted: every seed of the untouched student answers alike."""
     claims = [{"name": "more", "arm": "more", "control": "sft"} | claim]
     study = load_study(written(tmp_path, seeds=list(seeds), claims=claims))
@@ -26,7 +28,7 @@ def judged(tmp_path: Path, seeds: tuple[int, ...], **claim: Any) -> list[dict[st
         for name, rate in RATES.items():
             evals = study.home / f"base/seed-{seed}/evals"
             right = right_at((rate,), name if name == "untouched" else f"{name}{seed}")
-            trained = None if name == "untouched" else training("sft", seed)
+            trained = None if name == "untouched" else training("sft", seed, (tokens or {}).get(name, 48_000))
             tasks = {"classroom_id": questions("id", 60)}
             path = plant_eval(
                 evals, f"{name}-greedy", right, tasks=tasks, label=name, baseline=trained is None, trained=trained
@@ -74,6 +76,38 @@ def test_seeds_that_repeat_another_are_not_counted_beside_an_arm(tmp_path: Path)
     judged(tmp_path, (0, 1))
     arms = write_results(study, compare_study(study))["arms"]
     assert {arm["arm"]: arm["seeds"] for arm in arms} == {"untouched": [0], "sft": [0, 1], "more": [0, 1]}
+
+
+def test_beside_the_claims_stand_all_other_differences_and_what_a_provider_lost(tmp_path: Path) -> None:
+    judged(tmp_path, (0, 1))
+    lesson = {"recipe": {"problems": {"source": "classroom"}}, "sits_exam": False, "vary": {}}
+    study = load_study(written(tmp_path, claims=[], data={"l": lesson}))
+    manifest = study.home / "data/l/manifest.json"
+    manifest.parent.mkdir(parents=True)
+    for failed, notes in (
+        ({}, []),
+        ({"ada: 500": 2, "ada: 503": 1}, ["lesson l: 3 of 60 problems were lost to a provider"]),
+    ):
+        manifest.write_bytes(orjson.dumps({"problems": {"total": 60, "failed": failed}}))
+        results = write_results(study, compare_study(study))
+        assert [note for note in results["notes"] if "lost" in note] == notes
+    pairs = [(each["arm"], each["against"]) for each in results["exploratory"]]
+    assert pairs == [("sft", "untouched"), ("more", "untouched"), ("more", "sft")]
+
+
+@pytest.mark.parametrize(
+    ("equal", "more", "expected"),
+    [
+        ("rows", 51_000, ({"rows": None}, {"target_tokens": [51_000.0, 48_000.0]})),
+        ("target_tokens", 51_000, ({"target_tokens": False}, {})),
+        ("target_tokens", 50_000, ({"target_tokens": True}, {})),
+    ],
+)
+def test_sizes_are_alike_within_five_percent_and_said_where_they_are_not(
+    tmp_path: Path, equal: str, more: int, expected: tuple[Any, Any]
+) -> None:
+    [row] = judged(tmp_path, (0,), {"sft": 48_000, "more": more}, equal=[equal])
+    assert (row["equal"], row["differs"]) == expected
 
 
 def test_claims_of_evals_alone_name_their_seed_too(tmp_path: Path) -> None:
