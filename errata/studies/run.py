@@ -189,8 +189,9 @@ class _Pool:
         pending = [name for name in trainings if name not in self.progress.done]
         if not pending or not self.study.data:
             return
+        self.say("reading the flags of the trainings")
         self.idle = self._start(device)
-        log = str(self.study.home / LOGS / "flags.log")
+        log = str(self.study.home / LOGS / "flags.txt")  # no step's, which end in .log
         code, error = done_by(self.idle, {"step": "flags", "log": log, "threads": 1, "trainings": pending})
         if code == EXIT_INTERRUPTED:
             self.progress.ended = self.progress.interrupted = True
@@ -231,6 +232,8 @@ class _Pool:
                     code, error = EXIT_OTHER, f"{type(failure).__name__}: {failure}"
                     if worker is not None:
                         worker.kill()
+                        self._end(worker)
+                        worker = None
                 self._settle(step, begun, code, error, time.monotonic() - started)
         finally:
             if worker is not None:

@@ -129,6 +129,8 @@ def test_flags_are_read_by_the_process_that_does_the_first_step_and_before_any(t
     study.pool.work()
     seen = [json.loads(line) for line in study.log.read_text().splitlines()]
     assert seen[0]["begin"] == "flags"
+    assert study.lines[0] == "reading the flags of the trainings"
+    assert not seen[0]["log"].endswith(".log"), "it would be taken for a step's"
     assert seen[0]["trainings"] == [name for name, step in study.steps.items() if step.kind == "train"]
     assert len({each["pid"] for each in seen if "begin" in each}) == 1
     assert study.progress.done == study.steps.keys()
