@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from errata.evals.estimate import Estimate, over_clusters, over_items, over_seeds, over_seeds_and_items
+from errata.evals.estimate import (
+    FEW,
+    ITEM_FLOOR,
+    Estimate,
+    departures,
+    over_clusters,
+    over_items,
+    over_seeds,
+    over_seeds_and_items,
+)
 from tests.evals import twins
 
 SHROUT_FLEISS = np.array([[9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2], [5, 3, 6, 2, 6, 4], [8, 2, 8, 6, 9, 7]], float)
@@ -98,3 +107,39 @@ def test_values_of_one_cluster_count_together() -> None:
     thrice = over_clusters(np.repeat(values[:10], 3), clusters, None)
     assert thrice.se == pytest.approx(over_items(values[:10], 1e-6).se)
     assert np.isnan(over_clusters(values, [0] * 30, None).se)
+
+
+@pytest.mark.parametrize(
+    ("span", "one_checkpoint", "departing", "few"),
+    [
+        (2.0, False, 4, True),
+        (2.0, False, 5, False),
+        (2.0, True, 4, True),
+        (2.0, True, 5, False),
+        (1.0, False, 4, True),
+        (1.0, False, 5, False),
+        (1.0, False, 36, True),
+    ],
+)
+def test_few_items_that_depart_have_the_items_floor(
+    span: float, one_checkpoint: bool, departing: int, few: bool
+) -> None:
+    """Of three seeds and 40 items; the first items are right, or differ, in all seeds, one of the rest in one seed."""
+    values = np.zeros((3, 40))
+    values[:, :departing] = 1.0
+    if one_checkpoint or span == 1.0:
+        values[0, -1] = 1.0
+
+    assert (departures(values, span, one_checkpoint) < FEW) == few
+    floor = ITEM_FLOOR * span**2 / (40 * 41)
+    item = float(over_seeds_and_items(values, span, one_checkpoint).item)
+    plain = values.mean(axis=0).var(ddof=1) / 40
+    assert item >= floor if few else item == pytest.approx(plain, rel=0.05)
+
+
+def test_the_items_floor_is_two_standard_errors_of_three_items() -> None:
+    for span in (1.0, 2.0):
+        item = float(over_seeds_and_items(np.zeros((3, 40)), span).item)
+        assert item == pytest.approx(ITEM_FLOOR * span**2 / (40 * 41))
+    few = over_clusters(np.zeros(12), [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2], 2.0)
+    assert float(few.se) ** 2 == pytest.approx(ITEM_FLOOR * 4 / (3 * 4))
