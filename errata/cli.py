@@ -35,9 +35,9 @@ RULES = ("mean", "min", "k_of_n", "veto", "agreement", "majority", "reliability"
 def cli() -> None:
     """Turns large models' reasoning, right and wrong, into small models that reason."""
     if Path(".env").is_file():
-        from errata.config.env import read_env_file
+        from errata.config.env import read_env_here
 
-        read_env_file(Path(".env").absolute())
+        read_env_here()
 
 
 @cli.command()

@@ -44,6 +44,13 @@ def read_env_file(path: Path) -> None:
         os.environ.setdefault(name, _FILE[name])
 
 
+def read_env_here() -> None:
+    """Reads ./.env where there is one, as every process of a command does. Raises UsageError as `read_env_file`."""
+    file = Path(".env")
+    if file.is_file():
+        read_env_file(file.absolute())
+
+
 def variable(name: str) -> str | None:
     """An environment variable that a recipe names, else that of ./.env; an empty one counts as unset."""
     return os.environ.get(name) or _FILE.get(name) or None

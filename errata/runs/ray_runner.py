@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack
 from itertools import cycle
 from typing import Any
 
-from errata.config.env import expand
+from errata.config.env import expand, read_env_here
 from errata.errors import ErrataError, UsageError
 from errata.grading.grader import Grader, as_grader
 from errata.graphs.state import Learned
@@ -91,6 +91,7 @@ class Owner:
         """`environment` and `folder` are the driver's: keys and paths mean here what they mean there."""
         os.environ.update(environment)
         os.chdir(folder)
+        read_env_here()
 
         async def executor(gateway: Gateway, stack: AsyncExitStack) -> RunProblem:
             self._gateway = gateway

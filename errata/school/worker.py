@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from errata.config.env import read_env_here
 from errata.school.nodes.choose import choose
 from errata.school.nodes.exam import exam, judge, start
 from errata.school.places import Kind, Task
@@ -20,6 +21,7 @@ from errata.steps.worker import end_with, serve
 
 def main(words: Sequence[str]) -> None:
     end_with(int(words[0]))
+    read_env_here()
     school = load_school(words[1], words[2:])
     serve(lambda request: do(school, request))
 

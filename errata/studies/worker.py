@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from errata.config.env import read_env_here
 from errata.errors import UsageError
 from errata.steps.worker import end_with, serve
 from errata.studies.contents import contents_of
@@ -23,6 +24,7 @@ from errata.studies.work import check_flags, do
 
 def main(words: Sequence[str]) -> None:
     end_with(int(words[0]))
+    read_env_here()
     study = load_study(words[1], words[2:])
     serve(partial(do_request, study, steps_of(study)))
 
