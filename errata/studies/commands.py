@@ -142,6 +142,7 @@ def _show_plan(planned: Mapping[str, Any]) -> None:
         drawn.append(table("Claims", ("claim", "difference", "task", "could show", "seeds for 2 points"), claims))
     show(drawn)
     show_lines(f"note: {each['name']}: {note}" for each in planned["lessons"] for note in each["refused"])
+    show_lines(f"note: {note}" for note in planned["notes"])
     left = "not known before a step of each kind is done" if spent["left"] is None else f"{spent['left']:g} hours"
     budget = "" if spent["budget"] is None else f", at most {spent['budget']:g} hours of it in all"
     trained = "" if planned["optimizer_steps"] is None else f"{planned['optimizer_steps']:,} optimizer steps; "

@@ -20,7 +20,7 @@ from errata.evals.evidence import ALPHA, POWER, noncentrality
 from errata.evals.recipe import Decoding
 from errata.evals.two_parts import detectable_parts, parts_of
 from errata.steps.record import hours, read_record
-from errata.studies.preflight import check_places
+from errata.studies.preflight import missing_places
 from errata.studies.recipe import StudyRecipe
 from errata.studies.record import seconds_left
 from errata.studies.results import claims_of
@@ -95,7 +95,6 @@ def seeds_for(aim: float, items: int, claims: int, shared: bool, assumed: Assump
 def plan_study(study: StudyRecipe, assume: Sequence[str] = ()) -> dict[str, Any]:
     """The plan of a study as `errata plan` prints it. Raises UsageError. Makes no call."""
     assumed = assumptions_of(assume)
-    check_places(study)
     steps, record = steps_of(study), read_record(study.home)
     there = finished(study, steps, record)
     pending = steps.keys() - there
@@ -122,6 +121,7 @@ def plan_study(study: StudyRecipe, assume: Sequence[str] = ()) -> dict[str, Any]
         "cost_usd": _cost(lessons, schools),
         "claims": list(_claims(study, items, assumed)),
         "assumptions": asdict(assumed),
+        "notes": [f"{each.found}; {each.do}" for each in missing_places(study)],
     }
 
 

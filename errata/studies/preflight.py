@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from errata.cli_helpers import say_destinations
@@ -26,21 +26,28 @@ def lesson_of(study: StudyRecipe, step: Step) -> SynthRecipe:
 
 def check_places(study: StudyRecipe) -> None:
     """Raises UsageError for a student or data that are not there. What may be on the hub is not asked for."""
+    for missing in missing_places(study):
+        raise missing
+
+
+def missing_places(study: StudyRecipe) -> Iterator[UsageError]:
+    """The students and data that are not there."""
     for name, student in study.students.items():
         if student.model is not None:
-            _check_place(f"students.{name}.model", expand(student.model), (".gguf", ".safetensors"))
+            yield from _missing(f"students.{name}.model", student.model, (".gguf", ".safetensors"))
     for name, data in study.data.items():
         for path in data.paths:
-            _check_place(f"data.{name}.paths", expand(path), KNOWN)
+            yield from _missing(f"data.{name}.paths", path, KNOWN)
 
 
-def _check_place(key: str, place: str, files: tuple[str, ...]) -> None:
+def _missing(key: str, text: str, files: tuple[str, ...]) -> Iterator[UsageError]:
+    place = expand(text)
     if Path(place).expanduser().exists() or is_hub_id(place, owner=files is KNOWN, files=files):
         return
     folder = Path(place).expanduser().parent
     beside = [nearly_here(place), *map(str, folder.iterdir())] if folder.is_dir() else [nearly_here(place)]
     do = did_you_mean(place, list(filter(None, beside)), "check the path")
-    raise UsageError(f"{key}: nothing is at {place}", "a step of the study would fail by it", do)
+    yield UsageError(f"{key}: nothing is at {place}", "a step of the study would fail by it", do)
 
 
 def check_lessons(

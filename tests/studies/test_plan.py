@@ -81,6 +81,10 @@ def test_a_plan_counts_steps_items_and_claims_and_makes_nothing(tmp_path: Path) 
     assert planned["hours"]["left"] is None
     assert (planned["answers"], planned["optimizer_steps"], planned["cost_usd"]) == (8 * 3 * 2, 2 * 2 * 2, 0)
     assert not (tmp_path / "runs").exists()
+    assert planned["notes"] == []
+    (tmp_path / "rows.jsonl").rename(tmp_path / "row.jsonl")
+    (note,) = plan_study(load_study(written(tmp_path)))["notes"]
+    assert note == "data.rows.paths: nothing is at rows.jsonl; did you mean row.jsonl?"
 
 
 def test_the_claims_of_several_students_are_one_family(tmp_path: Path) -> None:
