@@ -81,7 +81,8 @@ class Begun(NamedTuple):
 
 def _has_begun(step: Step) -> bool:
     """Whether a training has left what it would go on from."""
-    return any(step.out.glob("checkpoint-*")) or (step.out / "manifest.json").exists()
+    finished = read_json(step.out / "manifest.json").get("status") == "finished"
+    return finished or any(step.out.glob("checkpoint-*"))
 
 
 def _other(step: Step) -> UsageError:

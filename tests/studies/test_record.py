@@ -104,7 +104,13 @@ def test_a_training_that_was_cut_off_does_not_go_on_by_other_settings(tmp_path: 
         with pytest.raises(UsageError, match="students/sft was made from other settings"):
             done(changed, [], lambda _, files=files: files, begun_in(home, changed))  # type: ignore[misc]
     (step.out / "checkpoint-2").rmdir()
-    assert done(other, [], lambda _: "files", begun_in(home, other)) == set(), "there is nothing to go on from"
+    for status, refused in (("running", False), ("finished", True)):
+        (step.out / "manifest.json").write_text(f'{{"status": "{status}"}}')
+        if not refused:
+            assert done(other, [], lambda _: "files", begun_in(home, other)) == set(), "there is nothing to go on from"
+            continue
+        with pytest.raises(UsageError, match="students/sft was made from other settings"):
+            done(other, [], lambda _: "files", begun_in(home, other))
 
 
 def test_files_are_asked_for_only_where_their_hash_is_kept(tmp_path: Path) -> None:
@@ -135,6 +141,8 @@ def test_hours_add_up_over_commands_and_the_rest_goes_by_what_is_like_it(tmp_pat
         finish(more, seconds=60, begun=9000, elapsed=3600, code=1),
     ]
     assert hours(record) == pytest.approx(1.5)
+    twice = [*record, finish(sft, seconds=800, begun=9000, elapsed=3600)]
+    assert seconds_left(steps, {"train base seed-1 sft"}, twice, 1) == pytest.approx(700)
     pending = {"train base seed-1 sft", "train base seed-1 more"}
     assert seconds_left(steps, pending, record, 2) == pytest.approx(900)
     assert seconds_left(steps, {"eval base seed-0"}, record, 2) is None, "no eval was done yet"
