@@ -240,3 +240,24 @@ def test_of_one_seed_there_is_no_seed_by_itself_and_shares_have_the_floor_of_the
     expected = ByT.of(over_items(np.zeros(40), 2.0))
     assert one.by_seed == ()
     assert (one.difference.low, one.difference.high) == pytest.approx(expected.interval())
+
+
+def test_beside_one_checkpoint_that_has_hardly_an_item_wrong_equal_students_are_not_worse() -> None:
+    """Each of twelve seeds has other items wrong; what one checkpoint's few mistakes are worth, no seed tells."""
+    base = in_memory("base", "base", 0, {"t": [True] * 50})
+    wrong = [{"t": [place not in (seed, seed + 12) for place in range(50)]} for seed in range(12)]
+    seeds = [in_memory(f"a-{seed}", "a", seed, rights) for seed, rights in enumerate(wrong)]
+
+    one = only(base, *seeds)
+
+    assert (one.design, one.verdict) == ("one against many", "not shown")
+    assert one.difference.value == pytest.approx(-0.04)
+    parts = over_seeds_and_items(np.array([np.array(each["t"]) - 1.0 for each in wrong]), 2.0)
+    assert p_of(parts) < 0.01, "as it would be called if the seeds' spread were all"
+
+
+def test_a_figure_lists_its_seeds_where_there_are_several() -> None:
+    several, single = students("a", 0.5, seeds=2), students("a", 0.5, seeds=1)
+    by_seed = compare(several).figure("a", "t").by_seed
+    assert [seed for seed, _ in by_seed] == [0, 1]
+    assert compare(single).figure("a", "t").by_seed == ()

@@ -150,3 +150,21 @@ def test_decodings_that_draw_alike_decode_once_and_open_lengths_are_not_counted(
 def test_an_assumption_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="known: seed_sd, discordant, lasting"):
         assumptions_of([text])
+
+
+def test_one_seed_shows_what_its_items_show_and_what_never_varies_is_always_shown() -> None:
+    from scipy.stats import norm
+
+    known = (norm.isf(0.05 / 3 / 2) + norm.isf(0.2)) * np.sqrt(0.2 / 3000)
+    for shared in (True, False):
+        assert could_show(1, 3000, 3, shared, Assumptions()) == pytest.approx(known, rel=2e-3)
+        still = Assumptions(seed_sd=0.0, discordant=0.0)
+        assert could_show(5, 100, 3, shared, still) == 0.0
+        assert seeds_for(0.02, 100, 3, shared, still) == 2
+
+
+def test_the_work_of_several_students_adds_up(tmp_path: Path) -> None:
+    students = {name: {"model": name} for name in ("small", "large")}
+    one, two = (plan_study(load_study(written(tmp_path, **more))) for more in ({}, {"students": students}))
+    for name in ("answers", "optimizer_steps"):
+        assert two[name] == 2 * one[name] > 0

@@ -110,6 +110,22 @@ def test_sizes_are_alike_within_five_percent_and_said_where_they_are_not(
     assert (row["equal"], row["differs"]) == expected
 
 
+def test_an_arms_size_is_the_mean_of_its_seeds_and_not_known_where_one_is_not(tmp_path: Path) -> None:
+    judged(tmp_path, (0, 1))
+    study = load_study(written(tmp_path, claims=[]))
+    file = study.home / "base/seed-1/evals/sft-greedy" / MANIFEST
+    manifest = orjson.loads(file.read_bytes())
+    for tokens, expected in ((52_000, 50_000.0), (None, None)):
+        manifest["training"]["target_tokens"] = tokens
+        file.write_bytes(orjson.dumps(manifest))
+        arms = write_results(study, compare_study(study))["arms"]
+        assert {arm["arm"]: arm["target_tokens"] for arm in arms} == {
+            "untouched": None,
+            "sft": expected,
+            "more": 48_000.0,
+        }
+
+
 def test_claims_of_evals_alone_name_their_seed_too(tmp_path: Path) -> None:
     judged(tmp_path, (4,))
     home = tmp_path / "runs/small/base/seed-4/evals"
