@@ -93,8 +93,8 @@ class DataArguments:
     )
     answer_at: AnswerAt = option(
         "stated",
-        "Of mcc-kd and the term consistency: where answers are compared, where a rationale states its answer last or "
-        "where its last calculation comes to it (`= 14`); a rationale without such a place is not compared.",
+        "Of mcc-kd and the term consistency: where answers are compared, where a rationale states its answer last, or "
+        "where it comes to it: before that no other number follows, and what follows are copies.",
     )
     terms: list[str] | None = option(
         None, "A combination in place of the method's own objective: a list of {kind, lambda, data, ...} in the file."

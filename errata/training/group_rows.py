@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from transformers import PreTrainedTokenizerBase
 
@@ -151,11 +152,15 @@ def _answer_span(one: LabeledSequence) -> Span | None:
 
 
 def _result_span(one: LabeledSequence) -> Span | None:
-    """Where the last calculation of the text comes to the answer: `14` of `9 + 5 = 14 cups. The answer is 14.`"""
-    return next((span for span in _answer_spans(one) if _RESULT.search(one.text[: span.start])), None)
+    """Where the text comes to the answer: the first of its last mentions, between which no other number stands.
 
-
-_RESULT = re.compile(r"=\s*\$?$")
+    `14` of `9 + 5 = 14 cups. The answer is 14.`; all mentions after it are copies.
+    """
+    mentions = list(_answer_spans(one))
+    for later, earlier in pairwise(mentions):
+        if any(letter.isdigit() for letter in one.text[earlier.end : later.start]):
+            return later
+    return mentions[-1] if mentions else None
 
 
 def _answer_spans(one: LabeledSequence) -> Iterator[Span]:

@@ -35,18 +35,18 @@ def test_what_cannot_be_compared_is_left_out_and_said(tmp_path: Path, capsys: py
     assert manifest["left_out"][OTHER_TOKENS] == 0
 
 
-@pytest.mark.parametrize(("at", "sequences", "unmarked"), [("stated", 4, 0), ("computed", 2, 2)])
-def test_answers_are_compared_where_they_are_computed_if_that_is_asked(
-    tmp_path: Path, at: str, sequences: int, unmarked: int
-) -> None:
-    data = tmp_path / "groups.jsonl"
-    texts = ["3 + 4 = 7 . it is 7", "4 + 3 = 7 . so it is 7", "it is 7", "surely 7"]
+def test_answers_are_compared_where_the_texts_come_to_them_if_that_is_asked(tmp_path: Path) -> None:
+    data, losses = tmp_path / "groups.jsonl", {}
+    texts = ["3 + 4 = 7 . it is 7", "4 + 3 = 7 . so it is 7"]
     data.write_text(json.dumps({"prompt": "a ?", "completions": texts, "answer": "7"}) + "\n")
 
-    assert go("mcc-kd", data, tmp_path / "out", "--max_steps", "1", "--answer_at", at) == 0
+    for at in ("stated", "computed"):
+        out = tmp_path / at
+        assert go("mcc-kd", data, out, "--max_steps", "1", "--logging_steps", "1", "--answer_at", at) == 0
+        first, *_ = json.loads((out / "trainer_state.json").read_text())["log_history"]
+        losses[at] = first["loss/consistency"]
 
-    manifest = manifest_of(tmp_path / "out")
-    assert (manifest["sequences"], manifest["left_out"].get(NO_ANSWER, 0)) == (sequences, unmarked)
+    assert losses["stated"] != losses["computed"]
 
 
 @pytest.mark.slow
