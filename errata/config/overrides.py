@@ -31,7 +31,7 @@ def override(data: dict[str, Any], overrides: Sequence[str]) -> None:
 
 def assignment(key: str, value: Any) -> str:
     """`key=value` as an override is written, of a value as YAML gives it."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"))
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
     return f"{key}={text.removesuffix(END).rstrip()}"
 
 
