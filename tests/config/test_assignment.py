@@ -23,7 +23,9 @@ def test_what_is_written_is_read_again(value: Any) -> None:
     assert data == {"a": {"b": value}}
 
 
-@pytest.mark.parametrize("value", [1e-05, "1e-05", "\N{PARTY POPPER}", "null", "...", "a: b", "x\ny", "\x85", {"k": [1e-7]}])
+@pytest.mark.parametrize(
+    "value", [1e-05, "1e-05", "\N{PARTY POPPER}", "null", "...", "a: b", "x\ny", "\x85", {"k": [1e-7]}]
+)
 def test_so_are_those_that_yaml_might_take_for_others(value: Any) -> None:
     data: dict[str, Any] = {}
     override(data, [assignment("key", value)])
