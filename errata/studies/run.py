@@ -171,6 +171,7 @@ class _Pool:
         handlers = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self._check_flags(devices[0] if devices else None)
+            self.begun, self.started = time.time(), time.monotonic()  # of the steps, whose hours the budget counts
             for thread in threads:
                 thread.start()
             for thread in threads:

@@ -117,17 +117,26 @@ def test_a_study_that_was_killed_goes_on_and_one_that_grew_does_only_what_is_new
 
 def test_an_arm_that_fails_holds_up_only_those_that_need_it(tmp_path: Path) -> None:
     arms = {
-        "bad": {"method": "sft", "flags": {"lerning_rate": 1}},
+        "bad": {"method": "sft", "flags": {"authors": ["nobody"]}},
         "sft": {"method": "sft"},
         "on": {"method": "sft", "start": "bad"},
     }
     result = errata("study", str(written(tmp_path, arms=arms, claims=[], seeds=[0])))
     assert result.exit_code == 3
     assert "failed: train tiny seed-0 bad" in result.output
-    assert "lerning_rate" in result.output
+    assert "nobody" in result.output
     finished = {finish.step for finish in read_record(tmp_path / "runs/small") if finish.code == 0}
     assert "train tiny seed-0 sft" in finished
     assert not {step for step in finished if "on" in step.split() or step.startswith("eval")}
+
+
+def test_a_flag_that_no_training_takes_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    arms = {"sft": {"method": "sft", "flags": {"lerning_rate": 1}}}
+    result = errata("study", str(written(tmp_path, arms=arms, claims=[], seeds=[0])))
+    assert result.exit_code == 2
+    assert "arm sft: the flag --lerning_rate is not known" in result.output
+    assert "did you mean --learning_rate?" in result.output
+    assert read_record(tmp_path / "runs/small") == []
 
 
 def test_a_budget_of_hours_begins_no_further_step(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ SMALL = [
     "data.lesson.recipe.problems.options.count=16",
     "data.lesson.recipe.settings.dual_cot.warmup=4",
     *(f"evals.tasks.{task}.options.count=6" for task in ("classroom_id", "classroom_ood4", "classroom_dis2")),
-    *(f"arms.{name}.flags.max_steps=2" for name in ("edit", "edit_repeat", "edit_beta0", "edit_first")),
+    *(f"arms.{name}.flags.max_steps=2" for name in ("edit", "edit_repeat", "edit_beta0")),
 ]
 
 
