@@ -53,19 +53,20 @@ def parse_against(text: str) -> ProblemSource:
     source, colon, mapping = text.rpartition(":")
     if text == "classroom":
         return ProblemSource(source=text)
-    if colon and mapping.isidentifier() and mapping not in (*READY, "bbh"):
+    known = (*READY, "bbh")
+    if colon and mapping in known:
+        return ProblemSource(source=source, mapping=mapping)
+    if colon and mapping.isidentifier():
         raise UsageError(
             f"--against {text}: no mapping is called {mapping}",
             "it says which fields of a record make a question",
-            did_you_mean(mapping, [*READY, "bbh"], "name other sets in the recipe's eval_sets"),
+            did_you_mean(mapping, known, "name other sets in the recipe's eval_sets"),
         )
-    if mapping not in (*READY, "bbh"):
-        raise UsageError(
-            f"--against {text}: no mapping is named",
-            "it says which fields of a record make a question",
-            f"write SOURCE:MAPPING with one of {', '.join([*READY, 'bbh'])}; name other sets in the recipe's eval_sets",
-        )
-    return ProblemSource(source=source, mapping=mapping)
+    raise UsageError(
+        f"--against {text}: no mapping is named",
+        "it says which fields of a record make a question",
+        f"write SOURCE:MAPPING with one of {', '.join(known)}; name other sets in the recipe's eval_sets",
+    )
 
 
 def _grams(problem: Problem) -> Iterator[int]:

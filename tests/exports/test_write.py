@@ -347,6 +347,8 @@ def test_against_is_a_source_and_a_mapping() -> None:
     assert parse_against("classroom").source == "classroom"
     with pytest.raises(UsageError, match="no mapping is named"):
         parse_against("a:b/test.jsonl")
+    with pytest.raises(UsageError, match="no mapping is named"):
+        parse_against("gsm8k")
     with pytest.raises(UsageError, match=r"no mapping is called gsm9k(.|\n)*did you mean gsm8k"):
         parse_against("a:b/test.jsonl:gsm9k")
 
