@@ -46,9 +46,7 @@ def read_env_file(path: Path) -> None:
 
 def read_env_here() -> None:
     """Reads ./.env where there is one, as every process of a command does. Raises UsageError as `read_env_file`."""
-    file = Path(".env")
-    if file.is_file():
-        read_env_file(file.absolute())
+    read_env_file(Path(".env").absolute())
 
 
 def variable(name: str) -> str | None:

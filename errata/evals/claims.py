@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -11,7 +11,7 @@ from pydantic import model_validator
 from errata.config.base import Settings
 from errata.config.overrides import validate
 from errata.config.yaml_file import read_mapping
-from errata.errors import UsageError
+from errata.errors import UsageError, did_you_mean
 
 
 class Claim(Settings):
@@ -39,6 +39,15 @@ class Claim(Settings):
     def sides(self) -> tuple[tuple[str, str | None], tuple[str, str | None]]:
         """The arm and the control, each with its decoding."""
         return (self.arm, self.decoding), (self.control, self.control_decoding or self.decoding)
+
+
+def task_fault(claim: Claim, tasks: Collection[str], key: str) -> str | None:
+    """What is wrong with the task that a claim names, in words. `key` is that of the tasks in the recipe."""
+    if claim.task is None:
+        return f"claim {claim.name} names no task, and there are {', '.join(tasks)}" if len(tasks) > 1 else None
+    if claim.task in tasks:
+        return None
+    return f"claim {claim.name}: no task is called {claim.task}; {did_you_mean(claim.task, tasks, f'add it to {key}')}"
 
 
 class _FileClaim(Claim):

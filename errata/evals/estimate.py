@@ -27,8 +27,6 @@ ITEM_FLOOR = 0.5
 n differences are 0, as the rule of three has it (Hanley & Lippman-Hand, JAMA 249, 1983)."""
 SEED_FLOOR = 0.25
 """Seeds' means are no closer to each other than this * span / n: half an item, the resolution of a difference."""
-
-
 FEW = 5
 """With fewer items than this that depart from the others, the spread over items does not tell what other items do."""
 

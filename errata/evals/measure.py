@@ -63,7 +63,7 @@ def _over_seeds(groups: Sequence[Sequence[Item]]) -> Interval:
     shared, orders = in_order([list(table) for table in tables])
     seeds = [np.array([table[key] for key in order]) for table, order in zip(tables, orders, strict=True)]
     evidence, method = _of_several(seeds, shared, least=0.0)
-    return Interval(evidence.value, *accuracy_bounds(seeds, shared), method)
+    return Interval(evidence.value, *_at_least_wilsons(evidence, seeds, shared), method)
 
 
 def accuracy_bounds(seeds: Sequence[Values], shared: bool) -> Bounds:

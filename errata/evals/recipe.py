@@ -17,7 +17,7 @@ from errata.config.overrides import override, validate
 from errata.config.recipe_kinds import refuse_other_verb
 from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError, did_you_mean
-from errata.evals.claims import Claim, unique
+from errata.evals.claims import Claim, task_fault, unique
 from errata.evals.tasks import Task, task_data
 from errata.evals.voting import WEIGHTINGS, Weigh, Weighting
 from errata.llm.budget import Budget
@@ -157,11 +157,8 @@ class EvalRecipe(Settings):
     @model_validator(mode="after")
     def _claims_are_about_its_tasks(self) -> Self:
         for claim in self.claims:
-            if claim.task is None and len(self.tasks) != 1:
-                raise ValueError(f"claim {claim.name} names no task, and there are {', '.join(self.tasks)}")
-            if claim.task is not None and claim.task not in self.tasks:
-                near = did_you_mean(claim.task, self.tasks, "add it to tasks")
-                raise ValueError(f"claim {claim.name}: no task is called {claim.task}; {near}")
+            if fault := task_fault(claim, self.tasks, "tasks"):
+                raise ValueError(fault)
         return self
 
     @model_validator(mode="after")

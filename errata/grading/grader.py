@@ -112,7 +112,7 @@ def _check_signature(function: Callable[..., Any]) -> None:
 
 def _place(function: Callable[..., Any]) -> str:
     """What a function is called, and where it stands."""
-    code = inspect.unwrap(function).__code__ if hasattr(inspect.unwrap(function), "__code__") else None
+    code = getattr(inspect.unwrap(function), "__code__", None)
     name = getattr(function, "__name__", type(function).__name__)
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
 

@@ -11,7 +11,7 @@ from errata.errors import plain
 from errata.report.figures import count
 from errata.runs.progress import worked
 from errata.runs.times import times_in
-from errata.studies.remarks import remarks, size
+from errata.studies.remarks import otherwise, remarks, size
 from errata.studies.results import counts, interval, points
 
 FILE = "card.md"
@@ -72,7 +72,7 @@ def _claim(row: Mapping[str, Any]) -> str:
         interval(row),
         f"{row['p_adjusted']:.3g}",
         could,
-        f"**{row['verdict']}**" + (" (the source says otherwise)" if row["as_claimed"] is False else ""),
+        f"**{row['verdict']}**{otherwise(row)}",
     )
     return f"| {' | '.join(_cell(each) for each in cells)} |"
 

@@ -79,7 +79,7 @@ def plan_command(path: Path, overrides: Sequence[str], assume: Sequence[str], *,
 def _show_results(results: Mapping[str, Any]) -> None:
     from errata.report.figures import count
     from errata.runs.tables import show, show_lines, table
-    from errata.studies.remarks import remarks
+    from errata.studies.remarks import otherwise, remarks
     from errata.studies.results import counts, interval
 
     claims = results["claims"]
@@ -91,7 +91,7 @@ def _show_results(results: Mapping[str, Any]) -> None:
             interval(row),
             f"{row['p_adjusted']:.3g}",
             None if row["detectable"] is None else f"{100 * row['detectable']:.1f}",
-            row["verdict"] + (" (the source says otherwise)" if row["as_claimed"] is False else ""),
+            row["verdict"] + otherwise(row),
         )
         for row in claims
     ]

@@ -19,7 +19,7 @@ from errata.report.sections.overview import About
 from errata.school import page
 from errata.steps.record import read_record, times_of
 from errata.studies.recipe import StudyRecipe
-from errata.studies.remarks import remarks
+from errata.studies.remarks import otherwise, remarks
 from errata.studies.results import FILE, claim_rows, compare_study, counts, interval
 from errata.studies.steps import label_of
 
@@ -73,7 +73,7 @@ def claims_section(claims: Sequence[Mapping[str, Any]]) -> tuple[Section, ...]:
             row["task"],
             interval(row),
             could_show(row["detectable"]),
-            row["verdict"] + (" (the source says otherwise)" if row["as_claimed"] is False else ""),
+            row["verdict"] + otherwise(row),
             "; ".join(remarks(row)) or None,
         ]
         for row in claims

@@ -34,15 +34,15 @@ def missing_places(study: StudyRecipe) -> Iterator[UsageError]:
     """The students and data that are not there."""
     for name, student in study.students.items():
         if student.model is not None:
-            yield from _missing(f"students.{name}.model", student.model, (".gguf", ".safetensors"))
+            yield from _missing(f"students.{name}.model", student.model, (".gguf", ".safetensors"), owner=False)
     for name, data in study.data.items():
         for path in data.paths:
-            yield from _missing(f"data.{name}.paths", path, KNOWN)
+            yield from _missing(f"data.{name}.paths", path, KNOWN, owner=True)
 
 
-def _missing(key: str, text: str, files: tuple[str, ...]) -> Iterator[UsageError]:
+def _missing(key: str, text: str, files: tuple[str, ...], owner: bool) -> Iterator[UsageError]:
     place = expand(text)
-    if Path(place).expanduser().exists() or is_hub_id(place, owner=files is KNOWN, files=files):
+    if Path(place).expanduser().exists() or is_hub_id(place, owner=owner, files=files):
         return
     folder = Path(place).expanduser().parent
     beside = [nearly_here(place), *map(str, folder.iterdir())] if folder.is_dir() else [nearly_here(place)]

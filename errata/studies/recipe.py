@@ -18,7 +18,7 @@ from errata.config.overrides import apply
 from errata.config.recipe_kinds import refuse_other_verb, verb_of
 from errata.config.yaml_file import read_mapping
 from errata.errors import UsageError, did_you_mean
-from errata.evals.claims import Claim
+from errata.evals.claims import Claim, task_fault
 from errata.steps.settings import BaseStudent, Flag, MethodName, TasksByName
 
 UNTOUCHED = "untouched"
@@ -201,11 +201,8 @@ def _faults(study: StudyRecipe) -> Iterator[str]:
                 yield f"claim {claim.name}: no arm is called {side}; {did_you_mean(side, study.arms, 'add it')}"
             elif side != UNTOUCHED and side not in study.judged:
                 yield f"claim {claim.name}: {side} is a ranker, which answers nothing: name an arm that does"
-        if claim.task is None and len(study.evals.tasks) > 1:
-            yield f"claim {claim.name} names no task, and there are {', '.join(study.evals.tasks)}"
-        if claim.task is not None and claim.task not in study.evals.tasks:
-            near = did_you_mean(claim.task, study.evals.tasks, "add it to evals.tasks")
-            yield f"claim {claim.name}: no task is called {claim.task}; {near}"
+        if fault := task_fault(claim, study.evals.tasks, "evals.tasks"):
+            yield fault
         if claim.decoding is None and len(study.evals.decodings) > 1:
             yield f"claim {claim.name} names no decoding, and there are {', '.join(study.evals.decodings)}"
         for decoding in filter(None, (claim.decoding, claim.control_decoding)):

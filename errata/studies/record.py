@@ -17,8 +17,6 @@ LOGS = "logs"
 """The folder of a study that holds a log per step."""
 REDONE = ("eval", "school")
 """Kinds of steps that begin again where something has changed, and keep themselves what still holds."""
-BEGUN_KINDS = ("train",)
-"""Kinds that go on from where they stand without asking by which settings they came there; lessons ask themselves."""
 
 
 def log_name(step: str) -> str:
@@ -48,7 +46,8 @@ def done(
     for name, step in steps.items():  # each after those that it needs
         place, finish = ended.get(name, (-1, None))
         if finish is None or not step.is_there:
-            if name in begun and step.kind in BEGUN_KINDS and _has_begun(step) and not begun[name].of(step, contents):
+            # a training goes on from where it stands, by whichever settings it came there; lessons ask themselves
+            if name in begun and step.kind == "train" and _has_begun(step) and not begun[name].of(step, contents):
                 raise _other(step)
         elif not Begun(finish.inputs, finish.contents).of(step, contents):
             if step.kind not in REDONE:

@@ -28,5 +28,10 @@ def remarks(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"{NAMES[name]} differ{'s' * (name == 'cost_usd')}, {amount(arm)} against {amount(control)}"
 
 
+def otherwise(row: Mapping[str, Any]) -> str:
+    """What follows a claim's verdict where its source says another."""
+    return " (the source says otherwise)" if row["as_claimed"] is False else ""
+
+
 def size(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}"
