@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from errata.errors import UsageError
 from errata.exports.thinking import apart
-from errata.records import Message, Span
+from errata.records import Message, Span, digest
 
 Kind = Literal["right", "wrong", "mistake", "chosen", "rejected"]
 """right, wrong: a rationale by its grade. mistake: the explanation of a student's mistake. chosen, rejected: the sides
@@ -86,6 +86,11 @@ class SourceRow:
         meta = self.data.get("meta")
         known = meta.get("problem_id") if isinstance(meta, dict) else self.data.get("problem_id")
         return str(known) if known else None
+
+    @property
+    def problem_key(self) -> str:
+        """What rows of one problem share: its id, or where they name none a digest of what the student is asked."""
+        return self.problem_id or digest(self.data.get("prompt") or self.data.get("messages"))
 
     def wrong_from(self, column: str) -> int | None:
         """The character of a wrong side's text from which it counts as wrong, of the row's meta. Raises UsageError."""

@@ -79,6 +79,9 @@ class DataArguments:
     system: str | None = option(
         None, "System text before every prompt; of a run directory, by default that of its student."
     )
+    max_per_problem: int | None = option(
+        None, "At most so many rows per problem, drawn by --seed; 1: one rationale of each. None: all."
+    )
     max_rows: int | None = option(
         None, "At most so many rows, drawn by --seed, so that trainings learn from equally many; None: all."
     )

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from errata.errors import UsageError
 from errata.exports.sequences import RIGHT_KINDS, WRONG_KINDS, LabeledSequence, SourceRow
 from errata.models.prompting import prompt_ids
-from errata.records import Message, Span, digest, draw
+from errata.records import Message, Span, draw
 from errata.training.align import AlignMode
 from errata.training.arguments import AnswerAt
 from errata.training.collate import IGNORED, Collator
@@ -78,7 +78,7 @@ class Groups:
     def _key(self, row: SourceRow) -> str:
         if not self.by_problem:
             return f"{len(self._groups)}"
-        return row.problem_id or digest(row.data.get("prompt") or row.data.get("messages"))
+        return row.problem_key
 
     def texts(self) -> tuple[list[str], list[str]]:
         """All prompts' and all completions' texts, each prompt once."""

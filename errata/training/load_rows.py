@@ -6,6 +6,7 @@ A run's rows are compiled as an export of it would write them, so that both trai
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -80,10 +81,12 @@ class Where(NamedTuple):
     """Configuration of a hub data set."""
     split: str = "train"
     """Split of a hub data set."""
+    per_problem: int | None = None
+    """So many rows of a problem at most, drawn by hash; None: all."""
     most: int | None = None
-    """So many rows at most, drawn by hash; None: all."""
+    """So many rows at most of those, drawn by hash; None: all."""
     seed: int = 0
-    """Of that draw."""
+    """Of these draws."""
     exclude_overlap: bool = False
     """Leave out the problems of a run that stand in an evaluation set of its recipe."""
 
@@ -97,7 +100,8 @@ def read(names: Sequence[str], where: Where) -> LoadedRows:
     if not names:
         raise UsageError("no --dataset_name", "there is nothing to learn from", "name a run directory or a data set")
     sources = [_read(name, where) for name in names]
-    rows = drawn([row for loaded, _ in sources for row in loaded], where.most, where.seed)
+    rows = drawn_per_problem([row for loaded, _ in sources for row in loaded], where.per_problem, where.seed)
+    rows = drawn(rows, where.most, where.seed)
     if not rows:
         raise NothingToLearn(f"no row in {', '.join(names)}", "there is nothing to learn from", "name another data set")
     content = hashlib.sha256()
@@ -119,12 +123,40 @@ def drawn(rows: list[LoadedRow], most: int | None, seed: int) -> list[LoadedRow]
     """
     if most is None:
         return rows
-    if most < 1:
+    _refuse_none("max_rows", most)
+    return [rows[place] for place in sorted(_by_hash(rows, seed)[:most])]
+
+
+def drawn_per_problem(rows: list[LoadedRow], most: int | None, seed: int) -> list[LoadedRow]:
+    """So many rows of each problem at most, in their order; those of the least hashes: fewer are a part of more.
+
+    Raises UsageError where there shall be none, or a row holds all the rationales of its problem.
+    """
+    if most is None:
+        return rows
+    _refuse_none("max_per_problem", most)
+    if several := next((each for each in rows if "completions" in each.row.data), None):
         raise UsageError(
-            f"--max_rows {most}", "there would be nothing to learn from", "write 1 or more, or leave it out"
+            f"--max_per_problem with {several.row.place}",
+            "such a row holds all the rationales of its problem, and rows are what is limited",
+            "set `keep` in the diversity filter of the recipe's rationales, or leave it out",
         )
-    places = sorted(range(len(rows)), key=lambda place: (draw(seed, "row", rows[place].row.data), place))
-    return [rows[place] for place in sorted(places[:most])]
+    taken, staying = Counter[str](), []
+    for place in _by_hash(rows, seed):
+        taken[problem := rows[place].row.problem_key] += 1
+        if taken[problem] <= most:
+            staying.append(place)
+    return [rows[place] for place in sorted(staying)]
+
+
+def _refuse_none(flag: str, most: int) -> None:
+    if most < 1:
+        raise UsageError(f"--{flag} {most}", "there would be nothing to learn from", "write 1 or more, or leave it out")
+
+
+def _by_hash(rows: Sequence[LoadedRow], seed: int) -> list[int]:
+    """The places of the rows in the order of their hashes."""
+    return sorted(range(len(rows)), key=lambda place: (draw(seed, "row", rows[place].row.data), place))
 
 
 def _read(name: str, where: Where) -> tuple[list[LoadedRow], Overlap]:

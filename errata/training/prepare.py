@@ -198,7 +198,15 @@ class Split:
         overlaps: dict[str, Overlap] = {}
         for share in shares:
             where = Where(
-                share.form, share.stated, options, data.dataset_config, split, data.max_rows, seed, data.exclude_overlap
+                share.form,
+                share.stated,
+                options,
+                data.dataset_config,
+                split,
+                data.max_per_problem,
+                data.max_rows,
+                seed,
+                data.exclude_overlap,
             )
             loaded = read(share.names, where)
             overlaps[loaded.name] = loaded.overlap
@@ -291,7 +299,7 @@ def _eval_rows(arguments: Arguments, source: Split, student: Student, objective:
     if not names:
         return None
     shares = [each._replace(names=names) for each in source.shares]
-    whole = replace(arguments, data=replace(arguments.data, max_rows=None, exclude_overlap=False))
+    whole = replace(arguments, data=replace(arguments.data, max_per_problem=None, max_rows=None, exclude_overlap=False))
     split = Split(whole, shares, arguments.data.dataset_test_split, source.by_problem)
     key = _key(arguments, student, [split], [objective], fit)
     return cached_rows(key, lambda: (split.encoded(student, objective, fit, Counter()), {}))[0]

@@ -63,6 +63,7 @@ def prepare_prompts(arguments: Arguments, form: Format, to_row: Callable[[Source
         options,
         data.dataset_config,
         data.dataset_train_split,
+        data.max_per_problem,
         data.max_rows,
         training.seed,
         data.exclude_overlap,

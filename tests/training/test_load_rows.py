@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import datasets
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from errata.errors import UsageError
-from errata.exports.correct_rows import SFT
+from errata.exports.correct_rows import MCC_KD, SFT
 from errata.exports.formats import FORMATS
 from errata.training.load_rows import Overlap, Where, read
 from tests.small_runs import lines
@@ -68,11 +69,60 @@ def test_max_rows_draws_the_same_rows_again_in_their_order_and_fewer_are_a_part_
     assert prompts(10, seed=4) != ten
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_max_per_problem_draws_so_many_rows_of_each_problem_and_fewer_are_a_part_of_more(
+    tmp_path: Path, named: bool
+) -> None:
+    # 9 rationales of each of 20 problems, one after the other or in turns; with the problem's id, or its question alone
+    rows = [
+        {"prompt": f"{problem} + 1 ?", "completion": f"{problem + 1}{' ' * n}", "meta": {"problem_id": f"p{problem}"}}
+        for n in range(9)
+        for problem in range(20)
+    ]
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    for file, part in ((first, rows[:100]), (second, rows[100:])):
+        file.write_text("".join(json.dumps(row if named else {**row, "meta": {}}) + "\n" for row in part))
+
+    def learned(per_problem: int | None, most: int | None = None, seed: int = 3) -> list[tuple[str, str]]:
+        where = WHERE._replace(per_problem=per_problem, most=most, seed=seed)
+        loaded = [each.row.data for each in read([str(first), str(second)], where).rows]
+        return [(row["prompt"], row["completion"]) for row in loaded]
+
+    every, four, one = learned(None), learned(4), learned(1)
+    assert [Counter(prompt for prompt, _ in each) for each in (one, four)] == [
+        {f"{problem} + 1 ?": count for problem in range(20)} for count in (1, 4)
+    ]
+    assert set(one) < set(four) < set(every)
+    assert four == sorted(four, key=every.index)  # in their order
+    assert learned(9) == learned(99) == every
+    assert len({len(completion) for _, completion in one}) > 3  # not the first of each
+    assert learned(1, seed=4) != one == learned(1)
+    assert set(learned(1, most=7)) < set(one)  # the rows in all are drawn of those
+
+
+@pytest.mark.parametrize("method", ["sft", "ranker"])
+def test_every_training_learns_no_more_rows_per_problem_than_asked(run: Path, tmp_path: Path, method: str) -> None:
+    learned = {}
+    for limit in ("1", "99"):
+        assert go(method, run, tmp_path / limit, "--max_steps", "1", "--max_per_problem", limit) == 0
+        learned[limit] = json.loads((tmp_path / limit / "manifest.json").read_text())["data"][0]["rows"]
+    problems = sum(any(each["correct"] for each in line["rationales"]) for line in lines(run))
+    assert learned["1"] <= problems < learned["99"]
+
+
 def test_no_rows_at_all_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text('{"prompt": "1 + 1 ?", "completion": "2"}\n')
-    with pytest.raises(UsageError, match="--max_rows 0"):
-        read([str(file)], WHERE._replace(most=0))
+    for limit, flag in (({"most": 0}, "max_rows"), ({"per_problem": 0}, "max_per_problem")):
+        with pytest.raises(UsageError, match=f"--{flag} 0"):
+            read([str(file)], WHERE._replace(**limit))  # type: ignore[arg-type]
+
+
+def test_max_per_problem_is_refused_where_a_row_holds_all_rationales_of_a_problem(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"prompt": "1 + 1 ?", "completions": ["2", "it is 2"]}\n')
+    with pytest.raises(UsageError, match=r"--max_per_problem with .*rows\.jsonl, line 1"):
+        read([str(file)], Where(MCC_KD, per_problem=1))
 
 
 def naming_an_eval_set(run: Path, folder: Path, source: str | None = None) -> tuple[Path, str]:

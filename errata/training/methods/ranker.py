@@ -231,6 +231,7 @@ def prepare_pairs(arguments: Arguments) -> Prepared:
     where = Where(arguments.method.format, arguments.form, options_of(arguments), data.dataset_config)
     learned = where._replace(
         split=data.dataset_train_split,
+        per_problem=data.max_per_problem,
         most=data.max_rows,
         seed=training.seed,
         exclude_overlap=data.exclude_overlap,

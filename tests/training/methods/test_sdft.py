@@ -130,6 +130,14 @@ def test_a_run_trains_a_student_on_its_mistakes(run: Path, tmp_path: Path, more:
 
 
 @pytest.mark.slow
+def test_of_several_mistakes_in_a_problem_as_many_are_learned_as_asked(run: Path) -> None:
+    def rows(*more: str) -> int:
+        return len(prepare_privileged(parse("sdft", [*WORDS, "--dataset_name", str(run), *more])).prepared.rows)
+
+    assert 0 < rows("--max_per_problem", "1") < rows("--max_per_problem", "99") == rows()
+
+
+@pytest.mark.slow
 def test_rows_without_privileged_context_are_refused(run: Path, tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps({"prompt": "2 + 2?", "completion": "4"}) + "\n", encoding="utf-8")
