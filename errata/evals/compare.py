@@ -20,7 +20,7 @@ from errata.evals.evidence import holm
 from errata.evals.measure import difference_of, figure_of, measured, nearly
 from errata.evals.pairing import Arm, arms_of, named_tasks
 from errata.evals.planned import Planned, plan
-from errata.evals.results import Eval, Manifest
+from errata.evals.results import QUESTION_META, Eval, Manifest
 from errata.evals.sources import read_evals
 from errata.evals.voting import own_vote
 
@@ -132,7 +132,7 @@ def _narrowed(one: Eval, where: Mapping[str, str]) -> Eval:
     items = tuple(item for item in one.items if all(str(item.meta.get(key)) == value for key, value in where.items()))
     if not items:
         conditions = ", ".join(f"{key}={value}" for key, value in where.items())
-        known = sorted({key for item in one.items for key in item.meta} - {"question", "gold"})
+        known = sorted({key for item in one.items for key in item.meta} - {*QUESTION_META})
         raise UsageError(
             f"{one.path} has no item with {conditions}",
             "nothing is left to compare",

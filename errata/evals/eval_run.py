@@ -35,6 +35,7 @@ from errata.evals.recipe import Decoding
 from errata.evals.results import (
     ITEMS,
     MANIFEST,
+    QUESTION_META,
     SUMMARY,
     Eval,
     Item,
@@ -47,7 +48,7 @@ from errata.evals.results import (
     write_json,
 )
 from errata.evals.summary import summarise
-from errata.evals.tasks import TaskProblems, meta_of
+from errata.evals.tasks import TaskProblems, meta_of, question_meta
 from errata.evals.voting import Weighting
 from errata.grading.equivalence import Same, grouped
 from errata.grading.grader import Grade, Grader, Grades
@@ -148,21 +149,25 @@ class EvalRun:
     def open(self) -> int:
         """Looks at what is there; the number of items still to be answered. UsageError where it is another eval."""
         refuse_another(self.folder, self.manifest)
-        self.manifest = self.manifest.model_copy(update={"times": _before(self.folder).times})
+        before = _before(self.folder)
+        self.manifest = self.manifest.model_copy(update={"times": before.times})
         repair(self.folder / ITEMS)
         there = own_items(self.folder / ITEMS)
         self.done = {
             work.key: there[work.key]
             for work in self.items_to_do
-            if work.key in there and self._answers(there[work.key], work)
+            if work.key in there and self._answers(there[work.key], work, before)
         }
         return len(self.items_to_do) - len(self.done)
 
-    def _answers(self, item: Item, work: WorkItem) -> bool:
-        """Whether the line is of this question with this gold answer, and has all samples."""
-        meta = item.meta
-        same = meta.get("question") == work.problem.question and meta.get("gold") == work.problem.answer
-        return same and len(item.samples) == self.decoding.samples
+    def _answers(self, item: Item, work: WorkItem, before: Manifest) -> bool:
+        """Whether the line is of this question with these options and gold answers, and has all samples."""
+        now, then = question_meta(work.problem), {key: item.meta[key] for key in QUESTION_META if key in item.meta}
+        if then.keys() == {"question", "gold"} < now.keys():  # of an older version: the whole task has to be the same,
+            # and no change of it was begun with: the manifest says what an eval that goes on is of, not what lies there
+            hashes = {str(each.tasks.get(work.task.name, {}).get("hash")) for each in (before, self.manifest)}
+            then = {**now, **then} if len(hashes) == 1 and before.status == "finished" else then
+        return now == then and len(item.samples) == self.decoding.samples
 
     # ---- answering ----
 

@@ -23,6 +23,13 @@ OWN = 0.05
 ACCIDENT = 0.001
 """Two seeds with the same grades are one result where chance would make such a pair more seldom than this."""
 
+_GRADED_BY = (
+    ("gold", "the gold answer is", "the two were graded against other answers"),
+    ("answers", "the further gold answers are", "the two were graded against other answers"),
+    ("choices", "the options are", "the two were asked another question"),
+)
+"""What an item's meta may hold of that, in words, and why two that differ in it are not compared."""
+
 Design = Literal["one seed each", "crossed", "nested", "one against many"]
 """What was drawn: one result on each side; seeds on the same items; seeds with items of their own; one result beside
 several seeds on its items."""
@@ -289,7 +296,7 @@ def _listed(seeds: Sequence[int]) -> str:
 
 
 def refuse_other_items(a: Eval, ours: dict[Key, Item], b: Eval, theirs: dict[Key, Item]) -> None:
-    """Raises UsageError naming the first ids that only one side has, or that have another gold answer there."""
+    """Raises UsageError naming the first ids that only one side has, or that have other golds or options there."""
     for one, mine, other, others in ((a, ours, b, theirs), (b, theirs, a, ours)):
         missing = [key.id for key in mine if key not in others]
         if missing:
@@ -303,10 +310,11 @@ def refuse_other_items(a: Eval, ours: dict[Key, Item], b: Eval, theirs: dict[Key
                 "evaluate both on the same tasks and limits, or compare only tasks they share (--task)",
             )
     for key, item in ours.items():
-        gold, other_gold = item.meta.get("gold"), theirs[key].meta.get("gold")
-        if gold is not None and other_gold is not None and gold != other_gold:
-            raise UsageError(
-                f"{key.id}: the gold answer is {gold!r} in {a.path}, {other_gold!r} in {b.path}",
-                "the two were graded against other answers",
-                "evaluate both on the same version of the data",
-            )
+        for field, name, why in _GRADED_BY:
+            left, right = item.meta.get(field), theirs[key].meta.get(field)
+            if left is not None and right is not None and left != right:
+                raise UsageError(
+                    f"{key.id}: {name} {left!r} in {a.path}, {right!r} in {b.path}",
+                    why,
+                    "evaluate both on the same version of the data",
+                )

@@ -57,6 +57,10 @@ class Sample(_Read):
     """The ranker's, between 0 and 1; None where no ranker sat or the text is too long for it."""
 
 
+QUESTION_META = ("question", "gold", "choices", "answers")
+"""What an item's meta holds of what was asked and graded by: the options in their order, further golds; where any."""
+
+
 class Item(_Read):
     """One problem as one model answered it: a line of items.jsonl.
 
@@ -72,7 +76,7 @@ class Item(_Read):
     tokens: int = 0
     truncated: int = 0
     meta: dict[str, Any] = Field(default_factory=dict)
-    """`gold`, `question`, `split`; where known `subject`, `level`, `steps`, `units`, `mistake`, ..."""
+    """`QUESTION_META`, `split`; where known `subject`, `level`, `steps`, `units`, `mistake`, ..."""
 
     @field_validator("correct", mode="before")
     @classmethod

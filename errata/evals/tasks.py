@@ -130,12 +130,25 @@ def content_hash(problems: Iterable[Problem]) -> str:
     return content.hexdigest()[:16]
 
 
+def question_meta(problem: Problem) -> dict[str, Any]:
+    """What an item's meta tells of the question and of what it is graded by; no options and further golds unless any.
+
+    `{"gold": "B", "question": "Which is prime?", "choices": ["8", "7"]}`
+    """
+    several = {"choices": list(problem.choices), "answers": list(problem.answers)}
+    return {
+        "gold": problem.answer,
+        "question": problem.question,
+        **{key: each for key, each in several.items() if each},
+    }
+
+
 # ---- what an item tells of its problem -------------------------------------------------------------------------------
 
 
 def meta_of(task: TaskProblems, problem: Problem) -> dict[str, Any]:
-    """`gold, question, split`, and what is known of subject, level, steps and the classroom's words."""
-    meta: dict[str, Any] = {"gold": problem.answer, "question": problem.question, "split": task.spec.domain}
+    """What was asked (`QUESTION_META`), `split`, subject, level, steps and the classroom's words, where known."""
+    meta: dict[str, Any] = {**question_meta(problem), "split": task.spec.domain}
     steps = _steps(problem)
     if steps is not None:
         meta["steps"] = steps

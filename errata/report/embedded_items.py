@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from errata.evals.results import Item
+from errata.evals.results import QUESTION_META, Item
 from errata.report.embedded_data import QUESTION, Archive
 from errata.report.eval_results import Results, mistake_of
 from errata.report.log_totals import difficulty
@@ -49,12 +49,13 @@ def embed(results: Results, archive: Archive) -> Json:
 
 
 def _entry(first: Item, answered: list[Item | None]) -> Json:
-    meta = {name: value for name, value in first.meta.items() if name not in ("question", "gold", "mistake", "sound")}
+    meta = {name: value for name, value in first.meta.items() if name not in (*QUESTION_META, "mistake", "sound")}
     return {
         "id": first.id,
         "task": first.task,
         "question": str(first.meta.get("question") or ""),
-        "gold": str(first.meta.get("gold") or ""),
+        "golds": [str(first.meta.get("gold") or ""), *map(str, first.meta.get("answers") or ())],
+        "choices": [*map(str, first.meta.get("choices") or ())],
         "meta": meta,
         "answers": [None if item is None else _answer(item) for item in answered],
     }

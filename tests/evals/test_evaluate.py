@@ -146,6 +146,69 @@ async def test_a_larger_limit_goes_on_where_a_smaller_one_ended(tmp_path: Path) 
     }
 
 
+OPTIONS = ("7", "8", "9", "10")
+
+
+def with_options(folder: Path, changes: dict[int, dict[str, Any]] | None = None, **more: Any) -> Any:
+    """A recipe over ten questions with options, some of them changed; the gold letter and the ids stay the same."""
+    file = folder / "primes.jsonl"
+    rows = [
+        {
+            "id": f"p{n}",
+            "question": f"Case {n}: which is prime?",
+            "answer": "A",
+            "choices": OPTIONS,
+            **(changes or {}).get(n, {}),
+        }
+        for n in range(10)
+    ]
+    file.write_text("".join(orjson.dumps(row).decode() + "\n" for row in rows))
+    mapping = {"kind": "choice", "id": "id", "question": "question", "answer": "answer", "choices": "choices"}
+    task = {"source": str(file), "mapping": mapping, **more}
+    return recipe(folder, models=[], decodings={"greedy": {}}, tasks={"primes": task})
+
+
+async def test_reshuffled_options_under_the_same_gold_letter_are_another_question(tmp_path: Path) -> None:
+    first = await evaluate_async(with_options(tmp_path))
+    file = first.evals[0].path / "items.jsonl"
+    assert [item.meta["choices"] for item in first.evals[0].items] == [[*OPTIONS]] * 10
+    assert (await evaluate_async(with_options(tmp_path))).spent["this_run"]["paid"] == 0
+
+    shuffled = {3: {"choices": OPTIONS[::-1]}, 5: {"choices": OPTIONS[1:]}}
+    second = await evaluate_async(with_options(tmp_path, shuffled))
+
+    assert second.spent["this_run"]["paid"] == 2
+    assert {item.id: item.meta["choices"] for item in second.evals[0].items if item.meta["choices"] != [*OPTIONS]} == {
+        "primes:p3": [*OPTIONS[::-1]],
+        "primes:p5": [*OPTIONS[1:]],
+    }
+    before = file.read_bytes()
+    assert (await evaluate_async(with_options(tmp_path, shuffled))).pending == 0
+    assert file.read_bytes() == before
+
+
+async def test_items_of_an_older_version_without_options_stay_where_the_whole_task_is_the_same(tmp_path: Path) -> None:
+    file = (await evaluate_async(with_options(tmp_path))).evals[0].path / "items.jsonl"
+    lines = [orjson.loads(line) for line in file.read_bytes().splitlines()]
+    for line in lines:
+        del line["meta"]["choices"]
+    older = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+
+    file.write_bytes(older)
+    await evaluate_async(with_options(tmp_path))
+    assert file.read_bytes() == older  # not asked again
+
+    manifest = file.with_name("manifest.json")
+    stopped = orjson.loads(manifest.read_bytes()) | {"status": "running"}
+    manifest.write_bytes(orjson.dumps(stopped))  # of which task the lines are is not known
+    await evaluate_async(with_options(tmp_path))
+    assert file.read_bytes() != older
+
+    file.write_bytes(older)
+    changed = await evaluate_async(with_options(tmp_path, {3: {"choices": OPTIONS[::-1]}}))
+    assert all("choices" in item.meta for item in changed.evals[0].items)  # which of them stayed cannot be known
+
+
 async def test_a_stop_leaves_what_is_pending_to_the_next_run(tmp_path: Path) -> None:
     stop = StopSignal()
     snapshots: list[Snapshot] = []

@@ -344,6 +344,20 @@ def test_items_with_another_gold_answer_are_refused_where_both_state_one() -> No
         assert paired(of("a", "4"), other, "t").gaps[0].tolist() == [0.0]
 
 
+@pytest.mark.parametrize(
+    ("field", "words"), [("choices", "the options are"), ("answers", "the further gold answers are")]
+)
+def test_items_with_other_options_or_further_golds_are_refused_where_both_state_them(field: str, words: str) -> None:
+    def of(name: str, *stated: str) -> Arm:
+        meta = {"gold": "A", **({field: [*stated]} if stated else {})}
+        return arm_of(Eval(Path(name), (Item(id="1", task="t", correct=True, meta=meta),), manifest(name, name, 0)))
+
+    with pytest.raises(UsageError, match=rf"1: {words} \['7', '8'\] in a, \['8', '7'\] in b"):
+        paired(of("a", "7", "8"), of("b", "8", "7"), "t")
+    for other in (of("b", "7", "8"), of("b")):
+        assert paired(of("a", "7", "8"), other, "t").gaps[0].tolist() == [0.0]
+
+
 # ---- checkpoints -----------------------------------------------------------------------------------------------------
 
 

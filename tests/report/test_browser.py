@@ -46,7 +46,9 @@ def report(lesson: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     evals = three_students(run / "evals", number=60)
     for path in evals:
         items = path / "items.jsonl"
-        items.write_bytes(items.read_bytes().replace(b"the answer is", f"{PLANTED} the answer is".encode()))
+        options = orjson.dumps({"choices": ["seven", f"eight {PLANTED}"], "answers": ["7.0"]})[1:-1]
+        text = items.read_bytes().replace(b"the answer is", f"{PLANTED} the answer is".encode())
+        items.write_bytes(text.replace(b'"gold":', options + b',"gold":'))
     return write_report(run).out
 
 
@@ -161,6 +163,8 @@ def test_what_was_cured_is_listed_with_every_answer(open_page: Any) -> None:
 
     assert watched.matches("#items", before=90) == int(cured.split("(")[1].rstrip(")"))
     page.locator("#items .row").first.click()
+    assert page.locator("#items .reader ol li").all_inner_texts() == ["seven", f"eight {PLANTED}"]
+    assert re.search(r"Gold answers \d+, 7\.0", page.locator("#items .reader .gold").inner_text())
     cards = page.locator("#items .answers .card")
     assert "✗ wrong" in cards.filter(has_text="untouched").inner_text()
     assert "✓ right" in cards.filter(has_text="committee").inner_text()

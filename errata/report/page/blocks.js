@@ -45,7 +45,7 @@ class Blocks {
 }
 
 /** What a full-text search looks at. */
-const SEARCHED = new Set(["id", "question", "gold", "solution", "text", "reasoning", "reply", "failure", "answer", "choices", "reason"]);
+const SEARCHED = new Set(["id", "question", "gold", "golds", "solution", "text", "reasoning", "reply", "failure", "answer", "choices", "reason"]);
 
 function wordsOf(value, key, into) {
   if (typeof value === "string") {

@@ -53,7 +53,9 @@ function itemOf(index, item, terms) {
     el("p", { className: "where" }, el("code", {}, item.id), el("span", {}, item.task)),
     el("p", { className: "question" }, spanned(item.question || item.id, [], terms)),
   ];
-  if (item.gold) nodes.push(el("p", { className: "gold" }, "Gold answer ", el("b", {}, item.gold)));
+  if (item.choices.length) nodes.push(el("ol", { type: "A" }, item.choices.map((each) => el("li", {}, each))));
+  const golds = item.golds.filter(Boolean);
+  if (golds.length) nodes.push(el("p", { className: "gold" }, golds.length > 1 ? "Gold answers " : "Gold answer ", el("b", {}, golds.join(", "))));
   if (Object.keys(item.meta).length) nodes.push(folded("About the problem", metaOf(item.meta)));
   nodes.push(el("div", { className: "answers" }, cards.filter(Boolean)));
   return nodes;
