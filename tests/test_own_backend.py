@@ -27,7 +27,8 @@ class House(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.asked.append(body)
-        reply = json.dumps({"text": f"It is short. The answer is {len(self.asked)}."}).encode()
+        text = f"It is short. The answer is {len(self.asked)}."
+        reply = json.dumps({"text": text, "read": 30, "written": 7}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(reply)))
         self.end_headers()
@@ -81,6 +82,15 @@ def test_a_backend_named_by_a_recipe_is_asked_by_the_plain_commands(
         assert line["rationales"][0]["text"].startswith("It is short.")
     manifest = json.loads((tmp_path / "runs/recipe/manifest.json").read_bytes())
     assert manifest["code"]["my_backend.py:House"]["sha256"]
+
+
+def test_what_its_replies_say_of_tokens_is_priced(tmp_path: Path, house: tuple[str, list[dict[str, object]]]) -> None:
+    price = {"prompt": 1.0, "completion": 10.0}  # per million tokens
+    summary = synthesize(recipe(tmp_path, backend="my_backend.py:House", api_base=house[0], price=price))
+
+    spent = summary.spent["this_run"]
+    assert (spent["prompt_tokens"], spent["completion_tokens"]) == (5 * 30, 5 * 7)
+    assert spent["usd"] == pytest.approx(5 * (30 * 1.0 + 7 * 10.0) / 1e6)
 
 
 def test_a_run_is_not_continued_by_another_backend_without_a_word(

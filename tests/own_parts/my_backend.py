@@ -14,11 +14,12 @@ class House(Backend):
 
     async def complete(self, request, seed):
         text = "\n\n".join(message.content for message in request.messages)
-        return Reply(await asyncio.to_thread(self._post, request.spec.api_base, {"text": text, "seed": seed}))
+        said = await asyncio.to_thread(self._post, request.spec.api_base, {"text": text, "seed": seed})
+        return Reply(said["text"], prompt_tokens=said["read"], completion_tokens=said["written"])
 
     def _post(self, address, body):
         try:
             with urlopen(HttpRequest(address, json.dumps(body).encode()), timeout=30) as response:
-                return json.load(response)["text"]
+                return json.load(response)
         except URLError as error:
             raise ProviderFailure(str(error), transient=True) from error
