@@ -23,7 +23,7 @@ OWN = 0.05
 ACCIDENT = 0.001
 """Two seeds with the same grades are one result where chance would make such a pair more seldom than this."""
 
-_GRADED_BY = (
+_GOLDS_AND_OPTIONS = (
     ("gold", "the gold answer is", "the two were graded against other answers"),
     ("answers", "the further gold answers are", "the two were graded against other answers"),
     ("choices", "the options are", "the two were asked another question"),
@@ -310,7 +310,7 @@ def refuse_other_items(a: Eval, ours: dict[Key, Item], b: Eval, theirs: dict[Key
                 "evaluate both on the same tasks and limits, or compare only tasks they share (--task)",
             )
     for key, item in ours.items():
-        for field, name, why in _GRADED_BY:
+        for field, name, why in _GOLDS_AND_OPTIONS:
             left, right = item.meta.get(field), theirs[key].meta.get(field)
             if left is not None and right is not None and left != right:
                 raise UsageError(

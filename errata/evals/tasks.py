@@ -130,6 +130,9 @@ def content_hash(problems: Iterable[Problem]) -> str:
     return content.hexdigest()[:16]
 
 
+# ---- what an item tells of its problem -------------------------------------------------------------------------------
+
+
 def question_meta(problem: Problem) -> dict[str, Any]:
     """What an item's meta tells of the question and of what it is graded by; no options and further golds unless any.
 
@@ -141,9 +144,6 @@ def question_meta(problem: Problem) -> dict[str, Any]:
         "question": problem.question,
         **{key: each for key, each in several.items() if each},
     }
-
-
-# ---- what an item tells of its problem -------------------------------------------------------------------------------
 
 
 def meta_of(task: TaskProblems, problem: Problem) -> dict[str, Any]:

@@ -194,21 +194,9 @@ class Split:
         self.loaded: list[LoadedRows] = []
         data = arguments.data
         self.groups = Groups(data.system, data.answer_sentence, by_problem, data.answer_at)
-        options, seed = options_of(arguments), arguments.training.seed
         overlaps: dict[str, Overlap] = {}
         for share in shares:
-            where = Where(
-                share.form,
-                share.stated,
-                options,
-                data.dataset_config,
-                split,
-                data.max_per_problem,
-                data.max_rows,
-                seed,
-                data.exclude_overlap,
-            )
-            loaded = read(share.names, where)
+            loaded = read(share.names, where_of(arguments, share.form, share.stated, split))
             overlaps[loaded.name] = loaded.overlap
             if (loaded.name, loaded.sha256) not in [(each.name, each.sha256) for each in self.loaded]:
                 self.loaded.append(loaded)
@@ -303,6 +291,22 @@ def _eval_rows(arguments: Arguments, source: Split, student: Student, objective:
     split = Split(whole, shares, arguments.data.dataset_test_split, source.by_problem)
     key = _key(arguments, student, [split], [objective], fit)
     return cached_rows(key, lambda: (split.encoded(student, objective, fit, Counter()), {}))[0]
+
+
+def where_of(arguments: Arguments, form: Format, stated: Format | None, split: str) -> Where:
+    """How the rows of a split are read, by all flags that choose among them."""
+    data = arguments.data
+    return Where(
+        form=form,
+        stated=stated,
+        options=options_of(arguments),
+        config=data.dataset_config,
+        split=split,
+        per_problem=data.max_per_problem,
+        most=data.max_rows,
+        seed=arguments.training.seed,
+        exclude_overlap=data.exclude_overlap,
+    )
 
 
 def options_of(arguments: Arguments) -> Options:

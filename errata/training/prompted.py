@@ -11,10 +11,10 @@ from errata.exports.format import Format
 from errata.exports.sequences import SourceRow
 from errata.models.prompting import prompt_ids
 from errata.records import Message
-from errata.training.load_rows import LoadedRows, Where, read
+from errata.training.load_rows import LoadedRows, read
 from errata.training.load_student import Student, open_student
 from errata.training.method_arguments import Arguments
-from errata.training.prepare import Prepared, options_of
+from errata.training.prepare import Prepared, where_of
 from errata.training.trl_methods import as_dataset, refuse_terms
 
 IDLE = {
@@ -56,19 +56,7 @@ def prepare_prompts(arguments: Arguments, form: Format, to_row: Callable[[Source
         raise UsageError(
             "--eval_dataset_name", "these trainings hold no rows out", "see `errata eval`, or leave it out"
         )
-    options = options_of(arguments)
-    where = Where(
-        form,
-        arguments.form,
-        options,
-        data.dataset_config,
-        data.dataset_train_split,
-        data.max_per_problem,
-        data.max_rows,
-        training.seed,
-        data.exclude_overlap,
-    )
-    loaded = read(data.dataset_name or [], where)
+    loaded = read(data.dataset_name or [], where_of(arguments, form, arguments.form, data.dataset_train_split))
     sources = [each.row if data.system is None else replace(each.row, system=data.system) for each in loaded.rows]
     rows = [to_row(source) for source in sources]
     texts = [message.content for row in rows for prompt in row.prompts for message in prompt]

@@ -17,11 +17,11 @@ from errata.exports.labeled_rows import RANKER as FORMAT
 from errata.exports.transcript_view import Options
 from errata.models.ranker import Ranker, RankerSettings, Scored, encode, new_ranker, pad, pad_id
 from errata.training.arguments import Training, option
-from errata.training.load_rows import LoadedRows, Where, read
+from errata.training.load_rows import LoadedRows, read
 from errata.training.load_student import Texts, lora_of, open_student
 from errata.training.method import Knobs, Method
 from errata.training.method_arguments import Arguments
-from errata.training.prepare import Prepared, limit_length, options_of
+from errata.training.prepare import Prepared, limit_length, where_of
 from errata.training.terms import Term
 from errata.training.training_run import TrainingRun
 
@@ -228,17 +228,11 @@ def prepare_pairs(arguments: Arguments) -> Prepared:
     data, training = arguments.data, arguments.training
     if arguments.entries:
         raise UsageError("terms for a ranker", "it has one loss of its own", "leave them out")
-    where = Where(arguments.method.format, arguments.form, options_of(arguments), data.dataset_config)
-    learned = where._replace(
-        split=data.dataset_train_split,
-        per_problem=data.max_per_problem,
-        most=data.max_rows,
-        seed=training.seed,
-        exclude_overlap=data.exclude_overlap,
-    )
-    loaded = [read(data.dataset_name or [], learned)]
+    where = where_of(arguments, arguments.method.format, arguments.form, data.dataset_train_split)
+    loaded = [read(data.dataset_name or [], where)]
     if data.eval_dataset_name:
-        loaded.append(read(data.eval_dataset_name, where._replace(split=data.dataset_test_split)))
+        whole = where._replace(split=data.dataset_test_split, per_problem=None, most=None, exclude_overlap=False)
+        loaded.append(read(data.eval_dataset_name, whole))
     student = open_student(arguments.model, lambda: _texts(loaded), training.seed)
     longest = limit_length(arguments, student)
     left_out = loaded[0].overlap.counts()
